@@ -1,0 +1,66 @@
+"""How should a stack of D convolution layers be implemented? Build blocks, compare them, choose.
+
+    from convblocks import ResidualBlock, compare, load
+
+Everything here is loaded when first used, so that importing convblocks costs no torch.
+"""
+
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+__version__ = "0.1.0"
+
+if TYPE_CHECKING:
+    from convblocks.blocks import BLOCKS, BlockSpec, BottleneckBlock, ResidualBlock, SimpleConvBlock
+    from convblocks.data import load_dataset
+    from convblocks.errors import ConvblocksError
+    from convblocks.experiments.compare import compare, write_report
+    from convblocks.experiments.trial import load
+    from convblocks.networks import Network, Stage, Stem, network_cost
+    from convblocks.training import Recipe
+
+_HOMES = {
+    "BLOCKS": "blocks",
+    "BlockSpec": "blocks",
+    "BottleneckBlock": "blocks",
+    "ConvblocksError": "errors",
+    "Network": "networks",
+    "Recipe": "training",
+    "ResidualBlock": "blocks",
+    "SimpleConvBlock": "blocks",
+    "Stage": "networks",
+    "Stem": "networks",
+    "compare": "experiments.compare",
+    "load": "experiments.trial",
+    "load_dataset": "data",
+    "network_cost": "networks",
+    "write_report": "experiments.compare",
+}
+
+__all__ = [
+    "BLOCKS",
+    "BlockSpec",
+    "BottleneckBlock",
+    "ConvblocksError",
+    "Network",
+    "Recipe",
+    "ResidualBlock",
+    "SimpleConvBlock",
+    "Stage",
+    "Stem",
+    "compare",
+    "load",
+    "load_dataset",
+    "network_cost",
+    "write_report",
+]
+
+
+def __getattr__(name: str) -> Any:
+    if name not in _HOMES:
+        raise AttributeError(f"module 'convblocks' has no attribute {name!r}")
+    return getattr(import_module(f"convblocks.{_HOMES[name]}"), name)
+
+
+def __dir__() -> list[str]:
+    return sorted({*globals(), *__all__})

@@ -1,0 +1,182 @@
+"""What a study leaves behind: frozen records, one JSON object a line.
+
+    Study     what was asked, of which data, under which conditions     study.json
+    Design    one implementation at its solved width, and its cost      designs.jsonl
+    Run       one design trained with one seed                          runs.jsonl
+    Latency   one design timed on this machine                          latency.jsonl
+    Summary   the statistics and the recommendation                     summary.json
+
+Everything measured with a clock lives in fields named ``timing`` or in `Latency`; all else
+repeats bit for bit on the same machine with the same thread count.
+"""
+
+from typing import Literal
+
+from msgspec import Struct
+
+Axis = tuple[int, int, int]
+"""Receptive field along one axis, (step, lo, hi): output i sees inputs step·i + lo … step·i + hi."""
+
+
+class DataCard(Struct, frozen=True, kw_only=True):
+    """What is known of a data set before training on it."""
+
+    name: str
+    source: str  # the name or path the user gave
+    classes: tuple[str, ...]
+    shape: tuple[int, ...]  # of one example: channels, then 1, 2 or 3 spatial axes
+    train: int  # examples in each part
+    validation: int
+    test: int
+    split: str  # how the parts came about, in words, with the seed
+    preparation: str  # what was done to the examples: resizing, channels, …
+    skipped: int = 0  # broken files left out on request
+    sha256: str = ""  # over all examples, labels and the split
+
+
+class Host(Struct, frozen=True, kw_only=True):
+    """Where figures were measured."""
+
+    cpu: str
+    cores: int
+    memory_bytes: int
+    system: str
+    device: str  # torch device that trains and is timed
+    versions: dict[str, str]
+
+
+class Study(Struct, frozen=True, kw_only=True):
+    """One question put to one data set."""
+
+    name: str
+    command: str
+    started: str  # ISO 8601, UTC
+    data: DataCard
+    depths: tuple[int, ...]
+    stages: int
+    families: tuple[str, ...] = ()
+    block_depths: tuple[int, ...] = ()
+    groups: tuple[int, ...] = ()
+    notes: tuple[str, ...] = ()  # implementations that the stack depth does not allow, in words
+    match: str  # macs | params | activations | none
+    budget: int | None  # in units of `match`
+    seeds: tuple[int, ...]
+    recipe: dict[str, str | int | float]
+    threads: int  # per worker
+    workers: int
+    host: Host
+
+
+class Design(Struct, frozen=True, kw_only=True):
+    """One implementation of a stack of `stack_depth` convolution layers."""
+
+    name: str  # e.g. residual-2-d8
+    family: str
+    block_depth: int
+    blocks: int  # in the whole stack
+    groups: int
+    stack_depth: int
+    widths: tuple[int, ...]  # out_channels of each stage
+    network: dict[str, object]  # the Network spec, as its JSON
+    params: int
+    macs: int  # one example, forward
+    activations: int  # elements put out by all convolution and linear layers, one example
+    activation_bytes: int  # the same in bytes, float32
+    receptive_field: tuple[
+        Axis | Literal["all"] | None, ...
+    ]  # of the body's output, per spatial axis; None: unknown
+    gradient_norms: tuple[float, ...]  # ‖∂loss/∂weight‖ of each main-path convolution at initialisation
+    unknown_ops: tuple[str, ...] = ()  # if any, macs and activations are lower bounds
+    problem: str = ""  # why it could not be matched and was not trained; "" if it was
+
+    @property
+    def gradient_ratio(self) -> float:
+        """Gradient norm of the first over that of the last convolution at initialisation."""
+        last = self.gradient_norms[-1] if self.gradient_norms else 0.0
+        return self.gradient_norms[0] / last if last else float("nan")
+
+    @property
+    def label(self) -> str:
+        """The implementation without its depth, the same at every stack depth: residual-2."""
+        return self.name.removesuffix(f"-d{self.stack_depth}")
+
+
+class Epoch(Struct, frozen=True, kw_only=True):
+    """One pass over the training data."""
+
+    train_loss: float
+    train_accuracy: float  # on the training batches as they passed
+    validation_accuracy: float
+
+
+class RunTiming(Struct, frozen=True, kw_only=True):
+    """Seconds on the clock; they differ from run to run."""
+
+    epoch_s: tuple[float, ...]  # training alone, without validation
+    images_per_s: float
+
+
+class Run(Struct, frozen=True, kw_only=True):
+    """One design, one seed."""
+
+    design: str
+    seed: int
+    epochs: tuple[Epoch, ...]
+    validation_errors: tuple[int, ...]  # positions of the examples it got wrong
+    test_errors: tuple[int, ...]
+    validation_accuracy: float
+    test_accuracy: float
+    weights_sha256: str
+    timing: RunTiming
+    failure: str = ""  # e.g. the loss became NaN at epoch 3
+
+
+class Latency(Struct, frozen=True, kw_only=True):
+    """Time of one forward pass in inference, designs interleaved."""
+
+    design: str
+    batch: int
+    threads: int
+    repeats: int
+    median_ms: float
+    lower_ms: float  # first quartile
+    upper_ms: float  # third quartile
+
+
+class Interval(Struct, frozen=True):
+    """An estimate and its 95 % confidence interval."""
+
+    estimate: float
+    low: float
+    high: float
+
+
+class Row(Struct, frozen=True, kw_only=True):
+    """One design in the final table."""
+
+    design: str
+    seeds: int  # finished runs
+    validation: Interval
+    validation_difference: Interval | None  # to the best design, paired; None for the best itself
+    p_value: float | None  # of that difference, two-sided, one comparison
+    test: Interval
+    test_difference: Interval | None
+    verdict: str  # best | within noise | worse | unfinished
+    train_accuracy: float  # last epoch, mean over seeds
+    train_loss: float
+    seconds_to_target: float | None  # median over the seeds that reached it
+    reached: int  # how many seeds reached the target accuracy
+    images_per_s: float  # training throughput, median
+    latency: Latency | None
+    pareto: bool  # no other design has both a higher validation accuracy and a lower cost
+
+
+class Summary(Struct, frozen=True, kw_only=True):
+    """The answer: what to use, why, and how sure that is."""
+
+    recommended: str | None  # a design's name
+    headline: str  # one sentence
+    paragraphs: tuple[str, ...]
+    rows: tuple[Row, ...]
+    target_accuracy: float | None  # the fixed accuracy of seconds_to_target
+    cost: str  # what "cheapest" means here, e.g. "latency"
