@@ -1,0 +1,154 @@
+"""BlockSpec: a block of any family as a value, checked against the constructor's own signature."""
+
+import inspect
+from collections.abc import Mapping
+from difflib import get_close_matches
+from functools import cache, lru_cache
+from importlib import import_module
+from types import MappingProxyType
+from typing import Any
+
+import torch
+from torch import nn
+
+from convblocks.blocks.families import BLOCKS
+from convblocks.errors import OptionError, SpecError
+
+PLACE = ("in_channels", "out_channels", "stride", "dims")
+"""What a block's place in a network decides, and a spec therefore does not."""
+
+
+class BlockSpec:
+    """A family and its options: ``BlockSpec("residual", depth=4)``. Frozen, hashable.
+
+    `family` is a name in BLOCKS or a class of yours as ``package.module:Class``, whose constructor takes
+    (in_channels, out_channels, *, stride, …). Raises SpecError for an unknown family or option.
+    """
+
+    __slots__ = ("_options", "family")
+    family: str
+    _options: tuple[tuple[str, Any], ...]
+
+    def __init__(self, family: str, /, **options: Any):
+        known = block_options(family)
+        for name in options:
+            if name in PLACE:
+                raise SpecError(
+                    name, f"is set by the block's place in the network, not by its spec ({family})"
+                )
+            if name not in known:
+                raise SpecError(name, f"{family} has no such option{_hint(name, list(known))}")
+        items = sorted((name, _frozen(value)) for name, value in options.items())
+        object.__setattr__(self, "family", family)
+        object.__setattr__(self, "_options", tuple(items))
+
+    @property
+    def options(self) -> Mapping[str, Any]:
+        """The options given, without the defaults."""
+        return MappingProxyType(dict(self._options))
+
+    def option(self, name: str) -> Any:
+        """An option's value, given or default; None where the family has no such option or default."""
+        return self.options.get(name, block_options(self.family).get(name))
+
+    def build(self, in_channels: int, out_channels: int, stride: Any = 1, *, dims: int = 2) -> nn.Module:
+        """The module. Raises SpecError whose path is the option that cannot work."""
+        family = block_class(self.family)
+        place = {"stride": stride}
+        if "dims" in inspect.signature(family).parameters:
+            place["dims"] = dims
+        elif dims != 2:
+            raise SpecError(
+                "family", f"{self.family} has no option dims, so it cannot be built for dims={dims}"
+            )
+        try:
+            return family(in_channels, out_channels, **place, **self.options)
+        except OptionError as error:
+            raise SpecError(error.option, f"got {error.given!r}; {error.expected}") from error
+        except (TypeError, ValueError, RuntimeError) as error:  # a class of the user's own may raise anything
+            raise SpecError(
+                "", f"{self!r} with in_channels={in_channels}, out_channels={out_channels}: {error}"
+            ) from error
+
+    def to_dict(self) -> dict[str, Any]:
+        """``{"family": "residual", "depth": 4}``."""
+        return {"family": self.family, **self.options}
+
+    @classmethod
+    def from_dict(cls, table: Mapping[str, Any]) -> "BlockSpec":
+        """The inverse of to_dict. Raises SpecError."""
+        if not isinstance(table, Mapping) or not isinstance(table.get("family"), str):
+            raise SpecError("family", f"expected a family's name, one of {', '.join(BLOCKS)}, in {table!r}")
+        options = {str(name): value for name, value in table.items() if name != "family"}
+        return cls(table["family"], **options)
+
+    def __setattr__(self, name: str, value: object) -> None:
+        raise AttributeError(f"BlockSpec is frozen: make a new one to change {name}")
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, BlockSpec) and self._key() == other._key()
+
+    def __hash__(self) -> int:
+        return hash(self._key())
+
+    def __repr__(self) -> str:
+        options = "".join(f", {name}={value!r}" for name, value in self._options)
+        return f"BlockSpec({self.family!r}{options})"
+
+    def _key(self) -> tuple[str, Any]:
+        return self.family, self._options
+
+    def __reduce__(self) -> Any:  # slots and a frozen __setattr__ need this to reach worker processes
+        return BlockSpec.from_dict, (self.to_dict(),)
+
+
+@cache
+def block_class(family: str) -> type[nn.Module]:
+    """The class behind a family's name or ``package.module:Class``. Raises SpecError."""
+    if family in BLOCKS:
+        return BLOCKS[family]
+    module_name, colon, class_name = family.partition(":")
+    if not colon:
+        known = f"; the families are {', '.join(BLOCKS)}, your own is named package.module:Class"
+        raise SpecError("family", f"no family is called {family!r}{_hint(family, list(BLOCKS), known)}")
+    try:
+        found = getattr(import_module(module_name), class_name)
+    except (ImportError, AttributeError, ValueError) as error:
+        raise SpecError("family", f"{family!r} cannot be imported: {error}") from error
+    if not (inspect.isclass(found) and issubclass(found, nn.Module)):
+        raise SpecError("family", f"{family!r} is not a torch.nn.Module class")
+    missing = {"in_channels", "out_channels", "stride"} - set(inspect.signature(found).parameters)
+    if missing:
+        raise SpecError(
+            "family",
+            f"{family!r} must take (in_channels, out_channels, *, stride, …); it lacks {sorted(missing)}",
+        )
+    return found
+
+
+def block_options(family: str) -> dict[str, Any]:
+    """The options of a family with their defaults, read off its constructor."""
+    parameters = inspect.signature(block_class(family)).parameters.values()
+    return {
+        p.name: None if p.default is p.empty else p.default
+        for p in parameters
+        if p.name not in PLACE and p.kind in (p.POSITIONAL_OR_KEYWORD, p.KEYWORD_ONLY)
+    }
+
+
+@lru_cache(maxsize=65_536)
+def meta_block(spec: BlockSpec, in_channels: int, out_channels: int, stride: Any, dims: int) -> nn.Module:
+    """The block on the meta device, without memory, in eval mode; shared, so never change it."""
+    with torch.device("meta"):
+        return spec.build(in_channels, out_channels, stride, dims=dims).eval()
+
+
+def _frozen(value: Any) -> Any:
+    return tuple(map(_frozen, value)) if isinstance(value, list | tuple) else value
+
+
+def _hint(name: str, names: list[str], otherwise: str | None = None) -> str:
+    close = get_close_matches(name, names, n=1)
+    if close:
+        return f"; did you mean {close[0]!r}?"
+    return f"; it has {', '.join(sorted(names))}" if otherwise is None else otherwise

@@ -1,0 +1,77 @@
+"""Checks of options, shared by layers and blocks: every refusal says what was given and what works."""
+
+from collections.abc import Iterable, Mapping, Sequence
+from math import gcd
+
+from convblocks.errors import OptionError
+
+PerAxis = int | Sequence[int]
+"""One number for all spatial axes, or one for each."""
+
+
+def whole(option: str, value: object, *, at_least: int, hint: str = "") -> int:
+    """`value` as an int of at least `at_least`, or OptionError ending in `hint`."""
+    if isinstance(value, int) and not isinstance(value, bool) and value >= at_least:
+        return value
+    raise OptionError(option, value, f"expected a whole number of at least {at_least}{hint}")
+
+
+def per_axis(option: str, value: PerAxis, dims: int, *, at_least: int) -> tuple[int, ...]:
+    """`value` spread over `dims` spatial axes."""
+    if isinstance(value, Sequence):
+        if len(value) != dims:
+            raise OptionError(option, value, f"expected one number, or {dims} of them for dims={dims}")
+        return tuple(whole(option, v, at_least=at_least) for v in value)
+    return (whole(option, value, at_least=at_least),) * dims
+
+
+def odd_kernel(value: PerAxis, dims: int) -> tuple[int, ...]:
+    """Kernel size per axis, odd so that the map can keep its size."""
+    kernel = per_axis("kernel_size", value, dims, at_least=1)
+    for k in kernel:
+        if k % 2 == 0:
+            raise OptionError(
+                "kernel_size",
+                value,
+                f"an even kernel shifts the map by half a pixel; use an odd one, e.g. {k - 1} or {k + 1}",
+            )
+    return kernel
+
+
+def dimensions(dims: object) -> int:
+    """1 for signals, 2 for images, 3 for volumes."""
+    if dims in (1, 2, 3) and not isinstance(dims, bool) and isinstance(dims, int):
+        return dims
+    raise OptionError("dims", dims, "expected 1 (signals), 2 (images) or 3 (volumes)")
+
+
+def dividing_groups(groups: object, **channels: int) -> int:
+    """`groups`, if it divides every one of the named channel counts."""
+    groups = whole("groups", groups, at_least=1)
+    if any(count % groups for count in channels.values()):
+        common = gcd(*channels.values())
+        fitting = [str(d) for d in range(1, common + 1) if common % d == 0]
+        named = " and ".join(f"{name}={count}" for name, count in channels.items())
+        raise OptionError("groups", groups, f"must divide {named}; use {_either(fitting)}")
+    return groups
+
+
+def one_of(option: str, value: object, table: Mapping[str, object] | Iterable[str]) -> str:
+    """`value`, if it is a key of `table`."""
+    names = list(table)
+    if isinstance(value, str) and value in names:
+        return value
+    raise OptionError(option, value, f"expected {_either(names)}")
+
+
+def probability(option: str, value: object) -> float:
+    """`value` as a probability below 1."""
+    if isinstance(value, int | float) and not isinstance(value, bool) and 0 <= value < 1:
+        return float(value)
+    raise OptionError(option, value, "expected a probability from 0 up to, but not including, 1")
+
+
+def _either(names: list[str]) -> str:
+    if len(names) > 8:  # the largest divisors of a wide layer would fill a screen
+        names = [*names[:7], names[-1]]
+    return names[0] if len(names) == 1 else f"{', '.join(names[:-1])} or {names[-1]}"

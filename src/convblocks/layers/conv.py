@@ -1,0 +1,112 @@
+"""ConvNormAct, the layer that every family is made of, and conv_stack, several in a row."""
+
+from collections.abc import Callable
+from typing import TypedDict, Unpack
+
+import torch
+from torch import nn
+
+from convblocks.layers.activation import make_activation
+from convblocks.layers.check import PerAxis, dimensions, dividing_groups, odd_kernel, one_of, per_axis, whole
+from convblocks.layers.norm import make_norm
+
+CONV: dict[int, Callable[..., nn.Conv1d | nn.Conv2d | nn.Conv3d]] = {
+    1: nn.Conv1d,
+    2: nn.Conv2d,
+    3: nn.Conv3d,
+}
+PADDING_MODES = ("zeros", "reflect", "replicate", "circular")
+
+
+def same_padding(kernel: tuple[int, ...], dilation: tuple[int, ...]) -> tuple[int, ...]:
+    """The padding with which a convolution of that odd kernel turns n into ceil(n / stride)."""
+    return tuple(d * (k - 1) // 2 for k, d in zip(kernel, dilation, strict=True))
+
+
+class ConvNormAct(nn.Module):
+    """Convolution → norm → activation; (N, in_channels, *n) → (N, out_channels, *ceil(n / stride)).
+
+    `padding=None` pads so that a stride of 1 keeps the map, at every odd kernel and dilation.
+    `bias=None` gives the convolution a bias only without a norm, whose shift would cancel it.
+    """
+
+    def __init__(
+        self,
+        in_channels: int,
+        out_channels: int,
+        kernel_size: PerAxis = 3,
+        stride: PerAxis = 1,
+        padding: PerAxis | None = None,
+        *,
+        dilation: PerAxis = 1,
+        groups: int = 1,
+        bias: bool | None = None,
+        norm: str = "batch",
+        activation: str = "relu",
+        padding_mode: str = "zeros",
+        dims: int = 2,
+    ):
+        super().__init__()
+        dims = dimensions(dims)
+        whole("in_channels", in_channels, at_least=1)
+        whole("out_channels", out_channels, at_least=1)
+        kernel = odd_kernel(kernel_size, dims)
+        spacing = per_axis("dilation", dilation, dims, at_least=1)
+        same = same_padding(kernel, spacing)
+        self.conv = CONV[dims](
+            in_channels,
+            out_channels,
+            kernel,
+            per_axis("stride", stride, dims, at_least=1),
+            same if padding is None else per_axis("padding", padding, dims, at_least=0),
+            spacing,
+            dividing_groups(groups, in_channels=in_channels, out_channels=out_channels),
+            norm == "none" if bias is None else bias,
+            one_of("padding_mode", padding_mode, PADDING_MODES),
+        )
+        self.norm = make_norm(norm, out_channels, dims)
+        self.activation = make_activation(activation)
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        return self.activation(self.norm(self.conv(x)))
+
+
+class ConvOptions(TypedDict):
+    """What the layers of a stack share."""
+
+    dilation: PerAxis
+    groups: int
+    bias: bool | None
+    norm: str
+    padding_mode: str
+    dims: int
+
+
+def conv_stack(
+    depth: int,
+    in_channels: int,
+    out_channels: int,
+    kernel_size: PerAxis,
+    stride: PerAxis,
+    padding: PerAxis | None,
+    *,
+    activation: str,
+    last_activation: str | None = None,
+    **options: Unpack[ConvOptions],
+) -> nn.Sequential:
+    """`depth` ConvNormAct layers; the first changes the channels and strides, the last may act differently."""
+    last = activation if last_activation is None else last_activation
+    return nn.Sequential(
+        *(
+            ConvNormAct(
+                in_channels if i == 0 else out_channels,
+                out_channels,
+                kernel_size,
+                stride if i == 0 else 1,
+                padding,
+                activation=activation if i < depth - 1 else last,
+                **options,
+            )
+            for i in range(depth)
+        )
+    )

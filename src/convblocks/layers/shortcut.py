@@ -1,0 +1,43 @@
+"""Shortcuts: the identity where the block keeps its shape, else the cheapest thing that fits."""
+
+from torch import nn
+
+from convblocks.layers.check import PerAxis, one_of, per_axis
+from convblocks.layers.conv import ConvNormAct
+from convblocks.layers.pool import Pool
+
+SHORTCUTS = ("projection", "average")
+
+
+def make_shortcut(
+    in_channels: int,
+    out_channels: int,
+    stride: PerAxis,
+    *,
+    kind: str = "projection",
+    bias: bool | None = None,
+    norm: str = "batch",
+    dims: int = 2,
+) -> nn.Module:
+    """(N, in_channels, *n) → (N, out_channels, *ceil(n / stride)); the identity if nothing changes.
+
+    kind: ``projection`` is a strided 1×1 convolution and norm (He et al. 2016, option B);
+        ``average`` pools first, so that no input is skipped (ResNet-D, He et al. 2019, arXiv:1812.01187).
+    """
+    one_of("shortcut", kind, SHORTCUTS)
+    steps = per_axis("stride", stride, dims, at_least=1)
+    strided = any(step > 1 for step in steps)
+    if in_channels == out_channels and not strided:
+        return nn.Identity()
+    pooled = kind == "average" and strided
+    projection = ConvNormAct(
+        in_channels,
+        out_channels,
+        1,
+        1 if pooled else steps,
+        bias=bias,
+        norm=norm,
+        activation="none",
+        dims=dims,
+    )
+    return nn.Sequential(Pool("average", steps), projection) if pooled else projection

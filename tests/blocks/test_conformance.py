@@ -1,0 +1,111 @@
+"""Every family of ours, in every setting that changes its structure, through the public suite."""
+
+import pytest
+import torch
+from torch import nn
+
+from convblocks import BottleneckBlock, ResidualBlock, SimpleConvBlock
+from convblocks.testing import BlockConformance
+
+
+class TestSimple(BlockConformance):
+    block = SimpleConvBlock
+
+
+class TestSimpleDeepDilated(BlockConformance):
+    block = SimpleConvBlock
+    options = {
+        "depth": 5,
+        "kernel_size": 5,
+        "dilation": 2,
+        "groups": 4,
+        "norm": "group",
+        "activation": "gelu",
+    }
+
+
+class TestSimpleSignal(BlockConformance):
+    block = SimpleConvBlock
+    options = {"dims": 1, "norm": "none", "padding_mode": "replicate"}
+    dims = 1
+
+
+class TestSimpleVolume(BlockConformance):
+    block = SimpleConvBlock
+    options = {"dims": 3, "norm": "instance", "activation": "silu"}
+    dims = 3
+
+
+class TestResidual(BlockConformance):
+    block = ResidualBlock
+
+
+class TestResidualDeep(BlockConformance):
+    block = ResidualBlock
+    options = {"depth": 4, "shortcut": "average", "norm": "layer", "stochastic_depth": 0.2}
+
+
+class TestResidualSignal(BlockConformance):
+    block = ResidualBlock
+    options = {"dims": 1, "depth": 1, "shortcut": "average"}
+    dims = 1
+
+
+class TestResidualVolume(BlockConformance):
+    block = ResidualBlock
+    options = {"dims": 3, "groups": 2}
+    dims = 3
+
+
+class TestBottleneck(BlockConformance):
+    block = BottleneckBlock
+
+
+class TestBottleneckGrouped(BlockConformance):
+    block = BottleneckBlock
+    options = {"depth": 5, "groups": 2, "expansion": 2, "kernel_size": 5, "stochastic_depth": 0.1}
+
+
+class TestBottleneckVolume(BlockConformance):
+    block = BottleneckBlock
+    options = {"dims": 3, "shortcut": "average", "norm": "group"}
+    dims = 3
+
+
+class _StridesTwice(nn.Module):
+    """The widespread mistake: the stride in each convolution."""
+
+    def __init__(self, in_channels: int, out_channels: int, *, stride: int = 1):
+        super().__init__()
+        self.a = nn.Conv2d(in_channels, out_channels, 3, stride, 1)
+        self.b = nn.Conv2d(out_channels, out_channels, 3, stride, 1)
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        return self.b(self.a(x).relu_())
+
+
+class _Overwrites(nn.Module):
+    """Another: an in-place activation on the block's input."""
+
+    def __init__(self, in_channels: int, out_channels: int, *, stride: int = 1):
+        super().__init__()
+        self.a = nn.Conv2d(in_channels, out_channels, 3, stride, 1)
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        return self.a(x.relu_())
+
+
+def _suite(faulty: type[nn.Module]) -> BlockConformance:
+    suite = BlockConformance()
+    suite.block = faulty
+    return suite
+
+
+def test_the_suite_finds_a_stride_in_each_convolution():
+    with pytest.raises(AssertionError):
+        _suite(_StridesTwice).test_each_axis_shrinks_to_ceil_of_size_over_stride(2)
+
+
+def test_the_suite_finds_an_overwritten_input():
+    with pytest.raises(AssertionError):
+        _suite(_Overwrites).test_the_input_is_left_as_it_was()

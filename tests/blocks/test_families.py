@@ -1,0 +1,282 @@
+"""The three families against hand-written blocks, closed forms and refusals."""
+
+import pytest
+import torch
+import torch.nn.functional as F
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from torch import nn
+
+from convblocks import BLOCKS, BottleneckBlock, ConvblocksError, ResidualBlock, SimpleConvBlock
+from convblocks.errors import OptionError
+
+
+def copy_in_order(source: nn.Module, target: nn.Module) -> None:
+    """The tensors of one state dict into another, by order alone."""
+    ours = target.state_dict()
+    theirs = list(source.state_dict().values())
+    assert len(ours) == len(theirs)
+    target.load_state_dict(dict(zip(ours, theirs, strict=True)))
+
+
+def scramble(module: nn.Module) -> None:
+    """Norm scales and running statistics away from 1 and 0, so that nothing cancels."""
+    for buffer in module.buffers():
+        if buffer.is_floating_point():
+            buffer.uniform_(0.5, 1.5)
+    for parameter in module.parameters():
+        if parameter.ndim == 1:
+            nn.init.uniform_(parameter, 0.5, 1.5)
+
+
+class HandSimple(nn.Module):
+    def __init__(self, in_channels, out_channels, kernel_size=3, stride=1, padding=1, depth=3):
+        super().__init__()
+        layers = []
+        for i in range(depth):
+            layers += [
+                nn.Conv2d(
+                    out_channels if i else in_channels, out_channels, kernel_size, 1 if i else stride, padding
+                ),
+                nn.BatchNorm2d(out_channels),
+                nn.ReLU(inplace=True),
+            ]
+        self.block = nn.Sequential(*layers)
+
+    def forward(self, x):
+        return self.block(x)
+
+
+class HandResidual(nn.Module):
+    def __init__(self, in_channels, out_channels, kernel_size=3, stride=1, padding=1, depth=2):
+        super().__init__()
+        layers = []
+        for i in range(depth):
+            layers += [
+                nn.Conv2d(
+                    out_channels if i else in_channels, out_channels, kernel_size, 1 if i else stride, padding
+                ),
+                nn.BatchNorm2d(out_channels),
+            ]
+            if i < depth - 1:
+                layers.append(nn.ReLU(inplace=True))
+        self.block = nn.Sequential(*layers)
+        self.skip = nn.Sequential()
+        if stride != 1 or in_channels != out_channels:
+            self.skip = nn.Sequential(
+                nn.Conv2d(in_channels, out_channels, 1, stride), nn.BatchNorm2d(out_channels)
+            )
+
+    def forward(self, x):
+        return F.relu(self.block(x) + self.skip(x))
+
+
+class HandBottleneck(nn.Module):
+    def __init__(self, in_channels, out_channels, expansion=4, kernel_size=3, stride=1, padding=1, groups=1):
+        super().__init__()
+        mid = out_channels // expansion
+        self.conv1, self.bn1 = nn.Conv2d(in_channels, mid, 1), nn.BatchNorm2d(mid)
+        self.conv2 = nn.Conv2d(mid, mid, kernel_size, stride, padding, groups=groups)
+        self.bn2 = nn.BatchNorm2d(mid)
+        self.conv3, self.bn3 = nn.Conv2d(mid, out_channels, 1), nn.BatchNorm2d(out_channels)
+        self.skip = nn.Sequential()
+        if stride != 1 or in_channels != out_channels:
+            self.skip = nn.Sequential(
+                nn.Conv2d(in_channels, out_channels, 1, stride), nn.BatchNorm2d(out_channels)
+            )
+
+    def forward(self, x):
+        out = F.relu(self.bn1(self.conv1(x)))
+        out = F.relu(self.bn2(self.conv2(out)))
+        return F.relu(self.bn3(self.conv3(out)) + self.skip(x))
+
+
+@pytest.mark.parametrize("stride", [1, 2])
+@pytest.mark.parametrize("channels", [(3, 64), (64, 64)])
+@pytest.mark.parametrize(
+    ("hand", "ours", "options"),
+    [
+        (HandSimple, SimpleConvBlock, {"depth": 1}),
+        (HandSimple, SimpleConvBlock, {"depth": 4, "kernel_size": 5, "padding": 2}),
+        (HandResidual, ResidualBlock, {"depth": 2}),
+        (HandResidual, ResidualBlock, {"depth": 3, "kernel_size": 5, "padding": 2}),
+        (HandBottleneck, BottleneckBlock, {}),
+        (HandBottleneck, BottleneckBlock, {"groups": 4, "expansion": 2}),
+    ],
+)
+def test_equals_the_hand_written_block_with_its_weights(hand, ours, options, channels, stride):
+    torch.manual_seed(0)
+    theirs = hand(*channels, stride=stride, **options)
+    scramble(theirs)
+    block = ours(*channels, stride=stride, bias=True, **options)
+    copy_in_order(theirs, block)
+    x = torch.randn(2, channels[0], 13, 16)
+    assert torch.equal(block.eval()(x), theirs.eval()(x))
+    assert torch.equal(block.train()(x), theirs.train()(x))
+
+
+@pytest.mark.parametrize("family", BLOCKS.values(), ids=BLOCKS)
+def test_the_article_s_first_example(family):
+    assert family(3, 64)(torch.zeros(1, 3, 32, 32)).shape == (1, 64, 32, 32)
+
+
+@pytest.mark.parametrize("family", BLOCKS.values(), ids=BLOCKS)
+def test_a_norm_makes_the_bias_superfluous(family):
+    convolutions = [m for m in family(3, 8).modules() if isinstance(m, nn.Conv2d)]
+    assert all(conv.bias is None for conv in convolutions)
+    plain = [m for m in family(3, 8, norm="none").modules() if isinstance(m, nn.Conv2d)]
+    assert all(conv.bias is not None for conv in plain)
+
+
+@pytest.mark.parametrize(("depth", "parameters"), [(1, 3 * 8 * 9), (3, 3 * 8 * 9 + 2 * 8 * 8 * 9)])
+def test_parameters_of_a_simple_block_by_hand(depth, parameters):
+    assert sum(p.numel() for p in SimpleConvBlock(3, 8, depth=depth).parameters()) == parameters + depth * 16
+
+
+@pytest.mark.parametrize("family", [ResidualBlock, BottleneckBlock])
+def test_zero_init_starts_as_the_shortcut(family):
+    x = torch.randn(2, 8, 6, 6)
+    assert torch.equal(family(8, 8, zero_init=True)(x), x.relu())
+
+
+@pytest.mark.parametrize("family", [ResidualBlock, BottleneckBlock])
+def test_stochastic_depth_keeps_the_mean_and_drops_whole_examples(family):
+    torch.manual_seed(0)
+    block = family(4, 4, stochastic_depth=0.75, activation="none", norm="none")
+    x = torch.randn(1, 4, 5, 5).expand(4000, -1, -1, -1)
+    with torch.no_grad():
+        expected, found = block.eval()(x[:1]), block.train()(x)
+    dropped = (found == x).flatten(1).all(1).float().mean()
+    assert dropped.item() == pytest.approx(0.75, abs=0.03)
+    torch.testing.assert_close(found.mean(0, keepdim=True), expected, rtol=0, atol=0.15)
+
+
+@pytest.mark.parametrize("pool", ["max", "average", "blur"])
+@pytest.mark.parametrize("dims", [1, 2, 3])
+@pytest.mark.parametrize("n", [1, 2, 5, 6])
+def test_pools_halve_and_keep_a_constant(pool, dims, n):
+    block = SimpleConvBlock(2, 2, depth=1, pool=pool, dims=dims)
+    out = block.pool(torch.full((1, 2, *(n,) * dims), 3.0))
+    assert out.shape == (1, 2, *(-(-n // 2),) * dims)
+    torch.testing.assert_close(out, torch.full_like(out, 3.0))
+
+
+def test_average_shortcut_reads_every_input():
+    block = ResidualBlock(2, 2, stride=2, shortcut="average", norm="none")
+    for parameter in block.main.parameters():
+        nn.init.zeros_(parameter)
+    x = torch.ones(1, 2, 5, 5, requires_grad=True)
+    block.shortcut(x).sum().backward()
+    assert (x.grad != 0).all()
+
+
+def test_settings_per_axis():
+    block = ResidualBlock(2, 4, kernel_size=(1, 3, 5), stride=(1, 2, 2), dims=3)
+    assert block(torch.zeros(2, 2, 4, 9, 8)).shape == (2, 4, 4, 5, 4)
+
+
+REFUSALS = [
+    ("simple", {"kernel_size": 4}, "kernel_size=4: .*3 or 5"),
+    ("simple", {"depth": 0}, "depth=0: .*at least 1"),
+    ("simple", {"depth": 2.0}, "depth=2.0: expected a whole number"),
+    ("simple", {"depth": True}, "depth=True: expected a whole number"),
+    ("residual", {"depth": 0}, "depth=0: .*at least 1"),
+    ("bottleneck", {"depth": 2}, "depth=2: .*at least 3.*ResidualBlock"),
+    ("simple", {"groups": 5}, "groups=5: must divide in_channels=4 and out_channels=16; use 1, 2 or 4"),
+    ("bottleneck", {"groups": 3}, r"groups=3: must divide the 4 channels.*out_channels=12 would fit"),
+    ("residual", {"padding": 0}, "padding=0: breaks the addition.*only at 1; leave padding=None"),
+    (
+        "residual",
+        {"kernel_size": 5, "padding": 1},
+        "padding=1: breaks the addition: with kernel_size=5.* only at 2",
+    ),
+    ("bottleneck", {"padding": 0}, "padding=0: breaks the addition"),
+    ("simple", {"norm": "bach"}, "norm='bach': expected batch, group, layer, instance or none"),
+    ("simple", {"activation": 3}, "activation=3: expected relu"),
+    ("simple", {"stride": 0}, "stride=0: .*at least 1"),
+    ("simple", {"dilation": -1}, "dilation=-1: .*at least 1"),
+    ("simple", {"kernel_size": (3, 3, 3)}, r"kernel_size=\(3, 3, 3\): expected one number, or 2 of them"),
+    ("simple", {"dims": 4}, "dims=4: expected 1"),
+    ("simple", {"pool": "min"}, "pool='min': expected none, max, average or blur"),
+    ("simple", {"padding_mode": "wrap"}, "padding_mode='wrap': expected zeros, reflect"),
+    ("residual", {"shortcut": "none"}, "shortcut='none': expected projection or average"),
+    ("residual", {"stochastic_depth": 1.0}, "stochastic_depth=1.0: expected a probability"),
+    ("residual", {"zero_init": True, "norm": "none"}, "zero_init=True: .*choose a norm"),
+    ("bottleneck", {"expansion": 0}, "expansion=0: .*at least 1"),
+]
+
+
+@pytest.mark.parametrize(("family", "options", "message"), REFUSALS)
+def test_what_cannot_work_is_refused_with_both_values_and_the_mend(family, options, message):
+    with pytest.raises(OptionError, match=message):
+        BLOCKS[family](4, 16, **options)
+
+
+@pytest.mark.parametrize("family", BLOCKS.values(), ids=BLOCKS)
+@pytest.mark.parametrize("channels", [(0, 4), (4, 0), (4, -1), ("4", 4)])
+def test_channels_must_be_positive(family, channels):
+    with pytest.raises(OptionError, match="channels="):
+        family(*channels)
+
+
+@st.composite
+def specs(draw):
+    family = draw(st.sampled_from(sorted(BLOCKS)))
+    dims = draw(st.integers(1, 3))
+    options = {
+        "depth": draw(st.integers(1, 12)),
+        "kernel_size": draw(st.integers(1, 9)),
+        "stride": draw(st.integers(1, 4)),
+        "dilation": draw(st.integers(1, 3)),
+        "groups": draw(st.sampled_from([1, 1, 2, 3, 4])),
+        "norm": draw(st.sampled_from(["batch", "group", "layer", "instance", "none"])),
+        "activation": draw(st.sampled_from(["relu", "gelu", "silu", "tanh", "leaky_relu", "none"])),
+        "dims": dims,
+    }
+    if family == "simple":
+        options["pool"] = draw(st.sampled_from(["none", "max", "average", "blur"]))
+    else:
+        options["shortcut"] = draw(st.sampled_from(["projection", "average"]))
+        options["stochastic_depth"] = draw(st.sampled_from([0.0, 0.3]))
+        options["zero_init"] = draw(st.booleans())
+    if family == "bottleneck":
+        options["expansion"] = draw(st.integers(1, 5))
+    channels = draw(st.tuples(st.integers(1, 12), st.integers(1, 12)))
+    longest = {1: 33, 2: 13, 3: 7}[dims]
+    size = draw(st.tuples(*[st.integers(1, longest)] * dims))
+    return family, channels, options, size
+
+
+@settings(max_examples=400, deadline=None)
+@given(specs())
+def test_any_spec_either_works_as_promised_or_is_refused(spec):
+    family, (inputs, outputs), options, size = spec
+    try:
+        block = BLOCKS[family](inputs, outputs, **options)
+    except ConvblocksError as refusal:
+        assert "\n" not in str(refusal)
+        assert _should_refuse(family, inputs, outputs, options), refusal
+        return
+    assert not _should_refuse(family, inputs, outputs, options)
+    x = torch.randn(2, inputs, *size, requires_grad=True)
+    out = block(x)
+    expected = tuple(-(-n // options["stride"]) for n in size)
+    if options.get("pool", "none") != "none":
+        expected = tuple(-(-n // 2) for n in expected)
+    assert out.shape == (2, outputs, *expected)
+    out.sum().backward()
+    assert x.grad is not None
+    assert all(p.grad is not None for p in block.parameters())
+
+
+def _should_refuse(family, inputs, outputs, options):
+    """The rules of the docstrings, written a second time."""
+    groups = options["groups"]
+    if family == "bottleneck":
+        depth_fails = options["depth"] < 3
+        groups_fail = max(1, outputs // options["expansion"]) % groups != 0
+    else:
+        depth_fails = False
+        groups_fail = inputs % groups != 0 or outputs % groups != 0
+    zero_fails = options.get("zero_init", False) and options["norm"] == "none"
+    return options["kernel_size"] % 2 == 0 or depth_fails or groups_fail or zero_fails
