@@ -1,0 +1,48 @@
+"""The cost of a network of known blocks: the sum over its distinct (block, input shape) pairs, each traced once."""
+
+from collections.abc import Callable
+from functools import lru_cache
+
+import torch
+from torch import nn
+
+from convblocks.analysis.cost import Cost, count
+from convblocks.analysis.trace import Shape, trace
+from convblocks.blocks.spec import BlockSpec, meta_block
+from convblocks.networks.module import ClassificationHead
+from convblocks.networks.spec import Axes, Network, Stem
+
+
+def network_cost(network: Network, size: Shape) -> Cost:
+    """Exactly what tracing the whole network for an input of `size` (spatial axes) would count."""
+    cost, shape = _stem_cost(network.stem, (network.in_channels, *size), network.dims)
+    for stage in network.stages:
+        first, shape = _block_cost(stage.block, stage.out_channels, stage.stride, shape, network.dims)
+        rest, shape = _block_cost(stage.block, stage.out_channels, 1, shape, network.dims)
+        cost += first + rest * (stage.blocks - 1)
+    return cost + _head_cost(shape, network.classes)
+
+
+def _counted(module: nn.Module, shape: Shape) -> tuple[Cost, Shape]:
+    seen = trace(module, shape)
+    return count(module, shape, seen), seen.output.shape[1:]
+
+
+def _on_meta(make: Callable[[], nn.Module]) -> nn.Module:
+    with torch.device("meta"):
+        return make()
+
+
+@lru_cache(maxsize=65_536)
+def _block_cost(spec: BlockSpec, channels: int, stride: Axes, shape: Shape, dims: int) -> tuple[Cost, Shape]:
+    return _counted(meta_block(spec, shape[0], channels, stride, dims), shape)
+
+
+@lru_cache(maxsize=4096)
+def _stem_cost(stem: Stem, shape: Shape, dims: int) -> tuple[Cost, Shape]:
+    return _counted(_on_meta(lambda: stem.build(shape[0], dims)), shape)
+
+
+@lru_cache(maxsize=4096)
+def _head_cost(shape: Shape, classes: int) -> Cost:
+    return _counted(_on_meta(lambda: ClassificationHead(shape[0], classes)), shape)[0]

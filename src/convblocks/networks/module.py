@@ -1,0 +1,65 @@
+"""What a Network spec builds."""
+
+from collections.abc import Iterable
+
+import torch
+from torch import nn
+
+
+class ClassificationHead(nn.Module):
+    """Mean over all positions, then a linear layer; (N, in_channels, *n) → (N, classes)."""
+
+    def __init__(self, in_channels: int, classes: int):
+        super().__init__()
+        self.linear = nn.Linear(in_channels, classes)
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        return self.linear(x.mean(dim=tuple(range(2, x.ndim))))
+
+
+class Standardise(nn.Module):
+    """(x − mean) / std per channel; saved with the weights, so that a network takes examples as they come.
+
+    Starts as mean 0 and std 1, which changes nothing but the type of integer inputs.
+    """
+
+    mean: torch.Tensor
+    std: torch.Tensor
+
+    def __init__(self, channels: int, dims: int):
+        super().__init__()
+        shape = (channels,) + (1,) * dims
+        self.register_buffer("mean", torch.zeros(shape))
+        self.register_buffer("std", torch.ones(shape))
+
+    def fit_(self, mean: torch.Tensor, std: torch.Tensor) -> None:
+        """Take over statistics per channel; a channel that never varies is only centred."""
+        self.mean.copy_(mean.view_as(self.mean))
+        self.std.copy_(torch.where(std > 0, std, 1.0).view_as(self.std))
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        return (x.to(self.mean.dtype) - self.mean) / self.std
+
+
+class ConvNet(nn.Module):
+    """standardise → stem → stages → head; (N, in_channels, *n) → (N, classes)."""
+
+    def __init__(
+        self,
+        standardise: Standardise,
+        stem: nn.Module,
+        stages: Iterable[Iterable[nn.Module]],
+        head: nn.Module,
+    ):
+        super().__init__()
+        self.standardise = standardise
+        self.stem = stem
+        self.stages = nn.Sequential(*(nn.Sequential(*blocks) for blocks in stages))
+        self.head = head
+
+    def body(self) -> nn.Sequential:
+        """stem → stages: everything that has a map."""
+        return nn.Sequential(self.stem, self.stages)
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        return self.head(self.stages(self.stem(self.standardise(x))))
