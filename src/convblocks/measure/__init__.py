@@ -1,0 +1,6 @@
+"""The stopwatch, and the machine it ran on."""
+
+from convblocks.measure.host import describe_host
+from convblocks.measure.latency import latencies
+
+__all__ = ["describe_host", "latencies"]

@@ -1,0 +1,36 @@
+"""What machine and versions a figure came from."""
+
+import os
+import platform
+from importlib.metadata import version
+from pathlib import Path
+
+import torch
+
+from convblocks import __version__
+from convblocks.records import Host
+
+PACKAGES = ("torch", "numpy", "scikit-learn", "pillow")
+
+
+def describe_host(device: str = "cpu") -> Host:
+    """Processor, memory, system and versions; `device` is where the modules run."""
+    return Host(
+        cpu=_cpu(),
+        cores=len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1,
+        memory_bytes=os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
+        if hasattr(os, "sysconf")
+        else 0,
+        system=f"{platform.system()} {platform.machine()}, Python {platform.python_version()}",
+        device=torch.cuda.get_device_name() if device == "cuda" else device,
+        versions={"convblocks": __version__, **{name: version(name) for name in PACKAGES}},
+    )
+
+
+def _cpu() -> str:
+    try:
+        lines = Path("/proc/cpuinfo").read_text().splitlines()
+        name = next(line.partition(":")[2].strip() for line in lines if line.startswith("model name"))
+    except (OSError, StopIteration):
+        name = platform.processor() or "unknown"
+    return f"{name} ({torch.backends.cpu.get_cpu_capability()})"

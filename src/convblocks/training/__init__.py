@@ -1,0 +1,7 @@
+"""Train any classifier: a frozen recipe, a loop that is a function, checkpoints that survive a kill."""
+
+from convblocks.training.checkpoint import Progress
+from convblocks.training.loop import evaluate, train
+from convblocks.training.recipe import Recipe
+
+__all__ = ["Progress", "Recipe", "evaluate", "train"]

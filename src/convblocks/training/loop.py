@@ -1,0 +1,135 @@
+"""The training loop: a function of module, data, recipe and seed that repeats bit for bit."""
+
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from time import perf_counter
+
+import numpy as np
+import torch
+import torch.nn.functional as F
+from torch import nn
+
+from convblocks.data.dataset import Split
+from convblocks.records import Epoch
+from convblocks.training.augment import augment
+from convblocks.training.checkpoint import Progress, load_checkpoint, save_checkpoint
+from convblocks.training.recipe import Recipe
+
+CHECKPOINT_EVERY_S = 10.0
+EVALUATION_BATCH = 256
+
+
+def train(
+    module: nn.Module,
+    data: Split,
+    validation: Split,
+    recipe: Recipe,
+    *,
+    seed: int,
+    device: str = "cpu",
+    checkpoint: Path | None = None,
+    checkpoint_every_s: float = CHECKPOINT_EVERY_S,
+    on_epoch: Callable[[Epoch], None] = lambda epoch: None,
+) -> Progress:
+    """Train `module` in place on examples (N, C, *spatial) and classes (N,); returns what happened.
+
+    All randomness of an epoch is drawn from (seed, epoch), so that a run resumed from `checkpoint` ends
+    with the same bits. Stops at a loss that is no longer finite and says so in `failure`.
+    """
+    place(module, data.x.ndim, device)
+    optimizer = torch.optim.SGD(
+        module.parameters(),
+        lr=recipe.learning_rate,
+        momentum=recipe.momentum,
+        nesterov=recipe.momentum > 0,
+        weight_decay=recipe.weight_decay,
+        fused=True,
+    )
+    progress = load_checkpoint(checkpoint, module, optimizer) if checkpoint else Progress()
+    saved_at = perf_counter()
+    for epoch in range(len(progress.epochs), recipe.epochs):
+        if progress.failure:
+            break
+        started = perf_counter()
+        loss, accuracy = _one_epoch(module, optimizer, data, recipe, seed, epoch, device)
+        seconds = perf_counter() - started
+        record = Epoch(
+            train_loss=loss,
+            train_accuracy=accuracy,
+            validation_accuracy=1 - len(evaluate(module, validation, device=device)) / len(validation.y),
+        )
+        failure = "" if np.isfinite(loss) else f"the loss became {loss} in epoch {epoch + 1}"
+        progress = Progress((*progress.epochs, record), (*progress.epoch_s, seconds), failure)
+        on_epoch(record)
+        if checkpoint and perf_counter() - saved_at >= checkpoint_every_s:
+            save_checkpoint(checkpoint, module, optimizer, progress)
+            saved_at = perf_counter()
+    return progress
+
+
+def _one_epoch(
+    module: nn.Module,
+    optimizer: torch.optim.Optimizer,
+    data: Split,
+    recipe: Recipe,
+    seed: int,
+    epoch: int,
+    device: str,
+) -> tuple[float, float]:
+    """Mean loss and accuracy over the epoch's batches as they passed."""
+    module.train()
+    generator = torch.Generator().manual_seed(_mix(seed, epoch))
+    torch.manual_seed(_mix(seed, epoch) + 1)  # stochastic depth and dropout draw from the global generator
+    batches = list(_batches(len(data.y), recipe.batch_size, generator))
+    total = torch.zeros(2, dtype=torch.float64, device=device)
+    for step, chosen in enumerate(batches):
+        for group in optimizer.param_groups:
+            group["lr"] = recipe.rate((epoch * len(batches) + step + 1) / (recipe.epochs * len(batches) + 1))
+        x = augment(torch.from_numpy(data.x[chosen]), recipe.augment, generator)
+        x = x.to(device, memory_format=memory_format(x.ndim))
+        y = torch.from_numpy(data.y[chosen]).to(device)
+        scores = module(x)
+        loss = F.cross_entropy(scores, y)
+        optimizer.zero_grad(set_to_none=True)
+        loss.backward()
+        optimizer.step()
+        with torch.no_grad():
+            total += torch.stack([loss.double() * len(y), (scores.argmax(1) == y).sum().double()])
+    loss_sum, right = (total / sum(map(len, batches))).tolist()
+    return loss_sum, right
+
+
+def _batches(n: int, size: int, generator: torch.Generator) -> Iterator[np.ndarray]:
+    """Positions in random order; a last batch that is not full is left out, unless it is the only one."""
+    order = torch.randperm(n, generator=generator).numpy()
+    for start in range(0, max(1, n - size + 1), size):
+        yield order[start : start + size]
+
+
+def evaluate(module: nn.Module, data: Split, *, device: str = "cpu") -> tuple[int, ...]:
+    """Positions of the examples that the module, in eval mode, puts into a wrong class."""
+    module.eval()
+    wrong: list[torch.Tensor] = []
+    with torch.inference_mode():
+        for start in range(0, len(data.y), EVALUATION_BATCH):
+            part = slice(start, start + EVALUATION_BATCH)
+            x = torch.from_numpy(data.x[part])
+            x = x.to(device, memory_format=memory_format(x.ndim))
+            wrong.append(module(x).argmax(1).cpu() != torch.from_numpy(data.y[part]))
+    return tuple(torch.cat(wrong).nonzero().flatten().tolist())
+
+
+def place(module: nn.Module, ndim: int, device: str) -> nn.Module:
+    """Move a module that takes tensors of `ndim` axes to a device, in the layout of `memory_format`."""
+    return module.to(device=device, memory_format=memory_format(ndim))  # type: ignore[call-overload]  # torch lacks it
+
+
+def memory_format(ndim: int) -> torch.memory_format:
+    """Channels last for images and volumes, which CPUs and GPUs convolve faster."""
+    formats = {4: torch.channels_last, 5: torch.channels_last_3d}
+    return formats.get(ndim, torch.contiguous_format)
+
+
+def _mix(seed: int, epoch: int) -> int:
+    """A generator seed for each (seed, epoch); even, so that adding 1 gives another."""
+    return int(np.random.SeedSequence([seed, epoch]).generate_state(1, np.uint64)[0] >> 2) * 2
