@@ -1,0 +1,39 @@
+"""Options that are lists or amounts."""
+
+from convblocks.errors import OptionError
+
+SUFFIXES = {"": 1, "k": 10**3, "m": 10**6, "g": 10**9}
+
+
+def names(option: str, text: str) -> list[str]:
+    """``simple,residual`` as a list without repeats."""
+    found = [part.strip() for part in text.split(",") if part.strip()]
+    if not found:
+        raise OptionError(option, text, "expected names separated by commas")
+    return list(dict.fromkeys(found))
+
+
+def numbers(option: str, text: str) -> list[int]:
+    """``1,2,4`` as a list without repeats."""
+    try:
+        found = [int(part) for part in names(option, text)]
+    except ValueError:
+        found = []
+    if not found or min(found) < 1:
+        raise OptionError(
+            option, text, "expected whole numbers of at least 1, separated by commas, e.g. 1,2,4"
+        )
+    return list(dict.fromkeys(found))
+
+
+def amount(option: str, text: str) -> int:
+    """``5M`` as 5,000,000."""
+    number = text.strip().rstrip("kKmMgG")
+    suffix = text.strip()[len(number) :].lower()
+    try:
+        found = round(float(number.replace("_", "").replace(",", "")) * SUFFIXES[suffix])
+    except (ValueError, KeyError, OverflowError):
+        found = 0
+    if found < 1:
+        raise OptionError(option, text, "expected a positive amount such as 5M, 250k or 1.2G")
+    return found

@@ -1,0 +1,101 @@
+"""What the terminal shows while a compare runs: runs done, time left, best so far."""
+
+from collections import defaultdict
+from collections.abc import Sequence
+from typing import Any, Self
+
+from rich.console import Console
+from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
+
+from convblocks.experiments.compare import Watcher
+from convblocks.records import Design, Epoch, Run, Study
+from convblocks.report.format import count, percent
+
+
+class ProgressWatcher(Watcher):
+    """A bar on a terminal; elsewhere, in a log, a line for each finished run."""
+
+    def __init__(self) -> None:
+        self.console = Console(stderr=True, highlight=False, markup=False)
+        self.progress = Progress(
+            TextColumn("{task.fields[done]} runs"),
+            BarColumn(bar_width=None),
+            TimeElapsedColumn(),
+            TextColumn("left"),
+            TimeRemainingColumn(),
+            TextColumn("best {task.fields[best]}"),
+            console=self.console,
+            disable=not self.console.is_terminal,
+        )
+        self.accuracies: dict[str, list[float]] = defaultdict(list)
+        self.epochs_seen: dict[tuple[str, int], int] = defaultdict(int)
+        self.finished = self.total = self.epochs = 0
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: Any) -> None:
+        self.progress.stop()
+
+    def on_start(self, study: Study, designs: Sequence[Design], done: Sequence[Run]) -> None:
+        trained = [d for d in designs if not d.problem]
+        self.total, self.finished = len(trained) * len(study.seeds), len(done)
+        self.epochs = int(study.recipe["epochs"])
+        self._introduce(study, designs, trained)
+        for run in done:
+            self.accuracies[run.design].append(run.validation_accuracy)
+        if self.finished < self.total:
+            # an epoch's time grows with the stack's depth, so that weighs the bar
+            weights = {d.name: d.stack_depth for d in trained}
+            total = self.epochs * len(study.seeds) * sum(weights.values())
+            spent = self.epochs * sum(weights.get(run.design, 0) for run in done)
+            self.task = self.progress.add_task(
+                "", total=total, completed=spent, done=self._done(), best=self._best()
+            )
+            self.progress.start()
+
+    def _introduce(self, study: Study, designs: Sequence[Design], trained: Sequence[Design]) -> None:
+        card, say = study.data, self.console.print
+        say(
+            f"{card.name}: {len(card.classes)} classes, {'×'.join(map(str, card.shape))}; {card.train} training, "
+            f"{card.validation} validation, {card.test} test examples"
+        )
+        budget = (
+            f"at {count(study.budget)} {study.match} (± 3 %)"
+            if study.budget
+            else "at equal widths, unmatched"
+        )
+        say(f"{len(trained)} designs {budget}, {len(study.seeds)} seeds each, {study.stages} stages")
+        for note in study.notes:
+            say(f"  not possible: {note}")
+        for design in designs:
+            if design.problem:
+                say(f"  not matched: {design.name}: {design.problem}")
+            if design.unknown_ops:
+                say(f"  {design.name}: MACs are a lower bound, not counted: {', '.join(design.unknown_ops)}")
+
+    def on_epoch(self, design: Design, seed: int, epoch: Epoch) -> None:  # noqa: ARG002
+        self.epochs_seen[design.name, seed] += 1
+        self.progress.advance(self.task, design.stack_depth)
+
+    def on_run(self, design: Design, run: Run) -> None:
+        self.finished += 1
+        self.accuracies[run.design].append(run.validation_accuracy)
+        skipped = self.epochs - self.epochs_seen.pop((run.design, run.seed), 0)  # resumed, or stopped early
+        self.progress.advance(self.task, skipped * design.stack_depth)
+        self.progress.update(self.task, done=self._done(), best=self._best())
+        if not self.console.is_terminal:
+            accuracy, seconds = percent(run.validation_accuracy), sum(run.timing.epoch_s)
+            self.console.print(
+                f"{self._done()}: {run.design} seed {run.seed}, {accuracy} validation, {seconds:.1f} s"
+            )
+
+    def _done(self) -> str:
+        return f"{self.finished}/{self.total}"
+
+    def _best(self) -> str:
+        if not self.accuracies:
+            return "—"
+        means = {name: sum(found) / len(found) for name, found in self.accuracies.items()}
+        name = max(means, key=means.__getitem__)
+        return f"{name} {percent(means[name])}"

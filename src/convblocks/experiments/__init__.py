@@ -1,0 +1,1 @@
+"""Compare implementations at matched budgets: list, match, train, time, judge."""

@@ -1,0 +1,80 @@
+"""From a matched implementation to its record: cost, receptive field, gradient at the start, and its latency."""
+
+from collections.abc import Sequence
+
+import numpy as np
+import torch
+from msgspec.structs import replace
+
+from convblocks.analysis import count, gradient_norms, receptive_field, trace
+from convblocks.data import Dataset
+from convblocks.experiments.implementations import Frame
+from convblocks.experiments.matching import Matched
+from convblocks.experiments.trial import start
+from convblocks.measure import latencies
+from convblocks.networks import Network
+from convblocks.records import Design, Latency
+from convblocks.training.loop import memory_format, place
+
+BATCH = 64  # examples that the gradient at the start is measured on
+BYTES = 4  # of a float32
+
+
+def describe(matched: Matched, frame: Frame, dataset: Dataset, device: str) -> Design:
+    """The design's record. Costs are of the whole network as traced, not of the sums that matched it."""
+    implementation = matched.implementation
+    with torch.device("meta"):
+        module = matched.network.build()
+    shape = (frame.in_channels, *frame.size)
+    cost = count(module, shape)
+    design = Design(
+        name=implementation.name,
+        family=implementation.family,
+        block_depth=implementation.block_depth,
+        blocks=implementation.blocks * implementation.stages,
+        groups=implementation.groups,
+        stack_depth=implementation.stack_depth,
+        widths=matched.widths,
+        network=matched.network.to_dict(),
+        params=cost.params,
+        macs=cost.macs,
+        activations=cost.activations,
+        activation_bytes=cost.activations * BYTES,
+        receptive_field=receptive_field(trace(module.body(), shape)),
+        gradient_norms=(),
+        unknown_ops=tuple(sorted(cost.unknown_ops)),
+        problem=matched.problem,
+    )
+    return _with_gradients(design, dataset, device)
+
+
+def _with_gradients(design: Design, dataset: Dataset, device: str) -> Design:
+    """Gradient norms of the body on the first BATCH shuffled training examples, as seed 0 starts."""
+    if design.problem:
+        return design
+    module = start(design, 0, dataset.train).to(device).train()
+    chosen = np.random.default_rng(0).permutation(len(dataset.train.y))[:BATCH]
+    x = torch.from_numpy(dataset.train.x[chosen]).to(device)
+    norms = gradient_norms(module, x, torch.from_numpy(dataset.train.y[chosen]).to(device))
+    return replace(design, gradient_norms=tuple(n for path, n in norms.items() if path.startswith("stages.")))
+
+
+def time_designs(designs: Sequence[Design], dataset: Dataset, threads: int, device: str) -> list[Latency]:
+    """Latency for a batch of one example. Weights do not matter to it, so fresh ones serve."""
+    example = torch.from_numpy(dataset.train.x[:1])
+    example = example.to(device, memory_format=memory_format(example.ndim))
+    modules = {d.name: place(Network.from_dict(d.network).build(), example.ndim, device) for d in designs}
+    measured = latencies(modules, example, threads=threads)
+    quartiles = {name: np.quantile(ms, (0.25, 0.5, 0.75)).tolist() for name, ms in measured.items()}
+    return [
+        Latency(
+            design=name,
+            batch=1,
+            threads=threads,
+            repeats=len(measured[name]),
+            lower_ms=lower,
+            median_ms=median,
+            upper_ms=upper,
+        )
+        for name, (lower, median, upper) in quartiles.items()
+    ]

@@ -1,0 +1,160 @@
+"""Every way to fill a stack of D convolution layers: family × block depth × groups."""
+
+from dataclasses import dataclass
+from math import log2
+
+from convblocks.blocks.spec import BlockSpec, block_options
+from convblocks.errors import OptionError, SpecError
+from convblocks.networks.spec import Axes, Network, Stage, Stem
+
+SEAMLESS = ("simple",)
+"""Families without a shortcut: the same network however it is cut into blocks, so listed once, a block a stage."""
+
+BODY_SIZE = 64  # the stem strides until no axis of the map is longer
+SMALLEST_MAP = 4  # stages halve a map down to this
+
+
+@dataclass(frozen=True, slots=True)
+class Implementation:
+    """One way to fill a stack, before its width is chosen."""
+
+    family: str
+    block_depth: int
+    groups: int
+    stack_depth: int
+    stages: int
+
+    @property
+    def blocks(self) -> int:
+        """Blocks in a stage."""
+        return self.stack_depth // self.stages // self.block_depth
+
+    @property
+    def spec(self) -> BlockSpec:
+        grouped = {"groups": self.groups} if self.groups > 1 else {}
+        return BlockSpec(self.family, depth=self.block_depth, **grouped)
+
+    @property
+    def unit(self) -> int:
+        """Widths are multiples of this, so that the groups divide what they split."""
+        return self.groups * (self.spec.option("expansion") or 1) if self.groups > 1 else 1
+
+    @property
+    def name(self) -> str:
+        """Unique in a study, fit for a file name: residual-2-d8, bottleneck-4-g8-d56."""
+        family = self.family.rpartition(":")[2].lower()
+        depth = "" if self.family in SEAMLESS else f"-{self.block_depth}"
+        groups = f"-g{self.groups}" if self.groups > 1 else ""
+        return f"{family}{depth}{groups}-d{self.stack_depth}"
+
+
+@dataclass(frozen=True, slots=True)
+class Frame:
+    """All of a network but its blocks and widths: what implementations of a study share."""
+
+    in_channels: int
+    size: tuple[int, ...]  # spatial axes of an example
+    classes: int
+    stages: int
+
+    def network(self, implementation: Implementation, widths: tuple[int, ...]) -> Network:
+        """The implementation with `widths[i]` channels in stage i. Raises SpecError if it cannot be built."""
+        strides = self._stage_strides()
+        return Network(
+            in_channels=self.in_channels,
+            classes=self.classes,
+            stem=Stem(
+                out_channels=widths[0],
+                kernel_size=_short(self._stem_kernel()),
+                stride=_short(self.stem_stride()),
+            ),
+            stages=tuple(
+                Stage(
+                    block=implementation.spec,
+                    blocks=implementation.blocks,
+                    out_channels=width,
+                    stride=_short(stride),
+                )
+                for width, stride in zip(widths, strides, strict=True)
+            ),
+            dims=len(self.size),
+        )
+
+    def stem_stride(self) -> tuple[int, ...]:
+        """Powers of two that bring every axis down to BODY_SIZE."""
+        return tuple(next(2**i for i in range(64) if -(-n // 2**i) <= BODY_SIZE) for n in self.size)
+
+    def _stem_kernel(self) -> tuple[int, ...]:
+        return tuple(max(3, 2 * stride - 1) for stride in self.stem_stride())  # so that it skips no input
+
+    def _stage_strides(self) -> list[tuple[int, ...]]:
+        """1 for the first stage, then 2 along every axis that stays at least SMALLEST_MAP long."""
+        sizes = [-(-n // s) for n, s in zip(self.size, self.stem_stride(), strict=True)]
+        strides = [(1,) * len(sizes)]
+        for _ in range(self.stages - 1):
+            stride = tuple(2 if n >= 2 * SMALLEST_MAP - 1 else 1 for n in sizes)
+            sizes = [-(-n // s) for n, s in zip(sizes, stride, strict=True)]
+            strides.append(stride)
+        return strides
+
+
+def default_stages(size: tuple[int, ...], depths: tuple[int, ...]) -> int:
+    """As many stages as halvings leave a map of SMALLEST_MAP, up to 4, that share all depths out evenly."""
+    longest = max(min(n, BODY_SIZE) for n in size)
+    wanted = min(4, max(1, int(log2(longest / SMALLEST_MAP)) + 1))
+    return next(s for s in range(wanted, 0, -1) if all(depth % s == 0 for depth in depths))
+
+
+def implementations(
+    depths: tuple[int, ...],
+    stages: int,
+    families: tuple[str, ...],
+    block_depths: tuple[int, ...],
+    groups: tuple[int, ...],
+) -> tuple[list[Implementation], list[str]]:
+    """All implementations of the stack depths, and in words those that a depth does not allow.
+
+    Raises OptionError for a depth that the stages cannot share, SpecError for an unknown family.
+    """
+    found: list[Implementation] = []
+    notes: list[str] = []
+    for depth in depths:
+        share, rest = divmod(depth, stages)
+        if rest or not share:
+            below = max(stages, depth - rest)
+            raise OptionError(
+                "depth",
+                depth,
+                f"{stages} stages cannot share it evenly; use {below} or {below + stages}, or other stages",
+            )
+        for family in families:
+            options = block_options(family)
+            if "depth" not in options:
+                raise SpecError("family", f"{family} has no option depth, which compare varies")
+            wanted = (share,) if family in SEAMLESS else block_depths
+            for group in groups if "groups" in options else groups[:1]:
+                candidates = [
+                    Implementation(family, d, group, depth, stages) for d in wanted if share % d == 0
+                ]
+                fitting = [c for c in candidates if _possible(c)]
+                found += fitting
+                if not fitting:
+                    notes.append(
+                        f"{family}: none of the block depths {', '.join(map(str, wanted))} "
+                        f"fills the {share} layers of a stage at stack depth {depth}"
+                    )
+    return found, notes
+
+
+def _possible(candidate: Implementation) -> bool:
+    """Whether the family can have that depth at all; tried at channels that any groups divide."""
+    channels = candidate.unit * 16
+    try:
+        candidate.spec.build(channels, channels)
+    except SpecError:
+        return False
+    return True
+
+
+def _short(axes: tuple[int, ...]) -> Axes:
+    return axes[0] if len(set(axes)) == 1 else axes

@@ -1,0 +1,81 @@
+"""Solve each implementation's width so that all cost the same."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from functools import partial
+from itertools import product
+
+from convblocks.analysis.cost import Cost
+from convblocks.experiments.implementations import Frame, Implementation
+from convblocks.networks.cost import network_cost
+from convblocks.networks.spec import Network
+
+MATCHES = ("macs", "params", "activations", "none")
+TOLERANCE = 0.03
+REFERENCE_WIDTH = 32  # of the first stage, where nothing is matched
+WIDEST = 65_536
+
+
+@dataclass(frozen=True, slots=True)
+class Matched:
+    """An implementation at its width; `problem` says why it cannot be compared, if so."""
+
+    implementation: Implementation
+    widths: tuple[int, ...]
+    network: Network
+    cost: Cost
+    problem: str = ""
+
+
+def default_budget(frame: Frame, implementation: Implementation, match: str) -> int:
+    """What an implementation costs at REFERENCE_WIDTH."""
+    return _spent(_at(frame, implementation, _widths(implementation, REFERENCE_WIDTH)), match)
+
+
+def solve(frame: Frame, implementation: Implementation, match: str, budget: int | None) -> Matched:
+    """The widths, doubling from stage to stage, that come nearest to the budget.
+
+    First one real number by bisection, then each stage rounded on its own, which makes steps small enough.
+    """
+    if match == "none" or budget is None:
+        return _at(frame, implementation, _widths(implementation, REFERENCE_WIDTH))
+    low, high = 0.0, float(WIDEST)
+    while high - low > 0.25 * implementation.unit and high > 1:
+        middle = (low + high) / 2
+        spent = _spent(_at(frame, implementation, _widths(implementation, middle)), match)
+        low, high = (middle, high) if spent < budget else (low, middle)
+    candidates = (_at(frame, implementation, widths) for widths in _neighbours(implementation, high))
+    best = min(candidates, key=partial(_miss, match=match, budget=budget))
+    miss = _miss(best, match, budget)
+    if miss <= TOLERANCE:
+        return best
+    problem = (
+        f"the nearest widths {'/'.join(map(str, best.widths))} give {_spent(best, match):,} {match}, "
+        f"{miss:.1%} off the budget of {budget:,}; choose another budget or --match none"
+    )
+    return Matched(implementation, best.widths, best.network, best.cost, problem)
+
+
+def _at(frame: Frame, implementation: Implementation, widths: tuple[int, ...]) -> Matched:
+    network = frame.network(implementation, widths)
+    return Matched(implementation, widths, network, network_cost(network, frame.size))
+
+
+def _widths(implementation: Implementation, width: float) -> tuple[int, ...]:
+    unit = implementation.unit
+    return tuple(max(1, round(width * 2**i / unit)) * unit for i in range(implementation.stages))
+
+
+def _neighbours(implementation: Implementation, width: float) -> Iterator[tuple[int, ...]]:
+    unit = implementation.unit
+    around = ([w + step * unit for step in (-2, -1, 0, 1, 2)] for w in _widths(implementation, width))
+    return product(*([w for w in stage if w >= unit] for stage in around))
+
+
+def _spent(matched: Matched, match: str) -> int:
+    spent: int = getattr(matched.cost, match)
+    return spent
+
+
+def _miss(matched: Matched, match: str, budget: int) -> float:
+    return abs(_spent(matched, match) - budget) / budget

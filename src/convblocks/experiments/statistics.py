@@ -1,0 +1,112 @@
+"""Intervals for accuracies and for paired differences, over seeds and over examples.
+
+An accuracy would come out otherwise with another seed and with other examples. Both count: with
+right[s, i] = 1 where the run of seed s gets example i right, the variance of the mean is
+
+    var over seeds of right[s, :].mean() / seeds  +  var over examples of right[:, i].mean() / examples
+
+(two-way random effects; the part that seeds and examples share is counted twice, which errs on the
+safe side). Degrees of freedom after Satterthwaite 1946. Bouthillier et al. 2021 (arXiv:2103.03098)
+show why seeds alone, or examples alone, claim too much.
+
+Differences are tested one by one, without a correction for their number. A correction would call more
+designs equal to the best, and the cheapest of those is what we recommend: leaving it out is the careful side.
+"""
+
+from bisect import bisect_left
+from dataclasses import dataclass, replace
+from math import ceil, inf, isfinite, sqrt
+
+import numpy as np
+from scipy import stats
+
+from convblocks.records import Interval
+
+LEVEL = 0.95
+SIGNIFICANT = 1 - LEVEL
+POWER = 0.8
+MOST_SEEDS = 1000
+
+
+@dataclass(frozen=True, slots=True)
+class Estimate:
+    """A mean with the two parts of its variance."""
+
+    mean: float
+    seeds: int
+    examples: int
+    seed_variance: float  # of the mean of one seed
+    example_variance: float  # of one example, averaged over seeds
+
+    @property
+    def standard_error(self) -> float:
+        return sqrt(self.seed_variance / self.seeds + self.example_variance / self.examples)
+
+    @property
+    def degrees(self) -> float:
+        """Satterthwaite's degrees of freedom."""
+        by_seed, by_example = self.seed_variance / self.seeds, self.example_variance / self.examples
+        parts = by_seed**2 / (self.seeds - 1) + by_example**2 / max(1, self.examples - 1)
+        return (by_seed + by_example) ** 2 / parts if parts else inf
+
+    def interval(self) -> Interval:
+        """The mean and its 95 % interval; nan ends with fewer than two seeds, which say nothing of the spread."""
+        if self.seeds < 2:
+            return Interval(self.mean, float("nan"), float("nan"))
+        reach = float(stats.t.ppf((1 + LEVEL) / 2, self.degrees)) * self.standard_error
+        return Interval(self.mean, self.mean - reach, self.mean + reach)
+
+    def p_value(self) -> float:
+        """Two-sided, that the mean is 0; nan with fewer than two seeds."""
+        if self.seeds < 2:
+            return float("nan")
+        if self.standard_error == 0:
+            return 1.0 if self.mean == 0 else 0.0
+        return float(2 * stats.t.sf(abs(self.mean) / self.standard_error, self.degrees))
+
+
+def estimate(right: np.ndarray) -> Estimate:
+    """From right[seed, example]: 1 or 0 for an accuracy, −1, 0 or 1 for a paired difference."""
+    seeds, examples = right.shape
+    return Estimate(
+        mean=float(right.mean()),
+        seeds=seeds,
+        examples=examples,
+        seed_variance=float(right.mean(1).var(ddof=1)) if seeds > 1 else 0.0,
+        example_variance=float(right.mean(0).var(ddof=1)) if examples > 1 else 0.0,
+    )
+
+
+def accuracy_interval(right: np.ndarray) -> Interval:
+    """An accuracy's interval, kept within 0 and 1. With no error at all in n examples its lower end is 1 − 3 / n."""
+    found = estimate(right).interval()
+    low = found.low
+    if found.estimate == 1 and isfinite(low):
+        low = 1 - 3 / right.shape[1]  # the rule of three (Hanley & Lippman-Hand 1983)
+    return Interval(found.estimate, max(0.0, low), min(1.0, found.high))
+
+
+def seeds_needed(difference: Estimate) -> int | None:
+    """Seeds with which a true difference of this size would be found with 80 % power; None beyond MOST_SEEDS."""
+    found = bisect_left(range(MOST_SEEDS), POWER, 2, key=lambda seeds: _power(difference, seeds))
+    return found if found < MOST_SEEDS else None
+
+
+def examples_needed(difference: Estimate) -> int | None:
+    """Examples needed for the same with any number of seeds; None for a difference of 0."""
+    if difference.mean == 0:
+        return None
+    reach = float(stats.norm.ppf((1 + LEVEL) / 2) + stats.norm.ppf(POWER))
+    return max(2, ceil(difference.example_variance * (reach / difference.mean) ** 2))
+
+
+def _power(difference: Estimate, seeds: int) -> float:
+    """The chance that `seeds` runs find a true difference of this size, by the noncentral t."""
+    planned = replace(difference, seeds=seeds)
+    if difference.mean == 0:
+        return 0.0
+    if planned.standard_error == 0:
+        return 1.0
+    degrees = min(planned.degrees, 1e6)
+    critical = stats.t.ppf((1 + LEVEL) / 2, degrees)
+    return float(stats.nct.sf(critical, degrees, abs(difference.mean) / planned.standard_error))

@@ -1,0 +1,122 @@
+"""The run folder: records as JSON lines, weights as safetensors, safe against a kill at any moment.
+
+runs/NAME/study.json, designs.jsonl, runs.jsonl, latency.jsonl, summary.json, report.html
+runs/NAME/weights/DESIGN/SEED.safetensors
+runs/NAME/checkpoints/DESIGN/SEED.safetensors    only while that run trains
+"""
+
+import fcntl
+import os
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TypeVar
+
+import msgspec
+from msgspec import Struct
+
+from convblocks.errors import RunError
+from convblocks.records import Design, Latency, Run, Study, Summary
+from convblocks.training.checkpoint import write
+
+Record = TypeVar("Record", bound=Struct)
+
+
+class RunFolder:
+    """Reads and writes one study's records. Nothing is held in memory: the files are the state."""
+
+    def __init__(self, path: str | Path):
+        self.path = Path(path)
+
+    @contextmanager
+    def locked(self) -> Iterator[None]:
+        """Hold the folder against a second compare; the system lets go when the process ends, however it ends."""
+        self.path.mkdir(parents=True, exist_ok=True)
+        with (self.path / ".lock").open("w") as file:
+            try:
+                fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            except OSError as error:
+                raise RunError(
+                    f"{self.path} is in use by another compare; wait for it or choose another --out"
+                ) from error
+            yield
+
+    def study(self) -> Study | None:
+        """None if the folder has none yet."""
+        return self._one("study.json", Study)
+
+    def save_study(self, study: Study) -> None:
+        self._replace("study.json", study)
+
+    def summary(self) -> Summary | None:
+        return self._one("summary.json", Summary)
+
+    def save_summary(self, summary: Summary) -> None:
+        self._replace("summary.json", summary)
+
+    def designs(self) -> list[Design]:
+        return list(self._lines("designs.jsonl", Design))
+
+    def save_designs(self, designs: Iterable[Design]) -> None:
+        self._replace_lines("designs.jsonl", designs)
+
+    def latencies(self) -> list[Latency]:
+        return list(self._lines("latency.jsonl", Latency))
+
+    def save_latencies(self, latencies: Iterable[Latency]) -> None:
+        self._replace_lines("latency.jsonl", latencies)
+
+    def runs(self) -> list[Run]:
+        """In order of design and seed, whatever order they finished in."""
+        runs = {(run.design, run.seed): run for run in self._lines("runs.jsonl", Run)}
+        return [runs[key] for key in sorted(runs)]
+
+    def add_run(self, run: Run) -> None:
+        """Append a line and wait until it is on disk; a line that a kill cut short is dropped first."""
+        with (self.path / "runs.jsonl").open("ab+") as file:
+            file.seek(0)
+            content = file.read()
+            file.truncate(content.rfind(b"\n") + 1)
+            file.write(msgspec.json.encode(run) + b"\n")
+            file.flush()
+            os.fsync(file.fileno())
+
+    def weights(self, design: str, seed: int) -> Path:
+        return self.path / "weights" / design / f"{seed}.safetensors"
+
+    def checkpoint(self, design: str, seed: int) -> Path:
+        return self.path / "checkpoints" / design / f"{seed}.safetensors"
+
+    def save_page(self, name: str, text: str) -> Path:
+        """A page for people, e.g. report.html."""
+        write(self.path / name, text.encode())
+        return self.path / name
+
+    def _one(self, name: str, kind: type[Record]) -> Record | None:
+        try:
+            content = (self.path / name).read_bytes()
+        except FileNotFoundError:
+            return None
+        return self._decode(name, content, kind)
+
+    def _lines(self, name: str, kind: type[Record]) -> Iterator[Record]:
+        try:
+            content = (self.path / name).read_bytes()
+        except FileNotFoundError:
+            return
+        for line in content[: content.rfind(b"\n") + 1].splitlines():
+            yield self._decode(name, line, kind)
+
+    def _decode(self, name: str, content: bytes, kind: type[Record]) -> Record:
+        try:
+            return msgspec.json.decode(content, type=kind)
+        except msgspec.DecodeError as error:
+            raise RunError(
+                f"{self.path / name} is not a record of this version: {error}; choose another --out"
+            ) from error
+
+    def _replace(self, name: str, record: Struct) -> None:
+        write(self.path / name, msgspec.json.format(msgspec.json.encode(record), indent=1))
+
+    def _replace_lines(self, name: str, records: Iterable[Struct]) -> None:
+        write(self.path / name, b"".join(msgspec.json.encode(record) + b"\n" for record in records))

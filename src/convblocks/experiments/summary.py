@@ -1,0 +1,121 @@
+"""From records to the answer: one row a design, a recommendation, and the words for it."""
+
+from collections.abc import Sequence
+
+import numpy as np
+
+from convblocks.experiments.statistics import SIGNIFICANT, Estimate, accuracy_interval, estimate
+from convblocks.experiments.words import Judged, headline, paragraphs
+from convblocks.records import Design, Latency, Row, Run, Study, Summary
+
+TARGET = 0.98
+"""The fixed accuracy that training is timed to, as a part of the best design's final validation accuracy."""
+
+
+def summarise(
+    study: Study, designs: Sequence[Design], runs: Sequence[Run], latencies: Sequence[Latency]
+) -> Summary:
+    """Judge by validation accuracy; test figures are stated, never used to choose."""
+    judged = [
+        Judged(
+            design=design,
+            runs=own,
+            validation=_right(own, "validation_errors", study.data.validation),
+            test=_right(own, "test_errors", study.data.test),
+            latency=next((x for x in latencies if x.design == design.name), None),
+        )
+        for design in designs
+        if (own := sorted((r for r in runs if r.design == design.name), key=lambda r: r.seed))
+    ]
+    if not judged:
+        none = "No run has finished yet: run the same command again to go on."
+        return Summary(
+            recommended=None, headline=none, paragraphs=(), rows=(), target_accuracy=None, cost="latency"
+        )
+    best = min(judged, key=lambda j: (-round(float(j.validation.mean()), 12), j.cost))
+    differences = {j.name: _paired(j, best, "validation") for j in judged if j is not best}
+    for j in judged:
+        j.difference = differences.get(j.name)
+        j.verdict = _verdict(j.difference) if j.difference else "best"
+    chosen = _cheapest([j for j in judged if j.verdict in ("best", "within noise")])
+    can_tell = len(judged) > 1 and best.seeds > 1
+    target = round(TARGET * float(best.validation.mean()), 3)
+    return Summary(
+        recommended=chosen.name if can_tell else None,
+        headline=headline(judged, best, chosen if can_tell else None),
+        paragraphs=paragraphs(study, judged, best, chosen if can_tell else None),
+        rows=tuple(_row(j, best, target, judged) for j in judged),
+        target_accuracy=target,
+        cost="latency" if latencies else "macs",
+    )
+
+
+def _right(runs: Sequence[Run], field: str, examples: int) -> np.ndarray:
+    """right[run, example]: 1 where the run's class is the true one."""
+    right = np.ones((len(runs), examples))
+    for i, run in enumerate(runs):
+        right[i, list(getattr(run, field))] = 0
+    return right
+
+
+def _paired(a: Judged, b: Judged, part: str) -> Estimate:
+    """a − b on the seeds that both have."""
+    common = [seed for seed in a.seed_numbers if seed in b.seed_numbers]
+    if not common:
+        return Estimate(float("nan"), 0, 1, 0.0, 0.0)
+    rows_a = [a.seed_numbers.index(seed) for seed in common]
+    rows_b = [b.seed_numbers.index(seed) for seed in common]
+    return estimate(getattr(a, part)[rows_a] - getattr(b, part)[rows_b])
+
+
+def _verdict(difference: Estimate) -> str:
+    if difference.seeds < 2:
+        return "unfinished"
+    return "worse" if difference.p_value() < SIGNIFICANT else "within noise"
+
+
+def _cheapest(judged: list[Judged]) -> Judged:
+    """The lowest cost; of those whose latency quartiles overlap with it, the one with the best validation accuracy."""
+    lowest = min(judged, key=lambda j: j.cost)
+    if lowest.latency is None:
+        return lowest
+    reach = lowest.latency.upper_ms
+    tied = [j for j in judged if j.latency is not None and j.latency.lower_ms <= reach]
+    return max(tied, key=lambda j: (float(j.validation.mean()), -j.cost))
+
+
+def _row(j: Judged, best: Judged, target: float, judged: list[Judged]) -> Row:
+    seconds = [s for run in j.runs if (s := _seconds_to(run, target)) is not None]
+    behind = None if j is best else _paired(j, best, "test").interval()
+    return Row(
+        design=j.name,
+        seeds=j.seeds,
+        validation=accuracy_interval(j.validation),
+        validation_difference=j.difference.interval() if j.difference else None,
+        p_value=j.difference.p_value() if j.difference else None,
+        test=accuracy_interval(j.test),
+        test_difference=behind,
+        verdict=j.verdict,
+        train_accuracy=float(np.mean([run.epochs[-1].train_accuracy for run in j.runs])),
+        train_loss=float(np.mean([run.epochs[-1].train_loss for run in j.runs])),
+        seconds_to_target=float(np.median(seconds)) if seconds else None,
+        reached=len(seconds),
+        images_per_s=float(np.median([run.timing.images_per_s for run in j.runs])),
+        latency=j.latency,
+        pareto=not any(
+            other.cost <= j.cost
+            and other.validation.mean() >= j.validation.mean()
+            and (other.cost, other.validation.mean()) != (j.cost, j.validation.mean())
+            for other in judged
+        ),
+    )
+
+
+def _seconds_to(run: Run, target: float) -> float | None:
+    """Training seconds until the validation accuracy first reached `target`."""
+    spent = 0.0
+    for epoch, seconds in zip(run.epochs, run.timing.epoch_s, strict=True):
+        spent += seconds
+        if epoch.validation_accuracy >= target:
+            return spent
+    return None

@@ -1,0 +1,104 @@
+"""One trial: a design trained with one seed, as a worker does it; and getting its module back."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from hashlib import sha256
+from pathlib import Path
+
+import msgspec
+import numpy as np
+import torch
+from safetensors.torch import load_file, save
+
+from convblocks.data import Dataset, Split
+from convblocks.errors import RunError
+from convblocks.experiments.store import RunFolder
+from convblocks.layers import he_normal_
+from convblocks.networks import ConvNet, Network
+from convblocks.records import Design, Epoch, Run, RunTiming
+from convblocks.training import Recipe, evaluate, train
+from convblocks.training.checkpoint import write
+
+
+@dataclass(frozen=True)
+class Trainer:
+    """Trains any (design, seed) of a study; called in worker processes."""
+
+    dataset: Dataset
+    recipe: Recipe
+    folder: Path
+    device: str
+
+    def __call__(self, task: tuple[Design, int], report: Callable[[Epoch], None]) -> Run:
+        design, seed = task
+        store, data = RunFolder(self.folder), self.dataset
+        module = start(design, seed, data.train)
+        progress = train(
+            module,
+            data.train,
+            data.validation,
+            self.recipe,
+            seed=seed,
+            device=self.device,
+            checkpoint=store.checkpoint(design.name, seed),
+            on_epoch=report,
+        )
+        validation_errors = evaluate(module, data.validation, device=self.device)
+        test_errors = evaluate(module, data.test, device=self.device)  # once, after the last epoch
+        weights = save(
+            {name: t.cpu().contiguous() for name, t in module.state_dict().items()},
+            {"network": msgspec.json.encode(design.network).decode()},
+        )
+        write(store.weights(design.name, seed), weights)
+        return Run(
+            design=design.name,
+            seed=seed,
+            epochs=progress.epochs,
+            validation_errors=validation_errors,
+            test_errors=test_errors,
+            validation_accuracy=1 - len(validation_errors) / len(data.validation.y),
+            test_accuracy=1 - len(test_errors) / len(data.test.y),
+            weights_sha256=sha256(weights).hexdigest(),
+            timing=RunTiming(
+                epoch_s=progress.epoch_s,
+                images_per_s=len(progress.epochs) * len(data.train.y) / sum(progress.epoch_s),
+            ),
+            failure=progress.failure,
+        )
+
+
+def start(design: Design, seed: int, data: Split) -> ConvNet:
+    """The design's module as training begins: He-normal convolutions, inputs standardised by the training part."""
+    torch.manual_seed(seed)
+    module = Network.from_dict(design.network).build()
+    he_normal_(module)
+    axes = (0, *range(2, data.x.ndim))
+    mean, std = data.x.mean(axes, dtype=np.float64), data.x.std(axes, dtype=np.float64)
+    module.standardise.fit_(torch.from_numpy(mean).float(), torch.from_numpy(std).float())
+    return module
+
+
+def load(run: str | Path, design: str, seed: int | None = None) -> ConvNet:
+    """The trained module of a design in a run folder, in eval mode; takes examples (N, C, *spatial) as they come.
+
+    seed: by default the one with the best validation accuracy. Raises RunError for what the folder lacks.
+    """
+    store = RunFolder(run)
+    designs = {d.name: d for d in store.designs()}
+    if not designs:
+        raise RunError(f"{run} holds no designs; expected the folder of a convblocks compare")
+    if design not in designs:
+        raise RunError(f"{run} has no design {design!r}; it has {', '.join(designs)}")
+    runs = [r for r in store.runs() if r.design == design]
+    if seed is None and runs:
+        seed = max(runs, key=lambda r: (r.validation_accuracy, -r.seed)).seed
+    found = [r for r in runs if r.seed == seed]
+    if not found:
+        seeds = ", ".join(str(r.seed) for r in runs) or "none"
+        raise RunError(f"{run} has no finished run of {design} with seed {seed}; finished seeds: {seeds}")
+    path = store.weights(design, found[0].seed)
+    if not path.is_file() or sha256(path.read_bytes()).hexdigest() != found[0].weights_sha256:
+        raise RunError(f"{path} is missing or not the file that the record names")
+    module = Network.from_dict(designs[design].network).build()
+    module.load_state_dict(load_file(path))
+    return module.eval()

@@ -1,0 +1,226 @@
+"""The recommendation in words; says only what the figures show."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from math import isfinite
+
+import numpy as np
+
+from convblocks.experiments.statistics import (
+    SIGNIFICANT,
+    Estimate,
+    accuracy_interval,
+    estimate,
+    examples_needed,
+    seeds_needed,
+)
+from convblocks.records import Design, Interval, Latency, Run, Study
+
+
+@dataclass
+class Judged:
+    """A design with all that is known of it."""
+
+    design: Design
+    runs: Sequence[Run]
+    validation: np.ndarray  # right[seed, example]
+    test: np.ndarray
+    latency: Latency | None
+    difference: Estimate | None = None  # to the best, on validation
+    verdict: str = ""
+
+    @property
+    def name(self) -> str:
+        return self.design.name
+
+    @property
+    def seeds(self) -> int:
+        return len(self.runs)
+
+    @property
+    def seed_numbers(self) -> list[int]:
+        return [run.seed for run in self.runs]
+
+    @property
+    def cost(self) -> float:
+        """Latency, or MACs as long as no latency is measured."""
+        return self.latency.median_ms if self.latency else float(self.design.macs)
+
+    @property
+    def accuracy(self) -> float:
+        return float(self.validation.mean())
+
+
+def headline(judged: Sequence[Judged], best: Judged, chosen: Judged | None) -> str:
+    """One sentence: what to use."""
+    if len(judged) == 1:
+        return f"Only {best.name} is finished, so there is nothing to compare it with."
+    if chosen is None:
+        return f"{best.name} came out best, but one seed is no evidence: run again with --seeds 3 or more."
+    if chosen is best:
+        return f"Use {chosen.name}: the most accurate design, and none as accurate is cheaper."
+    return (
+        f"Use {chosen.name}: the cheapest design that is not significantly worse than the best, {best.name}."
+    )
+
+
+def paragraphs(
+    study: Study, judged: Sequence[Judged], best: Judged, chosen: Judged | None
+) -> tuple[str, ...]:
+    """Why, what is within the noise, what it would take to tell more, and what depth does."""
+    written = [
+        _why(best, chosen) if chosen else "",
+        _noise(judged, best),
+        _to_tell_apart(judged, best),
+        *_depth(judged),
+        _failures(judged),
+        _missing(study, judged),
+    ]
+    return tuple(text for text in written if text)
+
+
+def _why(best: Judged, chosen: Judged) -> str:
+    unit = "a forward pass of one example" if chosen.latency else "one example"
+    text = f"{chosen.name} takes {_cost(chosen)} for {unit}"
+    if chosen is best:
+        text += f" and has the best validation accuracy, {_percent(best.accuracy)}."
+    else:
+        assert chosen.difference is not None
+        text += (
+            f", {best.name} {_cost(best)}. On validation data it gets {_percent(chosen.accuracy)} right, "
+            f"{best.name} {_percent(best.accuracy)}: a difference of {_points(chosen.difference.interval())} "
+            "points, which seeds and examples alone can make."
+        )
+    test = accuracy_interval(chosen.test)
+    return text + (
+        f" On the test data, which chose nothing, it gets {_percent(test.estimate)} right "
+        f"[{_percent(test.low)}, {_percent(test.high)}]. Intervals are 95 %, over seeds and examples."
+    )
+
+
+def _noise(judged: Sequence[Judged], best: Judged) -> str:
+    equal = [j.name for j in judged if j.verdict == "within noise"]
+    worse = [j for j in _by_gap(judged) if j.verdict == "worse"]
+    text = f"Within the noise of {best.name}: {', '.join(equal)}." if equal else ""
+    if worse:
+        named = [f"{j.name} ({_points(j.difference.interval())} points)" for j in worse if j.difference]
+        text += f" Significantly worse on validation data: {', '.join(named)}."
+    return text.strip()
+
+
+def _to_tell_apart(judged: Sequence[Judged], best: Judged) -> str:
+    """What would show the widest gaps among those within the noise, if they are real."""
+    parts = []
+    for j in [j for j in _by_gap(judged) if j.verdict == "within noise"][:3]:
+        assert j.difference is not None
+        gap = f"{j.name} ({_points_of(abs(j.difference.mean))} points)"
+        seeds, examples = seeds_needed(j.difference), examples_needed(j.difference)
+        if seeds is not None:
+            parts.append(f"{gap} about {seeds} seeds")
+        elif examples is not None:
+            parts.append(f"{gap} about {examples:,} validation examples instead of {j.difference.examples:,}")
+    if not parts:
+        return ""
+    return f"To tell them from {best.name} with 80 % power, if the gaps are real, it takes for {'; '.join(parts)}."
+
+
+def _by_gap(judged: Sequence[Judged]) -> list[Judged]:
+    """Those compared with the best, the farthest behind first."""
+    return sorted(
+        (j for j in judged if j.difference), key=lambda j: j.difference.mean if j.difference else 0.0
+    )
+
+
+def _depth(judged: Sequence[Judged]) -> list[str]:
+    """What a deeper stack changes, for each implementation that was trained at several depths."""
+    pairs: list[tuple[Judged, Judged, Estimate]] = []
+    for label in dict.fromkeys(j.design.label for j in judged):
+        same = sorted((j for j in judged if j.design.label == label), key=lambda j: j.design.stack_depth)
+        shallow, deep = same[0], same[-1]
+        common = [s for s in shallow.seed_numbers if s in deep.seed_numbers]
+        if shallow is not deep and len(common) > 1:
+            rows = [j.validation[[j.seed_numbers.index(s) for s in common]] for j in (deep, shallow)]
+            pairs.append((shallow, deep, estimate(rows[0] - rows[1])))
+    written, flat = [], []
+    for shallow, deep, difference in pairs:
+        if difference.p_value() < SIGNIFICANT:
+            written.append(_depth_changes(shallow, deep, difference))
+        else:
+            flat.append(f"{deep.design.label} ({_points(difference.interval())} points)")
+    if flat:
+        depths = sorted({j.design.stack_depth for j in judged})
+        written.append(
+            f"No significant change from stack depth {depths[0]} to {depths[-1]}: {', '.join(flat)}."
+        )
+    return written
+
+
+def _depth_changes(shallow: Judged, deep: Judged, difference: Estimate) -> str:
+    low, high = shallow.design.stack_depth, deep.design.stack_depth
+    verb = "loses" if difference.mean < 0 else "gains"
+    text = (
+        f"{shallow.design.label} {verb} {_points_of(abs(difference.mean))} points of validation accuracy from "
+        f"stack depth {low} to {high} ({_points(difference.interval())}, paired by seed)."
+    )
+    trained = _train_difference(shallow, deep)
+    if difference.mean < 0 and trained.mean < 0 and trained.p_value() < SIGNIFICANT:
+        text += (
+            f" It does not overfit, it fails to train: its training accuracy falls as well, from "
+            f"{_percent(_trained(shallow))} to {_percent(_trained(deep))} (degradation, He et al. 2016)."
+        )
+    first, last = shallow.design.gradient_ratio, deep.design.gradient_ratio
+    if isfinite(first) and isfinite(last):
+        text += (
+            f" At initialisation its first convolution's gradient norm is {_times(last)} its last one's at depth "
+            f"{high}, {_times(first)} at depth {low}."
+        )
+    return text
+
+
+def _train_difference(shallow: Judged, deep: Judged) -> Estimate:
+    """Of the last epoch's training accuracy, paired by seed."""
+    by_seed = {run.seed: run.epochs[-1].train_accuracy for run in shallow.runs}
+    gaps = [run.epochs[-1].train_accuracy - by_seed[run.seed] for run in deep.runs if run.seed in by_seed]
+    return estimate(np.array(gaps)[:, None])
+
+
+def _trained(j: Judged) -> float:
+    return float(np.mean([run.epochs[-1].train_accuracy for run in j.runs]))
+
+
+def _failures(judged: Sequence[Judged]) -> str:
+    failed = [
+        f"{run.design} with seed {run.seed} ({run.failure})" for j in judged for run in j.runs if run.failure
+    ]
+    return f"Stopped early, and judged as they were: {'; '.join(failed)}." if failed else ""
+
+
+def _missing(study: Study, judged: Sequence[Judged]) -> str:
+    behind = [j.name for j in judged if j.seeds < len(study.seeds)]
+    if not behind:
+        return ""
+    return f"Not all {len(study.seeds)} seeds are finished for {', '.join(behind)}: run the same command to go on."
+
+
+def _cost(j: Judged) -> str:
+    return f"{j.latency.median_ms:.3g} ms" if j.latency else f"{j.design.macs:,} MACs"
+
+
+def _times(ratio: float) -> str:
+    return f"{ratio:,.0f} times" if ratio >= 100 else f"{ratio:.2g} times"
+
+
+def _percent(part: float) -> str:
+    return f"{100 * part:.1f} %" if isfinite(part) else "n/a"
+
+
+def _points_of(part: float) -> str:
+    return f"{100 * part:.1f}"
+
+
+def _points(interval: Interval) -> str:
+    """−0.6 [−1.5, 0.3], in percentage points."""
+    numbers = [
+        f"{100 * part:+.1f}".replace("-", "−") for part in (interval.estimate, interval.low, interval.high)
+    ]
+    return f"{numbers[0]} [{numbers[1]}, {numbers[2]}]"
