@@ -1,0 +1,112 @@
+"""Arrays as a data set: which axis is the channels, which values cannot be used, and the way into parts.
+
+    (N, L)  signals     (N, H, W)  greyscale images     (N, D, H, W)  volumes, each of 1 channel
+    one more axis of 1, 3 or 4, last or else first after N, counts the channels: (N, H, W, 3), (N, 3, H, W)
+
+uint8 stays uint8; every other kind of number becomes float32.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from convblocks.data.dataset import Dataset, Examples, assemble
+from convblocks.data.memory import require_memory
+from convblocks.data.resize import resample
+from convblocks.data.split import Labels, complete
+from convblocks.data.words import counted, shown, times
+from convblocks.errors import DataError
+
+CHANNELS = (1, 3, 4)
+KINDS = {1: "signals", 2: "images", 3: "volumes"}
+SKIP = "mend them, or leave those examples out with skip_broken=True (--skip-broken)"
+
+
+@dataclass
+class Arrays:
+    """Parts as `complete` takes them, channels first, labels from 0, and how they came to be so."""
+
+    parts: Mapping[str, tuple[Examples, Labels]]
+    classes: tuple[str, ...]
+    preparation: list[str] = field(default_factory=list)
+    skipped: int = 0
+
+
+def finish(
+    arrays: Arrays, *, name: str, source: str, size: int | None, split_seed: int, split: str = ""
+) -> Dataset:
+    """Resample if asked, draw the missing parts, fill in the card; `split` replaces the words of the draw."""
+    preparation = list(arrays.preparation)
+    parts = dict(arrays.parts)
+    shape = next(iter(parts.values()))[0].shape
+    if size is not None and set(shape[2:]) != {size}:
+        target = (size,) * (len(shape) - 2)
+        values = sum(len(y) for _, y in parts.values()) * shape[1] * size ** len(target)
+        what = f"{shown(source)}: resampled to {times(target)}, it"
+        require_memory(values * 4, what, "pass a smaller size=N (--image-size N)")
+        parts = {part: (resample(x, size), y) for part, (x, y) in parts.items()}
+        preparation.append(f"resampled from {times(shape[2:])} to {times(target)}, linearly along each axis")
+    takes, drawn = complete(
+        {part: y for part, (_, y) in parts.items()}, arrays.classes, split_seed, shown(source)
+    )
+    taken = {}
+    for part, (given, indices) in takes.items():
+        x, y = parts[given]
+        taken[part] = (x, y) if len(indices) == len(y) else (x[indices], y[indices])
+    return assemble(
+        taken,
+        arrays.classes,
+        name=name,
+        source=source,
+        split=split or drawn,
+        preparation="; ".join(preparation),
+        skipped=arrays.skipped,
+    )
+
+
+def channels_first(x: npt.NDArray[Any], where: str) -> tuple[Examples, list[str]]:
+    """`x` as (N, C, *spatial), uint8 or float32, by the rules at the top of this file, and what was done.
+
+    Raises DataError, beginning with `where`, for other shapes and for what is no number.
+    """
+    if x.dtype.kind not in "biuf":
+        raise DataError(f"{where}: holds {x.dtype}: expected whole or floating-point numbers")
+    given = x.shape
+    if x.ndim >= 3 and given[-1] in CHANNELS:
+        x, layout = np.moveaxis(x, -1, 1), ", the last axis"
+    elif x.ndim >= 3 and given[1] in CHANNELS:
+        layout = ", the first axis after N"
+    else:
+        x, layout = x[:, None], ""
+    if x.ndim - 2 not in KINDS:
+        raise DataError(
+            f"{where}: has shape {given}: expected (N, L) signals, (N, H, W) images or (N, D, H, W) volumes, "
+            f"with or without an axis of 1, 3 or 4 channels, last or right after N"
+        )
+    words = [f"{KINDS[x.ndim - 2]} of {counted(x.shape[1], 'channel')}{layout}"]
+    if x.dtype == np.uint8:
+        return np.ascontiguousarray(x), [*words, "uint8 values as given"]
+    with np.errstate(over="ignore"):  # what float32 cannot hold becomes infinite, and is found later
+        converted = np.ascontiguousarray(x, dtype=np.float32)
+    return converted, [*words, f"{x.dtype} values as float32"]
+
+
+def only_finite(x: Examples, y: Labels, where: str, skip_broken: bool) -> tuple[Examples, Labels, int]:
+    """Examples without NaN and infinity, and how many others there were.
+
+    Raises DataError, beginning with `where`, for those others, unless they are to be skipped.
+    """
+    if x.dtype == np.uint8:
+        return x, y, 0
+    finite = np.isfinite(x)
+    if finite.all():
+        return x, y, 0
+    if not skip_broken:
+        first = int(np.flatnonzero(~finite.reshape(len(x), -1).all(axis=1))[0])
+        number = counted(int(np.count_nonzero(~finite)), "value")
+        raise DataError(f"{where}: {number} NaN or infinite as float32, the first in example {first}: {SKIP}")
+    keep = finite.reshape(len(x), -1).all(axis=1)
+    return x[keep], y[keep], int(np.count_nonzero(~keep))

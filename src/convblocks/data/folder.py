@@ -1,0 +1,198 @@
+"""A folder of images, one folder per class, as a data set.
+
+Every header is read first, so that a wrong size or too little memory shows at once; then the parts
+are drawn, and each image is decoded straight into its place. Files found broken on the way are left
+out on request and all is chosen anew: the outcome is that of a folder without those files.
+"""
+
+import os
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from typing import NamedTuple, TypeVar
+from warnings import catch_warnings, simplefilter
+
+import numpy as np
+
+from convblocks.data.dataset import Dataset, Examples, assemble, check_class_names
+from convblocks.data.images import BrokenImageError, Look, decode, highest_value, look
+from convblocks.data.listing import Listing, find_images
+from convblocks.data.memory import require_memory
+from convblocks.data.split import PARTS, Labels, complete
+from convblocks.data.words import counted, listed, shown
+from convblocks.errors import DataError
+
+T = TypeVar("T")
+R = TypeVar("R")
+BATCH = 32  # files a thread takes at a time
+
+
+class File(NamedTuple):
+    """One image, where it belongs, and what its header says."""
+
+    path: Path
+    part: str
+    label: int
+    look: Look
+
+
+class Format(NamedTuple):
+    """What all images are brought to."""
+
+    channels: int
+    height: int
+    width: int
+    bits: int | None  # that greyscale images of more than 8 bits really use; None without such images
+    size: int | None  # as asked for: resize and crop to it
+
+
+class Order(NamedTuple):
+    """The files in the order of the arrays: train, validation, test."""
+
+    files: list[File]
+    labels: Labels
+    ends: list[int]  # of train and of validation
+    split: str  # in words
+
+
+def load_folder(root: Path, *, source: str, size: int | None, split_seed: int, skip_broken: bool) -> Dataset:
+    """Read the folder. Raises DataError for a layout, sizes or files that cannot be used."""
+    listing = find_images(root)
+    classes = sorted({name for part in listing.parts.values() for name in part})
+    check_class_names(classes, shown(root))
+    total = sum(len(paths) for part in listing.parts.values() for paths in part.values())
+    with catch_warnings():  # around all threads: Pillow warns of what is checked here or does not matter
+        simplefilter("ignore")
+        files = _look_at(listing, classes, skip_broken)
+        while True:
+            form, broken = _choose_format(root, files, size, skip_broken)
+            if not broken:
+                order = _draw_parts(root, files, classes, split_seed)
+                x, broken = _decode_all(order.files, form, skip_broken)
+                if not broken:
+                    break
+                del x  # before there is another
+            files = [file for file in files if file.path not in broken]
+    split = order.split
+    if listing.unused:
+        split += f"; {listed([shown(name) + '/' for name in listing.unused])} not used"
+    arrays = zip(np.split(x, order.ends), np.split(order.labels, order.ends), strict=True)
+    return assemble(
+        dict(zip(PARTS, arrays, strict=True)),
+        classes,
+        name=shown((root if root.name.strip(".") else root.resolve()).name),
+        source=source,
+        split=split,
+        preparation=_preparation(form, files, listing.ignored),
+        skipped=total - len(files),
+    )
+
+
+def _look_at(listing: Listing, classes: Sequence[str], skip_broken: bool) -> list[File]:
+    """All files with a usable header, part by part, class by class."""
+    label_of = {name: label for label, name in enumerate(classes)}
+    wanted = [
+        (path, part, label_of[name])
+        for part, of_class in listing.parts.items()
+        for name, paths in of_class.items()
+        for path in paths
+    ]
+    looks = _in_threads(lambda item: look(item[0]), wanted, skip_broken)
+    return [File(*item, seen) for item, seen in zip(wanted, looks, strict=True) if seen is not None]
+
+
+def _choose_format(
+    root: Path, files: list[File], size: int | None, skip_broken: bool
+) -> tuple[Format, set[Path]]:
+    """One format for all, and the files that turned out to be broken."""
+    if not files:
+        raise DataError(f"{shown(root)}: not one of its images can be read: check that they are whole")
+    if size is None:
+        _check_same_size(root, files)
+    channels = 1 if all(file.look.grey for file in files) else 3
+    height, width = (size, size) if size else (files[0].look.height, files[0].look.width)
+    require_memory(
+        len(files) * channels * height * width,
+        f"{shown(root)}: {counted(len(files), 'image')} of {width}×{height}×{channels} bytes",
+        "pass a smaller size=N (--image-size N) or give fewer images",
+    )
+    deep = [file.path for file in files if file.look.deep]
+    highest = dict(zip(deep, _in_threads(highest_value, deep, skip_broken), strict=True))
+    bits = max((value.bit_length() for value in highest.values() if value is not None), default=0)
+    form = Format(channels, height, width, max(bits, 8) if deep else None, size)
+    return form, {path for path, value in highest.items() if value is None}
+
+
+def _check_same_size(root: Path, files: list[File]) -> None:
+    by_area = sorted(files, key=lambda file: (file.look.width * file.look.height, file.look.width))
+    small, large = by_area[0], by_area[-1]
+    if small.look[:2] == large.look[:2]:
+        return
+    ends = [f"{f.look.width}×{f.look.height} ({shown(f.path.relative_to(root))})" for f in (small, large)]
+    raise DataError(
+        f"{shown(root)}: the images differ in size, from {ends[0]} to {ends[1]}, and a network takes one: "
+        f"pass size=N (--image-size N) to bring all of them to N×N pixels"
+    )
+
+
+def _draw_parts(root: Path, files: list[File], classes: Sequence[str], seed: int) -> Order:
+    given: dict[str, list[File]] = {}
+    for file in files:
+        given.setdefault(file.part, []).append(file)
+    labels = {part: np.array([file.label for file in members], np.int64) for part, members in given.items()}
+    takes, split = complete(labels, classes, seed, shown(root))
+    ordered = [given[takes[part].part][i] for part in PARTS for i in takes[part].indices]
+    ends = np.cumsum([len(takes[part].indices) for part in PARTS]).tolist()
+    return Order(ordered, np.array([file.label for file in ordered], np.int64), ends[:-1], split)
+
+
+def _decode_all(files: list[File], form: Format, skip_broken: bool) -> tuple[Examples, set[Path]]:
+    """(N, C, H, W) of `files` in their order, and those that are broken, whose pixels are undefined."""
+    x: Examples = np.empty((len(files), form.channels, form.height, form.width), dtype=np.uint8)
+
+    def fill(at: int) -> bool:
+        path = files[at].path
+        pixels = decode(path, channels=form.channels, bits=form.bits or 8, size=form.size)
+        if pixels.shape != x.shape[1:]:  # a PNG may state its orientation after the pixels
+            raise DataError(f"{shown(path)}: lies on its side: turn it, or pass size=N (--image-size N)")
+        x[at] = pixels
+        return True
+
+    done = _in_threads(fill, range(len(files)), skip_broken)
+    return x, {file.path for file, whole in zip(files, done, strict=True) if not whole}
+
+
+def _preparation(form: Format, files: list[File], ignored: int) -> str:
+    """What was done to the images, in words."""
+    kind = "greyscale" if form.channels == 1 else "RGB"
+    words = [f"8-bit {kind} of {form.width}×{form.height} pixels"]
+    if {file.look[:2] for file in files} == {(form.width, form.height)}:
+        words.append("not resized")
+    else:
+        words.append(f"shorter side resized to {form.size} (bilinear, antialiased), then the centre cropped")
+    words.append("EXIF orientation applied, transparency laid over white")
+    grey = sum(file.look.grey for file in files)
+    if form.channels == 3 and grey:
+        words.append(f"{counted(grey, 'greyscale image')} turned into RGB")
+    if form.bits is not None:
+        words.append(f"16-bit values scaled to 8 bits, from 0–{2**form.bits - 1} to 0–255")
+    if ignored:
+        words.append(f"{counted(ignored, 'other file')} ignored")
+    return "; ".join(words)
+
+
+def _in_threads(work: Callable[[T], R], items: Sequence[T], skip_broken: bool) -> Iterator[R | None]:
+    """`work(item)` for all items, in their order; None for broken files if they are to be skipped."""
+
+    def one(item: T) -> R | None:
+        try:
+            return work(item)
+        except BrokenImageError:
+            if not skip_broken:
+                raise
+            return None
+
+    batches = [items[start : start + BATCH] for start in range(0, len(items), BATCH)]
+    with ThreadPoolExecutor(max_workers=min(8, max(2, os.cpu_count() or 2))) as pool:
+        for results in pool.map(lambda batch: [one(item) for item in batch], batches):
+            yield from results

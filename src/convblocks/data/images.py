@@ -1,0 +1,155 @@
+"""One image file, safely: look at its header first, decode only what is whole and not too large.
+
+Files are opened by content, as one of FORMATS. Conversions, in this order: the EXIF orientation is
+applied; greyscale of more than 8 bits is scaled to 8; transparency is laid over white; then L or RGB;
+then, if a size is asked for, the shorter side is resized to it with Pillow's antialiased BILINEAR and
+the centre cropped. Of an animation the first frame counts.
+"""
+
+import stat
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import NamedTuple
+
+import numpy as np
+import numpy.typing as npt
+from PIL import ExifTags, Image, UnidentifiedImageError
+
+from convblocks.data.words import shown
+from convblocks.errors import DataError
+
+SUFFIXES = (".bmp", ".gif", ".jpeg", ".jpg", ".pbm", ".pgm", ".png", ".pnm", ".ppm", ".tif", ".tiff", ".webp")
+FORMATS = ("PNG", "JPEG", "BMP", "GIF", "PPM", "TIFF", "WEBP")  # not EPS: Pillow hands that to Ghostscript
+MAX_PIXELS = 64_000_000
+SKIP = "mend or delete it, or leave such files out with skip_broken=True (--skip-broken)"
+
+UPRIGHT = {  # EXIF orientation → what undoes it
+    2: Image.Transpose.FLIP_LEFT_RIGHT,
+    3: Image.Transpose.ROTATE_180,
+    4: Image.Transpose.FLIP_TOP_BOTTOM,
+    5: Image.Transpose.TRANSPOSE,
+    6: Image.Transpose.ROTATE_270,
+    7: Image.Transpose.TRANSVERSE,
+    8: Image.Transpose.ROTATE_90,
+}
+
+
+class BrokenImageError(DataError):
+    """This one file is damaged, not an image or too large; the others may be fine."""
+
+
+class Look(NamedTuple):
+    """What an image's header says; width and height as seen, after the EXIF orientation."""
+
+    width: int
+    height: int
+    grey: bool
+    deep: bool  # greyscale of more than 8 bits
+
+
+def look(path: Path) -> Look:
+    """Read the header only. Raises BrokenImageError, or DataError for what is no fault of the file."""
+    with _opened(path) as image:
+        width, height = image.size
+        # Pillow turns TIFFs itself and already reports the turned size.
+        if image.format != "TIFF" and _orientation(Image.Image.getexif(image)) >= 5:
+            width, height = height, width
+        deep = image.mode.startswith("I")
+        return Look(width, height, grey=deep or image.mode in ("1", "L", "LA", "La"), deep=deep)
+
+
+def highest_value(path: Path) -> int:
+    """The highest value of a greyscale image of more than 8 bits. Raises as `look` does."""
+    with _opened(path) as image:
+        values = np.asarray(image)
+        if values.min() < 0 or values.max() > 65_535:
+            raise DataError(
+                f"{shown(path)}: holds values from {values.min()} to {values.max()}; images need 0 to 65535: "
+                f"convert it, or give the values as an .npz file"
+            )
+        return int(values.max())
+
+
+def decode(path: Path, *, channels: int, bits: int = 16, size: int | None = None) -> npt.NDArray[np.uint8]:
+    """The image as (C, H, W) with C = 1 or 3; (C, size, size) if a size is given.
+
+    Greyscale of more than 8 bits is taken to span 0 to 2^bits − 1. Raises as `look` does.
+    """
+    with _opened(path) as image:
+        image.load()
+        turn = UPRIGHT.get(_orientation(image.getexif()))
+        upright: Image.Image = image if turn is None else image.transpose(turn)
+        if upright.mode.startswith("I"):
+            scaled = np.asarray(upright).astype(np.float64) * (255 / (2**bits - 1))
+            upright = Image.fromarray(np.rint(np.clip(scaled, 0, 255)).astype(np.uint8))
+        if upright.has_transparency_data:
+            seen = upright.convert("RGBA")
+            upright = Image.alpha_composite(Image.new("RGBA", seen.size, "white"), seen)
+        upright = upright.convert("L" if channels == 1 else "RGB")
+        if size is not None:
+            upright = _square(upright, size)
+        pixels = np.asarray(upright, dtype=np.uint8)
+        return pixels[None] if channels == 1 else np.moveaxis(pixels, -1, 0)
+
+
+def _square(image: Image.Image, size: int) -> Image.Image:
+    """Shorter side to `size`, then the centre, in one step: a very long image is never resized whole."""
+    side = min(image.size)
+    left, top = (image.width - side) / 2, (image.height - side) / 2
+    box = (left, top, left + side, top + side)
+    return image.resize((size, size), Image.Resampling.BILINEAR, box=box)
+
+
+def _orientation(exif: Image.Exif) -> int:
+    value = exif.get(ExifTags.Base.Orientation, 1)
+    return value if isinstance(value, int) else 1
+
+
+@contextmanager
+def _opened(path: Path) -> Iterator[Image.Image]:
+    """The file as a Pillow image; everything that goes wrong inside becomes a DataError naming the file."""
+    try:
+        _check_file(path)
+        with path.open("rb") as file, Image.open(file, formats=FORMATS) as image:
+            _check_header(path, image)
+            yield image
+    except (DataError, MemoryError):
+        raise
+    except UnidentifiedImageError as error:
+        problem = f"not an image of a known format ({', '.join(FORMATS)})"
+        raise BrokenImageError(f"{shown(path)}: {problem}: {SKIP}") from error
+    except Image.DecompressionBombError as error:  # "Image size (400000000 pixels) exceeds limit of …"
+        size = str(error).partition(" exceeds")[0].lower()
+        raise BrokenImageError(_too_large(path, size)) from error
+    except Exception as error:  # on bad bytes Pillow lets out anything, from struct.error to KeyError
+        if isinstance(error, OSError) and error.errno is not None:
+            raise DataError(
+                f"{shown(path)}: cannot be read: {error.strerror}; mend that or delete it"
+            ) from error
+        raise BrokenImageError(
+            f"{shown(path)}: a damaged image ({shown(error) or type(error).__name__}): {SKIP}"
+        ) from error
+
+
+def _check_file(path: Path) -> None:
+    status = path.stat()
+    if not stat.S_ISREG(status.st_mode):  # opening a pipe would wait for ever
+        raise BrokenImageError(f"{shown(path)}: not a regular file: {SKIP}")
+    if status.st_size == 0:
+        raise BrokenImageError(f"{shown(path)}: the file is empty (0 bytes): {SKIP}")
+
+
+def _check_header(path: Path, image: Image.Image) -> None:
+    if image.width * image.height > MAX_PIXELS:
+        raise BrokenImageError(_too_large(path, f"{image.width}×{image.height} pixels"))
+    if image.mode == "F":
+        raise DataError(
+            f"{shown(path)}: holds floating-point values, whose range is not stated: convert it to 8 or 16 "
+            f"bits, or give the values as an .npz file"
+        )
+
+
+def _too_large(path: Path, size: str) -> str:
+    limit = f"over the {MAX_PIXELS // 10**6} megapixels an image may have"
+    return f"{shown(path)}: {size}, {limit}: shrink, {SKIP}"

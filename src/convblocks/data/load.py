@@ -1,0 +1,81 @@
+"""load_dataset: one entry for all that users have, told apart by what the source is."""
+
+import os
+import stat
+from difflib import get_close_matches
+from pathlib import Path
+
+from convblocks.data.dataset import Dataset
+from convblocks.data.embedded import ALIASES, EMBEDDED, load_embedded
+from convblocks.data.folder import load_folder
+from convblocks.data.npz import load_npz
+from convblocks.data.words import listed, shown
+from convblocks.errors import DataError, OptionError
+
+TAKES = "a folder with one folder of images per class, a .npz file, or an embedded data set"
+SIZES = (4, 65_536)
+
+
+def load_dataset(
+    source: str | os.PathLike[str] | None = None,
+    *,
+    size: int | None = None,
+    split_seed: int = 0,
+    skip_broken: bool = False,
+) -> Dataset:
+    """Load a data set whole into memory, in three parts.
+
+    source        an embedded set's name (digits, faces, textures), a folder of images with one folder per
+                  class, or a .npz file; None for "digits". A name wins over a folder called so: give
+                  "./digits" for that.
+    size          positions along every spatial axis. Images in folders: shorter side to `size` pixels, then
+                  the centre; arrays: each axis resampled to `size`. None for the sizes as they are.
+    split_seed    draws the parts that the data does not bring along, within each class.
+    skip_broken   leave out broken image files, or examples with NaN, and count them in `card.skipped`.
+
+    All x are (N, C, *spatial), uint8 or float32; all y (N,) int64. The card says how the parts came about
+    and what was done to the examples. Raises DataError for data that cannot be used, MissingExtra for an
+    embedded set whose package is not installed, OptionError for the other arguments.
+    """
+    if size is not None and not (_is_whole(size) and SIZES[0] <= size <= SIZES[1]):
+        raise OptionError("size", size, f"expected a whole number from {SIZES[0]} to {SIZES[1]:,}, or None")
+    if not (_is_whole(split_seed) and split_seed >= 0):
+        raise OptionError("split_seed", split_seed, "expected a whole number of at least 0")
+    given = "digits" if source is None else os.fspath(source)
+    name = ALIASES.get(given, given)
+    if name in EMBEDDED:
+        return load_embedded(name, source=given, size=size, split_seed=split_seed)
+    path = Path(given)
+    reader = load_folder if _is_folder(path, given) else load_npz
+    try:
+        return reader(path, source=shown(given), size=size, split_seed=split_seed, skip_broken=skip_broken)
+    except MemoryError as error:
+        raise DataError(
+            f"{shown(given)}: does not fit into memory: pass a smaller size=N or give less"
+        ) from error
+
+
+def _is_whole(value: object) -> bool:
+    return isinstance(value, int) and not isinstance(value, bool)
+
+
+def _is_folder(path: Path, given: str) -> bool:
+    """True for a folder, False for a .npz file. Raises DataError for all else."""
+    names = [*EMBEDDED, *ALIASES]
+    takes = f"{TAKES} ({', '.join(EMBEDDED)})"
+    try:
+        mode = path.stat().st_mode if given else 0  # Path("") would be the working directory
+    except (OSError, ValueError) as error:  # ValueError: a name that no file can have
+        if not isinstance(error, FileNotFoundError | NotADirectoryError | ValueError):
+            raise DataError(f"{shown(given)}: cannot be read: {error.strerror}; expected {takes}") from error
+        mode = 0
+    if stat.S_ISDIR(mode):
+        return True
+    if stat.S_ISREG(mode) and path.suffix.lower() == ".npz":
+        return False
+    if mode:
+        kind = f"a {path.suffix} file" if path.suffix else "a file"
+        raise DataError(f"{shown(given)}: is {shown(kind)}, which cannot be read as data; expected {takes}")
+    close = get_close_matches(given.lower(), names, n=1)
+    hint = f"; did you mean {close[0]!r}?" if close else f"; the embedded data sets are {listed(names)}"
+    raise DataError(f"{given!r}: there is no such folder, file or embedded data set; expected {TAKES}{hint}")

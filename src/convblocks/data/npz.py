@@ -1,0 +1,141 @@
+"""A .npz file as a data set: which keys are the examples and labels of which part. Never unpickles."""
+
+import zipfile
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import numpy as np
+import numpy.typing as npt
+
+from convblocks.data.arrays import Arrays, channels_first, finish, only_finite
+from convblocks.data.dataset import Dataset
+from convblocks.data.labels import encode_labels
+from convblocks.data.memory import require_memory
+from convblocks.data.words import counted, listed, shown
+from convblocks.errors import DataError
+
+AnyArray = npt.NDArray[Any]
+
+KEYS = {  # part → pairs of (examples, labels), in any case; "all" is split by us
+    "train": (("train_images", "train_labels"), ("x_train", "y_train")),
+    "validation": (("val_images", "val_labels"), ("x_val", "y_val")),
+    "test": (("test_images", "test_labels"), ("x_test", "y_test")),
+    "all": (("x", "y"), ("images", "labels")),
+}
+EXPECTED = (
+    "expected x and y, or x_train, y_train, x_test and y_test (Keras), or train_images, train_labels, "
+    "val_images, val_labels, test_images and test_labels (MedMNIST)"
+)
+
+
+class Pair(NamedTuple):
+    """Keys of a part's examples and labels."""
+
+    x: str
+    y: str
+
+
+def load_npz(path: Path, *, source: str, size: int | None, split_seed: int, skip_broken: bool) -> Dataset:
+    """Read a .npz file. Raises DataError for keys, shapes or values that cannot be used."""
+    arrays = read_npz(path, skip_broken=skip_broken)
+    return finish(arrays, name=shown(path.stem), source=source, size=size, split_seed=split_seed)
+
+
+def read_npz(path: Path, *, skip_broken: bool) -> Arrays:
+    """The parts of a .npz file. Raises DataError naming the file, and the key where it is about one."""
+    where = shown(path)
+    pairs, raw = _read_raw(path)
+    first = next(iter(pairs.values())).x
+    for pair in pairs.values():
+        _check_lengths(where, pair, raw[pair.x], raw[pair.y])
+        if raw[pair.x].shape[1:] != raw[first].shape[1:] or raw[pair.x].dtype != raw[first].dtype:
+            held = [f"{key} {raw[key].dtype} of shape {raw[key].shape}" for key in (first, pair.x)]
+            raise DataError(
+                f"{where}: {' and '.join(held)}: examples of all parts need one shape and one type"
+            )
+    classes, labels = encode_labels({pair.y: raw[pair.y] for pair in pairs.values()}, where)
+    parts, skipped = {}, 0
+    words: list[str] = []
+    for part, pair in pairs.items():
+        x, words = channels_first(raw.pop(pair.x), f"{where}: {pair.x}")
+        x, y, dropped = only_finite(x, labels[pair.y], f"{where}: {pair.x}", skip_broken)
+        parts[part] = (x, y)
+        skipped += dropped
+    if skipped:
+        words.append(f"{counted(skipped, 'example')} with NaN or infinite values left out")
+    return Arrays(parts, classes, words, skipped)
+
+
+def find_pairs(keys: list[str], where: str) -> dict[str, Pair]:
+    """Part → its keys, spelled as in the file. Raises DataError for keys missing or in conflict."""
+    spelled: dict[str, str] = {}
+    for key in keys:
+        if key.lower() in spelled:
+            both = f"{shown(spelled[key.lower()])} and {shown(key)}"
+            raise DataError(f"{where}: holds both {both}: keep one of them")
+        spelled[key.lower()] = key
+    seen = f"it holds {listed([shown(key) for key in keys])}" if keys else "it holds nothing"
+    pairs: dict[str, Pair] = {}
+    for part, candidates in KEYS.items():
+        for names in candidates:
+            present = [spelled[name] for name in names if name in spelled]
+            if len(present) == 1:
+                missing = names[0] if names[1] in spelled else names[1]
+                raise DataError(f"{where}: {present[0]} is there, {missing} is missing; {seen}; {EXPECTED}")
+            if present and part in pairs:
+                both = f"{pairs[part].x} and {present[0]}"
+                raise DataError(f"{where}: holds both {both} for one part: keep one of them")
+            if present:
+                pairs[part] = Pair(*present)
+    if not pairs:
+        raise DataError(f"{where}: no examples and labels found; {seen}; {EXPECTED}")
+    if "all" in pairs and len(pairs) > 1:
+        raise DataError(f"{where}: holds {pairs['all'].x} beside train or test parts; {seen}; {EXPECTED}")
+    return pairs
+
+
+def _read_raw(path: Path) -> tuple[dict[str, Pair], dict[str, AnyArray]]:
+    """Keys and arrays as they are in the file."""
+    where = shown(path)
+    try:
+        with path.open("rb") as file:  # is_zipfile on a path would call an unreadable file no zip
+            if not zipfile.is_zipfile(file):
+                raise DataError(f"{where}: not a .npz file, though called so: write it with numpy.savez")
+            file.seek(0)
+            with np.load(file, allow_pickle=False) as archive:
+                pairs = find_pairs(archive.files, where)
+                held = sum(member.file_size for member in archive.zip.infolist())
+                what = f"{where}: its arrays, with a working copy,"
+                require_memory(2 * held, what, "give fewer or smaller examples")
+                return pairs, {key: _member(archive, key, where) for pair in pairs.values() for key in pair}
+    except (DataError, MemoryError):
+        raise
+    except OSError as error:
+        raise DataError(f"{where}: cannot be read: {error.strerror or error}") from error
+    except Exception as error:  # zipfile and numpy let out anything on a damaged archive
+        raise DataError(f"{where}: a damaged .npz file ({shown(error)}): write it anew") from error
+
+
+def _member(archive: Any, key: str, where: str) -> AnyArray:
+    try:
+        array = archive[key]
+    except MemoryError:
+        raise
+    except Exception as error:  # as above, and ValueError for Python objects, which would need pickle
+        raise DataError(
+            f"{where}: {key} cannot be read ({shown(error)}): expected a whole array of numbers, or for "
+            f"labels also of text, not of Python objects"
+        ) from error
+    if not isinstance(array, np.ndarray):
+        raise DataError(f"{where}: {key} is not an array: write the file with numpy.savez")
+    return array
+
+
+def _check_lengths(where: str, pair: Pair, x: AnyArray, y: AnyArray) -> None:
+    for key, array, least in ((pair.x, x, 2), (pair.y, y, 1)):
+        if array.size == 0 or array.ndim < least:
+            expected = "(N, L), (N, H, W) or (N, D, H, W)" if key == pair.x else "(N,)"
+            raise DataError(f"{where}: {key} has shape {array.shape}: expected {expected}, none of them 0")
+    if len(x) != len(y):
+        lengths = f"{pair.x} has {counted(len(x), 'example')} and {pair.y} {counted(len(y), 'label')}"
+        raise DataError(f"{where}: {lengths}: each example needs one label")

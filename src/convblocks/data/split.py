@@ -1,0 +1,113 @@
+"""Three parts from what was given: parts that came with the data stay, missing ones are drawn by class.
+
+A class's share of each part is rounded so that the parts' totals stay near the asked fractions too,
+and every part gets at least one example of every class.
+"""
+
+from collections.abc import Mapping, Sequence
+from typing import NamedTuple
+
+import numpy as np
+import numpy.typing as npt
+
+from convblocks.data.words import counted
+from convblocks.errors import DataError
+
+Labels = npt.NDArray[np.int64]
+Indices = npt.NDArray[np.int64]
+
+PARTS = ("train", "validation", "test")
+FRACTIONS = (0.6, 0.2, 0.2)  # train, validation, test of data without parts
+HELD_OUT = 0.2  # of a given train part, where validation or test is missing
+
+
+class Take(NamedTuple):
+    """Examples `indices` of the given part `part`."""
+
+    part: str
+    indices: Indices
+
+
+def complete(
+    given: Mapping[str, Labels], classes: Sequence[str], seed: int, where: str
+) -> tuple[dict[str, Take], str]:
+    """Which examples train, validation and test consist of, and that in words.
+
+    `given` has the labels of "all", or of "train" with any of "validation" and "test". Raises DataError,
+    beginning with `where`, for a class without training examples, or with too few to be split.
+    """
+    if "all" in given or set(given) == {"train"}:
+        whole = "all" if "all" in given else "train"
+        _check_classes(given, whole, classes, where)
+        pieces = stratified_split(given[whole], FRACTIONS, seed, classes, where)
+        takes = {part: Take(whole, piece) for part, piece in zip(PARTS, pieces, strict=True)}
+        percent = ", ".join(f"{f:.0%} {part}" for f, part in zip(FRACTIONS, PARTS, strict=True))
+        return takes, f"{percent}, drawn at random within each class with split seed {seed}"
+    if "train" not in given:
+        raise DataError(f"{where}: there is a {' and a '.join(given)} part but no train part: add it")
+    _check_classes(given, "train", classes, where)
+    takes = {part: Take(part, np.arange(len(labels))) for part, labels in given.items()}
+    missing = [part for part in PARTS if part not in given]
+    if not missing:
+        return takes, "train, validation and test as given"
+    kept, held_out = stratified_split(given["train"], (1 - HELD_OUT, HELD_OUT), seed, classes, where)
+    takes |= {"train": Take("train", kept), missing[0]: Take("train", held_out)}
+    other = "test" if missing[0] == "validation" else "validation"
+    return takes, (
+        f"{other} as given; {missing[0]} is {HELD_OUT:.0%} of the given train part, drawn at random within "
+        f"each class with split seed {seed}"
+    )
+
+
+def stratified_split(
+    labels: Labels, fractions: Sequence[float], seed: int, classes: Sequence[str], where: str
+) -> tuple[Indices, ...]:
+    """Sorted indices of each part: disjoint, together all of `labels`, each class shared out by `fractions`.
+
+    The same labels, fractions and seed give the same parts. Raises DataError, with `where` and the name
+    among `classes`, for a class with fewer examples than there are parts.
+    """
+    shares_of_one = np.asarray(fractions, dtype=np.float64)
+    rng = np.random.default_rng(seed)
+    counts = np.bincount(labels)
+    members = np.split(np.argsort(labels, kind="stable"), np.cumsum(counts)[:-1])
+    owed = np.zeros(len(fractions))  # what each part should have got so far, less what it got
+    chosen: list[list[Indices]] = [[] for _ in fractions]
+    for label, (count, indices) in enumerate(zip(counts.tolist(), members, strict=True)):
+        if count == 0:
+            continue
+        if count < len(fractions):
+            raise DataError(
+                f"{where}: class {classes[label]!r} has {counted(count, 'example')}, and a split "
+                f"into {len(fractions)} parts takes at least {len(fractions)}: add examples, leave the class out, or "
+                f"give the parts"
+            )
+        shares = _shares(count, shares_of_one, owed)
+        owed += count * shares_of_one - shares
+        pieces = np.split(rng.permutation(indices), np.cumsum(shares)[:-1])
+        for part, piece in zip(chosen, pieces, strict=True):
+            part.append(piece)
+    return tuple(np.sort(np.concatenate(part)) for part in chosen)
+
+
+def _shares(count: int, fractions: npt.NDArray[np.float64], owed: npt.NDArray[np.float64]) -> Indices:
+    """How many of `count` examples each part gets: its fraction rounded up where most is owed, else down."""
+    ideal = count * fractions
+    shares = np.maximum(np.floor(ideal + 1e-9), 1).astype(np.int64)
+    while shares.sum() > count:  # the guaranteed one of a small part has to come from a large one
+        shares[np.argmax(np.where(shares > 1, shares - ideal, -np.inf))] -= 1
+    room = shares < np.ceil(ideal - 1e-9)
+    wanted = np.where(room, owed + ideal - shares, -np.inf)
+    shares[np.argsort(-wanted, kind="stable")[: count - shares.sum()]] += 1
+    return shares
+
+
+def _check_classes(given: Mapping[str, Labels], train: str, classes: Sequence[str], where: str) -> None:
+    """Every class needs examples to train on."""
+    counts = np.bincount(given[train], minlength=len(classes))
+    for label, name in enumerate(classes):
+        if counts[label]:
+            continue
+        others = [part for part, labels in given.items() if np.any(labels == label)]
+        problem = f"is in {' and '.join(others)} but not in train" if others else "has no usable example"
+        raise DataError(f"{where}: class {name!r} {problem}: add examples to train on or leave it out")

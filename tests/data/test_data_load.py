@@ -1,0 +1,124 @@
+"""load_dataset: what sources are, what they are not, and that data needs no torch."""
+
+import ast
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+import convblocks.data
+from convblocks.data import Dataset, Split, load_dataset
+from convblocks.data.dataset import fingerprint
+from convblocks.errors import DataError, OptionError
+
+
+def test_nothing_in_data_imports_torch():
+    for file in Path(convblocks.data.__file__).parent.glob("*.py"):
+        for node in ast.walk(ast.parse(file.read_text("utf-8"))):
+            names = [alias.name for alias in node.names] if isinstance(node, ast.Import) else []
+            names += [node.module or ""] if isinstance(node, ast.ImportFrom) else []
+            assert not any(name.split(".")[0] == "torch" for name in names), file
+
+
+def test_outcome():
+    data = load_dataset("digits")
+    assert isinstance(data, Dataset)
+    assert isinstance(data.train, Split)
+    assert len(data.train) == data.card.train == len(data.train.x)
+    with pytest.raises(AttributeError):
+        data.train = data.test
+
+
+def test_a_path_may_be_a_path_or_text(photos):
+    assert load_dataset(photos).card == load_dataset(str(photos)).card
+
+
+def test_a_name_wins_over_a_folder_called_so(photos, monkeypatch):
+    photos.rename(photos.with_name("digits"))
+    monkeypatch.chdir(photos.parent)
+    assert load_dataset("digits").card.shape == (1, 8, 8)
+    assert load_dataset("./digits").card.shape == (3, 12, 12)
+
+
+@pytest.mark.parametrize(
+    ("source", "message"),
+    [
+        (
+            "digit",
+            r"^'digit': there is no such folder, file or embedded data set; .* did you mean 'digits'\?$",
+        ),
+        ("Faces", r"did you mean 'faces'\?$"),
+        (
+            "nowhere/at/all",
+            r"^'nowhere/at/all': there is no such .* are digits, faces, textures and lfw_subset$",
+        ),
+        ("", r"^'': there is no such"),
+        ("a\0b", r"^'a\\x00b': there is no such"),
+        ("a\nb", r"^'a\\nb': there is no such"),
+        ("x" * 5000, r"^x+…x+: cannot be read: File name too long"),
+    ],
+)
+def test_unknown_sources(source, message):
+    with pytest.raises(DataError, match=message):
+        load_dataset(source)
+
+
+@pytest.mark.parametrize(
+    ("name", "kind"), [("a.csv", r"a \.csv file"), ("a.png", r"a \.png file"), ("a", "a file")]
+)
+def test_other_files(tmp_path, name, kind):
+    (tmp_path / name).write_text("1,2")
+    with pytest.raises(
+        DataError, match=rf"/{name}: is {kind}, which cannot be read as data; expected a folder"
+    ):
+        load_dataset(tmp_path / name)
+
+
+def test_an_unreadable_place_is_not_called_missing(tmp_path, monkeypatch):
+    def refuse(*_args, **_options):
+        raise PermissionError(13, "Permission denied")
+
+    monkeypatch.setattr(Path, "stat", refuse)
+    with pytest.raises(DataError, match=r"set\.npz: cannot be read: Permission denied; expected"):
+        load_dataset(tmp_path / "set.npz")
+
+
+@pytest.mark.parametrize("size", [0, 3, -8, 8.0, "8", True, 65_537])
+def test_sizes(size):
+    with pytest.raises(OptionError, match=r"size=.*expected a whole number from 4 to 65,536"):
+        load_dataset("digits", size=size)
+
+
+@pytest.mark.parametrize("seed", [-1, 1.0, None, True])
+def test_seeds(seed):
+    with pytest.raises(OptionError, match=r"split_seed=.*expected a whole number of at least 0"):
+        load_dataset("digits", split_seed=seed)
+
+
+def test_the_hash_covers_values_labels_split_and_names(npz):
+    x = np.random.default_rng(0).integers(0, 256, (30, 6, 6), dtype=np.uint8)
+    y = np.arange(30) % 3
+
+    def digest(x=x, y=y, **options):
+        return load_dataset(npz(x=x, y=y), **options).card.sha256
+
+    changed = x.copy()
+    changed[17, 3, 3] ^= 1
+    hashes = [
+        digest(),
+        digest(changed),
+        digest(y=(y + 1) % 3),
+        digest(y=y + 1),  # the same positions, other names
+        digest(split_seed=1),
+        digest(x.astype(np.float32)),
+        digest(x.reshape(30, 36)),
+    ]
+    assert len(set(hashes)) == len(hashes)
+    assert digest() == hashes[0]
+    assert all(len(h) == 64 for h in hashes)
+
+
+def test_the_hash_covers_labels_by_themselves():
+    x = np.zeros((2, 1, 4), np.uint8)
+    one, two = (fingerprint([Split(x, np.array(y))], ["a", "b"]) for y in ([0, 1], [1, 0]))
+    assert one != two
