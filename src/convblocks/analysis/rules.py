@@ -36,7 +36,7 @@ POINTWISE = (
     | {"batch_norm", "layer_norm", "dropout", "bernoulli_"}
     | {"add", "add_", "__add__", "__iadd__", "__radd__", "sub", "__sub__", "__rsub__"}
     | {"mul", "mul_", "__mul__", "__imul__", "__rmul__", "div", "div_", "__truediv__"}
-    | {"to", "contiguous", "clone", "expand"}
+    | {"to", "contiguous", "clone", "expand", "view"}
 )
 # Every output position depends on the whole map.
 GLOBAL = {"group_norm", "instance_norm"}

@@ -16,6 +16,7 @@ app = App(
     help="How should a stack of D convolution layers be implemented? Train, compare and choose on your own data.",
     help_format="plaintext",
     version=__version__,
+    suppress_keyboard_interrupt=False,  # main says what is kept
 )
 app.command(compare)
 app.command(report)

@@ -143,7 +143,6 @@ def _train_and_judge(
 
     def on_result(task: tuple[Design, int], run: Run) -> None:
         folder.add_run(run)
-        folder.checkpoint(run.design, run.seed).unlink(missing_ok=True)
         watcher.on_run(task[0], run)
 
     try:
@@ -154,6 +153,7 @@ def _train_and_judge(
             on_result=on_result,
             on_report=lambda task, epoch: watcher.on_epoch(*task, epoch),
         )
+        folder.drop_checkpoints()
         if not folder.latencies():
             trained = [design for design in designs if not design.problem]
             folder.save_latencies(time_designs(trained, dataset, study.threads, device))

@@ -2,11 +2,12 @@
 
 runs/NAME/study.json, designs.jsonl, runs.jsonl, latency.jsonl, summary.json, report.html
 runs/NAME/weights/DESIGN/SEED.safetensors
-runs/NAME/checkpoints/DESIGN/SEED.safetensors    only while that run trains
+runs/NAME/checkpoints/DESIGN/SEED.safetensors    until all runs are done
 """
 
 import fcntl
 import os
+import shutil
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -86,6 +87,10 @@ class RunFolder:
 
     def checkpoint(self, design: str, seed: int) -> Path:
         return self.path / "checkpoints" / design / f"{seed}.safetensors"
+
+    def drop_checkpoints(self) -> None:
+        """Once all runs are done, nobody needs to go on from one."""
+        shutil.rmtree(self.path / "checkpoints", ignore_errors=True)
 
     def save_page(self, name: str, text: str) -> Path:
         """A page for people, e.g. report.html."""

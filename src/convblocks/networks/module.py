@@ -26,19 +26,19 @@ class Standardise(nn.Module):
     mean: torch.Tensor
     std: torch.Tensor
 
-    def __init__(self, channels: int, dims: int):
+    def __init__(self, channels: int):
         super().__init__()
-        shape = (channels,) + (1,) * dims
-        self.register_buffer("mean", torch.zeros(shape))
-        self.register_buffer("std", torch.ones(shape))
+        self.register_buffer("mean", torch.zeros(channels))
+        self.register_buffer("std", torch.ones(channels))
 
     def fit_(self, mean: torch.Tensor, std: torch.Tensor) -> None:
         """Take over statistics per channel; a channel that never varies is only centred."""
-        self.mean.copy_(mean.view_as(self.mean))
-        self.std.copy_(torch.where(std > 0, std, 1.0).view_as(self.std))
+        self.mean.copy_(mean)
+        self.std.copy_(torch.where(std > 0, std, 1.0))
 
     def forward(self, x: torch.Tensor) -> torch.Tensor:
-        return (x.to(self.mean.dtype) - self.mean) / self.std
+        channels = (-1, *[1] * (x.ndim - 2))
+        return (x.to(self.mean.dtype) - self.mean.view(channels)) / self.std.view(channels)
 
 
 class ConvNet(nn.Module):

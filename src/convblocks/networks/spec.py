@@ -107,7 +107,7 @@ class Network(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
             )
             channels = stage.out_channels
         return ConvNet(
-            Standardise(self.in_channels, self.dims),
+            Standardise(self.in_channels),
             self.stem.build(self.in_channels, self.dims),
             stages,
             ClassificationHead(channels, self.classes),

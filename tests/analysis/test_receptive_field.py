@@ -1,0 +1,117 @@
+"""Receptive fields against NaN: put one into an input column and see which outputs become NaN."""
+
+import pytest
+import torch
+from hypothesis import assume, given, settings
+from hypothesis import strategies as st
+from torch import nn
+
+from convblocks import BLOCKS
+from convblocks.analysis import receptive_field, trace
+
+
+def sees(module, channels, n, dims, axis):
+    """sees[output, input] along one axis, found by NaN; the other axes are as long."""
+    x = torch.randn(n, channels, *(n,) * dims)
+    for i in range(n):
+        x[i].select(1 + axis, i).fill_(float("nan"))
+    with torch.no_grad():
+        spoiled = module.eval()(x).isnan()
+    others = tuple(a for a in range(1, spoiled.ndim) if a != 2 + axis)
+    return spoiled.any(others).T
+
+
+def computed(make, channels, n, dims):
+    with torch.device("meta"):
+        module = make()
+    return receptive_field(trace(module, (channels, *(n,) * dims)))
+
+
+def check(make, channels, n, dims):
+    fields = computed(make, channels, n, dims)
+    module = make()
+    inside = 0
+    for axis, field in enumerate(fields):
+        seen = sees(module, channels, n, dims, axis)
+        if field == "all":
+            assert (seen == seen.any(0)).all()  # each output sees all that any output sees
+            continue
+        step, lo, hi = field
+        for i, row in enumerate(seen):
+            first, last = step * i + lo, step * i + hi
+            reached = row.nonzero().flatten().tolist()
+            assert all(first <= r <= last for r in reached)
+            if first >= 0 and last < n:
+                assert (reached[0], reached[-1]) == (first, last)
+                inside += 1
+    return inside
+
+
+@st.composite
+def cases(draw):
+    family = draw(st.sampled_from(sorted(BLOCKS)))
+    dims = draw(st.integers(1, 2))
+    options = {
+        "depth": draw(st.integers(3, 5)) if family == "bottleneck" else draw(st.integers(1, 3)),
+        "kernel_size": draw(st.sampled_from([1, 3, 5])),
+        "stride": draw(st.integers(1, 3)),
+        "dilation": draw(st.integers(1, 2)),
+        "norm": draw(st.sampled_from(["batch", "layer", "none", "group", "instance"])),
+        "padding_mode": draw(st.sampled_from(["zeros", "replicate"])),
+        "dims": dims,
+    }
+    if family == "simple":
+        options["pool"] = draw(st.sampled_from(["none", "max", "average", "blur"]))
+    else:
+        options["shortcut"] = draw(st.sampled_from(["projection", "average"]))
+    return family, options, dims
+
+
+@settings(max_examples=150, deadline=None)
+@given(cases())
+def test_fields_of_every_family_equal_what_nan_shows(case):
+    family, options, dims = case
+    n = {1: 61, 2: 29}[dims]
+    inside = check(lambda: BLOCKS[family](2, 4, **options), 2, n, dims)
+    assume(inside > 0 or options["norm"] in ("group", "instance"))
+
+
+def test_vgg_16_sees_212_pixels_at_its_last_pool():
+    """A published figure: Araujo et al. 2019 (Distill), table of receptive fields."""
+    layers: list[nn.Module] = []
+    for depth in (2, 2, 3, 3, 3):
+        layers += [layer for _ in range(depth) for layer in (nn.Conv2d(1, 1, 3, padding=1), nn.ReLU())]
+        layers.append(nn.MaxPool2d(2))
+    step, lo, hi = computed(lambda: nn.Sequential(*layers), 1, 224, 2)[0]
+    assert (step, hi - lo + 1) == (32, 212)
+
+
+class _Reversed(nn.Module):
+    def forward(self, x):
+        return x.flip(-1)
+
+
+class _OddBranches(nn.Module):
+    def __init__(self):
+        super().__init__()
+        self.a, self.b = nn.Conv1d(1, 1, 1, 2), nn.Conv1d(1, 1, 1, 1)
+
+    def forward(self, x):
+        return self.a(x) + self.b(x)[..., :4]
+
+
+@pytest.mark.parametrize("module", [_Reversed, _OddBranches])
+def test_what_no_rule_covers_is_unknown_rather_than_guessed(module):
+    assert computed(module, 1, 8, 1) == (None,)
+
+
+def test_moved_axes_are_followed():
+    class Moved(nn.Module):
+        def __init__(self):
+            super().__init__()
+            self.conv = nn.Conv2d(1, 1, (1, 5), padding=(0, 2))
+
+        def forward(self, x):
+            return self.conv(x).transpose(2, 3).permute(0, 1, 3, 2)
+
+    assert computed(Moved, 1, 9, 2) == ((1, 0, 0), (1, -2, 2))

@@ -1,0 +1,255 @@
+"""The main job on real images, end to end: repeatable to the bit, whatever happens to it."""
+
+import json
+import random
+import signal
+import subprocess
+import sys
+from hashlib import sha256
+
+import numpy as np
+import pytest
+import torch
+from msgspec.structs import replace
+from sklearn.datasets import load_digits
+
+from convblocks import Recipe, compare, load, load_dataset
+from convblocks.errors import OptionError, RunError
+from convblocks.experiments.compare import Watcher
+from convblocks.experiments.store import RunFolder
+from convblocks.records import RunTiming
+
+GRID = ["--depth", "4", "--depth", "8", "--block-depths", "1,2,4", "--seeds", "2", "--epochs", "3"]
+GRID += ["--budget-macs", "400k"]
+NO_TIMING = RunTiming(epoch_s=(), images_per_s=0.0)
+
+
+@pytest.fixture(scope="module")
+def few_digits(tmp_path_factory):
+    """Zeros to threes, 720 scans."""
+    x, y = load_digits(return_X_y=True)
+    path = tmp_path_factory.mktemp("data") / "few.npz"
+    np.savez(path, x=x[y < 4].reshape(-1, 8, 8).astype(np.float32), y=y[y < 4])
+    return path
+
+
+def start(data, out, *options):
+    command = [sys.executable, "-m", "convblocks", "compare", str(data), *GRID, "--out", str(out), *options]
+    return subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+
+
+def finish(data, out, *options):
+    process = start(data, out, *options)
+    output, errors = process.communicate(timeout=300)
+    assert process.returncode == 0, errors
+    return output
+
+
+def result(out):
+    """All that must repeat: designs, runs without their timings, and the bits of the weights."""
+    folder = RunFolder(out)
+    runs = [replace(run, timing=NO_TIMING) for run in folder.runs()]
+    for run in runs:
+        assert sha256(folder.weights(run.design, run.seed).read_bytes()).hexdigest() == run.weights_sha256
+    return folder.designs(), runs
+
+
+@pytest.fixture(scope="module")
+def undisturbed(few_digits, tmp_path_factory):
+    out = tmp_path_factory.mktemp("runs") / "undisturbed"
+    return out, finish(few_digits, out)
+
+
+def test_it_ends_with_a_table_a_recommendation_and_a_report(undisturbed):
+    out, output = undisturbed
+    designs, runs = result(out)
+    assert [d.name for d in designs] == [
+        "simple-d4",
+        "residual-1-d4",
+        "residual-2-d4",
+        "simple-d8",
+        "residual-1-d8",
+        "residual-2-d8",
+        "residual-4-d8",
+        "bottleneck-4-d8",
+    ]
+    assert len(runs) == 16
+    assert all(len(run.epochs) == 3 for run in runs)
+    assert all(design.name in output for design in designs)
+    assert RunFolder(out).summary().headline in " ".join(output.split())
+    assert "report.html" in output
+    assert max(run.validation_accuracy for run in runs) > 0.9
+    assert not (out / "checkpoints").exists()
+    assert (out / "report.html").stat().st_size > 10_000
+
+
+def test_lines_of_output_fit_80_columns(undisturbed):
+    _, output = undisturbed
+    assert max(map(len, output.splitlines()[:-1])) <= 80
+
+
+def test_one_worker_or_two_give_the_same_bits(undisturbed, few_digits, tmp_path):
+    finish(few_digits, tmp_path / "one", "--workers", "1")
+    assert result(tmp_path / "one") == result(undisturbed[0])
+
+
+def test_killed_at_ten_random_moments_it_ends_as_if_undisturbed(undisturbed, few_digits, tmp_path):
+    moments = random.Random(0)
+    kills, attempt = 0, 0
+    while kills < 10:
+        out = tmp_path / str(attempt)
+        process = start(few_digits, out)
+        try:
+            process.wait(timeout=moments.uniform(1.5, 8))
+        except subprocess.TimeoutExpired:
+            process.send_signal(signal.SIGKILL)
+            process.communicate()
+            kills += 1
+            finished = (out / "runs.jsonl").read_bytes() if (out / "runs.jsonl").exists() else b""
+            if kills == 10:
+                finish(few_digits, out)
+                kept = finished[: finished.rfind(b"\n") + 1]
+                assert (out / "runs.jsonl").read_bytes().startswith(kept)  # nothing finished was repeated
+        else:
+            process.communicate()
+            assert result(out) == result(undisturbed[0])
+            attempt += 1
+    assert result(out) == result(undisturbed[0])
+
+
+def test_ctrl_c_leaves_a_valid_report_and_the_same_command_goes_on(undisturbed, few_digits, tmp_path):
+    out = tmp_path / "run"
+    process = start(few_digits, out)
+    while not (out / "runs.jsonl").exists() or not (out / "runs.jsonl").read_bytes():
+        assert process.poll() is None
+    process.send_signal(signal.SIGINT)
+    _, errors = process.communicate(timeout=60)
+    assert process.returncode == 130
+    assert "Traceback" not in errors
+    assert "the same command goes on" in errors
+    assert 0 < len(RunFolder(out).runs()) < 16
+    assert "<html" in (out / "report.html").read_text()
+    assert RunFolder(out).summary().rows
+    finish(few_digits, out)
+    assert result(out) == result(undisturbed[0])
+
+
+def test_asking_again_trains_nothing(undisturbed, few_digits):
+    out, _ = undisturbed
+    before = (out / "runs.jsonl").read_bytes()
+    finish(few_digits, out)
+    assert (out / "runs.jsonl").read_bytes() == before
+
+
+def test_more_seeds_are_added_to_those_there_are(undisturbed, few_digits, tmp_path):
+    class Counts(Watcher):
+        trained = 0
+
+        def on_run(self, design, run):
+            self.trained += 1
+
+    options = {"depths": (2,), "families": ("simple",), "stages": 1, "match": "none", "recipe": Recipe(epochs=1), "out": tmp_path / "run"}
+    for seeds, expected in ((1, 1), (3, 2)):
+        watcher = Counts()
+        folder = compare(str(few_digits), seeds=seeds, watcher=watcher, **options)
+        assert watcher.trained == expected
+    assert [run.seed for run in folder.runs()] == [0, 1, 2]
+
+
+def test_another_question_needs_another_folder(undisturbed, few_digits):
+    with pytest.raises(RunError, match=r"holds another study, whose recipe.epochs is 3 and not 4; choose another --out"):
+        compare(
+            str(few_digits),
+            depths=(4, 8),
+            block_depths=(1, 2, 4),
+            budget=400_000,
+            seeds=2,
+            recipe=Recipe(epochs=4),
+            out=undisturbed[0],
+        )
+
+
+def test_a_loaded_module_repeats_its_recorded_errors(undisturbed, few_digits):
+    out, _ = undisturbed
+    dataset = load_dataset(str(few_digits))
+    for run in RunFolder(out).runs()[:3]:
+        module = load(out, run.design, seed=run.seed)
+        assert not module.training
+        wrong = module(torch.from_numpy(dataset.test.x)).argmax(1) != torch.from_numpy(dataset.test.y)
+        assert tuple(wrong.nonzero().flatten().tolist()) == run.test_errors
+
+
+def test_load_takes_the_seed_that_validated_best(undisturbed):
+    out, _ = undisturbed
+    runs = [run for run in RunFolder(out).runs() if run.design == "residual-2-d8"]
+    best = max(runs, key=lambda run: (run.validation_accuracy, -run.seed))
+    ours, expected = load(out, "residual-2-d8"), load(out, "residual-2-d8", seed=best.seed)
+    assert all(torch.equal(a, b) for a, b in zip(ours.parameters(), expected.parameters(), strict=True))
+
+
+def test_load_says_what_there_is(undisturbed, tmp_path):
+    out, _ = undisturbed
+    with pytest.raises(RunError, match="has no design 'simple'; it has simple-d4, "):
+        load(out, "simple")
+    with pytest.raises(RunError, match="no finished run of simple-d4 with seed 7; finished seeds: 0, 1"):
+        load(out, "simple-d4", seed=7)
+    with pytest.raises(RunError, match="expected the folder of a convblocks compare"):
+        load(tmp_path, "simple-d4")
+
+
+def test_weights_that_were_changed_are_refused(few_digits, tmp_path):
+    folder = compare(
+        str(few_digits), depths=(4,), families=("simple",), match="none", seeds=1, recipe=Recipe(epochs=1), out=tmp_path
+    )
+    path = folder.weights("simple-d4", 0)
+    path.write_bytes(path.read_bytes()[:-1] + b"\x07")
+    with pytest.raises(RunError, match="not the file that the record names"):
+        load(tmp_path, "simple-d4")
+
+
+def test_the_records_are_plain_json(undisturbed):
+    out, _ = undisturbed
+    for line in (out / "runs.jsonl").read_text().splitlines():
+        assert set(json.loads(line)) >= {"design", "seed", "epochs", "test_accuracy", "timing"}
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        ({"seeds": 0}, "seeds=0"),
+        ({"workers": 0}, "workers=0"),
+        ({"threads": -1}, "threads=-1"),
+        ({"match": "flops"}, "match='flops': expected macs, params, activations or none"),
+        ({"depths": (0,)}, "depth=0"),
+        ({"device": "tpu"}, "device='tpu'"),
+        ({"families": ("bottleneck",), "block_depths": (3,)}, "no implementation is possible: bottleneck: none of"),
+    ],
+)
+def test_what_cannot_work_is_refused_before_any_work(options, message, tmp_path):
+    with pytest.raises(OptionError, match=message):
+        compare(out=tmp_path / "run", **options)
+    assert not (tmp_path / "run").exists()
+
+
+class TestSignalsAndVolumes:
+    """The same job for 1 and 3 spatial axes."""
+
+    @pytest.mark.parametrize("shape", [(24,), (6, 7, 8)])
+    def test_compare(self, shape, tmp_path):
+        rng = np.random.default_rng(0)
+        y = np.arange(60) % 2
+        x = rng.normal(size=(60, *shape)).astype(np.float32) + 2 * y.reshape(-1, *[1] * len(shape))
+        np.savez(tmp_path / "data.npz", x=x, y=y)
+        folder = compare(
+            str(tmp_path / "data.npz"),
+            depths=(2,),
+            block_depths=(1, 2),
+            stages=1,
+            seeds=2,
+            recipe=Recipe(epochs=4, batch_size=8),
+            match="none",
+            out=tmp_path / "run",
+        )
+        assert len(folder.runs()) == 6
+        assert all(len(d.receptive_field) == len(shape) for d in folder.designs())
+        assert np.mean([run.validation_accuracy for run in folder.runs()]) > 0.7

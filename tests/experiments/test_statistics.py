@@ -1,0 +1,104 @@
+"""Intervals against scipy, and against the truth they claim to cover."""
+
+import numpy as np
+import pytest
+from scipy import stats
+
+from convblocks.experiments.statistics import Estimate, accuracy_interval, estimate, examples_needed, seeds_needed
+
+
+def test_with_seeds_alone_it_is_the_t_test():
+    """Examples without variance: every seed gets all of its examples right or none."""
+    per_seed = np.array([0.91, 0.95, 0.90, 0.97])
+    found = Estimate(per_seed.mean(), 4, 100, per_seed.var(ddof=1), 0.0)
+    expected = stats.ttest_1samp(per_seed, 0)
+    assert found.p_value() == pytest.approx(expected.pvalue)
+    low, high = expected.confidence_interval(0.95)
+    assert (found.interval().low, found.interval().high) == pytest.approx((low, high))
+
+
+def test_paired_differences_are_the_paired_t_test():
+    rng = np.random.default_rng(0)
+    a, b = rng.normal(0.9, 0.02, 5), rng.normal(0.85, 0.02, 5)
+    differences = a - b
+    found = Estimate(differences.mean(), 5, 10, differences.var(ddof=1), 0.0)
+    assert found.p_value() == pytest.approx(stats.ttest_rel(a, b).pvalue)
+
+
+@pytest.mark.parametrize("seeds", [3, 5])
+@pytest.mark.parametrize(
+    ("seed_sd", "example_sd", "claimed"),
+    # where seeds differ wildly (0.5 to 0.95 within one study) accuracies are too skewed for any t interval
+    [(0.3, 0.0, 0.95), (0.0, 1.0, 0.95), (0.3, 1.0, 0.95), (1.0, 1.0, 0.91)],
+)
+def test_intervals_cover_the_truth_as_often_as_they_say(seeds, seed_sd, example_sd, claimed):
+    """Runs whose chance of being right depends on seed and example; the truth is the mean over all of both."""
+    rng = np.random.default_rng(1)
+
+    def chance(effects):
+        return 1 / (1 + np.exp(-(1.5 + effects)))
+
+    truth = chance(rng.normal(0, np.hypot(seed_sd, example_sd), 2_000_000)).mean()
+    covered, rounds = 0, 600
+    for _ in range(rounds):
+        effects = rng.normal(0, seed_sd, (seeds, 1)) + rng.normal(0, example_sd, (1, 200))
+        interval = accuracy_interval((rng.random((seeds, 200)) < chance(effects)).astype(float))
+        covered += interval.low <= truth <= interval.high
+    assert covered / rounds > claimed - 0.03  # three standard errors of this simulation
+
+
+def test_seeds_alone_would_claim_too_much():
+    """Why examples count: with few of them, an interval over seeds alone misses the truth far too often."""
+    rng = np.random.default_rng(2)
+    missed = missed_by_seeds = 0
+    for _ in range(300):
+        chances = np.clip(rng.normal(0.8, 0.25, 100), 0, 1)
+        right = (rng.random((4, 100)) < chances).astype(float)
+        truth = 0.7822  # the mean of that clipped normal
+        interval = accuracy_interval(right)
+        missed += not interval.low <= truth <= interval.high
+        reach = stats.t.ppf(0.975, 3) * right.mean(1).std(ddof=1) / 2
+        missed_by_seeds += abs(right.mean() - truth) > reach
+    assert missed < 0.08 * 300 < missed_by_seeds
+
+
+def test_no_error_at_all_is_not_certainty():
+    interval = accuracy_interval(np.ones((3, 300)))
+    assert (interval.low, interval.estimate, interval.high) == (pytest.approx(0.99), 1.0, 1.0)
+
+
+def test_one_seed_says_nothing_of_the_spread():
+    found = estimate(np.array([[1.0, 0, 1, 1]]))
+    assert np.isnan([found.interval().low, found.interval().high, found.p_value()]).all()
+
+
+def test_equal_runs_do_not_differ():
+    assert estimate(np.zeros((3, 50))).p_value() == 1.0
+
+
+@pytest.mark.parametrize("gap", [0.5, 1.0, 2.0])
+def test_seeds_needed_is_the_textbook_s_number(gap):
+    """Against a simulation of the paired t test at that many seeds, and at one fewer."""
+    needed = seeds_needed(Estimate(gap, 3, 1000, 1.0, 0.0))
+    rng = np.random.default_rng(3)
+
+    def power(seeds):
+        samples = rng.normal(gap, 1, (20_000, seeds))
+        return (stats.ttest_1samp(samples, 0, axis=1).pvalue < 0.05).mean()
+
+    assert power(needed) > 0.79
+    assert power(needed - 1) < 0.81
+
+
+def test_no_number_of_seeds_mends_too_few_examples():
+    difference = Estimate(0.01, 3, 100, 1e-4, 0.04)
+    assert seeds_needed(difference) is None
+    examples = examples_needed(difference)
+    assert seeds_needed(Estimate(0.01, 3, 2 * examples, 1e-4, 0.04)) is not None
+    assert examples == pytest.approx(0.04 * ((1.96 + 0.8416) / 0.01) ** 2, rel=0.01)
+
+
+def test_a_difference_of_zero_is_never_found():
+    zero = Estimate(0.0, 3, 100, 1e-4, 0.01)
+    assert seeds_needed(zero) is None
+    assert examples_needed(zero) is None

@@ -1,0 +1,91 @@
+"""The run folder under kills, and the workers."""
+
+import multiprocessing
+import os
+import time
+
+import pytest
+
+from convblocks.errors import RunError
+from convblocks.experiments.pool import Job, run_all
+from convblocks.experiments.store import RunFolder
+from tests.experiments.conftest import make_design, make_run
+
+
+def test_a_line_that_a_kill_cut_short_is_dropped(tmp_path):
+    folder, design = RunFolder(tmp_path), make_design("a")
+    runs = [make_run(design, seed, 0.9) for seed in range(3)]
+    for run in runs[:2]:
+        folder.add_run(run)
+    whole = (tmp_path / "runs.jsonl").read_bytes()
+    for cut in range(whole.index(b"\n") + 1, len(whole)):
+        (tmp_path / "runs.jsonl").write_bytes(whole[:cut])
+        assert folder.runs() == runs[:1]
+    folder.add_run(runs[1])
+    folder.add_run(runs[2])
+    assert folder.runs() == runs
+
+
+def test_a_folder_serves_one_compare_at_a_time(tmp_path):
+    folder = RunFolder(tmp_path)
+    with folder.locked(), pytest.raises(RunError, match="in use by another compare"), folder.locked():
+        pass
+    with folder.locked():
+        pass
+
+
+def test_records_of_another_version_are_refused(tmp_path):
+    (tmp_path / "designs.jsonl").write_text('{"colour": "red"}\n')
+    with pytest.raises(RunError, match=r"designs.jsonl is not a record of this version: .*choose another --out"):
+        RunFolder(tmp_path).designs()
+
+
+def double(task, report):
+    report(task + 0.5)
+    return 2 * task
+
+
+def fall_over(task, report):
+    raise ValueError(f"task {task}")
+
+
+def vanish(task, report):
+    os._exit(3)
+
+
+
+
+def test_results_and_reports_arrive_with_their_task():
+    results, reports = {}, {}
+    run_all(Job(double, 1), [1, 2, 3], workers=2, on_result=results.__setitem__, on_report=reports.__setitem__)
+    assert results == {1: 2, 2: 4, 3: 6}
+    assert set(reports) <= {1, 2, 3}
+    assert all(report == task + 0.5 for task, report in reports.items())
+
+
+def test_an_error_in_a_worker_is_raised_here_and_no_worker_stays():
+    with pytest.raises(ValueError, match="task 1"):
+        run_all(Job(fall_over, 1), [1], workers=1, on_result=print)
+    assert not multiprocessing.active_children()
+
+
+def test_a_worker_that_dies_is_one_clear_line():
+    with pytest.raises(RunError, match="a worker process died"):
+        run_all(Job(vanish, 1), [1, 2], workers=1, on_result=print)
+
+
+def test_an_interrupt_does_not_wait_for_the_workers():
+    def interrupt(task, report):
+        raise KeyboardInterrupt
+
+    started = time.monotonic()
+    with pytest.raises(KeyboardInterrupt):
+        run_all(Job(double_then_dawdle, 1), [1, 2, 3], workers=2, on_result=interrupt)
+    assert time.monotonic() - started < 30
+    assert not multiprocessing.active_children()
+
+
+def double_then_dawdle(task, report):
+    if task > 1:
+        time.sleep(60)
+    return 2 * task

@@ -1,0 +1,52 @@
+"""The stopwatch against sleeps of known length, and the host against the system."""
+
+import os
+import time
+
+import torch
+from torch import nn
+
+from convblocks.measure import describe_host, latencies
+
+
+class Sleeps(nn.Module):
+    def __init__(self, ms, order):
+        super().__init__()
+        self.ms, self.order = ms, order
+
+    def forward(self, x):
+        self.order.append(self.ms)
+        time.sleep(self.ms / 1000)
+        return x
+
+
+def test_latencies_are_milliseconds_and_interleaved():
+    order = []
+    before = torch.get_num_threads()
+    measured = latencies({"a": Sleeps(2, order), "b": Sleeps(6, order)}, torch.zeros(1), repeats=7, threads=1)
+    assert torch.get_num_threads() == before
+    assert order == [2, 6] * (len(order) // 2)
+    for name, ms in (("a", 2), ("b", 6)):
+        assert measured[name].shape == (7,)
+        assert ms <= measured[name].min()
+        assert sorted(measured[name])[3] < ms + 20
+
+
+def test_latencies_are_of_inference():
+    seen = []
+
+    class Watches(nn.Module):
+        def forward(self, x):
+            seen.append((self.training, torch.is_inference_mode_enabled()))
+            return x
+
+    latencies({"a": Watches().train()}, torch.zeros(1), repeats=1)
+    assert set(seen) == {(False, True)}
+
+
+def test_the_host_is_this_machine():
+    host = describe_host()
+    assert host.cores == len(os.sched_getaffinity(0))
+    assert host.memory_bytes > 2**28
+    assert host.versions["torch"] == str(torch.__version__)
+    assert host.cpu

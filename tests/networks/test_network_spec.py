@@ -1,0 +1,178 @@
+"""Specs: round trips by property, errors by path."""
+
+import copy
+import pickle
+
+import pytest
+import torch
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from torch import nn
+
+from convblocks import BLOCKS, BlockSpec, Network, ResidualBlock, Stage, Stem
+from convblocks.blocks.spec import block_options
+from convblocks.errors import SpecError
+
+
+class PlainBlock(nn.Module):
+    """A user's own family."""
+
+    def __init__(self, in_channels, out_channels, *, stride=1, depth=1, wide=False):
+        super().__init__()
+        layers = [nn.Conv2d(out_channels if i else in_channels, out_channels, 3, 1 if i else stride, 1) for i in range(depth)]
+        self.layers = nn.Sequential(*layers)
+
+    def forward(self, x):
+        return self.layers(x).relu()
+
+
+OWN = f"{__name__}:PlainBlock"
+
+
+def network(**changes):
+    stages = (
+        Stage(block=BlockSpec("residual", depth=2), blocks=2, out_channels=8),
+        Stage(block=BlockSpec("bottleneck", groups=2), blocks=1, out_channels=16, stride=2),
+    )
+    return Network(**{"in_channels": 3, "classes": 5, "stem": Stem(out_channels=8), "stages": stages, **changes})
+
+
+@st.composite
+def networks(draw):
+    dims = draw(st.integers(1, 3))
+    stages = []
+    for _ in range(draw(st.integers(1, 3))):
+        family = draw(st.sampled_from(sorted(BLOCKS)))
+        options = {"depth": draw(st.integers(3, 5)), "norm": draw(st.sampled_from(["batch", "layer", "none"]))}
+        if draw(st.booleans()):
+            options["kernel_size"] = draw(st.one_of(st.just(5), st.just((3,) * dims)))
+        spec = BlockSpec(family, **options)
+        stages.append(
+            Stage(block=spec, blocks=draw(st.integers(1, 3)), out_channels=draw(st.integers(1, 9)), stride=draw(st.integers(1, 2)))
+        )
+    stem = Stem(out_channels=draw(st.integers(1, 8)), kernel_size=draw(st.sampled_from([1, 3])))
+    return Network(in_channels=draw(st.integers(1, 4)), classes=draw(st.integers(2, 9)), stem=stem, stages=tuple(stages), dims=dims)
+
+
+@settings(max_examples=60, deadline=None)
+@given(networks())
+def test_a_network_survives_toml_and_json_and_builds(spec):
+    for copied in (Network.from_toml(spec.to_toml()), Network.from_json(spec.to_json()), Network.from_dict(spec.to_dict())):
+        assert copied == spec
+        assert hash(copied) == hash(spec)
+    out = spec.build().eval()(torch.zeros(1, spec.in_channels, *(9,) * spec.dims))
+    assert out.shape == (1, spec.classes)
+
+
+def test_an_example_as_a_person_writes_it():
+    spec = Network.from_toml("""
+        in_channels = 3
+        classes = 5
+        [stem]
+        out_channels = 8
+        [[stages]]
+        blocks = 2
+        out_channels = 8
+        block = { family = "residual", depth = 2 }
+        [[stages]]
+        blocks = 1
+        out_channels = 16
+        stride = 2
+        block = { family = "bottleneck", groups = 2 }
+    """)
+    assert spec == network()
+
+
+MISTAKES = [
+    ("d['stages'][1]['block']['depth'] = 2", r"^stages\[1\].block.depth: got 2; .*at least 3"),
+    ("d['stages'][1]['block']['groups'] = 3", r"^stages\[1\].block.groups: got 3; must divide"),
+    ("d['stages'][0]['block']['dept'] = 2", r"^stages\[0\].block.dept: .*did you mean 'depth'"),
+    ("d['stages'][0]['block']['stride'] = 2", r"^stages\[0\].block.stride: is set by the block's place"),
+    ("d['stages'][0]['block']['family'] = 'resdual'", r"^stages\[0\].block.family: .*did you mean 'residual'"),
+    ("d['stages'][0]['block']['family'] = 'os:path'", r"^stages\[0\].block.family: 'os:path' is not a torch.nn.Module"),
+    ("d['stages'][0]['block']['family'] = 'no.such:Block'", r"^stages\[0\].block.family: .*cannot be imported"),
+    ("d['stages'][0]['block'] = 3", r"^stages\[0\].block.family: expected a family"),
+    ("d['stages'][1]['blocks'] = 'x'", r"^stages\[1\].blocks: Expected int, got str"),
+    ("d['stages'][1]['blocks'] = 0", r"^stages\[1\].blocks: got 0"),
+    ("d['stages'][1]['stride'] = 0", r"^stages\[1\].stride: got 0"),
+    ("d['stages'] = []", "^stages: got 0"),
+    ("d['stem']['kernel_size'] = 2", "^stem.kernel_size: got 2; an even kernel"),
+    ("d['classes'] = 1", "^classes: got 1"),
+    ("d['dims'] = 4", "^dims: got 4"),
+    ("d['stage'] = 1", "unknown field stage"),
+    ("del d['stem']", "missing required field stem"),
+]
+
+
+@pytest.mark.parametrize(("mistake", "message"), MISTAKES)
+def test_errors_say_where(mistake, message):
+    d = copy.deepcopy(network().to_dict())
+    exec(mistake, {"d": d})  # noqa: S102 - the edits stand in this file
+    with pytest.raises(SpecError, match=message):
+        Network.from_dict(d)
+
+
+@pytest.mark.parametrize(("read", "text"), [(Network.from_toml, "a = "), (Network.from_json, "{"), (Network.from_json, "[1]")])
+def test_text_that_is_no_spec(read, text):
+    with pytest.raises(SpecError):
+        read(text)
+
+
+def test_block_specs_are_values():
+    a, b = BlockSpec("residual", depth=4, kernel_size=[3, 5]), BlockSpec("residual", kernel_size=(3, 5), depth=4)
+    assert a == b
+    assert hash(a) == hash(b)
+    assert pickle.loads(pickle.dumps(a)) == a  # noqa: S301 - how specs reach worker processes
+    assert BlockSpec.from_dict(a.to_dict()) == a
+    with pytest.raises(AttributeError, match="frozen"):
+        a.family = "simple"
+    with pytest.raises(TypeError):
+        a.options["depth"] = 3
+    assert eval(repr(a)) == a  # noqa: S307
+    assert a.option("norm") == "batch"
+
+
+def test_options_are_the_constructor_s():
+    assert block_options("residual") == {
+        "kernel_size": 3,
+        "padding": None,
+        "depth": 2,
+        "dilation": 1,
+        "groups": 1,
+        "bias": None,
+        "norm": "batch",
+        "activation": "relu",
+        "padding_mode": "zeros",
+        "shortcut": "projection",
+        "stochastic_depth": 0.0,
+        "zero_init": False,
+    }
+
+
+def test_a_class_of_the_user_s_is_a_family():
+    stage = Stage(block=BlockSpec(OWN, depth=2), blocks=2, out_channels=8, stride=2)
+    spec = network(stages=(stage,))
+    assert Network.from_toml(spec.to_toml()) == spec
+    assert spec.build()(torch.zeros(1, 3, 9, 9)).shape == (1, 5)
+    with pytest.raises(SpecError, match="no option dims"):
+        network(stages=(stage,), dims=3)
+
+
+def test_a_class_without_stride_is_no_family():
+    with pytest.raises(SpecError, match=r"must take \(in_channels, out_channels, \*, stride, …\); it lacks"):
+        BlockSpec("torch.nn:Linear")
+
+
+def test_standardise_takes_examples_as_they_come():
+    net = network().build().eval()
+    x = torch.randint(0, 256, (4, 3, 8, 8), dtype=torch.uint8)
+    mean, std = x.float().mean((0, 2, 3)), x.float().std((0, 2, 3))
+    expected = net((x.float() - mean.view(-1, 1, 1)) / std.view(-1, 1, 1))
+    net.standardise.fit_(mean, std)
+    torch.testing.assert_close(net(x), expected)
+
+
+def test_blocks_are_built_in_order():
+    net = network().build()
+    assert [type(block).__name__ for stage in net.stages for block in stage] == ["ResidualBlock"] * 2 + ["BottleneckBlock"]
+    assert isinstance(net.stages[0][0], ResidualBlock)

@@ -1,0 +1,161 @@
+"""The loop: it learns, repeats, and resumes to the same bits."""
+
+import numpy as np
+import pytest
+import torch
+from torch import nn
+
+from convblocks.data import Split
+from convblocks.errors import OptionError
+from convblocks.training import Progress, Recipe, evaluate, train
+from convblocks.training.augment import augment
+from convblocks.training.checkpoint import load_checkpoint, replacing, save_checkpoint
+
+
+def data(n=96, seed=0):
+    """Bright on the left, or on the right."""
+    rng = np.random.default_rng(seed)
+    y = rng.integers(0, 2, n)
+    x = rng.normal(size=(n, 1, 6, 6)).astype(np.float32)
+    x[y == 1, :, :, :3] += 1
+    x[y == 0, :, :, 3:] += 1
+    return Split(x, y.astype(np.int64))
+
+
+def net():
+    torch.manual_seed(0)
+    layers = [nn.Conv2d(1, 8, 3, padding=1), nn.BatchNorm2d(8), nn.ReLU(), nn.Dropout(0.1)]
+    return nn.Sequential(*layers, nn.Flatten(), nn.Linear(288, 2))
+
+
+def bits(module):
+    return [tensor.clone() for tensor in module.state_dict().values()]
+
+
+def same(a, b):
+    return all(torch.equal(x, y) for x, y in zip(a, b, strict=True))
+
+
+RECIPE = Recipe(epochs=4, batch_size=16, augment="shift+flip")
+
+
+def test_it_learns():
+    module = net()
+    progress = train(module, data(), data(seed=1), Recipe(epochs=5, batch_size=16), seed=0)
+    assert progress.epochs[-1].train_loss < progress.epochs[0].train_loss
+    assert len(evaluate(module, data(seed=2))) < 20
+
+
+def test_the_same_seed_gives_the_same_bits_and_another_seed_others():
+    modules = [net(), net(), net()]
+    for module, seed in zip(modules, (0, 0, 1), strict=True):
+        train(module, data(), data(seed=1), RECIPE, seed=seed)
+    assert same(bits(modules[0]), bits(modules[1]))
+    assert not same(bits(modules[0]), bits(modules[2]))
+
+
+class _Stopped(Exception):  # noqa: N818
+    pass
+
+
+@pytest.mark.parametrize("stop_after", [1, 2, 3])
+def test_a_run_resumed_from_its_checkpoint_ends_with_the_same_bits(tmp_path, stop_after):
+    whole, epochs = net(), []
+    expected = train(whole, data(), data(seed=1), RECIPE, seed=0)
+    path = tmp_path / "checkpoint.safetensors"
+
+    def stop(epoch):
+        epochs.append(epoch)
+        if len(epochs) > stop_after:
+            raise _Stopped
+
+    with pytest.raises(_Stopped):
+        train(net(), data(), data(seed=1), RECIPE, seed=0, checkpoint=path, checkpoint_every_s=0, on_epoch=stop)
+    resumed, again = net(), []
+    found = train(resumed, data(), data(seed=1), RECIPE, seed=0, checkpoint=path, on_epoch=again.append)
+    assert len(again) == RECIPE.epochs - stop_after
+    assert same(bits(resumed), bits(whole))
+    assert found.epochs == expected.epochs
+
+
+def test_a_checkpoint_that_is_no_checkpoint_starts_afresh(tmp_path):
+    module = net()
+    optimizer = torch.optim.SGD(module.parameters())
+    path = tmp_path / "checkpoint.safetensors"
+    path.write_bytes(b"half a fi")
+    assert load_checkpoint(path, module, optimizer) == Progress()
+
+
+def test_a_file_is_replaced_whole_or_not_at_all(tmp_path):
+    path = tmp_path / "file"
+    path.write_text("before")
+    with pytest.raises(RuntimeError), replacing(path) as temporary:
+        temporary.write_text("half")
+        raise RuntimeError
+    assert path.read_text() == "before"
+    assert list(tmp_path.iterdir()) == [path]
+
+
+def test_momentum_is_restored(tmp_path):
+    module = net()
+    optimizer = torch.optim.SGD(module.parameters(), lr=0.1, momentum=0.9)
+    module(torch.randn(8, 1, 6, 6)).sum().backward()
+    optimizer.step()
+    path = tmp_path / "checkpoint.safetensors"
+    save_checkpoint(path, module, optimizer, Progress())
+    other = net()
+    restored = torch.optim.SGD(other.parameters(), lr=0.1, momentum=0.9)
+    load_checkpoint(path, other, restored)
+    ours, theirs = optimizer.state_dict()["state"], restored.state_dict()["state"]
+    assert all(torch.equal(ours[i]["momentum_buffer"], theirs[i]["momentum_buffer"]) for i in ours)
+
+
+def test_a_loss_that_is_not_finite_ends_the_run_and_says_so():
+    broken = data()
+    broken.x[0] = np.inf
+    progress = train(net(), broken, data(seed=1), RECIPE, seed=0)
+    assert len(progress.epochs) == 1
+    assert progress.failure == "the loss became nan in epoch 1"
+
+
+def test_evaluate_names_the_wrong_ones():
+    class First(nn.Module):
+        def forward(self, x):
+            return torch.stack([torch.ones(len(x)), torch.zeros(len(x))], 1)
+
+    split = Split(np.zeros((5, 1, 2, 2), np.float32), np.array([0, 1, 0, 1, 1]))
+    assert evaluate(First(), split) == (1, 3, 4)
+
+
+def test_the_rate_rises_to_its_peak_and_falls_to_zero():
+    recipe = Recipe(learning_rate=0.2, warmup=0.25)
+    assert [recipe.rate(p) for p in (0, 0.125, 0.25, 0.625, 1)] == pytest.approx([0, 0.1, 0.2, 0.1, 0])
+
+
+@pytest.mark.parametrize(
+    "options", [{"epochs": 0}, {"batch_size": 0}, {"learning_rate": float("nan")}, {"warmup": 1}, {"augment": "rotate"}]
+)
+def test_recipes_that_cannot_work(options):
+    with pytest.raises(OptionError, match=next(iter(options))):
+        Recipe(**options)
+
+
+@pytest.mark.parametrize("dims", [1, 2, 3])
+def test_shift_moves_each_example_by_at_most_an_eighth_and_repeats_the_edge(dims):
+    x = torch.arange(16.0**dims).view(1, 1, *(16,) * dims).expand(50, -1, *[-1] * dims)
+    out = augment(x, "shift", torch.Generator().manual_seed(0))
+    assert out.shape == x.shape
+    corners = out.flatten(1)[:, 0]
+    weights = [16**i for i in range(dims)]
+    allowed = {float(sum(w * s for w, s in zip(weights, shift, strict=True))) for shift in np.ndindex((3,) * dims)}
+    assert set(corners.tolist()) <= allowed
+    assert len(set(corners.tolist())) > 1
+    middle = out[(slice(None), 0, *(8,) * dims)]
+    reach = sum(2 * w for w in weights)
+    assert (middle - x[(0, 0, *(8,) * dims)]).abs().max() <= reach
+
+
+def test_flip_mirrors_about_half():
+    x = torch.arange(4.0).view(1, 1, 4).expand(400, 1, 4)
+    mirrored = augment(x, "flip", torch.Generator().manual_seed(0))[:, 0, 0] == 3
+    assert 150 < mirrored.sum() < 250
