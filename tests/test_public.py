@@ -21,7 +21,9 @@ def test_an_unknown_name_is_an_attribute_error():
         _ = convblocks.conv
 
 
-@pytest.mark.parametrize("statement", ["import convblocks", "import convblocks.cli", "import convblocks.report.html"])
+@pytest.mark.parametrize(
+    "statement", ["import convblocks", "import convblocks.cli", "import convblocks.report.html"]
+)
 def test_torch_is_not_imported_before_it_is_needed(statement):
     code = f"{statement}; import sys; sys.exit('torch' in sys.modules)"
     assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0

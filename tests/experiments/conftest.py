@@ -34,7 +34,9 @@ def make_run(design, seed, accuracy, *, train=None, failure=""):
     errors = tuple(sorted(int(i) for i in hard))
     epochs = [
         Epoch(train_loss=1.0, train_accuracy=0.5, validation_accuracy=accuracy / 2),
-        Epoch(train_loss=0.1, train_accuracy=accuracy if train is None else train, validation_accuracy=accuracy),
+        Epoch(
+            train_loss=0.1, train_accuracy=accuracy if train is None else train, validation_accuracy=accuracy
+        ),
     ]
     return Run(
         design=design.name,
@@ -52,7 +54,13 @@ def make_run(design, seed, accuracy, *, train=None, failure=""):
 
 def make_latency(design, ms):
     return Latency(
-        design=design.name, batch=1, threads=1, repeats=9, median_ms=ms, lower_ms=0.98 * ms, upper_ms=1.02 * ms
+        design=design.name,
+        batch=1,
+        threads=1,
+        repeats=9,
+        median_ms=ms,
+        lower_ms=0.98 * ms,
+        upper_ms=1.02 * ms,
     )
 
 

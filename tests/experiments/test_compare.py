@@ -148,7 +148,14 @@ def test_more_seeds_are_added_to_those_there_are(undisturbed, few_digits, tmp_pa
         def on_run(self, design, run):
             self.trained += 1
 
-    options = {"depths": (2,), "families": ("simple",), "stages": 1, "match": "none", "recipe": Recipe(epochs=1), "out": tmp_path / "run"}
+    options = {
+        "depths": (2,),
+        "families": ("simple",),
+        "stages": 1,
+        "match": "none",
+        "recipe": Recipe(epochs=1),
+        "out": tmp_path / "run",
+    }
     for seeds, expected in ((1, 1), (3, 2)):
         watcher = Counts()
         folder = compare(str(few_digits), seeds=seeds, watcher=watcher, **options)
@@ -157,7 +164,9 @@ def test_more_seeds_are_added_to_those_there_are(undisturbed, few_digits, tmp_pa
 
 
 def test_another_question_needs_another_folder(undisturbed, few_digits):
-    with pytest.raises(RunError, match=r"holds another study, whose recipe.epochs is 3 and not 4; choose another --out"):
+    with pytest.raises(
+        RunError, match=r"holds another study, whose recipe.epochs is 3 and not 4; choose another --out"
+    ):
         compare(
             str(few_digits),
             depths=(4, 8),
@@ -199,7 +208,13 @@ def test_load_says_what_there_is(undisturbed, tmp_path):
 
 def test_weights_that_were_changed_are_refused(few_digits, tmp_path):
     folder = compare(
-        str(few_digits), depths=(4,), families=("simple",), match="none", seeds=1, recipe=Recipe(epochs=1), out=tmp_path
+        str(few_digits),
+        depths=(4,),
+        families=("simple",),
+        match="none",
+        seeds=1,
+        recipe=Recipe(epochs=1),
+        out=tmp_path,
     )
     path = folder.weights("simple-d4", 0)
     path.write_bytes(path.read_bytes()[:-1] + b"\x07")
@@ -222,7 +237,10 @@ def test_the_records_are_plain_json(undisturbed):
         ({"match": "flops"}, "match='flops': expected macs, params, activations or none"),
         ({"depths": (0,)}, "depth=0"),
         ({"device": "tpu"}, "device='tpu'"),
-        ({"families": ("bottleneck",), "block_depths": (3,)}, "no implementation is possible: bottleneck: none of"),
+        (
+            {"families": ("bottleneck",), "block_depths": (3,)},
+            "no implementation is possible: bottleneck: none of",
+        ),
     ],
 )
 def test_what_cannot_work_is_refused_before_any_work(options, message, tmp_path):

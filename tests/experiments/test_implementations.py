@@ -68,7 +68,14 @@ def test_refusals():
 
 @pytest.mark.parametrize(
     ("size", "depths", "stages"),
-    [((8, 8), (8, 56), 2), ((32, 32), (8, 56), 4), ((32, 32), (9,), 3), ((224, 224), (8,), 4), ((28, 28), (7,), 1), ((2, 2), (4,), 1)],
+    [
+        ((8, 8), (8, 56), 2),
+        ((32, 32), (8, 56), 4),
+        ((32, 32), (9,), 3),
+        ((224, 224), (8,), 4),
+        ((28, 28), (7,), 1),
+        ((2, 2), (4,), 1),
+    ],
 )
 def test_default_stages(size, depths, stages):
     assert default_stages(size, depths) == stages

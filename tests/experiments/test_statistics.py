@@ -4,7 +4,13 @@ import numpy as np
 import pytest
 from scipy import stats
 
-from convblocks.experiments.statistics import Estimate, accuracy_interval, estimate, examples_needed, seeds_needed
+from convblocks.experiments.statistics import (
+    Estimate,
+    accuracy_interval,
+    estimate,
+    examples_needed,
+    seeds_needed,
+)
 
 
 def test_with_seeds_alone_it_is_the_t_test():

@@ -36,7 +36,9 @@ def test_a_folder_serves_one_compare_at_a_time(tmp_path):
 
 def test_records_of_another_version_are_refused(tmp_path):
     (tmp_path / "designs.jsonl").write_text('{"colour": "red"}\n')
-    with pytest.raises(RunError, match=r"designs.jsonl is not a record of this version: .*choose another --out"):
+    with pytest.raises(
+        RunError, match=r"designs.jsonl is not a record of this version: .*choose another --out"
+    ):
         RunFolder(tmp_path).designs()
 
 
@@ -53,11 +55,11 @@ def vanish(task, report):
     os._exit(3)
 
 
-
-
 def test_results_and_reports_arrive_with_their_task():
     results, reports = {}, {}
-    run_all(Job(double, 1), [1, 2, 3], workers=2, on_result=results.__setitem__, on_report=reports.__setitem__)
+    run_all(
+        Job(double, 1), [1, 2, 3], workers=2, on_result=results.__setitem__, on_report=reports.__setitem__
+    )
     assert results == {1: 2, 2: 4, 3: 6}
     assert set(reports) <= {1, 2, 3}
     assert all(report == task + 0.5 for task, report in reports.items())

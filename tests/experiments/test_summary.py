@@ -16,7 +16,11 @@ def text(summary):
 
 def test_the_cheapest_of_the_equal_ones_is_recommended(study):
     best, equal, worse = (make_design(name) for name in ("best", "equal", "worse"))
-    runs = runs_of(best, 0.98, 0.98, 0.985) + runs_of(equal, 0.978, 0.98, 0.98) + runs_of(worse, 0.80, 0.79, 0.81)
+    runs = (
+        runs_of(best, 0.98, 0.98, 0.985)
+        + runs_of(equal, 0.978, 0.98, 0.98)
+        + runs_of(worse, 0.80, 0.79, 0.81)
+    )
     times = [make_latency(best, 3.0), make_latency(equal, 2.0), make_latency(worse, 1.0)]
     summary = summarise(study, [best, equal, worse], runs, times)
     assert summary.recommended == "equal-d8"
@@ -25,7 +29,10 @@ def test_the_cheapest_of_the_equal_ones_is_recommended(study):
         "equal-d8": "within noise",
         "worse-d8": "worse",
     }
-    assert summary.headline == "Use equal-d8: the cheapest design that is not significantly worse than the best, best-d8."
+    assert (
+        summary.headline
+        == "Use equal-d8: the cheapest design that is not significantly worse than the best, best-d8."
+    )
     assert "Significantly worse on validation data: worse-d8 (−1" in text(summary)
     assert "To tell them from best-d8 with 80 % power" in text(summary)
 
@@ -101,4 +108,8 @@ def test_seconds_to_the_target_and_the_pareto_front(study):
     assert summary.target_accuracy == 0.96
     assert (rows["good-d8"].seconds_to_target, rows["good-d8"].reached) == (3.0, 3)
     assert (rows["fast-d8"].seconds_to_target, rows["fast-d8"].reached) == (None, 0)
-    assert {name: row.pareto for name, row in rows.items()} == {"fast-d8": True, "good-d8": True, "poor-d8": False}
+    assert {name: row.pareto for name, row in rows.items()} == {
+        "fast-d8": True,
+        "good-d8": True,
+        "poor-d8": False,
+    }

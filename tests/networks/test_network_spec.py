@@ -19,7 +19,10 @@ class PlainBlock(nn.Module):
 
     def __init__(self, in_channels, out_channels, *, stride=1, depth=1, wide=False):
         super().__init__()
-        layers = [nn.Conv2d(out_channels if i else in_channels, out_channels, 3, 1 if i else stride, 1) for i in range(depth)]
+        layers = [
+            nn.Conv2d(out_channels if i else in_channels, out_channels, 3, 1 if i else stride, 1)
+            for i in range(depth)
+        ]
         self.layers = nn.Sequential(*layers)
 
     def forward(self, x):
@@ -34,7 +37,9 @@ def network(**changes):
         Stage(block=BlockSpec("residual", depth=2), blocks=2, out_channels=8),
         Stage(block=BlockSpec("bottleneck", groups=2), blocks=1, out_channels=16, stride=2),
     )
-    return Network(**{"in_channels": 3, "classes": 5, "stem": Stem(out_channels=8), "stages": stages, **changes})
+    return Network(
+        **{"in_channels": 3, "classes": 5, "stem": Stem(out_channels=8), "stages": stages, **changes}
+    )
 
 
 @st.composite
@@ -43,21 +48,39 @@ def networks(draw):
     stages = []
     for _ in range(draw(st.integers(1, 3))):
         family = draw(st.sampled_from(sorted(BLOCKS)))
-        options = {"depth": draw(st.integers(3, 5)), "norm": draw(st.sampled_from(["batch", "layer", "none"]))}
+        options = {
+            "depth": draw(st.integers(3, 5)),
+            "norm": draw(st.sampled_from(["batch", "layer", "none"])),
+        }
         if draw(st.booleans()):
             options["kernel_size"] = draw(st.one_of(st.just(5), st.just((3,) * dims)))
         spec = BlockSpec(family, **options)
         stages.append(
-            Stage(block=spec, blocks=draw(st.integers(1, 3)), out_channels=draw(st.integers(1, 9)), stride=draw(st.integers(1, 2)))
+            Stage(
+                block=spec,
+                blocks=draw(st.integers(1, 3)),
+                out_channels=draw(st.integers(1, 9)),
+                stride=draw(st.integers(1, 2)),
+            )
         )
     stem = Stem(out_channels=draw(st.integers(1, 8)), kernel_size=draw(st.sampled_from([1, 3])))
-    return Network(in_channels=draw(st.integers(1, 4)), classes=draw(st.integers(2, 9)), stem=stem, stages=tuple(stages), dims=dims)
+    return Network(
+        in_channels=draw(st.integers(1, 4)),
+        classes=draw(st.integers(2, 9)),
+        stem=stem,
+        stages=tuple(stages),
+        dims=dims,
+    )
 
 
 @settings(max_examples=60, deadline=None)
 @given(networks())
 def test_a_network_survives_toml_and_json_and_builds(spec):
-    for copied in (Network.from_toml(spec.to_toml()), Network.from_json(spec.to_json()), Network.from_dict(spec.to_dict())):
+    for copied in (
+        Network.from_toml(spec.to_toml()),
+        Network.from_json(spec.to_json()),
+        Network.from_dict(spec.to_dict()),
+    ):
         assert copied == spec
         assert hash(copied) == hash(spec)
     out = spec.build().eval()(torch.zeros(1, spec.in_channels, *(9,) * spec.dims))
@@ -88,9 +111,18 @@ MISTAKES = [
     ("d['stages'][1]['block']['groups'] = 3", r"^stages\[1\].block.groups: got 3; must divide"),
     ("d['stages'][0]['block']['dept'] = 2", r"^stages\[0\].block.dept: .*did you mean 'depth'"),
     ("d['stages'][0]['block']['stride'] = 2", r"^stages\[0\].block.stride: is set by the block's place"),
-    ("d['stages'][0]['block']['family'] = 'resdual'", r"^stages\[0\].block.family: .*did you mean 'residual'"),
-    ("d['stages'][0]['block']['family'] = 'os:path'", r"^stages\[0\].block.family: 'os:path' is not a torch.nn.Module"),
-    ("d['stages'][0]['block']['family'] = 'no.such:Block'", r"^stages\[0\].block.family: .*cannot be imported"),
+    (
+        "d['stages'][0]['block']['family'] = 'resdual'",
+        r"^stages\[0\].block.family: .*did you mean 'residual'",
+    ),
+    (
+        "d['stages'][0]['block']['family'] = 'os:path'",
+        r"^stages\[0\].block.family: 'os:path' is not a torch.nn.Module",
+    ),
+    (
+        "d['stages'][0]['block']['family'] = 'no.such:Block'",
+        r"^stages\[0\].block.family: .*cannot be imported",
+    ),
     ("d['stages'][0]['block'] = 3", r"^stages\[0\].block.family: expected a family"),
     ("d['stages'][1]['blocks'] = 'x'", r"^stages\[1\].blocks: Expected int, got str"),
     ("d['stages'][1]['blocks'] = 0", r"^stages\[1\].blocks: got 0"),
@@ -112,14 +144,19 @@ def test_errors_say_where(mistake, message):
         Network.from_dict(d)
 
 
-@pytest.mark.parametrize(("read", "text"), [(Network.from_toml, "a = "), (Network.from_json, "{"), (Network.from_json, "[1]")])
+@pytest.mark.parametrize(
+    ("read", "text"), [(Network.from_toml, "a = "), (Network.from_json, "{"), (Network.from_json, "[1]")]
+)
 def test_text_that_is_no_spec(read, text):
     with pytest.raises(SpecError):
         read(text)
 
 
 def test_block_specs_are_values():
-    a, b = BlockSpec("residual", depth=4, kernel_size=[3, 5]), BlockSpec("residual", kernel_size=(3, 5), depth=4)
+    a, b = (
+        BlockSpec("residual", depth=4, kernel_size=[3, 5]),
+        BlockSpec("residual", kernel_size=(3, 5), depth=4),
+    )
     assert a == b
     assert hash(a) == hash(b)
     assert pickle.loads(pickle.dumps(a)) == a  # noqa: S301 - how specs reach worker processes
@@ -174,5 +211,7 @@ def test_standardise_takes_examples_as_they_come():
 
 def test_blocks_are_built_in_order():
     net = network().build()
-    assert [type(block).__name__ for stage in net.stages for block in stage] == ["ResidualBlock"] * 2 + ["BottleneckBlock"]
+    assert [type(block).__name__ for stage in net.stages for block in stage] == ["ResidualBlock"] * 2 + [
+        "BottleneckBlock"
+    ]
     assert isinstance(net.stages[0][0], ResidualBlock)

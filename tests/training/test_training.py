@@ -54,7 +54,7 @@ def test_the_same_seed_gives_the_same_bits_and_another_seed_others():
     assert not same(bits(modules[0]), bits(modules[2]))
 
 
-class _Stopped(Exception):  # noqa: N818
+class _Stopped(Exception):
     pass
 
 
@@ -70,7 +70,9 @@ def test_a_run_resumed_from_its_checkpoint_ends_with_the_same_bits(tmp_path, sto
             raise _Stopped
 
     with pytest.raises(_Stopped):
-        train(net(), data(), data(seed=1), RECIPE, seed=0, checkpoint=path, checkpoint_every_s=0, on_epoch=stop)
+        train(
+            net(), data(), data(seed=1), RECIPE, seed=0, checkpoint=path, checkpoint_every_s=0, on_epoch=stop
+        )
     resumed, again = net(), []
     found = train(resumed, data(), data(seed=1), RECIPE, seed=0, checkpoint=path, on_epoch=again.append)
     assert len(again) == RECIPE.epochs - stop_after
@@ -89,9 +91,14 @@ def test_a_checkpoint_that_is_no_checkpoint_starts_afresh(tmp_path):
 def test_a_file_is_replaced_whole_or_not_at_all(tmp_path):
     path = tmp_path / "file"
     path.write_text("before")
-    with pytest.raises(RuntimeError), replacing(path) as temporary:
-        temporary.write_text("half")
-        raise RuntimeError
+
+    def stop_half_way():
+        with replacing(path) as temporary:
+            temporary.write_text("half")
+            raise _Stopped
+
+    with pytest.raises(_Stopped):
+        stop_half_way()
     assert path.read_text() == "before"
     assert list(tmp_path.iterdir()) == [path]
 
@@ -133,7 +140,8 @@ def test_the_rate_rises_to_its_peak_and_falls_to_zero():
 
 
 @pytest.mark.parametrize(
-    "options", [{"epochs": 0}, {"batch_size": 0}, {"learning_rate": float("nan")}, {"warmup": 1}, {"augment": "rotate"}]
+    "options",
+    [{"epochs": 0}, {"batch_size": 0}, {"learning_rate": float("nan")}, {"warmup": 1}, {"augment": "rotate"}],
 )
 def test_recipes_that_cannot_work(options):
     with pytest.raises(OptionError, match=next(iter(options))):
@@ -147,7 +155,9 @@ def test_shift_moves_each_example_by_at_most_an_eighth_and_repeats_the_edge(dims
     assert out.shape == x.shape
     corners = out.flatten(1)[:, 0]
     weights = [16**i for i in range(dims)]
-    allowed = {float(sum(w * s for w, s in zip(weights, shift, strict=True))) for shift in np.ndindex((3,) * dims)}
+    allowed = {
+        float(sum(w * s for w, s in zip(weights, shift, strict=True))) for shift in np.ndindex((3,) * dims)
+    }
     assert set(corners.tolist()) <= allowed
     assert len(set(corners.tolist())) > 1
     middle = out[(slice(None), 0, *(8,) * dims)]

@@ -39,6 +39,9 @@ def main(arguments: Sequence[str] | None = None) -> None:
     except ConvblocksError as error:
         errors.print(f"convblocks: {' '.join(str(error).split())}")
         sys.exit(REFUSED)
+    except OSError as error:  # a full disk, a folder without permission
+        errors.print(f"convblocks: {error}")
+        sys.exit(REFUSED)
     except KeyboardInterrupt:
         errors.print(
             "convblocks: interrupted; what is finished is kept, and the same command goes on from there"

@@ -33,7 +33,7 @@ def compare(
     skip_broken: Annotated[bool, Parameter(negative=())] = False,
     out: Path | None = None,
     workers: int | None = None,
-    threads: int = 1,
+    threads: int | None = None,
     device: str = "cpu",
 ) -> None:
     """Train every implementation of a stack of convolutions at a matched budget, and recommend one.

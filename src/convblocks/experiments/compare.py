@@ -1,27 +1,23 @@
 """The main job: list, match, train with paired seeds, time, judge. A killed compare goes on where it was."""
 
-import hashlib
-import os
 import shlex
 import sys
 from collections.abc import Sequence
-from datetime import UTC, datetime
 from pathlib import Path
 
-import msgspec
 import torch
 
 from convblocks.data import Dataset, load_dataset
 from convblocks.errors import OptionError, RunError
 from convblocks.experiments.design import describe, time_designs
-from convblocks.experiments.implementations import Frame, default_stages, implementations
-from convblocks.experiments.matching import MATCHES, default_budget, solve
+from convblocks.experiments.matching import solve
+from convblocks.experiments.plan import plan, resume
 from convblocks.experiments.pool import Job, run_all
 from convblocks.experiments.store import RunFolder
 from convblocks.experiments.summary import summarise
 from convblocks.experiments.trial import Trainer
-from convblocks.layers.check import one_of, whole
-from convblocks.measure import describe_host
+from convblocks.layers.check import one_of
+from convblocks.measure import threads_of
 from convblocks.records import Design, Epoch, Run, Study
 from convblocks.report.html import render_html
 from convblocks.training import Recipe
@@ -57,7 +53,7 @@ def compare(
     split_seed: int = 0,
     skip_broken: bool = False,
     workers: int | None = None,
-    threads: int = 1,
+    threads: int | None = None,
     device: str = "cpu",
     watcher: Watcher | None = None,
     command: str | None = None,
@@ -71,54 +67,47 @@ def compare(
     Raises ConvblocksError for anything the caller can mend.
     """
     watcher, recipe = watcher or Watcher(), recipe or Recipe()
+    _check_device(device)
     dataset = (
         data
         if isinstance(data, Dataset)
         else load_dataset(data, size=image_size, split_seed=split_seed, skip_broken=skip_broken)
     )
-    _check(seeds=seeds, threads=threads, workers=workers, match=match, device=device)
-    torch.set_num_threads(threads)  # for the parent's own gradients and timings, which must repeat too
-    shape = dataset.card.shape
-    depths = tuple(dict.fromkeys(whole("depth", d, at_least=1) for d in depths))
-    frame = Frame(shape[0], shape[1:], len(dataset.card.classes), stages or default_stages(shape[1:], depths))
-    found, notes = implementations(depths, frame.stages, tuple(families), tuple(block_depths), tuple(groups))
-    if not found:
-        raise OptionError(
-            "families", ",".join(families), f"no implementation is possible: {'; '.join(notes)}"
-        )
-    if match != "none":
-        budget = budget or default_budget(frame, found[0], match)
-    study = Study(
-        name="",
-        command=command or shlex.join(["convblocks", *sys.argv[1:]]),
-        started=datetime.now(UTC).isoformat(timespec="seconds"),
-        data=dataset.card,
+    study, frame, found = plan(
+        dataset,
         depths=depths,
-        stages=frame.stages,
-        families=tuple(families),
-        block_depths=tuple(block_depths),
-        groups=tuple(groups),
-        notes=tuple(notes),
+        families=families,
+        block_depths=block_depths,
+        groups=groups,
+        stages=stages,
         match=match,
-        budget=None if match == "none" else budget,
-        seeds=tuple(range(seeds)),
-        recipe=msgspec.to_builtins(recipe),
+        budget=budget,
+        seeds=seeds,
+        recipe=recipe,
+        workers=workers,
         threads=threads,
-        workers=workers or (1 if device == "cuda" else _cores()),
-        host=describe_host(device),
+        device=device,
+        command=command or shlex.join(["convblocks", *sys.argv[1:]]),
     )
-    path = Path(out) if out else Path("runs") / f"{Path(dataset.card.name).stem}-{_digest(study)}"
-    study = msgspec.structs.replace(study, name=path.name)
-    folder = RunFolder(path)
-    with folder.locked():
-        study = _resume(folder, study)
+    folder = RunFolder(out or Path("runs") / study.name)
+    with (
+        folder.locked(),
+        threads_of(study.threads),
+    ):  # the gradients at the start are taken here and must repeat too
+        study = resume(folder, study)
         designs = folder.designs()
         if not designs:
-            matched = [solve(frame, implementation, match, study.budget) for implementation in found]
+            matched = [solve(frame, implementation, study.match, study.budget) for implementation in found]
             designs = [describe(m, frame, dataset, device) for m in matched]
             folder.save_designs(designs)
         _train_and_judge(folder, study, designs, dataset, recipe, device, watcher)
     return folder
+
+
+def _check_device(device: str) -> None:
+    one_of("device", device, ("cpu", "cuda"))
+    if device == "cuda" and not torch.cuda.is_available():
+        raise OptionError("device", device, "torch finds no CUDA device here; use cpu")
 
 
 def _train_and_judge(
@@ -172,57 +161,3 @@ def write_report(folder: RunFolder) -> Path:
     summary = summarise(study, designs, runs, folder.latencies())
     folder.save_summary(summary)
     return folder.save_page("report.html", render_html(study, designs, runs, summary))
-
-
-def _resume(folder: RunFolder, asked: Study) -> Study:
-    """The study to go on with: the one in the folder, if it asks the same; more seeds may be added."""
-    before = folder.study()
-    if before is None:
-        folder.save_study(asked)
-        return asked
-    for field, now in _question(asked).items():
-        then = _question(before)[field]
-        if then != now:
-            raise RunError(
-                f"{folder.path} holds another study, whose {field} is {then!r} and not {now!r}; choose another --out"
-            )
-    seeds = max(before.seeds, asked.seeds, key=len)
-    going_on = msgspec.structs.replace(before, seeds=seeds, workers=asked.workers)
-    folder.save_study(going_on)
-    return going_on
-
-
-def _question(study: Study) -> dict[str, object]:
-    """What makes two studies the same, flat: everything that changes a figure other than a timing."""
-    table = {
-        field: getattr(study, field)
-        for field in ("depths", "stages", "families", "block_depths", "groups", "match", "budget", "threads")
-    }
-    recipe = {f"recipe.{name}": value for name, value in study.recipe.items()}
-    return {
-        **table,
-        **recipe,
-        "data": study.data.sha256,
-        "device": study.host.device,
-        "processor": study.host.cpu,
-        "torch": study.host.versions["torch"],
-    }
-
-
-def _digest(study: Study) -> str:
-    return hashlib.sha256(msgspec.json.encode(_question(study), order="sorted")).hexdigest()[:8]
-
-
-def _check(*, seeds: int, threads: int, workers: int | None, match: str, device: str) -> None:
-    whole("seeds", seeds, at_least=1)
-    whole("threads", threads, at_least=1)
-    if workers is not None:
-        whole("workers", workers, at_least=1)
-    one_of("match", match, MATCHES)
-    one_of("device", device, ("cpu", "cuda"))
-    if device == "cuda" and not torch.cuda.is_available():
-        raise OptionError("device", device, "torch finds no CUDA device here; use cpu")
-
-
-def _cores() -> int:
-    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1

@@ -7,10 +7,9 @@ from pathlib import Path
 
 import torch
 
-from convblocks import __version__
 from convblocks.records import Host
 
-PACKAGES = ("torch", "numpy", "scikit-learn", "pillow")
+PACKAGES = ("convblocks", "torch", "numpy", "scikit-learn", "pillow")
 
 
 def describe_host(device: str = "cpu") -> Host:
@@ -23,7 +22,7 @@ def describe_host(device: str = "cpu") -> Host:
         else 0,
         system=f"{platform.system()} {platform.machine()}, Python {platform.python_version()}",
         device=torch.cuda.get_device_name() if device == "cuda" else device,
-        versions={"convblocks": __version__, **{name: version(name) for name in PACKAGES}},
+        versions={name: version(name) for name in PACKAGES},
     )
 
 

@@ -1,6 +1,7 @@
 """Inference time of several modules, interleaved so that a machine's drift meets all of them alike."""
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from time import perf_counter_ns
 
 import numpy as np
@@ -17,19 +18,25 @@ def latencies(
 
     In eval mode, without gradients, one pass of each module in turn, after WARMUP rounds.
     """
-    before = torch.get_num_threads()
-    torch.set_num_threads(threads)
     spent: dict[str, list[int]] = {name: [] for name in modules}
+    for module in modules.values():
+        module.eval()
+    with threads_of(threads), torch.inference_mode():
+        for _ in range(WARMUP + repeats):
+            for name, module in modules.items():
+                spent[name].append(_once(module, x))
+    return {name: np.array(ns[WARMUP:]) / 1e6 for name, ns in spent.items()}
+
+
+@contextmanager
+def threads_of(count: int) -> Iterator[None]:
+    """Let torch compute with that many threads, for a while."""
+    before = torch.get_num_threads()
+    torch.set_num_threads(count)
     try:
-        for module in modules.values():
-            module.eval()
-        with torch.inference_mode():
-            for _ in range(WARMUP + repeats):
-                for name, module in modules.items():
-                    spent[name].append(_once(module, x))
+        yield
     finally:
         torch.set_num_threads(before)
-    return {name: np.array(ns[WARMUP:]) / 1e6 for name, ns in spent.items()}
 
 
 def _once(module: nn.Module, x: torch.Tensor) -> int:

@@ -1,0 +1,79 @@
+"""Two one-thread workers, or one two-thread worker? Trainings per second, side by side in one run.
+
+    python benchmarks/workers.py            # writes benchmarks/workers.json and prints it
+
+This decides the defaults of `convblocks compare`: one worker per core, one thread each.
+"""
+
+import json
+import os
+import tempfile
+import time
+from pathlib import Path
+from statistics import median
+
+import msgspec
+
+from convblocks import Recipe, load_dataset
+from convblocks.data import Dataset
+from convblocks.experiments.design import describe
+from convblocks.experiments.implementations import Frame, implementations
+from convblocks.experiments.matching import default_budget, solve
+from convblocks.experiments.pool import Job, run_all
+from convblocks.experiments.trial import Trainer
+from convblocks.measure import describe_host
+from convblocks.records import Design, Run
+
+REPEATS = 3
+TASKS = 4
+
+
+def seconds(dataset: Dataset, designs: list[Design], workers: int, threads: int) -> float:
+    """Training seconds from the first finished run to the last, so that starting workers does not count."""
+    finished: list[float] = []
+    with tempfile.TemporaryDirectory() as folder:
+        trainer = Trainer(dataset, Recipe(epochs=2), Path(folder), "cpu")
+        tasks = [(design, seed) for seed in range(workers + TASKS) for design in designs]
+
+        def note(_task: tuple[Design, int], _run: Run) -> None:
+            finished.append(time.perf_counter())
+
+        run_all(Job(trainer, threads), tasks, workers=workers, on_result=note)
+    return (finished[-1] - finished[workers - 1]) / (len(finished) - workers)
+
+
+def measure(depth: int, image_size: int) -> dict[str, object]:
+    """Seconds a run of a residual stack takes in each way, repeated in turn."""
+    cores = os.cpu_count() or 1
+    dataset = load_dataset(size=None if image_size == 8 else image_size)
+    frame = Frame(1, (image_size, image_size), 10, 2)
+    (implementation,), _ = implementations((depth,), 2, ("residual",), (2,), (1,))
+    budget = default_budget(frame, implementation, "macs")
+    designs = [describe(solve(frame, implementation, "macs", budget), frame, dataset, "cpu")]
+    many, one = [], []
+    for _ in range(REPEATS):
+        many.append(seconds(dataset, designs, cores, 1))
+        one.append(seconds(dataset, designs, 1, cores))
+    return {
+        "depth": depth,
+        "image_size": image_size,
+        "s_per_run_one_thread_workers": round(median(many), 3),
+        "s_per_run_one_worker_all_threads": round(median(one), 3),
+        "ratio": round(median(b / a for a, b in zip(many, one, strict=True)), 2),
+    }
+
+
+def main() -> None:
+    found = {
+        "command": "python benchmarks/workers.py",
+        "host": msgspec.to_builtins(describe_host()),
+        "repeats": REPEATS,
+        "figures": [measure(8, 8), measure(56, 8), measure(8, 32)],
+    }
+    text = json.dumps(found, indent=1, ensure_ascii=False)
+    Path(__file__).with_suffix(".json").write_text(text + "\n")
+    print(text)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,123 @@
+"""From what was asked to a Study, and whether a run folder already holds the same one."""
+
+import hashlib
+import os
+from collections.abc import Sequence
+from datetime import UTC, datetime
+from pathlib import Path
+
+import msgspec
+from msgspec.structs import replace
+
+from convblocks.data import Dataset
+from convblocks.errors import OptionError, RunError
+from convblocks.experiments.implementations import Frame, Implementation, default_stages, implementations
+from convblocks.experiments.matching import MATCHES, default_budget
+from convblocks.experiments.store import RunFolder
+from convblocks.layers.check import one_of, whole
+from convblocks.measure import describe_host
+from convblocks.records import Study
+from convblocks.training import Recipe
+
+
+def plan(
+    dataset: Dataset,
+    *,
+    depths: Sequence[int],
+    families: Sequence[str],
+    block_depths: Sequence[int],
+    groups: Sequence[int],
+    stages: int | None,
+    match: str,
+    budget: int | None,
+    seeds: int,
+    recipe: Recipe,
+    workers: int | None,
+    threads: int | None,
+    device: str,
+    command: str,
+) -> tuple[Study, Frame, list[Implementation]]:
+    """The study, what its networks share, and every implementation it compares; arguments as in compare."""
+    one_of("match", match, MATCHES)
+    depths = tuple(dict.fromkeys(whole("depth", d, at_least=1) for d in depths))
+    shape = dataset.card.shape
+    if stages is None:
+        stages = default_stages(shape[1:], depths)
+    frame = Frame(shape[0], shape[1:], len(dataset.card.classes), whole("stages", stages, at_least=1))
+    found, notes = implementations(depths, stages, tuple(families), tuple(block_depths), tuple(groups))
+    if not found:
+        raise OptionError(
+            "families", ",".join(families), f"no implementation is possible: {'; '.join(notes)}"
+        )
+    if match == "none":
+        budget = None
+    elif budget is None:
+        budget = default_budget(frame, found[0], match)
+    else:
+        whole("budget", budget, at_least=1)
+    workers, threads = _shares(workers, threads, shape, device)
+    study = Study(
+        name="",
+        command=command,
+        started=datetime.now(UTC).isoformat(timespec="seconds"),
+        data=dataset.card,
+        depths=depths,
+        stages=stages,
+        families=tuple(families),
+        block_depths=tuple(block_depths),
+        groups=tuple(groups),
+        notes=tuple(notes),
+        match=match,
+        budget=budget,
+        seeds=tuple(range(whole("seeds", seeds, at_least=1))),
+        recipe=msgspec.to_builtins(recipe),
+        threads=threads,
+        workers=workers,
+        host=describe_host(device),
+    )
+    return replace(study, name=f"{Path(dataset.card.name).stem}-{_digest(study)}"), frame, found
+
+
+def resume(folder: RunFolder, asked: Study) -> Study:
+    """The study to go on with: the one in the folder, if it asks the same; more seeds may be added.
+
+    Raises RunError if the folder holds another study.
+    """
+    before = folder.study()
+    going_on = replace(asked, name=folder.path.name)
+    if before is not None:
+        for field, now in _question(asked).items():
+            then = _question(before)[field]
+            if then != now:
+                raise RunError(
+                    f"{folder.path} holds another study, whose {field} is {then} and not {now}; choose another --out"
+                )
+        going_on = replace(before, seeds=max(before.seeds, asked.seeds, key=len), workers=asked.workers)
+    folder.save_study(going_on)
+    return going_on
+
+
+def _question(study: Study) -> dict[str, object]:
+    """What makes two studies the same, flat: everything that changes a figure other than a timing."""
+    fields = ("depths", "stages", "families", "block_depths", "groups", "match", "budget", "threads")
+    return {
+        **{field: getattr(study, field) for field in fields},
+        **{f"recipe.{name}": value for name, value in study.recipe.items()},
+        "data": study.data.sha256,
+        "device": study.host.device,
+        "processor": study.host.cpu,
+        "torch": study.host.versions["torch"],
+    }
+
+
+def _digest(study: Study) -> str:
+    return hashlib.sha256(msgspec.json.encode(_question(study), order="sorted")).hexdigest()[:8]
+
+
+def _shares(workers: int | None, threads: int | None, shape: tuple[int, ...], device: str) -> tuple[int, int]:
+    """Workers, and threads of each."""
+    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+    threads = 1 if threads is None else whole("threads", threads, at_least=1)
+    if workers is None:
+        return (1 if device == "cuda" else max(1, cores // threads)), threads
+    return whole("workers", workers, at_least=1), threads
