@@ -1,0 +1,258 @@
+"""Charts of designs as points, each a pure function from records to an Altair chart; curves.py has the lines.
+
+They leave out what is the page's: legend, colours and style (scales.py) and words (figures.py). What cannot
+be drawn (not finished, not finite) is left out here and told there.
+"""
+
+from collections.abc import Sequence
+from itertools import pairwise
+from math import exp, inf, isfinite, log
+
+import altair as alt
+
+from convblocks.records import Study
+from convblocks.report import format as fmt
+from convblocks.report.entries import AXES, Entry, labels
+from convblocks.report.names import Point, few, heights
+from convblocks.report.scales import (
+    FAR,
+    INK,
+    MUTED,
+    PAPER,
+    Span,
+    accuracy_axis,
+    colour,
+    error_span,
+    span,
+    symbol,
+)
+
+Record = dict[str, object]
+
+
+def draw(records: Sequence[Record], height: int = 320) -> alt.Chart:
+    """A chart as wide as its place on the page, with its data inside."""
+    return alt.Chart(alt.InlineData(values=list(records)), width="container", height=height)
+
+
+def layers(*charts: alt.Chart) -> alt.LayerChart:
+    """One chart above the other."""
+    return alt.LayerChart(layer=list(charts))
+
+
+def costs(entries: Sequence[Entry]) -> dict[str, float]:
+    """What each tested design costs: median milliseconds if any was timed, else MACs."""
+    timed = {e.design.name: e.row.latency.median_ms for e in entries if e.tested and e.row and e.row.latency}
+    return timed or {e.design.name: float(e.design.macs) for e in entries if e.tested}
+
+
+def timed(entries: Sequence[Entry]) -> bool:
+    """Whether `costs` are milliseconds."""
+    return any(entry.tested and entry.tested.latency for entry in entries)
+
+
+def test_span(study: Study, entries: Sequence[Entry]) -> Span:
+    """The axis of all test accuracies."""
+    rows = [entry.tested for entry in entries if entry.tested]
+    ends = [end for row in rows if row.seeds > 1 for end in (row.test.low, row.test.high)]
+    return error_span([row.test.estimate for row in rows], ends, study.data.test)
+
+
+def _tested(entry: Entry, errors: Span) -> Record:
+    """The test accuracy of an entry that has one."""
+    row = entry.tested
+    assert row is not None
+    sure = row.seeds > 1 and isfinite(row.test.low) and isfinite(row.test.high)
+    return {
+        "design": entry.design.name,
+        "label": entry.design.label,
+        "depth": entry.design.stack_depth,
+        "error": errors.keep(1 - row.test.estimate),
+        "least": errors.keep(1 - row.test.high) if sure else None,
+        "most": errors.keep(1 - row.test.low) if sure else None,
+        "accuracy": fmt.accuracy(row.test, row.seeds),
+    }
+
+
+def _tooltip(*more: alt.Tooltip) -> list[alt.Tooltip]:
+    return [
+        alt.Tooltip("design:N", title="design"),
+        alt.Tooltip("accuracy:N", title="test accuracy, %"),
+        *more,
+    ]
+
+
+def accuracy_against_cost(study: Study, entries: Sequence[Entry]) -> alt.LayerChart:
+    """Test accuracy over latency (or MACs), with intervals; steps join the Pareto front."""
+    names, errors, spent, ms = labels(entries), test_span(study, entries), costs(entries), timed(entries)
+    axis = span(list(spent.values()), room=0.12)
+    shown = [entry for entry in entries if entry.design.name in spent]
+    records = [_priced(entry, errors, spent[entry.design.name], axis, ms) for entry in shown]
+    title = "latency, ms" if ms else "MACs"
+    labelling = alt.Axis(title=title, values=axis.ticks(), format=".3~g" if ms else ".3~s", labelOverlap=True)
+    x = alt.X("cost:Q", scale=axis.scale(), axis=labelling)
+    y = alt.Y("error:Q", scale=errors.scale(reverse=True), axis=accuracy_axis(errors, "test accuracy"))
+    base = draw(records, 360).encode(x=x, y=y)
+    bars = base.mark_rule(opacity=0.65, strokeWidth=1.5).encode(color=colour(names))
+    return layers(
+        base.transform_filter("datum.front").mark_line(
+            interpolate="step-after", color=MUTED, strokeDash=[4, 3], strokeWidth=1.5
+        ),
+        bars.encode(y=alt.Y("least:Q"), y2="most:Q"),
+        bars.encode(x=alt.X("quick:Q"), x2="slow:Q"),
+        *_named(draw(_places(shown, spent, axis, errors), 360).encode(x=x, y=y)),
+        base.mark_point(filled=True, opacity=1, stroke=PAPER, strokeWidth=1).encode(
+            color=colour(names),
+            shape=symbol(names),
+            size=alt.Size("depth:O", scale=alt.Scale(range=[90, 230]), legend=None),
+            tooltip=_tooltip(alt.Tooltip("spent:N", title=title)),
+        ),
+    )
+
+
+def _priced(entry: Entry, errors: Span, cost: float, axis: Span, ms: bool) -> Record:
+    row = entry.tested
+    latency = row.latency if row and ms else None
+    return {
+        **_tested(entry, errors),
+        "cost": cost,
+        "quick": axis.keep(latency.lower_ms) if latency else None,
+        "slow": axis.keep(latency.upper_ms) if latency else None,
+        "spent": fmt.milliseconds(cost, unit=False) if ms else fmt.count(cost),
+        "front": bool(row and row.pareto),
+    }
+
+
+def _places(shown: Sequence[Entry], spent: dict[str, float], axis: Span, errors: Span) -> list[Record]:
+    """Names for the front's designs and the recommended one, each with its point and where it stands."""
+    placed = {
+        e.design.name: Point(
+            e.design.name,
+            axis.part(spent[e.design.name]),
+            errors.part(errors.keep(1 - e.tested.test.estimate)),
+        )
+        for e in sorted(shown, key=lambda e: spent[e.design.name])
+        if e.tested
+    }
+    front = [e.design.name for e in shown if e.tested and e.tested.pareto]
+    recommended = next((e.design.name for e in shown if e.recommended), None)
+    wanted = few([name for name in placed if name in front], recommended)
+    points = [placed[name] for name in wanted]
+    stand = heights(points)
+    return [
+        {
+            "design": point.name,
+            "cost": spent[point.name],
+            "error": errors.at(point.y),
+            "height": errors.at(stand[point.name]),
+            "leftwards": point.leftwards,
+        }
+        for point in points
+    ]
+
+
+def _named(base: alt.Chart) -> list[alt.Chart]:
+    """A line up from each point, and at its end the name, on a ground that keeps it legible."""
+    lines = base.mark_rule(color=MUTED, strokeWidth=0.75).encode(y2="height:Q")
+    texts = [
+        base.transform_filter(f"{'' if leftwards else '!'}datum.leftwards")
+        .mark_text(
+            align="right" if leftwards else "left", dx=4 if leftwards else -4, dy=-5, fontSize=12, **look
+        )
+        .encode(y=alt.Y("height:Q"), text="design:N")
+        for look in ({"color": PAPER, "stroke": PAPER, "strokeWidth": 4}, {"color": INK})
+        for leftwards in (False, True)
+    ]
+    return [lines, *texts]
+
+
+def accuracy_against_depth(study: Study, entries: Sequence[Entry]) -> alt.LayerChart:
+    """Test accuracy over stack depth, a line for each implementation; with one depth, dots by implementation."""
+    names, errors = labels(entries), test_span(study, entries)
+    shown = [entry for entry in entries if entry.tested]
+    depths = sorted({entry.design.stack_depth for entry in shown})
+    if len(depths) == 1:
+        return _accuracy_by_label(shown, names, errors)
+    apart = _dodges(names, depths)
+    records = [
+        {**_tested(e, errors), "x": e.design.stack_depth * apart[e.design.label]}
+        for e in sorted(shown, key=lambda e: e.design.stack_depth)
+    ]
+    edge = exp(0.08 * log(depths[-1] / depths[0]))
+    scale = alt.Scale(type="log", domain=[depths[0] / edge, depths[-1] * edge], nice=False)
+    x = alt.X("x:Q", scale=scale, axis=alt.Axis(title="stack depth, layers", values=depths, format="d"))
+    y = alt.Y("error:Q", scale=errors.scale(reverse=True), axis=accuracy_axis(errors, "test accuracy"))
+    base = draw(records).encode(x=x, y=y, color=colour(names))
+    return layers(
+        base.mark_line(strokeWidth=2),
+        base.mark_rule(opacity=0.65, strokeWidth=1.5).encode(y=alt.Y("least:Q"), y2="most:Q"),
+        _dots(base, names),
+    )
+
+
+def _dots(base: alt.Chart, names: Sequence[str]) -> alt.Chart:
+    dots: alt.Chart = base.mark_point(filled=True, opacity=1, size=80, stroke=PAPER, strokeWidth=1)
+    return dots.encode(shape=symbol(names), tooltip=_tooltip())
+
+
+def _dodges(names: Sequence[str], depths: Sequence[int]) -> dict[str, float]:
+    """Factors that set implementations of one depth side by side, so that their intervals do not overlap."""
+    gap = min(log(b / a) for a, b in pairwise(depths))
+    reach = min(0.1 * gap, 0.03 * log(depths[-1] / depths[0]) * len(names) / 2)
+    return {
+        name: exp(reach * (2 * i / max(1, len(names) - 1) - 1)) if len(names) > 1 else 1.0
+        for i, name in enumerate(names)
+    }
+
+
+def _accuracy_by_label(shown: Sequence[Entry], names: Sequence[str], errors: Span) -> alt.LayerChart:
+    best_first = sorted(shown, key=lambda e: -(e.tested.test.estimate if e.tested else 0))
+    x = alt.X("error:Q", scale=errors.scale(reverse=True), axis=accuracy_axis(errors, "test accuracy"))
+    y = alt.Y("label:N", sort=[e.design.label for e in best_first], axis=alt.Axis(title=None, labelLimit=170))
+    base = draw([_tested(e, errors) for e in best_first], 24 * len(best_first)).encode(
+        x=x, y=y, color=colour(names)
+    )
+    return layers(
+        base.mark_rule(opacity=0.65, strokeWidth=1.5).encode(x=alt.X("least:Q"), x2="most:Q"),
+        _dots(base, names),
+    )
+
+
+def receptive_fields(entries: Sequence[Entry]) -> alt.LayerChart:
+    """Receptive field of each design, with a tick at the image's size."""
+    names = labels(entries)
+    records = [record for entry in entries for record in field_records(entry)]
+    sizes = [float(str(record[key])) for record in records for key in ("size", "image")]
+    axis = span(sizes) if max(sizes) > FAR * min(sizes) else span([0, *sizes])
+    x = alt.X("size:Q", scale=axis.scale(), axis=alt.Axis(title="pixels", values=axis.ticks(), format=".3~s"))
+    y = alt.Y("row:N", sort=[str(r["row"]) for r in records], axis=alt.Axis(title=None, labelLimit=190))
+    base = draw(records, 22 * len(records)).encode(x=x, y=y)
+    tooltip = [
+        alt.Tooltip("row:N", title="design"),
+        alt.Tooltip("seen:N", title="sees, px"),
+        alt.Tooltip("image:Q", title="image, px"),
+    ]
+    return layers(
+        base.mark_rule(opacity=0.65, strokeWidth=1.5).encode(x2="image:Q", color=colour(names)),
+        base.mark_tick(color=INK, thickness=1.5, bandSize=22).encode(x="image:Q"),
+        base.mark_point(filled=True, opacity=1, size=80, stroke=PAPER, strokeWidth=1).encode(
+            color=colour(names), shape=symbol(names), tooltip=tooltip
+        ),
+    )
+
+
+def field_records(entry: Entry) -> list[Record]:
+    """One for each axis that is known; a single one where the axes are alike. All of the image is drawn as its size."""
+    sides = list(zip(entry.field_sizes, entry.image, AXES.get(len(entry.image), ()), strict=False))
+    known = [(size, side, axis) for size, side, axis in sides if size is not None]
+    alike = len({(size, side) for size, side, _ in sides}) == 1
+    return [
+        {
+            "row": entry.design.name if alike else f"{entry.design.name}, {axis}",
+            "label": entry.design.label,
+            "size": side if size == inf else size,
+            "seen": "all" if size == inf else f"{size:g}",
+            "image": side,
+        }
+        for size, side, axis in (known[:1] if alike else known)
+    ]

@@ -1,0 +1,226 @@
+"""The table of designs: `COLUMNS` is the one list of what is told of a design, and what it means.
+
+HTML and Markdown draw the same cells; the definitions below the table come from the same list.
+"""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from math import isnan
+
+from convblocks.records import Study, Summary
+from convblocks.report import format as fmt
+from convblocks.report.entries import Entry
+
+VERDICTS = ("best", "within noise", "worse", "unfinished")
+NOT_TRAINED = "not trained"
+
+
+@dataclass(frozen=True, slots=True)
+class Cell:
+    """What stands in the table, a second and smaller line, and what it is sorted by (None: missing)."""
+
+    text: str
+    detail: str = ""
+    value: float | str | None = None
+
+    @property
+    def key(self) -> str | None:
+        """`value` as JavaScript's Number reads it."""
+        if self.value is None or isinstance(self.value, str):
+            return self.value
+        if isnan(self.value):
+            return None
+        return repr(self.value).replace("inf", "Infinity")
+
+
+@dataclass(frozen=True, slots=True)
+class Column:
+    """`title` and `definition` may hold the fields that `fields` fills."""
+
+    title: str
+    definition: str
+    cell: Callable[[Entry], Cell]
+    numeric: bool = True
+
+
+def fields(study: Study, summary: Summary) -> Mapping[str, str]:
+    """What titles and definitions of columns say about a study."""
+    latency = next((row.latency for row in summary.rows if row.latency), None)
+    target = fmt.percent(summary.target_accuracy)
+    timed = "one forward pass"
+    if latency:
+        batch, threads = fmt.plural(latency.batch, "example"), fmt.plural(latency.threads, "thread")
+        timed = f"one forward pass of {batch} with {threads}, over {fmt.plural(latency.repeats, 'repeat')}"
+    matched = "" if study.match == "none" else ", chosen so that all designs spend the same budget"
+    return {"matched": matched, "target": "target" if target == fmt.MISSING else target, "timed": timed}
+
+
+def _design(entry: Entry) -> Cell:
+    name = entry.design.name
+    return Cell(name, "recommended" if entry.recommended else "", name)
+
+
+def _stack_depth(entry: Entry) -> Cell:
+    depth = entry.design.stack_depth
+    return Cell(str(depth), value=depth)
+
+
+def _blocks(entry: Entry) -> Cell:
+    design = entry.design
+    groups = fmt.plural(design.groups, "group") if design.groups > 1 else ""
+    return Cell(f"{design.block_depth} × {design.blocks}", groups, design.block_depth)
+
+
+def _widths(entry: Entry) -> Cell:
+    widths = entry.design.widths
+    return Cell(", ".join(map(str, widths)), value=widths[0] if widths else None)
+
+
+def _params(entry: Entry) -> Cell:
+    return Cell(fmt.count(entry.design.params), value=entry.design.params)
+
+
+def _macs(entry: Entry) -> Cell:
+    return Cell(fmt.count(entry.design.macs), _lower_bound(entry), entry.design.macs)
+
+
+def _activations(entry: Entry) -> Cell:
+    return Cell(fmt.size(entry.design.activation_bytes), _lower_bound(entry), entry.design.activation_bytes)
+
+
+def _lower_bound(entry: Entry) -> str:
+    return "at least" if entry.design.unknown_ops else ""
+
+
+def _receptive_field(entry: Entry) -> Cell:
+    known = [size for size in entry.field_sizes if size is not None]
+    seen = "whole image" if entry.sees_whole_image else ""
+    return Cell(entry.field_text, seen, max(known, default=None))
+
+
+def _gradient(entry: Entry) -> Cell:
+    ratio = entry.design.gradient_ratio
+    return Cell(fmt.significant(ratio, 2), value=ratio)
+
+
+def _test(entry: Entry) -> Cell:
+    row = entry.row
+    if not row:
+        return Cell(NOT_TRAINED)
+    parts = [fmt.percent(run.test_accuracy, unit=False) for run in entry.runs]
+    seeds = "seeds " + " · ".join(parts) if 1 < len(parts) <= 10 else ""
+    return Cell(fmt.accuracy(row.test, row.seeds), seeds, row.test.estimate)
+
+
+def _difference(entry: Entry) -> Cell:
+    row = entry.row
+    if not row:
+        return Cell(fmt.MISSING)
+    if row.verdict == "best":
+        return Cell("the best", value=0.0)
+    validation = fmt.difference(row.validation_difference, row.seeds)
+    value = row.test_difference.estimate if row.test_difference else None
+    detail = "" if validation == fmt.MISSING else f"validation {validation}"
+    return Cell(fmt.difference(row.test_difference, row.seeds), detail, value)
+
+
+def _verdict(entry: Entry) -> Cell:
+    verdict = entry.row.verdict if entry.row else "unfinished"
+    rank = VERDICTS.index(verdict) if verdict in VERDICTS else len(VERDICTS)
+    return Cell(verdict, fmt.p_value(entry.row.p_value) if entry.row else "", rank)
+
+
+def _target(entry: Entry) -> Cell:
+    row = entry.row
+    if not row:
+        return Cell(fmt.MISSING)
+    some = f"{row.reached} of {fmt.plural(entry.seeds, 'seed')}" if row.reached < entry.seeds else ""
+    return Cell(fmt.seconds(row.seconds_to_target, unit=False), some, row.seconds_to_target)
+
+
+def _throughput(entry: Entry) -> Cell:
+    speed = entry.row.images_per_s if entry.row and entry.row.images_per_s > 0 else None
+    return Cell(fmt.count(speed), value=speed)
+
+
+def _latency(entry: Entry) -> Cell:
+    latency = entry.row.latency if entry.row else None
+    if not latency:
+        return Cell(fmt.MISSING)
+    low, high = (fmt.milliseconds(ms, unit=False) for ms in (latency.lower_ms, latency.upper_ms))
+    return Cell(fmt.milliseconds(latency.median_ms, unit=False), f"({low}–{high})", latency.median_ms)
+
+
+COLUMNS = (
+    Column(
+        "Design",
+        "Block family, block depth where there is a choice, and after d the stack depth.",
+        _design,
+        numeric=False,
+    ),
+    Column(
+        "Stack depth",
+        "Convolution layers on the main path of the network's body; stem and classifier not counted.",
+        _stack_depth,
+    ),
+    Column(
+        "Block depth × blocks",
+        "Convolution layers on one block's main path × blocks in the whole stack.",
+        _blocks,
+    ),
+    Column(
+        "Widths",
+        "Channels that each stage puts out{matched}.",
+        _widths,
+    ),
+    Column("Params", "Numbers that are trained.", _params),
+    Column(
+        "MACs",
+        "Multiply-accumulates for one example, forward. MACs are not time: designs with equal MACs can differ in speed "
+        "several times over, for memory traffic and many small layers cost too. That is why latency is measured.",
+        _macs,
+    ),
+    Column(
+        "Activations",
+        "Bytes put out by all convolution and linear layers for one example, in float32.",
+        _activations,
+    ),
+    Column(
+        "Receptive field, px",
+        "How much of the input one output of the last block sees along each axis; “whole image” where that is "
+        "at least the image's size, “all” where it is everything whatever the size.",
+        _receptive_field,
+    ),
+    Column(
+        "Gradient ratio",
+        "Gradient norm of the first over that of the last convolution, at initialisation. Far from 1, "
+        "the first layers learn much faster or much slower than the last.",
+        _gradient,
+    ),
+    Column(
+        "Test accuracy, %",
+        "Mean over seeds, with its 95 % confidence interval over seeds and examples; below it each seed's. "
+        "Test examples chose nothing.",
+        _test,
+    ),
+    Column(
+        "Difference to best, points",
+        "Test accuracy less that of the best design, in percentage points, paired by seed and example, with its "
+        "95 % interval; below it the same on the validation examples.",
+        _difference,
+    ),
+    Column(
+        "Verdict",
+        "From the paired difference to the best on the validation examples: “within noise” if that could well be "
+        "chance, “worse” if not. p is how likely a difference at least this large is where there is none.",
+        _verdict,
+    ),
+    Column(
+        "Train s to {target}",
+        "Seconds of training until validation accuracy first reached {target}: the median over the seeds that did. "
+        "Without validation passes.",
+        _target,
+    ),
+    Column("Training images/s", "Examples trained on in a second, median.", _throughput),
+    Column("Latency, ms", "Median time of {timed}, in inference; in brackets its quartiles.", _latency),
+)

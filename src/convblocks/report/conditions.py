@@ -1,0 +1,138 @@
+"""Under what conditions the figures came about, in groups of facts, for HTML and Markdown alike."""
+
+import json
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from convblocks.records import Design, Run, Study, Summary
+from convblocks.report import format as fmt
+
+MATCHES = {"macs": "MACs", "params": "parameters", "activations": "activations"}
+
+
+@dataclass(frozen=True, slots=True)
+class Fact:
+    """`full` is what `text` shortens, if it does."""
+
+    term: str
+    text: str
+    full: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Group:
+    """Facts about one thing."""
+
+    title: str
+    facts: tuple[Fact, ...]
+
+
+def question(study: Study) -> str:
+    """What was asked, in one sentence."""
+    depths = fmt.listing([str(depth) for depth in study.depths], "or")
+    return f"How should a stack of {depths} convolution layers be implemented?"
+
+
+def load_call(study: Study, summary: Summary) -> str:
+    """The line of Python that loads the recommended design; empty without one."""
+    if summary.recommended is None:
+        return ""
+    folder, design = (json.dumps(s, ensure_ascii=False) for s in (f"runs/{study.name}", summary.recommended))
+    return f"convblocks.load({folder}, {design})"
+
+
+def budget(study: Study) -> str:
+    """What all designs have in common."""
+    if study.match == "none" or study.budget is None:
+        return "widths not matched"
+    return f"matched at {fmt.count(study.budget)} {MATCHES.get(study.match, study.match)}"
+
+
+def conditions(study: Study, summary: Summary) -> list[Group]:
+    """All that one needs to judge the figures and to repeat them, but the command itself."""
+    groups = [
+        Group("Data", _data(study)),
+        Group("Comparison", _comparison(study, summary)),
+        Group(
+            "Training recipe", tuple(Fact(_spaced(key), str(value)) for key, value in study.recipe.items())
+        ),
+        Group("Machine", _machine(study)),
+        Group("Versions", tuple(Fact(name, version) for name, version in study.host.versions.items())),
+    ]
+    return [group for group in groups if group.facts]
+
+
+def _data(study: Study) -> tuple[Fact, ...]:
+    card = study.data
+    facts = [
+        Fact("name", card.name),
+        Fact("source", card.source),
+        Fact(
+            "one example",
+            f"{fmt.plural(card.shape[0], 'channel')}, {' × '.join(map(str, card.shape[1:]))} px",
+        ),
+        Fact("classes", f"{len(card.classes)}: {fmt.listing(card.classes)}", _full(card.classes)),
+        Fact("examples", f"{card.train:,} train, {card.validation:,} validation, {card.test:,} test"),
+        Fact("split", card.split),
+        Fact("preparation", card.preparation),
+    ]
+    if card.skipped:
+        facts.append(Fact("left out", f"{fmt.plural(card.skipped, 'broken file')}, on request"))
+    if card.sha256:
+        facts.append(Fact("SHA-256", f"{card.sha256[:12]}…", card.sha256))
+    return tuple(facts)
+
+
+def _full(words: Sequence[str]) -> str:
+    return ", ".join(words) if 12 < len(words) <= 200 else ""
+
+
+def _comparison(study: Study, summary: Summary) -> tuple[Fact, ...]:
+    facts = [
+        Fact("run", study.name),
+        Fact("started", study.started),
+        Fact("stack depths", fmt.listing([str(depth) for depth in study.depths])),
+        Fact("stages", str(study.stages)),
+        Fact("families", fmt.listing(study.families)),
+        Fact("block depths", fmt.listing([str(depth) for depth in study.block_depths])),
+        Fact("groups", fmt.listing([str(groups) for groups in study.groups])),
+        Fact("budget", budget(study)),
+        Fact("seeds", fmt.listing([str(seed) for seed in study.seeds])),
+        Fact("“cheapest” means", f"lowest {MATCHES.get(summary.cost, summary.cost)}" if summary.cost else ""),
+        Fact("threads per worker", str(study.threads)),
+        Fact("workers", str(study.workers)),
+    ]
+    return tuple(fact for fact in facts if fact.text)
+
+
+def _machine(study: Study) -> tuple[Fact, ...]:
+    host = study.host
+    memory = (Fact("memory", fmt.size(host.memory_bytes)),) if host.memory_bytes else ()
+    return (
+        Fact("processor", host.cpu),
+        Fact("cores", str(host.cores)),
+        *memory,
+        Fact("system", host.system),
+        Fact("device", host.device),
+    )
+
+
+def _spaced(key: str) -> str:
+    return key.replace("_", " ")
+
+
+def left_out(study: Study, designs: Sequence[Design], runs: Sequence[Run]) -> list[Fact]:
+    """What is not in the table or did not come to its end, each with the reason."""
+    unmatched = [Fact(design.name, f"not trained: {design.problem}") for design in designs if design.problem]
+    failed = [
+        Fact(f"{run.design}, seed {run.seed}", f"stopped early: {run.failure}") for run in runs if run.failure
+    ]
+    unknown = [
+        Fact(
+            design.name,
+            f"MACs and activations are lower bounds; not counted: {fmt.listing(design.unknown_ops)}",
+        )
+        for design in designs
+        if design.unknown_ops
+    ]
+    return [*unmatched, *(Fact("not possible", note) for note in study.notes), *failed, *unknown]

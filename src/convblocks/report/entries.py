@@ -1,0 +1,87 @@
+"""A design with all that is known of it, in the order of the table."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from math import inf, isfinite
+
+from convblocks.records import Design, Row, Run, Study, Summary
+from convblocks.report.format import MISSING
+
+AXES = {1: ("length",), 2: ("height", "width"), 3: ("depth", "height", "width")}
+"""Names of an example's spatial axes, by their number."""
+
+
+@dataclass(frozen=True, slots=True)
+class Entry:
+    """A design that was compared. `row` is None before any of its runs has finished."""
+
+    design: Design
+    row: Row | None
+    runs: tuple[Run, ...]  # by seed
+    seeds: int  # that it is to be trained with
+    image: tuple[int, ...]  # spatial axes of an example
+    recommended: bool
+
+    @property
+    def tested(self) -> Row | None:
+        """The row, if it has a test accuracy."""
+        return self.row if self.row and isfinite(self.row.test.estimate) else None
+
+    @property
+    def field_sizes(self) -> tuple[float | None, ...]:
+        """Receptive field in pixels along each axis: infinite where an output sees everything, None if unknown."""
+        return tuple(
+            inf if axis == "all" else None if axis is None else axis[2] - axis[1] + 1
+            for axis in self.design.receptive_field
+        )
+
+    @property
+    def field_text(self) -> str:
+        """25 × 25; "all" along an axis that is seen from end to end, "?" where it is unknown."""
+        return (
+            " × ".join("?" if s is None else "all" if s == inf else f"{s:g}" for s in self.field_sizes)
+            or MISSING
+        )
+
+    @property
+    def sees_whole_image(self) -> bool:
+        """Whether one output sees as much as the image holds, along every axis."""
+        sizes = self.field_sizes
+        return len(sizes) == len(self.image) and all(
+            size is not None and size >= side for size, side in zip(sizes, self.image, strict=True)
+        )
+
+
+def collect(study: Study, designs: Sequence[Design], runs: Sequence[Run], summary: Summary) -> list[Entry]:
+    """Designs that could be matched: by stack depth, then the most accurate first, then those not yet tested."""
+    rows = {row.design: row for row in summary.rows}
+    entries = [
+        Entry(
+            design=design,
+            row=rows.get(design.name),
+            runs=tuple(sorted((r for r in runs if r.design == design.name), key=lambda r: r.seed)),
+            seeds=len(study.seeds),
+            image=study.data.shape[1:],
+            recommended=design.name == summary.recommended,
+        )
+        for design in designs
+        if not design.problem
+    ]
+    return sorted(entries, key=_rank)
+
+
+def _rank(entry: Entry) -> tuple[int, float]:
+    accuracy = entry.tested.test.estimate if entry.tested else -1.0
+    return entry.design.stack_depth, -accuracy
+
+
+def labels(entries: Sequence[Entry]) -> list[str]:
+    """Each implementation once, whatever its stack depth, in an order that does not depend on results."""
+    keys = {e.design.label: (e.design.family, e.design.block_depth, e.design.groups) for e in entries}
+    families = sorted({e.design.family for e in entries}, key=_plain_first)
+    return sorted(keys, key=lambda label: (families.index(keys[label][0]), *keys[label][1:], label))
+
+
+def _plain_first(family: str) -> tuple[int, str]:
+    known = ("simple", "residual", "bottleneck")
+    return (known.index(family) if family in known else len(known), family)

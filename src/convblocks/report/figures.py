@@ -1,0 +1,270 @@
+"""The charts with what goes around them: a title, what to look for, the main numbers in words, and the data.
+
+Who cannot see a chart, or has JavaScript off, gets the same facts from the words and the table.
+"""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from math import isfinite
+
+import altair as alt
+
+from convblocks.records import Study, Summary
+from convblocks.report import charts, curves
+from convblocks.report import format as fmt
+from convblocks.report.conditions import MATCHES
+from convblocks.report.entries import Entry, labels
+
+UNFINISHED = "There is nothing to draw yet: no run has finished."
+Draw = Callable[[], alt.LayerChart]
+
+
+@dataclass(frozen=True, slots=True)
+class Panel:
+    """One chart of a figure; `title` tells it from the others."""
+
+    title: str
+    chart: alt.LayerChart
+
+
+@dataclass(frozen=True, slots=True)
+class Figure:
+    """`reading` explains the chart, `numbers` says what it shows; `rows` are its data as a table."""
+
+    key: str
+    title: str
+    reading: str
+    numbers: str
+    legend: bool = True
+    panels: tuple[Panel, ...] = ()
+    headers: tuple[str, ...] = ()
+    rows: tuple[tuple[str, ...], ...] = ()
+
+
+def figures(study: Study, summary: Summary, entries: Sequence[Entry]) -> list[Figure]:
+    """All five, in the order of the page; one that cannot be drawn says why."""
+    return [
+        _cost(study, summary, entries),
+        _depth(study, entries),
+        _training(study, entries),
+        _gradients(entries),
+        _fields(entries),
+    ]
+
+
+def _cost(study: Study, summary: Summary, entries: Sequence[Entry]) -> Figure:
+    key, title = "cost", "Accuracy against cost"
+    spent = charts.costs(entries)
+    if not spent:
+        return Figure(key, title, "", UNFINISHED)
+    ms = charts.timed(entries)
+    shown = sorted((e for e in entries if e.design.name in spent), key=lambda e: spent[e.design.name])
+    price = {
+        name: fmt.milliseconds(cost) if ms else f"{fmt.count(cost)} MACs" for name, cost in spent.items()
+    }
+    front = [e for e in shown if e.tested and e.tested.pareto]
+    reading = (
+        "Up and to the left is better. Dashed steps join the designs that no other beats in both validation accuracy "
+        f"and {MATCHES.get(summary.cost, summary.cost) or 'cost'}. {_bars(shown, 'Upright bars')}"
+        f"{'Level bars are quartiles of the latency. ' if ms else ''}{_larger(shown)}"
+        f"{_scale_note(charts.test_span(study, entries).logarithmic)}"
+    )
+    numbers = f"The front: {_named(front, price)}. " if front else ""
+    missing = [e.design.name for e in entries if e.tested and e.design.name not in spent]
+    left = f" Not timed and so not shown: {fmt.listing(missing)}." if missing else ""
+    return Figure(
+        key,
+        title,
+        reading,
+        f"{numbers}{_range(shown)}{left}",
+        True,
+        (Panel("", charts.accuracy_against_cost(study, entries)),),
+        ("Design", "Latency" if ms else "MACs", "Test accuracy, %", "On the front"),
+        tuple((e.design.name, price[e.design.name], _test(e), "yes" if e in front else "no") for e in shown),
+    )
+
+
+def _larger(shown: Sequence[Entry]) -> str:
+    return "Larger symbols are deeper stacks. " if len({e.design.stack_depth for e in shown}) > 1 else ""
+
+
+def _bars(shown: Sequence[Entry], which: str) -> str:
+    if any(e.tested and e.tested.seeds > 1 for e in shown):
+        return f"{which} are 95 % intervals. "
+    return "One seed gives no intervals. "
+
+
+def _scale_note(logarithmic: bool) -> str:
+    if not logarithmic:
+        return ""
+    return "The accuracy axis is logarithmic in the error: from 98 to 99 % is as far as from 60 to 80 %."
+
+
+def _named(entries: Sequence[Entry], price: dict[str, str]) -> str:
+    told = [
+        f"{e.design.name}, {fmt.percent(e.tested.test.estimate)} at {price[e.design.name]}"
+        for e in entries
+        if e.tested
+    ]
+    return "; ".join(told[:8]) + (f"; and {len(told) - 8} more" if len(told) > 8 else "")
+
+
+def _range(entries: Sequence[Entry]) -> str:
+    rows = [(e.tested.test.estimate, e.design.name) for e in entries if e.tested]
+    (low, worst), (high, best) = min(rows), max(rows)
+    if worst == best:
+        return f"Test accuracy is {fmt.percent(high)} for {best}, the only one that has finished."
+    return f"Test accuracy goes from {fmt.percent(low)} ({worst}) to {fmt.percent(high)} ({best})."
+
+
+def _test(entry: Entry) -> str:
+    return fmt.accuracy(entry.tested.test, entry.tested.seeds) if entry.tested else fmt.MISSING
+
+
+def _depth(study: Study, entries: Sequence[Entry]) -> Figure:
+    key = "depth"
+    shown = [e for e in entries if e.tested]
+    depths = sorted({e.design.stack_depth for e in shown})
+    title = "Accuracy against stack depth" if len(depths) != 1 else f"Accuracy at stack depth {depths[0]}"
+    if not shown:
+        return Figure(key, title, "", UNFINISHED)
+    reading = f"{_bars(shown, 'Bars')}{_scale_note(charts.test_span(study, entries).logarithmic)}"
+    by_label = {label: [e for e in shown if e.design.label == label] for label in labels(shown)}
+    changes = [
+        f"{label} {fmt.percent(ends[0], unit=False)} → {fmt.percent(ends[1])}"
+        for label, group in by_label.items()
+        if len(depths) > 1 and len(ends := _ends(group, depths)) == 2
+    ]
+    numbers = (
+        f"From {depths[0]} to {depths[-1]} layers: {'; '.join(changes[:10])}." if changes else _range(shown)
+    )
+    return Figure(
+        key,
+        title,
+        reading,
+        numbers,
+        len(depths) > 1,
+        (Panel("", charts.accuracy_against_depth(study, entries)),),
+        ("Implementation", *(f"{depth} layers, %" for depth in depths)),
+        tuple(
+            (
+                label,
+                *(next((_test(e) for e in group if e.design.stack_depth == d), fmt.MISSING) for d in depths),
+            )
+            for label, group in by_label.items()
+        ),
+    )
+
+
+def _ends(group: Sequence[Entry], depths: Sequence[int]) -> list[float]:
+    """Test accuracy at the least and at the greatest depth."""
+    found = {e.design.stack_depth: e.tested.test.estimate for e in group if e.tested}
+    return [found[depth] for depth in (depths[0], depths[-1]) if depth in found]
+
+
+def _by_depth(entries: Sequence[Entry], draw: Callable[[int], alt.LayerChart]) -> tuple[Panel, ...]:
+    depths = sorted({e.design.stack_depth for e in entries})
+    return tuple(Panel(f"Stack depth {depth}" if len(depths) > 1 else "", draw(depth)) for depth in depths)
+
+
+def _training(study: Study, entries: Sequence[Entry]) -> Figure:
+    key, title = "training", "Training curves"
+    shown = [e for e in entries if curves.mean_curve(e.runs)]
+    if not shown:
+        return Figure(key, title, "", UNFINISHED)
+    ways = {e.design.name: curves.mean_curve(e.runs) for e in shown}
+    logarithmic = curves.curve_span(study, entries).logarithmic
+    reading = f"Thick lines are means over seeds, thin ones single seeds. {_scale_note(logarithmic)}"
+    last = {name: way[-1] for name, way in ways.items()}
+    worst, best = min(last, key=lambda n: last[n]), max(last, key=lambda n: last[n])
+    numbers = (
+        f"After the last epoch mean validation accuracy goes from {fmt.percent(last[worst])} ({worst}) "
+        f"to {fmt.percent(last[best])} ({best})."
+    )
+    return Figure(
+        key,
+        title,
+        reading,
+        numbers,
+        True,
+        _by_depth(shown, lambda depth: curves.training_curves(study, entries, depth)),
+        ("Design", "Epochs", "After the first, %", "Halfway, %", "After the last, %"),
+        tuple(
+            (name, str(len(way)), *(fmt.percent(way[i], unit=False) for i in (0, (len(way) - 1) // 2, -1)))
+            for name, way in ways.items()
+        ),
+    )
+
+
+def _gradients(entries: Sequence[Entry]) -> Figure:
+    key, title = "gradients", "Gradient norm, layer by layer"
+    axis = curves.norm_span(entries)
+    shown = [e for e in entries if any(map(curves.drawable, e.design.gradient_norms))]
+    if axis is None:
+        return Figure(key, title, "", "There is nothing to draw: no gradient norm is a positive number.")
+    span = axis
+    reading = (
+        "At initialisation, before any training. A level line passes the gradient on as it is; "
+        "a steep one lets the first layers learn much faster or slower than the last."
+    )
+    lost = [e.design.name for e in entries if not all(map(curves.drawable, e.design.gradient_norms))]
+    gaps = f" Norms of 0, infinity or not a number are left out in {fmt.listing(lost)}." if lost else ""
+    return Figure(
+        key,
+        title,
+        reading,
+        f"{_ratios(shown)}{gaps}".strip(),
+        True,
+        _by_depth(shown, lambda depth: curves.gradient_norms(entries, depth, span)),
+        ("Design", "First layer", "Last layer", "First over last"),
+        tuple(
+            (
+                e.design.name,
+                *(fmt.significant(e.design.gradient_norms[i]) for i in (0, -1)),
+                fmt.significant(e.design.gradient_ratio, 2),
+            )
+            for e in shown
+        ),
+    )
+
+
+def _ratios(entries: Sequence[Entry]) -> str:
+    found = sorted((r, e.design.name) for e in entries if isfinite(r := e.design.gradient_ratio))
+    if not found:
+        return ""
+    (low, first), (high, last) = found[0], found[-1]
+    if len(found) == 1:
+        return f"Norm of the first over that of the last layer: {fmt.significant(low, 2)} in {first}."
+    return (
+        f"The norm of the first over that of the last layer goes from {fmt.significant(low, 2)} ({first}) "
+        f"to {fmt.significant(high, 2)} ({last})."
+    )
+
+
+def _extent(entry: Entry) -> list[float]:
+    return [0.0 if size is None else size for size in entry.field_sizes]
+
+
+def _fields(entries: Sequence[Entry]) -> Figure:
+    key, title = "fields", "Receptive field against image size"
+    shown = [e for e in entries if charts.field_records(e)]
+    if not shown:
+        return Figure(key, title, "", "There is nothing to draw: no design has a receptive field.")
+    image = " × ".join(map(str, shown[0].image))
+    whole = [e for e in shown if e.sees_whole_image]
+    reading = (
+        f"How much of the input one output of the last block sees. The upright line is the image, {image} px; "
+        "convolutions whose input already sees all of it have nothing new to look at."
+    )
+    least, most = (pick(shown, key=_extent) for pick in (min, max))
+    return Figure(
+        key,
+        title,
+        reading,
+        f"{len(whole)} of {fmt.plural(len(shown), 'design')} see the whole image. Receptive fields go from "
+        f"{least.field_text} px ({least.design.name}) to {most.field_text} px ({most.design.name}).",
+        False,  # its axis names the designs
+        (Panel("", charts.receptive_fields(entries)),),
+        ("Design", "Receptive field, px", "Whole image"),
+        tuple((e.design.name, e.field_text, "yes" if e in whole else "no") for e in shown),
+    )

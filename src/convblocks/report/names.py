@@ -1,0 +1,53 @@
+"""Where names stand in a chart so that none covers another or a point, as well as can be told beforehand."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+MOST = 8  # names in one chart
+LETTER = 6.8 / 290  # width of a letter, as a part of the narrowest chart (a phone's)
+LINE = 15 / 360  # height of a line, as a part of the chart
+TOP = 0.02
+
+
+@dataclass(frozen=True, slots=True)
+class Point:
+    """`x` from the left and `y` from the top, both as parts of the chart."""
+
+    name: str
+    x: float
+    y: float
+
+    @property
+    def leftwards(self) -> bool:
+        """Names grow towards the middle, where there is room."""
+        return self.x > 0.5
+
+    @property
+    def reach(self) -> tuple[float, float]:
+        """From where to where along x its name goes."""
+        width = LETTER * (len(self.name) + 1)
+        return (self.x - width, self.x) if self.leftwards else (self.x, self.x + width)
+
+
+def heights(points: Sequence[Point]) -> dict[str, float]:
+    """How high each name stands: above its point, the points that it spans and the names that it would touch.
+
+    The outermost names come last and so stand highest; then no line from a point up to its name crosses another.
+    """
+    rightwards = sorted((p for p in points if not p.leftwards), key=lambda p: -p.x)
+    leftwards = sorted((p for p in points if p.leftwards), key=lambda p: p.x)
+    placed: list[tuple[Point, float]] = []
+    for point in [*rightwards, *leftwards]:
+        low, high = point.reach
+        spanned = [other.y for other in points if low <= other.x <= high]
+        touched = [y for other, y in placed if other.reach[0] <= high and low <= other.reach[1]]
+        height = min([y - LINE for y in (point.y, *spanned, *touched)])
+        placed.append((point, max(TOP, height)))
+    return {point.name: height for point, height in placed}
+
+
+def few(names: Sequence[str], always: str | None) -> list[str]:
+    """At most MOST of the names, evenly chosen, and `always` in any case."""
+    last = len(names) - 1
+    chosen = names if last < MOST else [names[round(i * last / (MOST - 1))] for i in range(MOST)]
+    return [*chosen, *([always] if always and always not in chosen else [])]

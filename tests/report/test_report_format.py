@@ -1,0 +1,87 @@
+"""Numbers as text; the examples in the docstrings are the specification."""
+
+import doctest
+from itertools import pairwise
+from math import inf, nan
+
+import pytest
+
+from convblocks.records import Interval
+from convblocks.report import format as fmt
+from convblocks.report import markdown, names, scales
+
+
+@pytest.mark.parametrize("module", [fmt, scales, markdown], ids=lambda module: module.__name__)
+def test_examples_in_docstrings(module):
+    failures, tried = doctest.testmod(module)
+    assert tried
+    assert not failures
+
+
+@pytest.mark.parametrize("number", [None, nan])
+@pytest.mark.parametrize(
+    "write",
+    [fmt.percent, fmt.points, fmt.significant, fmt.count, fmt.size, fmt.milliseconds, fmt.seconds],
+)
+def test_what_is_no_number_reads_as_missing(write, number):
+    assert write(number) == fmt.MISSING
+
+
+@pytest.mark.parametrize("write", [fmt.percent, fmt.points, fmt.count, fmt.size])
+def test_infinite_amounts_read_as_missing(write):
+    assert write(inf) == fmt.MISSING
+
+
+def test_one_seed_has_no_interval_whatever_its_ends():
+    assert fmt.accuracy(Interval(0.5, 0.0, 1.0), 1) == "50.0 [n/a: one seed]"
+    assert fmt.difference(Interval(-0.5, nan, nan), 1) == "−50.0 [n/a: one seed]"
+
+
+def test_ends_that_are_unknown_with_several_seeds_read_as_missing():
+    assert fmt.accuracy(Interval(0.5, nan, nan), 2) == "50.0 [—, —]"
+
+
+@pytest.mark.parametrize(
+    ("number", "text"),
+    [
+        (9.999, "10.0"),
+        (0.0009999, "0.00100"),
+        (99_999, "1.00×10⁵"),
+        (99_949, "99900"),
+        (123_456, "1.23×10⁵"),
+        (-1.5, "−1.50"),
+        (0, "0"),
+        (-inf, "−∞"),
+    ],
+)
+def test_significant_digits_at_the_edges(number, text):
+    assert fmt.significant(number) == text
+
+
+def test_counts_round_up_into_the_next_prefix():
+    assert [fmt.count(n).replace("\xa0", " ") for n in (0, 999, 1000, 999_499, 999_500, 9_999_999)] == [
+        "0",
+        "999",
+        "1.00 k",
+        "999 k",
+        "1.00 M",
+        "10.0 M",
+    ]
+
+
+def test_names_stand_apart_and_above_their_points():
+    points = [names.Point(f"residual-{i}-d8", 0.05 + 0.02 * i, 0.5 - 0.01 * i) for i in range(4)]
+    stand = names.heights(points)
+    assert all(stand[point.name] < point.y for point in points)
+    found = sorted(stand.values())
+    assert all(b - a >= names.LINE - 1e-9 for a, b in pairwise(found))
+    assert min(stand, key=lambda name: stand[name]) == points[0].name  # the outermost is the highest
+
+
+def test_few_names_keep_the_ends_and_the_one_asked_for():
+    chosen = names.few([str(n) for n in range(30)], "17")
+    assert (chosen[0], chosen[names.MOST - 1]) == ("0", "29")
+    assert "17" in chosen
+    assert len(chosen) <= names.MOST + 1
+    assert names.few(["a", "b"], "a") == ["a", "b"]
+    assert names.few([], None) == []
