@@ -7,7 +7,7 @@
     Summary   the statistics and the recommendation                     summary.json
 
 Everything measured with a clock lives in fields named ``timing`` or in `Latency`; all else
-repeats bit for bit on the same machine with the same thread count.
+repeats bit for bit on the same machine with the same thread count. JSON has no NaN: what is not finite is None.
 """
 
 from typing import Literal
@@ -49,6 +49,7 @@ class Study(Struct, frozen=True, kw_only=True):
     """One question put to one data set."""
 
     name: str
+    folder: str = ""  # as it was given, relative to where the command ran
     command: str
     started: str  # ISO 8601, UTC
     data: DataCard
@@ -85,15 +86,19 @@ class Design(Struct, frozen=True, kw_only=True):
     receptive_field: tuple[
         Axis | Literal["all"] | None, ...
     ]  # of the body's output, per spatial axis; None: unknown
-    gradient_norms: tuple[float, ...]  # ‖∂loss/∂weight‖ of each main-path convolution at initialisation
+    gradient_norms: tuple[
+        float | None, ...
+    ]  # None: not finite; ‖∂loss/∂weight‖ of each main-path convolution at initialisation
     unknown_ops: tuple[str, ...] = ()  # if any, macs and activations are lower bounds
     problem: str = ""  # why it could not be matched and was not trained; "" if it was
 
     @property
     def gradient_ratio(self) -> float:
-        """Gradient norm of the first over that of the last convolution at initialisation."""
-        last = self.gradient_norms[-1] if self.gradient_norms else 0.0
-        return self.gradient_norms[0] / last if last else float("nan")
+        """Gradient norm of the first over that of the last convolution at initialisation; nan if there is none."""
+        first, last = (
+            (self.gradient_norms[0], self.gradient_norms[-1]) if self.gradient_norms else (None, None)
+        )
+        return first / last if first is not None and last else float("nan")
 
     @property
     def label(self) -> str:
@@ -104,7 +109,7 @@ class Design(Struct, frozen=True, kw_only=True):
 class Epoch(Struct, frozen=True, kw_only=True):
     """One pass over the training data."""
 
-    train_loss: float
+    train_loss: float | None  # None: no longer finite
     train_accuracy: float  # on the training batches as they passed
     validation_accuracy: float
 
@@ -147,8 +152,8 @@ class Interval(Struct, frozen=True):
     """An estimate and its 95 % confidence interval."""
 
     estimate: float
-    low: float
-    high: float
+    low: float | None  # None where one seed tells nothing of the spread
+    high: float | None
 
 
 class Row(Struct, frozen=True, kw_only=True):
@@ -163,7 +168,7 @@ class Row(Struct, frozen=True, kw_only=True):
     test_difference: Interval | None
     verdict: str  # best | within noise | worse | unfinished
     train_accuracy: float  # last epoch, mean over seeds
-    train_loss: float
+    train_loss: float | None
     seconds_to_target: float | None  # median over the seeds that reached it
     reached: int  # how many seeds reached the target accuracy
     images_per_s: float  # training throughput, median

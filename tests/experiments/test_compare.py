@@ -222,6 +222,24 @@ def test_weights_that_were_changed_are_refused(few_digits, tmp_path):
         load(tmp_path, "simple-d4")
 
 
+def test_a_training_that_diverges_is_a_result_and_one_seed_a_warning(few_digits, tmp_path):
+    options = {
+        "depths": (4,),
+        "families": ("simple", "residual"),
+        "match": "none",
+        "out": tmp_path,
+        "seeds": 1,
+    }
+    folder = compare(str(few_digits), recipe=Recipe(epochs=3, learning_rate=1e12), **options)
+    runs = folder.runs()
+    assert all(run.failure.startswith("the loss became nan in epoch") for run in runs)
+    assert all(run.epochs[-1].train_loss is None for run in runs)
+    summary = folder.summary()
+    assert "one seed is no evidence" in summary.headline
+    assert "Stopped early" in summary.paragraphs[-1]
+    assert "n/a: one seed" in (tmp_path / "report.html").read_text()
+
+
 def test_the_records_are_plain_json(undisturbed):
     out, _ = undisturbed
     for line in (out / "runs.jsonl").read_text().splitlines():

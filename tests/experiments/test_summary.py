@@ -1,8 +1,10 @@
 """The recommendation: chosen by validation accuracy and cost, in words that the figures carry."""
 
+import msgspec
 from msgspec.structs import replace
 
 from convblocks.experiments.summary import summarise
+from convblocks.records import Run, Summary
 from tests.experiments.conftest import make_design, make_latency, make_run
 
 
@@ -11,7 +13,7 @@ def runs_of(design, *accuracies, **options):
 
 
 def text(summary):
-    return " ".join((summary.headline, *summary.paragraphs))
+    return " ".join((summary.headline, *summary.paragraphs)).replace("\N{NO-BREAK SPACE}", " ")
 
 
 def test_the_cheapest_of_the_equal_ones_is_recommended(study):
@@ -113,3 +115,16 @@ def test_seconds_to_the_target_and_the_pareto_front(study):
         "good-d8": True,
         "poor-d8": False,
     }
+
+
+def test_every_summary_survives_its_file(study):
+    """JSON has no NaN: one seed, a loss that became NaN and a design without a common seed must still read back."""
+    a, b, c = make_design("a"), make_design("b", norms=(1.0, None)), make_design("c")
+    lost = make_run(b, 0, 0.5, failure="the loss became nan in epoch 2")
+    lost = replace(lost, epochs=(lost.epochs[0], replace(lost.epochs[1], train_loss=None)))
+    runs = [make_run(a, 0, 0.98), lost, make_run(c, 1, 0.9)]
+    for kept in (runs[:1], runs[:2], runs):
+        summary = summarise(study, [a, b, c], kept, [])
+        assert msgspec.json.decode(msgspec.json.encode(summary), type=Summary) == summary
+        for run in kept:
+            assert msgspec.json.decode(msgspec.json.encode(run), type=Run) == run

@@ -6,6 +6,7 @@ from math import inf, nan
 import pytest
 from msgspec.structs import replace
 
+from convblocks.records import Interval
 from convblocks.report import charts, curves
 from convblocks.report.entries import collect, labels
 from convblocks.report.figures import UNFINISHED, figures
@@ -101,7 +102,10 @@ def test_steps_join_the_front_in_order_of_cost(records):
 
 
 def test_one_seed_draws_no_interval(records):
-    single = with_rows(records, seeds=1)
+    rows = tuple(
+        replace(row, seeds=1, test=Interval(row.test.estimate, None, None)) for row in records.summary.rows
+    )
+    single = Records(records.study, records.designs, records.runs, replace(records.summary, rows=rows))
     for record in data(drawn(single)["depth"][0]):
         assert record["least"] is record["most"] is None
     readings = [figure.reading for figure in figures(single.study, single.summary, entries_of(single))[:2]]

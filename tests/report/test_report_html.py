@@ -233,7 +233,9 @@ def test_what_was_left_out_is_told_with_its_reason(make):
 
 def test_one_seed_has_no_interval(make, records):
     rows = tuple(
-        replace(row, seeds=1, test=Interval(row.test.estimate, nan, nan), p_value=nan, test_difference=None)
+        replace(
+            row, seeds=1, test=Interval(row.test.estimate, None, None), p_value=None, test_difference=None
+        )
         for row in records.summary.rows
     )
     study = replace(records.study, seeds=(0,))
@@ -253,7 +255,7 @@ def test_odd_figures_never_read_as_nan(make):
         make_design("simple", gradient_norms=(), receptive_field=()),
     )
     rows = tuple(make_row(d, latency=None, images_per_s=0.0, p_value=nan, train_loss=nan) for d in designs)
-    unfinished = make_row(designs[0], test=Interval(nan, nan, nan), validation=Interval(nan, nan, nan))
+    unfinished = make_row(designs[0], test=Interval(nan, None, None), validation=Interval(nan, None, None))
     page = Page(render(make(designs=designs, runs=(), summary=make_summary((unfinished, *rows[1:])))))
     assert "nan" not in text_of(page)
     cells = {row[0].split()[0]: row for row in page.rows()}

@@ -6,8 +6,8 @@ from rich.table import Table
 from rich.text import Text
 
 from convblocks.experiments.store import RunFolder
-from convblocks.records import Design, Interval, Row, Summary
-from convblocks.report.format import count
+from convblocks.records import Design, Row, Summary
+from convblocks.report.format import accuracy, count, difference
 
 
 def print_result(folder: RunFolder) -> None:
@@ -55,21 +55,13 @@ def result_table(designs: list[Design], summary: Summary, *, wide: bool) -> Tabl
                 if wide
                 else ()
             ),
-            _interval(row.test),
-            _interval(row.test_difference, sign="+"),
+            accuracy(row.test),
+            difference(row.test_difference),
             f"{row.latency.median_ms:.3g}" if row.latency else "—",
             _verdict(row, summary),
             style="bold" if row.design == summary.recommended else None,
         )
     return table
-
-
-def _interval(found: Interval | None, sign: str = "") -> str:
-    """98.9 [98.0, 99.6], in percent or points."""
-    if found is None:
-        return "—"
-    mean, low, high = (f"{100 * x:{sign}.1f}" for x in (found.estimate, found.low, found.high))
-    return (f"{mean} [{low}, {high}]" if "nan" not in low else mean).replace("-", "−")
 
 
 def _verdict(row: Row, summary: Summary) -> str:

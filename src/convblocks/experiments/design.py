@@ -1,6 +1,7 @@
 """From a matched implementation to its record: cost, receptive field, gradient at the start, and its latency."""
 
 from collections.abc import Sequence
+from math import isfinite
 
 import numpy as np
 import torch
@@ -56,7 +57,12 @@ def _with_gradients(design: Design, dataset: Dataset, device: str) -> Design:
     chosen = np.random.default_rng(0).permutation(len(dataset.train.y))[:BATCH]
     x = torch.from_numpy(dataset.train.x[chosen]).to(device)
     norms = gradient_norms(module, x, torch.from_numpy(dataset.train.y[chosen]).to(device))
-    return replace(design, gradient_norms=tuple(n for path, n in norms.items() if path.startswith("stages.")))
+    return replace(
+        design,
+        gradient_norms=tuple(
+            norm if isfinite(norm) else None for path, norm in norms.items() if path.startswith("stages.")
+        ),
+    )
 
 
 def time_designs(designs: Sequence[Design], dataset: Dataset, threads: int, device: str) -> list[Latency]:

@@ -84,7 +84,7 @@ def resume(folder: RunFolder, asked: Study) -> Study:
     Raises RunError if the folder holds another study.
     """
     before = folder.study()
-    going_on = replace(asked, name=folder.path.name)
+    going_on = replace(asked, name=folder.path.name, folder=str(folder.path))
     if before is not None:
         for field, now in _question(asked).items():
             then = _question(before)[field]
@@ -115,7 +115,7 @@ def _digest(study: Study) -> str:
 
 
 def _shares(workers: int | None, threads: int | None, shape: tuple[int, ...], device: str) -> tuple[int, int]:
-    """Workers, and threads of each."""
+    """Workers, and threads of each: one thread each, since that trains more runs an hour (benchmarks/workers.json)."""
     cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
     threads = 1 if threads is None else whole("threads", threads, at_least=1)
     if workers is None:

@@ -15,7 +15,7 @@ designs equal to the best, and the cheapest of those is what we recommend: leavi
 
 from bisect import bisect_left
 from dataclasses import dataclass, replace
-from math import ceil, inf, isfinite, sqrt
+from math import ceil, inf, sqrt
 
 import numpy as np
 from scipy import stats
@@ -50,16 +50,16 @@ class Estimate:
         return (by_seed + by_example) ** 2 / parts if parts else inf
 
     def interval(self) -> Interval:
-        """The mean and its 95 % interval; nan ends with fewer than two seeds, which say nothing of the spread."""
+        """The mean and its 95 % interval; without ends for one seed, which says nothing of the spread."""
         if self.seeds < 2:
-            return Interval(self.mean, float("nan"), float("nan"))
+            return Interval(self.mean, None, None)
         reach = float(stats.t.ppf((1 + LEVEL) / 2, self.degrees)) * self.standard_error
         return Interval(self.mean, self.mean - reach, self.mean + reach)
 
-    def p_value(self) -> float:
-        """Two-sided, that the mean is 0; nan with fewer than two seeds."""
+    def p_value(self) -> float | None:
+        """Two-sided, that the mean is 0; None with fewer than two seeds."""
         if self.seeds < 2:
-            return float("nan")
+            return None
         if self.standard_error == 0:
             return 1.0 if self.mean == 0 else 0.0
         return float(2 * stats.t.sf(abs(self.mean) / self.standard_error, self.degrees))
@@ -77,12 +77,20 @@ def estimate(right: np.ndarray) -> Estimate:
     )
 
 
+def significant(difference: Estimate) -> bool:
+    """Whether seeds and examples alone would make such a difference less than once in 20 times."""
+    p_value = difference.p_value()
+    return p_value is not None and p_value < SIGNIFICANT
+
+
 def accuracy_interval(right: np.ndarray) -> Interval:
     """An accuracy's interval, kept within 0 and 1. With no error at all in n examples its lower end is 1 − 3 / n."""
     found = estimate(right).interval()
-    low = found.low
-    if found.estimate == 1 and isfinite(low):
-        low = 1 - 3 / right.shape[1]  # the rule of three (Hanley & Lippman-Hand 1983)
+    if found.low is None or found.high is None:
+        return found
+    low = (
+        1 - 3 / right.shape[1] if found.estimate == 1 else found.low
+    )  # rule of three (Hanley & Lippman-Hand 1983)
     return Interval(found.estimate, max(0.0, low), min(1.0, found.high))
 
 

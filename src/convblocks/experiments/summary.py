@@ -4,7 +4,7 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from convblocks.experiments.statistics import SIGNIFICANT, Estimate, accuracy_interval, estimate
+from convblocks.experiments.statistics import Estimate, accuracy_interval, estimate, significant
 from convblocks.experiments.words import Judged, headline, paragraphs
 from convblocks.records import Design, Latency, Row, Run, Study, Summary
 
@@ -36,7 +36,7 @@ def summarise(
     differences = {j.name: _paired(j, best, "validation") for j in judged if j is not best}
     for j in judged:
         j.difference = differences.get(j.name)
-        j.verdict = _verdict(j.difference) if j.difference else "best"
+        j.verdict = "best" if j is best else _verdict(j.difference)
     chosen = _cheapest([j for j in judged if j.verdict in ("best", "within noise")])
     can_tell = len(judged) > 1 and best.seeds > 1
     target = round(TARGET * float(best.validation.mean()), 3)
@@ -58,20 +58,20 @@ def _right(runs: Sequence[Run], field: str, examples: int) -> np.ndarray:
     return right
 
 
-def _paired(a: Judged, b: Judged, part: str) -> Estimate:
-    """a − b on the seeds that both have."""
+def _paired(a: Judged, b: Judged, part: str) -> Estimate | None:
+    """a − b on the seeds that both have; None if there are none."""
     common = [seed for seed in a.seed_numbers if seed in b.seed_numbers]
     if not common:
-        return Estimate(float("nan"), 0, 1, 0.0, 0.0)
+        return None
     rows_a = [a.seed_numbers.index(seed) for seed in common]
     rows_b = [b.seed_numbers.index(seed) for seed in common]
     return estimate(getattr(a, part)[rows_a] - getattr(b, part)[rows_b])
 
 
-def _verdict(difference: Estimate) -> str:
-    if difference.seeds < 2:
+def _verdict(difference: Estimate | None) -> str:
+    if difference is None or difference.seeds < 2:
         return "unfinished"
-    return "worse" if difference.p_value() < SIGNIFICANT else "within noise"
+    return "worse" if significant(difference) else "within noise"
 
 
 def _cheapest(judged: list[Judged]) -> Judged:
@@ -85,8 +85,9 @@ def _cheapest(judged: list[Judged]) -> Judged:
 
 
 def _row(j: Judged, best: Judged, target: float, judged: list[Judged]) -> Row:
+    losses = [loss for run in j.runs if (loss := run.epochs[-1].train_loss) is not None]
     seconds = [s for run in j.runs if (s := _seconds_to(run, target)) is not None]
-    behind = None if j is best else _paired(j, best, "test").interval()
+    behind = None if j is best else _paired(j, best, "test")
     return Row(
         design=j.name,
         seeds=j.seeds,
@@ -94,10 +95,10 @@ def _row(j: Judged, best: Judged, target: float, judged: list[Judged]) -> Row:
         validation_difference=j.difference.interval() if j.difference else None,
         p_value=j.difference.p_value() if j.difference else None,
         test=accuracy_interval(j.test),
-        test_difference=behind,
+        test_difference=behind.interval() if behind else None,
         verdict=j.verdict,
         train_accuracy=float(np.mean([run.epochs[-1].train_accuracy for run in j.runs])),
-        train_loss=float(np.mean([run.epochs[-1].train_loss for run in j.runs])),
+        train_loss=sum(losses) / len(losses) if len(losses) == j.seeds else None,
         seconds_to_target=float(np.median(seconds)) if seconds else None,
         reached=len(seconds),
         images_per_s=float(np.median([run.timing.images_per_s for run in j.runs])),

@@ -7,14 +7,16 @@ from math import isfinite
 import numpy as np
 
 from convblocks.experiments.statistics import (
-    SIGNIFICANT,
     Estimate,
     accuracy_interval,
     estimate,
     examples_needed,
     seeds_needed,
+    significant,
 )
-from convblocks.records import Design, Interval, Latency, Run, Study
+from convblocks.records import Design, Latency, Run, Study
+from convblocks.report.format import difference as points_with_ends
+from convblocks.report.format import percent
 
 
 @dataclass
@@ -83,18 +85,18 @@ def _why(best: Judged, chosen: Judged) -> str:
     unit = "a forward pass of one example" if chosen.latency else "one example"
     text = f"{chosen.name} takes {_cost(chosen)} for {unit}"
     if chosen is best:
-        text += f" and has the best validation accuracy, {_percent(best.accuracy)}."
+        text += f" and has the best validation accuracy, {percent(best.accuracy)}."
     else:
         assert chosen.difference is not None
         text += (
-            f", {best.name} {_cost(best)}. On validation data it gets {_percent(chosen.accuracy)} right, "
-            f"{best.name} {_percent(best.accuracy)}: a difference of {_points(chosen.difference.interval())} "
+            f", {best.name} {_cost(best)}. On validation data it gets {percent(chosen.accuracy)} right, "
+            f"{best.name} {percent(best.accuracy)}: a difference of {points_with_ends(chosen.difference.interval())} "
             "points, which seeds and examples alone can make."
         )
     test = accuracy_interval(chosen.test)
     return text + (
-        f" On the test data, which chose nothing, it gets {_percent(test.estimate)} right "
-        f"[{_percent(test.low)}, {_percent(test.high)}]. Intervals are 95 %, over seeds and examples."
+        f" On the test data, which chose nothing, it gets {percent(test.estimate)} right "
+        f"[{percent(test.low)}, {percent(test.high)}]. Intervals are 95 %, over seeds and examples."
     )
 
 
@@ -103,7 +105,9 @@ def _noise(judged: Sequence[Judged], best: Judged) -> str:
     worse = [j for j in _by_gap(judged) if j.verdict == "worse"]
     text = f"Within the noise of {best.name}: {', '.join(equal)}." if equal else ""
     if worse:
-        named = [f"{j.name} ({_points(j.difference.interval())} points)" for j in worse if j.difference]
+        named = [
+            f"{j.name} ({points_with_ends(j.difference.interval())} points)" for j in worse if j.difference
+        ]
         text += f" Significantly worse on validation data: {', '.join(named)}."
     return text.strip()
 
@@ -113,7 +117,7 @@ def _to_tell_apart(judged: Sequence[Judged], best: Judged) -> str:
     parts = []
     for j in [j for j in _by_gap(judged) if j.verdict == "within noise"][:3]:
         assert j.difference is not None
-        gap = f"{j.name} ({_points_of(abs(j.difference.mean))} points)"
+        gap = f"{j.name} ({percent(abs(j.difference.mean), unit=False)} points)"
         seeds, examples = seeds_needed(j.difference), examples_needed(j.difference)
         if seeds is not None:
             parts.append(f"{gap} about {seeds} seeds")
@@ -143,10 +147,10 @@ def _depth(judged: Sequence[Judged]) -> list[str]:
             pairs.append((shallow, deep, estimate(rows[0] - rows[1])))
     written, flat = [], []
     for shallow, deep, difference in pairs:
-        if difference.p_value() < SIGNIFICANT:
+        if significant(difference):
             written.append(_depth_changes(shallow, deep, difference))
         else:
-            flat.append(f"{deep.design.label} ({_points(difference.interval())} points)")
+            flat.append(f"{deep.design.label} ({points_with_ends(difference.interval())} points)")
     if flat:
         depths = sorted({j.design.stack_depth for j in judged})
         written.append(
@@ -159,14 +163,14 @@ def _depth_changes(shallow: Judged, deep: Judged, difference: Estimate) -> str:
     low, high = shallow.design.stack_depth, deep.design.stack_depth
     verb = "loses" if difference.mean < 0 else "gains"
     text = (
-        f"{shallow.design.label} {verb} {_points_of(abs(difference.mean))} points of validation accuracy from "
-        f"stack depth {low} to {high} ({_points(difference.interval())}, paired by seed)."
+        f"{shallow.design.label} {verb} {percent(abs(difference.mean), unit=False)} points of validation accuracy from "
+        f"stack depth {low} to {high} ({points_with_ends(difference.interval())}, paired by seed)."
     )
     trained = _train_difference(shallow, deep)
-    if difference.mean < 0 and trained.mean < 0 and trained.p_value() < SIGNIFICANT:
+    if difference.mean < 0 and trained.mean < 0 and significant(trained):
         text += (
             f" It does not overfit, it fails to train: its training accuracy falls as well, from "
-            f"{_percent(_trained(shallow))} to {_percent(_trained(deep))} (degradation, He et al. 2016)."
+            f"{percent(_trained(shallow))} to {percent(_trained(deep))} (degradation, He et al. 2016)."
         )
     first, last = shallow.design.gradient_ratio, deep.design.gradient_ratio
     if isfinite(first) and isfinite(last):
@@ -208,19 +212,3 @@ def _cost(j: Judged) -> str:
 
 def _times(ratio: float) -> str:
     return f"{ratio:,.0f} times" if ratio >= 100 else f"{ratio:.2g} times"
-
-
-def _percent(part: float) -> str:
-    return f"{100 * part:.1f} %" if isfinite(part) else "n/a"
-
-
-def _points_of(part: float) -> str:
-    return f"{100 * part:.1f}"
-
-
-def _points(interval: Interval) -> str:
-    """−0.6 [−1.5, 0.3], in percentage points."""
-    numbers = [
-        f"{100 * part:+.1f}".replace("-", "−") for part in (interval.estimate, interval.low, interval.high)
-    ]
-    return f"{numbers[0]} [{numbers[1]}, {numbers[2]}]"

@@ -6,7 +6,7 @@ be drawn (not finished, not finite) is left out here and told there.
 
 from collections.abc import Sequence
 from itertools import pairwise
-from math import exp, inf, isfinite, log
+from math import exp, inf, log
 
 import altair as alt
 
@@ -54,7 +54,7 @@ def timed(entries: Sequence[Entry]) -> bool:
 def test_span(study: Study, entries: Sequence[Entry]) -> Span:
     """The axis of all test accuracies."""
     rows = [entry.tested for entry in entries if entry.tested]
-    ends = [end for row in rows if row.seeds > 1 for end in (row.test.low, row.test.high)]
+    ends = [end for row in rows for end in (row.test.low, row.test.high) if end is not None]
     return error_span([row.test.estimate for row in rows], ends, study.data.test)
 
 
@@ -62,15 +62,15 @@ def _tested(entry: Entry, errors: Span) -> Record:
     """The test accuracy of an entry that has one."""
     row = entry.tested
     assert row is not None
-    sure = row.seeds > 1 and isfinite(row.test.low) and isfinite(row.test.high)
+    low, high = row.test.low, row.test.high
     return {
         "design": entry.design.name,
         "label": entry.design.label,
         "depth": entry.design.stack_depth,
         "error": errors.keep(1 - row.test.estimate),
-        "least": errors.keep(1 - row.test.high) if sure else None,
-        "most": errors.keep(1 - row.test.low) if sure else None,
-        "accuracy": fmt.accuracy(row.test, row.seeds),
+        "least": None if high is None else errors.keep(1 - high),
+        "most": None if low is None else errors.keep(1 - low),
+        "accuracy": fmt.accuracy(row.test),
     }
 
 

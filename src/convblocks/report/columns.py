@@ -109,7 +109,7 @@ def _test(entry: Entry) -> Cell:
         return Cell(NOT_TRAINED)
     parts = [fmt.percent(run.test_accuracy, unit=False) for run in entry.runs]
     seeds = "seeds " + " · ".join(parts) if 1 < len(parts) <= 10 else ""
-    return Cell(fmt.accuracy(row.test, row.seeds), seeds, row.test.estimate)
+    return Cell(fmt.accuracy(row.test), seeds, row.test.estimate)
 
 
 def _difference(entry: Entry) -> Cell:
@@ -118,10 +118,10 @@ def _difference(entry: Entry) -> Cell:
         return Cell(fmt.MISSING)
     if row.verdict == "best":
         return Cell("the best", value=0.0)
-    validation = fmt.difference(row.validation_difference, row.seeds)
+    validation = fmt.difference(row.validation_difference)
     value = row.test_difference.estimate if row.test_difference else None
     detail = "" if validation == fmt.MISSING else f"validation {validation}"
-    return Cell(fmt.difference(row.test_difference, row.seeds), detail, value)
+    return Cell(fmt.difference(row.test_difference), detail, value)
 
 
 def _verdict(entry: Entry) -> Cell:

@@ -37,7 +37,9 @@ def load_call(study: Study, summary: Summary) -> str:
     """The line of Python that loads the recommended design; empty without one."""
     if summary.recommended is None:
         return ""
-    folder, design = (json.dumps(s, ensure_ascii=False) for s in (f"runs/{study.name}", summary.recommended))
+    folder, design = (
+        json.dumps(s, ensure_ascii=False) for s in (study.folder or f"runs/{study.name}", summary.recommended)
+    )
     return f"convblocks.load({folder}, {design})"
 
 

@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 from math import ceil, isfinite
 from statistics import fmean
+from typing import TypeGuard
 
 import altair as alt
 
@@ -110,9 +111,9 @@ def norm_span(entries: Sequence[Entry]) -> Span | None:
     return Span(axis.low, axis.high, True) if axis.low > 0 else Span(min(norms) / 1.2, max(norms) * 1.2, True)
 
 
-def drawable(norm: float) -> bool:
+def drawable(norm: float | None) -> TypeGuard[float]:
     """Whether a logarithmic axis has a place for it."""
-    return isfinite(norm) and norm > 0
+    return norm is not None and isfinite(norm) and norm > 0
 
 
 def gradient_norms(entries: Sequence[Entry], depth: int, axis: Span) -> alt.LayerChart:

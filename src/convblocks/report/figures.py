@@ -118,7 +118,7 @@ def _range(entries: Sequence[Entry]) -> str:
 
 
 def _test(entry: Entry) -> str:
-    return fmt.accuracy(entry.tested.test, entry.tested.seeds) if entry.tested else fmt.MISSING
+    return fmt.accuracy(entry.tested.test) if entry.tested else fmt.MISSING
 
 
 def _depth(study: Study, entries: Sequence[Entry]) -> Figure:

@@ -41,35 +41,31 @@ def points(difference: float | None) -> str:
     return "0.0" if float(text) == 0 else text.replace("-", "−")
 
 
-def accuracy(interval: Interval, seeds: int) -> str:
-    """An accuracy and its interval in percent; `seeds` is how many runs are behind it.
+def accuracy(interval: Interval) -> str:
+    """An accuracy and its interval in percent.
 
-    >>> accuracy(Interval(0.974, 0.9612, 0.9849), 3)
+    >>> accuracy(Interval(0.974, 0.9612, 0.9849))
     '97.4 [96.1, 98.5]'
-    >>> accuracy(Interval(0.974, float("nan"), float("nan")), 1)
+    >>> accuracy(Interval(0.974, None, None))
     '97.4 [n/a: one seed]'
     """
-    estimate = percent(interval.estimate, unit=False)
-    if estimate == MISSING:
-        return MISSING
-    return f"{estimate} {_ends(percent(interval.low, unit=False), percent(interval.high, unit=False), seeds)}"
+    low, high = (percent(end, unit=False) for end in (interval.low, interval.high))
+    return f"{percent(interval.estimate, unit=False)} {_ends(low, high)}"
 
 
-def difference(interval: Interval | None, seeds: int) -> str:
+def difference(interval: Interval | None) -> str:
     """A difference of accuracies and its interval in percentage points.
 
-    >>> difference(Interval(-0.031, -0.05, -0.012), 3)
+    >>> difference(Interval(-0.031, -0.05, -0.012))
     '−3.1 [−5.0, −1.2]'
     """
-    if interval is None or not isfinite(interval.estimate):
+    if interval is None:
         return MISSING
-    return f"{points(interval.estimate)} {_ends(points(interval.low), points(interval.high), seeds)}"
+    return f"{points(interval.estimate)} {_ends(points(interval.low), points(interval.high))}"
 
 
-def _ends(low: str, high: str, seeds: int) -> str:
-    if seeds < 2:  # whatever the ends say: one run tells nothing of the spread
-        return f"[{ONE_SEED}]"
-    return f"[{low}, {high}]"
+def _ends(low: str, high: str) -> str:
+    return f"[{ONE_SEED}]" if MISSING in (low, high) else f"[{low}, {high}]"
 
 
 def significant(number: float | None, digits: int = 3) -> str:

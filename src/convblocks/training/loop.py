@@ -1,6 +1,7 @@
 """The training loop: a function of module, data, recipe and seed that repeats bit for bit."""
 
 from collections.abc import Callable, Iterator
+from math import isfinite
 from pathlib import Path
 from time import perf_counter
 
@@ -54,11 +55,11 @@ def train(
         loss, accuracy = _one_epoch(module, optimizer, data, recipe, seed, epoch, device)
         seconds = perf_counter() - started
         record = Epoch(
-            train_loss=loss,
+            train_loss=loss if isfinite(loss) else None,
             train_accuracy=accuracy,
             validation_accuracy=1 - len(evaluate(module, validation, device=device)) / len(validation.y),
         )
-        failure = "" if np.isfinite(loss) else f"the loss became {loss} in epoch {epoch + 1}"
+        failure = "" if isfinite(loss) else f"the loss became {loss} in epoch {epoch + 1}"
         progress = Progress((*progress.epochs, record), (*progress.epoch_s, seconds), failure)
         on_epoch(record)
         if checkpoint and perf_counter() - saved_at >= checkpoint_every_s:
