@@ -68,7 +68,7 @@ def main() -> None:
         "command": "python benchmarks/workers.py",
         "host": msgspec.to_builtins(describe_host()),
         "repeats": REPEATS,
-        "figures": [measure(8, 8), measure(56, 8), measure(8, 32)],
+        "figures": [measure(8, 8), measure(56, 8), measure(8, 16), measure(8, 32)],
     }
     text = json.dumps(found, indent=1, ensure_ascii=False)
     Path(__file__).with_suffix(".json").write_text(text + "\n")

@@ -109,3 +109,21 @@ def test_the_suite_finds_a_stride_in_each_convolution():
 def test_the_suite_finds_an_overwritten_input():
     with pytest.raises(AssertionError):
         _suite(_Overwrites).test_the_input_is_left_as_it_was()
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("family", [SimpleConvBlock, ResidualBlock, BottleneckBlock])
+def test_the_default_compiler_trains_it(family):
+    """Inductor, not only the graph capture that the suite checks."""
+    torch.manual_seed(0)
+    block = family(8, 16, stride=2)
+    x = torch.randn(4, 8, 9, 9)
+    expected = block(x)
+    expected.sum().backward()
+    gradients = [p.grad.clone() for p in block.parameters()]
+    block.zero_grad()
+    found = torch.compile(block)(x)
+    found.sum().backward()
+    torch.testing.assert_close(found, expected, rtol=1e-4, atol=1e-4)
+    for p, gradient in zip(block.parameters(), gradients, strict=True):
+        torch.testing.assert_close(p.grad, gradient, rtol=1e-3, atol=1e-3)

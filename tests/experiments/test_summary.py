@@ -44,7 +44,10 @@ def test_overlapping_latencies_are_a_tie_that_accuracy_decides(study):
     runs = runs_of(a, 0.98, 0.98, 0.985) + runs_of(b, 0.978, 0.98, 0.98)
     summary = summarise(study, [a, b], runs, [make_latency(a, 2.01), make_latency(b, 2.0)])
     assert summary.recommended == "a-d8"
-    assert summary.headline == "Use a-d8: the most accurate design, and none as accurate is cheaper."
+    assert (
+        summary.headline
+        == "Use a-d8: the most accurate design, and none within its noise is measurably cheaper."
+    )
 
 
 def test_test_accuracies_never_choose(study):

@@ -55,7 +55,7 @@ def plan(
         budget = default_budget(frame, found[0], match)
     else:
         whole("budget", budget, at_least=1)
-    workers, threads = _shares(workers, threads, shape, device)
+    workers, threads = _shares(workers, threads, device)
     study = Study(
         name="",
         command=command,
@@ -114,8 +114,8 @@ def _digest(study: Study) -> str:
     return hashlib.sha256(msgspec.json.encode(_question(study), order="sorted")).hexdigest()[:8]
 
 
-def _shares(workers: int | None, threads: int | None, shape: tuple[int, ...], device: str) -> tuple[int, int]:
-    """Workers, and threads of each: one thread each, since that trains more runs an hour (benchmarks/workers.json)."""
+def _shares(workers: int | None, threads: int | None, device: str) -> tuple[int, int]:
+    """Workers, and threads of each: one thread each unless asked, which trains more (benchmarks/workers.json)."""
     cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
     threads = 1 if threads is None else whole("threads", threads, at_least=1)
     if workers is None:

@@ -1,6 +1,7 @@
 """From records to the answer: one row a design, a recommendation, and the words for it."""
 
 from collections.abc import Sequence
+from dataclasses import replace
 
 import numpy as np
 
@@ -32,14 +33,11 @@ def summarise(
         return Summary(
             recommended=None, headline=none, paragraphs=(), rows=(), target_accuracy=None, cost="latency"
         )
-    best = min(judged, key=lambda j: (-round(float(j.validation.mean()), 12), j.cost))
-    differences = {j.name: _paired(j, best, "validation") for j in judged if j is not best}
-    for j in judged:
-        j.difference = differences.get(j.name)
-        j.verdict = "best" if j is best else _verdict(j.difference)
+    best = replace(min(judged, key=lambda j: (-round(j.accuracy, 12), j.cost)), verdict="best")
+    judged = [best if j.name == best.name else _against(best, j) for j in judged]
     chosen = _cheapest([j for j in judged if j.verdict in ("best", "within noise")])
     can_tell = len(judged) > 1 and best.seeds > 1
-    target = round(TARGET * float(best.validation.mean()), 3)
+    target = round(TARGET * best.accuracy, 3)
     return Summary(
         recommended=chosen.name if can_tell else None,
         headline=headline(judged, best, chosen if can_tell else None),
@@ -68,6 +66,11 @@ def _paired(a: Judged, b: Judged, part: str) -> Estimate | None:
     return estimate(getattr(a, part)[rows_a] - getattr(b, part)[rows_b])
 
 
+def _against(best: Judged, j: Judged) -> Judged:
+    difference = _paired(j, best, "validation")
+    return replace(j, difference=difference, verdict=_verdict(difference))
+
+
 def _verdict(difference: Estimate | None) -> str:
     if difference is None or difference.seeds < 2:
         return "unfinished"
@@ -81,7 +84,7 @@ def _cheapest(judged: list[Judged]) -> Judged:
         return lowest
     reach = lowest.latency.upper_ms
     tied = [j for j in judged if j.latency is not None and j.latency.lower_ms <= reach]
-    return max(tied, key=lambda j: (float(j.validation.mean()), -j.cost))
+    return max(tied, key=lambda j: (j.accuracy, -j.cost))
 
 
 def _row(j: Judged, best: Judged, target: float, judged: list[Judged]) -> Row:
@@ -105,8 +108,8 @@ def _row(j: Judged, best: Judged, target: float, judged: list[Judged]) -> Row:
         latency=j.latency,
         pareto=not any(
             other.cost <= j.cost
-            and other.validation.mean() >= j.validation.mean()
-            and (other.cost, other.validation.mean()) != (j.cost, j.validation.mean())
+            and other.accuracy >= j.accuracy
+            and (other.cost, other.accuracy) != (j.cost, j.accuracy)
             for other in judged
         ),
     )

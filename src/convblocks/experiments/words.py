@@ -19,9 +19,9 @@ from convblocks.report.format import difference as points_with_ends
 from convblocks.report.format import percent
 
 
-@dataclass
+@dataclass(frozen=True)
 class Judged:
-    """A design with all that is known of it."""
+    """A design with all that is known of it; `difference` and `verdict` once the best is known."""
 
     design: Design
     runs: Sequence[Run]
@@ -60,7 +60,9 @@ def headline(judged: Sequence[Judged], best: Judged, chosen: Judged | None) -> s
     if chosen is None:
         return f"{best.name} came out best, but one seed is no evidence: run again with --seeds 3 or more."
     if chosen is best:
-        return f"Use {chosen.name}: the most accurate design, and none as accurate is cheaper."
+        return (
+            f"Use {chosen.name}: the most accurate design, and none within its noise is measurably cheaper."
+        )
     return (
         f"Use {chosen.name}: the cheapest design that is not significantly worse than the best, {best.name}."
     )
