@@ -34,7 +34,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
         app(arguments, exit_on_error=False, print_error=False, result_action="return_value")
     except CycloptsError as error:
         first = " ".join(str(error).split())
-        errors.print(f"convblocks: {first} See convblocks --help.")
+        errors.print(f"convblocks: {first.rstrip('.')}. See convblocks --help.")
         sys.exit(REFUSED)
     except ConvblocksError as error:
         errors.print(f"convblocks: {' '.join(str(error).split())}")

@@ -7,7 +7,9 @@ from typing import Annotated
 
 from cyclopts import Parameter
 
-from convblocks.cli.parse import amount, names, numbers
+from convblocks.cli.parse import amount, names, numbers, whole
+
+Whole = Annotated[int, Parameter(converter=whole)]
 
 
 def compare(
@@ -18,22 +20,22 @@ def compare(
     families: str = "simple,residual,bottleneck",
     block_depths: str = "1,2,3,4,6",
     groups: str = "1",
-    stages: int | None = None,
+    stages: Whole | None = None,
     match: str = "macs",
     budget_macs: str | None = None,
     budget_params: str | None = None,
     budget_activations: str | None = None,
-    seeds: int = 3,
-    epochs: int = 15,
-    batch_size: int = 32,
+    seeds: Whole = 3,
+    epochs: Whole = 15,
+    batch_size: Whole = 32,
     learning_rate: float = 0.05,
     augment: str = "none",
-    image_size: int | None = None,
-    split_seed: int = 0,
+    image_size: Whole | None = None,
+    split_seed: Whole = 0,
     skip_broken: Annotated[bool, Parameter(negative=())] = False,
     out: Path | None = None,
-    workers: int | None = None,
-    threads: int | None = None,
+    workers: Whole | None = None,
+    threads: Whole | None = None,
     device: str = "cpu",
 ) -> None:
     """Train every implementation of a stack of convolutions at a matched budget, and recommend one.

@@ -1,5 +1,9 @@
 """Options that are lists or amounts."""
 
+from collections.abc import Sequence
+
+from cyclopts import Token
+
 from convblocks.errors import OptionError
 
 SUFFIXES = {"": 1, "k": 10**3, "m": 10**6, "g": 10**9}
@@ -24,6 +28,15 @@ def numbers(option: str, text: str) -> list[int]:
             option, text, "expected whole numbers of at least 1, separated by commas, e.g. 1,2,4"
         )
     return list(dict.fromkeys(found))
+
+
+def whole(_kind: object, tokens: Sequence[Token]) -> int:
+    """A whole number as typed; cyclopts by itself would round 1.5."""
+    text = tokens[0].value
+    try:
+        return int(text)
+    except ValueError:
+        raise OptionError(tokens[0].keyword or "", text, "expected a whole number") from None
 
 
 def amount(option: str, text: str) -> int:

@@ -10,6 +10,7 @@ import torch
 from convblocks.data import Dataset, load_dataset
 from convblocks.errors import OptionError, RunError
 from convblocks.experiments.design import describe, time_designs
+from convblocks.experiments.implementations import Frame, Implementation
 from convblocks.experiments.matching import solve
 from convblocks.experiments.plan import plan, resume
 from convblocks.experiments.pool import Job, run_all
@@ -90,18 +91,24 @@ def compare(
         command=command or shlex.join(["convblocks", *sys.argv[1:]]),
     )
     folder = RunFolder(out or Path("runs") / study.name)
-    with (
-        folder.locked(),
-        threads_of(study.threads),
-    ):  # the gradients at the start are taken here and must repeat too
-        study = resume(folder, study)
-        designs = folder.designs()
-        if not designs:
-            matched = [solve(frame, implementation, study.match, study.budget) for implementation in found]
-            designs = [describe(m, frame, dataset, device) for m in matched]
+    with threads_of(study.threads):  # the gradients at the start are taken here and must repeat too
+        designs = folder.designs() or _designs(study, frame, found, dataset, device)
+        with folder.locked():
+            study = resume(folder, study)
             folder.save_designs(designs)
-        _train_and_judge(folder, study, designs, dataset, recipe, device, watcher)
+            _train_and_judge(folder, study, designs, dataset, recipe, device, watcher)
     return folder
+
+
+def _designs(
+    study: Study, frame: Frame, found: Sequence[Implementation], dataset: Dataset, device: str
+) -> list[Design]:
+    matched = [solve(frame, implementation, study.match, study.budget) for implementation in found]
+    if all(m.problem for m in matched):
+        raise OptionError(
+            f"budget_{study.match}", study.budget, f"no design can meet it: {matched[0].problem}"
+        )
+    return [describe(m, frame, dataset, device) for m in matched]
 
 
 def _check_device(device: str) -> None:

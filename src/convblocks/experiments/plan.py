@@ -19,6 +19,8 @@ from convblocks.measure import describe_host
 from convblocks.records import Study
 from convblocks.training import Recipe
 
+MOST_SEEDS = 1000
+
 
 def plan(
     dataset: Dataset,
@@ -54,7 +56,7 @@ def plan(
     elif budget is None:
         budget = default_budget(frame, found[0], match)
     else:
-        whole("budget", budget, at_least=1)
+        whole("budget", budget, at_least=1, at_most=2**63 - 1)
     workers, threads = _shares(workers, threads, device)
     study = Study(
         name="",
@@ -69,7 +71,7 @@ def plan(
         notes=tuple(notes),
         match=match,
         budget=budget,
-        seeds=tuple(range(whole("seeds", seeds, at_least=1))),
+        seeds=tuple(range(whole("seeds", seeds, at_least=1, at_most=MOST_SEEDS))),
         recipe=msgspec.to_builtins(recipe),
         threads=threads,
         workers=workers,

@@ -54,7 +54,7 @@ class Estimate:
         if self.seeds < 2:
             return Interval(self.mean, None, None)
         reach = float(stats.t.ppf((1 + LEVEL) / 2, self.degrees)) * self.standard_error
-        return Interval(self.mean, self.mean - reach, self.mean + reach)
+        return Interval(self.mean, max(-1.0, self.mean - reach), min(1.0, self.mean + reach))
 
     def p_value(self) -> float | None:
         """Two-sided, that the mean is 0; None with fewer than two seeds."""

@@ -90,10 +90,12 @@ def _why(best: Judged, chosen: Judged) -> str:
         text += f" and has the best validation accuracy, {percent(best.accuracy)}."
     else:
         assert chosen.difference is not None
+        gap = chosen.difference.interval()
+        assert gap.low is not None
         text += (
             f", {best.name} {_cost(best)}. On validation data it gets {percent(chosen.accuracy)} right, "
-            f"{best.name} {percent(best.accuracy)}: a difference of {points_with_ends(chosen.difference.interval())} "
-            "points, which seeds and examples alone can make."
+            f"{best.name} {percent(best.accuracy)}: a difference of {points_with_ends(gap)} points, which seeds and "
+            f"examples alone can make; at worst it is {percent(-gap.low, unit=False)} points behind."
         )
     test = accuracy_interval(chosen.test)
     return text + (

@@ -9,9 +9,11 @@ PerAxis = int | Sequence[int]
 """One number for all spatial axes, or one for each."""
 
 
-def whole(option: str, value: object, *, at_least: int, hint: str = "") -> int:
-    """`value` as an int of at least `at_least`, or OptionError ending in `hint`."""
+def whole(option: str, value: object, *, at_least: int, at_most: int = 2**31 - 1, hint: str = "") -> int:
+    """`value` as an int from `at_least` to `at_most`, or OptionError ending in `hint`."""
     if isinstance(value, int) and not isinstance(value, bool) and value >= at_least:
+        if value > at_most:
+            raise OptionError(option, value, f"expected a whole number of at most {at_most:,}{hint}")
         return value
     raise OptionError(option, value, f"expected a whole number of at least {at_least}{hint}")
 
