@@ -22,15 +22,21 @@ class OptionError(ConvblocksError):
 
     def __init__(self, option: str, given: object, expected: str):
         self.option, self.given, self.expected = option, given, expected
-        super().__init__(f"{option}={given!r}: {expected}")
+        super().__init__(option, given, expected)  # all of them, so that it survives the way from a worker
+
+    def __str__(self) -> str:
+        return f"{self.option}={self.given!r}: {self.expected}"
 
 
 class SpecError(ConvblocksError):
     """A description is wrong at `path`, e.g. ``stages[1].block.depth``."""
 
     def __init__(self, path: str, problem: str):
-        self.path = path
-        super().__init__(f"{path}: {problem}" if path else problem)
+        self.path, self.problem = path, problem
+        super().__init__(path, problem)
+
+    def __str__(self) -> str:
+        return f"{self.path}: {self.problem}" if self.path else self.problem
 
 
 class DataError(ConvblocksError):
@@ -49,4 +55,8 @@ class MissingExtra(ConvblocksError):
     """An optional package is missing; names the line that installs it."""
 
     def __init__(self, package: str, extra: str, purpose: str):
-        super().__init__(f"{purpose} needs {package}: pip install 'convblocks[{extra}]'")
+        self.package, self.extra, self.purpose = package, extra, purpose
+        super().__init__(package, extra, purpose)
+
+    def __str__(self) -> str:
+        return f"{self.purpose} needs {self.package}: pip install 'convblocks[{self.extra}]'"

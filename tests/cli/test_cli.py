@@ -150,6 +150,36 @@ def test_a_family_from_the_working_directory(tmp_path):
     assert again.stdout == found.stdout
 
 
+def test_a_family_that_fails_while_training_is_one_line(tmp_path):
+    (tmp_path / "mine.py").write_text(
+        "from torch import nn\n"
+        "class Block(nn.Conv2d):\n"
+        "    def __init__(self, in_channels, out_channels, *, stride=1, depth=1):\n"
+        "        super().__init__(in_channels, out_channels, 3, stride, 1)\n"
+        "    def forward(self, x):\n"
+        "        if len(x) == 32: raise RuntimeError('no\\nbatch of 32')\n"
+        "        return super().forward(x)\n"
+    )
+    options = [
+        "--families",
+        "mine:Block",
+        "--depth",
+        "1",
+        "--block-depths",
+        "1",
+        "--seeds",
+        "1",
+        "--match",
+        "none",
+    ]
+    found = run("compare", *options, "--out", "run", cwd=tmp_path)
+    assert found.returncode == 2
+    assert "Traceback" not in found.stderr
+    assert (
+        found.stderr.splitlines()[-1] == "convblocks: training block-1-d1 with seed 0 failed: no batch of 32"
+    )
+
+
 def test_a_run_folder_that_cannot_be_written(tmp_path):
     (tmp_path / "file").write_text("")
     assert "file" in refused("compare", "--out", "file", cwd=tmp_path)

@@ -62,6 +62,8 @@ def test_refusals():
         implementations((7,), 2, FAMILIES, (1,), (1,))
     with pytest.raises(SpecError, match="did you mean 'residual'"):
         implementations((8,), 2, ("residul",), (1,), (1,))
+    with pytest.raises(OptionError, match="two of them give designs called residualblock-2-d8; rename one"):
+        implementations((8,), 2, ("convblocks:ResidualBlock", "convblocks.blocks:ResidualBlock"), (2,), (1,))
     with pytest.raises(SpecError, match="no option depth"):
         implementations((8,), 2, ("convblocks.layers:ConvNormAct",), (1,), (1,))
 

@@ -1,5 +1,6 @@
 """Every way to fill a stack of D convolution layers: family × block depth × groups."""
 
+from collections import Counter
 from dataclasses import dataclass
 from math import log2
 
@@ -143,6 +144,11 @@ def implementations(
                         f"{family}: none of the block depths {', '.join(map(str, wanted))} "
                         f"fills the {share} layers of a stage at stack depth {depth}"
                     )
+    for name, count in Counter(i.name for i in found).items():
+        if count > 1:
+            raise OptionError(
+                "families", ",".join(families), f"two of them give designs called {name}; rename one class"
+            )
     return found, notes
 
 

@@ -31,6 +31,18 @@ class Trainer:
 
     def __call__(self, task: tuple[Design, int], report: Callable[[Epoch], None]) -> Run:
         design, seed = task
+        try:
+            return self._train(design, seed, report)
+        except (
+            RuntimeError,
+            ValueError,
+            TypeError,
+            MemoryError,
+        ) as error:  # a user's block may raise anything
+            reason = " ".join(str(error).split()) or type(error).__name__
+            raise RunError(f"training {design.name} with seed {seed} failed: {reason}") from error
+
+    def _train(self, design: Design, seed: int, report: Callable[[Epoch], None]) -> Run:
         store, data = RunFolder(self.folder), self.dataset
         module = start(design, seed, data.train)
         progress = train(

@@ -93,7 +93,7 @@ class Network(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
                 meta_block(stage.block, channels, stage.out_channels, stride, self.dims)
             except SpecError as error:
                 inside = f"{path}.{error.path}" if error.path == "stride" else f"{path}.block.{error.path}"
-                raise SpecError(inside.rstrip("."), str(error).removeprefix(f"{error.path}: ")) from error
+                raise SpecError(inside.rstrip("."), error.problem) from error
 
     def build(self) -> ConvNet:
         """The module, with PyTorch's random weights; on the meta device under ``torch.device("meta")``."""
@@ -127,7 +127,7 @@ class Network(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
             path, cause = _path(str(error)), error.__cause__
             if isinstance(cause, SpecError):
                 inside = ".".join(filter(None, (path, cause.path)))
-                raise SpecError(inside, str(cause).removeprefix(f"{cause.path}: ")) from error
+                raise SpecError(inside, cause.problem) from error
             raise SpecError(path, str(error).partition(" - at ")[0].replace("`", "")) from error
 
     def to_toml(self) -> str:
