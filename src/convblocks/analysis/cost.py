@@ -6,7 +6,8 @@ from math import prod
 from torch import nn
 
 from convblocks.analysis.rules import CONVOLUTIONS, KNOWN, LINEAR, weight_of
-from convblocks.analysis.trace import Op, Shape, Trace, trace
+from convblocks.analysis.shapes import Shape
+from convblocks.analysis.trace import Op, Trace, trace
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,0 +1,147 @@
+"""The recorder: shapes against the meta kernels, modules left as they were, whatever they do."""
+
+import pytest
+import torch
+import torch.nn.functional as F
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from torch import nn
+
+from convblocks.analysis import trace
+from convblocks.analysis.shapes import SHAPES
+from convblocks.errors import TraceError
+from tests.networks.test_network_spec import network
+
+
+@settings(max_examples=300, deadline=None)
+@given(st.data())
+def test_the_convolution_formula_is_the_meta_kernel_s(data):
+    dims = data.draw(st.integers(1, 3))
+    groups, per_group, outputs = (data.draw(st.integers(1, 3)) for _ in range(3))
+    sizes = data.draw(st.tuples(*[st.integers(1, 12)] * dims))
+    kernel = data.draw(st.tuples(*[st.integers(1, 4)] * dims))
+    whole_or_each = st.integers(1, 3) | st.tuples(*[st.integers(1, 3)] * dims)
+    stride, dilation = data.draw(whole_or_each), data.draw(whole_or_each)
+    padding = data.draw(st.integers(0, 3) | st.tuples(*[st.integers(0, 3)] * dims))
+    convolve = {1: torch.conv1d, 2: torch.conv2d, 3: torch.conv3d}[dims]
+    x = torch.empty(2, groups * per_group, *sizes, device="meta")
+    weight = torch.empty(groups * outputs, per_group, *kernel, device="meta")
+    arguments = (x, weight, None, stride, padding, dilation, groups)
+    try:
+        expected = tuple(convolve(*arguments).shape)
+    except RuntimeError:
+        expected = None
+    found = SHAPES[convolve](*arguments)
+    assert found == expected
+
+
+def test_padding_in_words_is_left_to_torch():
+    x, weight = torch.empty(1, 2, 9, device="meta"), torch.empty(2, 2, 3, device="meta")
+    assert SHAPES[torch.conv1d](x, weight, None, 1, "same") is None
+
+
+CALLS = {
+    F.linear: lambda x: (x, torch.empty(5, x.shape[-1], device="meta")),
+    F.batch_norm: lambda x: (x, torch.empty(x.shape[1]), torch.empty(x.shape[1])),
+    F.layer_norm: lambda x: (x, x.shape[-1:]),
+    F.group_norm: lambda x: (x, 1),
+}
+
+
+@pytest.mark.parametrize("func", [f for f in SHAPES if "conv" not in f.__name__], ids=lambda f: f.__name__)
+@pytest.mark.parametrize("shape", [(2, 3, 4), (1, 3, 4, 5), (2, 3, 1, 1, 1)])
+def test_every_other_formula_is_the_real_op_s(func, shape):
+    x = torch.randn(shape)
+    arguments = CALLS.get(func, lambda x: (x,))(x)
+    real = [
+        torch.randn(a.shape).abs() if isinstance(a, torch.Tensor) and a is not x else a for a in arguments
+    ]
+    assert SHAPES[func](*real) == func(*real).shape
+
+
+def test_a_linear_layer_that_does_not_fit_is_left_to_torch_to_refuse():
+    with pytest.raises(TraceError, match="Linear cannot take an input of 3: "):
+        trace(nn.Linear(4, 2), (3,))
+
+
+def test_real_weights_are_neither_moved_nor_changed():
+    net = network().build().train()
+    before = {name: tensor.clone() for name, tensor in net.state_dict().items()}
+    seen = trace(net, (3, 8, 8))
+    assert seen.output.shape == (1, 5)
+    assert net.training
+    assert all(torch.equal(before[name], tensor) for name, tensor in net.state_dict().items())
+    with torch.device("meta"):
+        on_meta = network().build()
+    assert [op.name for op in trace(on_meta, (3, 8, 8)).ops] == [op.name for op in seen.ops]
+
+
+def test_ops_know_the_module_they_were_called_in():
+    seen = trace(network().build(), (3, 8, 8))
+    paths = [op.path for op in seen.ops if op.name == "conv2d"]
+    assert paths[:3] == ["stem.conv", "stages.0.0.main.0.conv", "stages.0.0.main.1.conv"]
+    assert {op.path for op in seen.ops if op.name == "__add__" or op.name == "add"} >= {
+        "stages.0.0",
+        "stages.1.0",
+    }
+
+
+class Awkward(nn.Module):
+    """A constant made on the way, a submodule used twice, dicts, in-place work, a branch on a shape."""
+
+    def __init__(self):
+        super().__init__()
+        self.conv = nn.Conv2d(2, 2, 3, padding=1)
+        self.register_buffer("scale", torch.tensor([2.0]))
+
+    def forward(self, x, weight=None):
+        ramp = torch.arange(x.shape[-1]).float()
+        x = self.conv(self.conv(x)) * self.scale + ramp
+        x[:, :1] += 1
+        parts = {"a": x, "b": x.relu_()}
+        if x.shape[-1] > 4 and weight is not None:
+            parts["b"] = parts["b"] * weight
+        return parts
+
+
+def test_modules_of_all_kinds_are_traced():
+    seen = trace(Awkward(), (2, 8, 8), (1, 8, 8))
+    assert [op.path for op in seen.ops if op.name == "conv2d"] == ["conv", "conv"]
+    assert len(seen.inputs) == 2
+    assert len(seen.outputs) == 2
+    reads = [value for op in seen.ops for value in op.inputs]
+    assert any(value.number == seen.inputs[1].number for value in reads)
+
+
+def test_an_integer_input():
+    seen = trace(nn.Embedding(10, 4), (7,), dtypes=[torch.int64])
+    assert seen.output.shape == (1, 7, 4)
+
+
+class Chooses(nn.Module):
+    def forward(self, x):
+        return x if x.sum() > 0 else -x
+
+
+@pytest.mark.parametrize(
+    ("module", "message"),
+    [
+        (Chooses(), "Chooses cannot take an input of 3×4×4: "),
+        (nn.Bilinear(2, 2, 2), "Bilinear cannot take an input of 3×4×4: "),
+    ],
+)
+def test_what_cannot_be_traced_is_one_line_and_leaves_no_hook(module, message):
+    with pytest.raises(TraceError, match=message) as caught:
+        trace(module, (3, 4, 4))
+    assert "\n" not in str(caught.value)
+    assert not nn.modules.module._global_forward_hooks
+    assert not nn.modules.module._global_forward_pre_hooks
+
+
+def test_what_is_no_tensor_is_refused():
+    class Counts(nn.Module):
+        def forward(self, x):
+            return x.shape[0]
+
+    with pytest.raises(TraceError, match="Counts gives a int; expected a tensor"):
+        trace(Counts(), (3,))
