@@ -115,3 +115,67 @@ def test_moved_axes_are_followed():
             return self.conv(x).transpose(2, 3).permute(0, 1, 3, 2)
 
     assert computed(Moved, 1, 9, 2) == ((1, 0, 0), (1, -2, 2))
+
+
+def _with(module, *more):
+    return nn.Sequential(nn.Conv1d(2, 4, 3, padding=1), module, *more)
+
+
+class _Do(nn.Module):
+    def __init__(self, work):
+        super().__init__()
+        self.work = work
+
+    def forward(self, x):
+        return self.work(x)
+
+
+MOVES = {
+    "transposed": lambda: _with(nn.ConvTranspose1d(4, 4, 4, 2, 1)),
+    "transposed dilated": lambda: _with(
+        nn.ConvTranspose1d(4, 4, 3, 3, 2, dilation=2), nn.Conv1d(4, 4, 3, padding=1)
+    ),
+    "nearest": lambda: _with(nn.Upsample(scale_factor=2), nn.Conv1d(4, 4, 3, padding=1)),
+    "linear": lambda: _with(nn.Upsample(scale_factor=3, mode="linear"), nn.Conv1d(4, 4, 3, 2, 1)),
+    "adaptive": lambda: _with(nn.AdaptiveAvgPool1d(12), nn.Conv1d(4, 4, 3, padding=1)),
+    "asymmetric padding": lambda: _with(nn.ConstantPad1d((3, 0), 0.0), nn.Conv1d(4, 4, 4)),
+    "channel shuffle": lambda: _with(
+        _Do(lambda x: x.view(-1, 2, 2, x.shape[-1]).transpose(1, 2).flatten(1, 2))
+    ),
+    "chunk and cat": lambda: _with(_Do(lambda x: torch.cat([x.chunk(2, 1)[0], x.chunk(2, 1)[1].relu()], 1))),
+    "sliced": lambda: _with(_Do(lambda x: x[:, :, 2::2] + x[..., 1:-1:2])),
+    "split along": lambda: _with(_Do(lambda x: x.split(12, dim=2)[1])),
+    "squeeze and excite": lambda: _with(_Do(lambda x: x * x.mean(-1, keepdim=True).sigmoid())),
+    "tokens and back": lambda: _with(_Do(lambda x: x.transpose(1, 2).flatten(0, 1).view(-1, 24, 4).transpose(1, 2))),
+        _Do(lambda x: x.transpose(1, 2).reshape(-1, 4, 6, 4).flatten(1, 2).transpose(1, 2))
+    ),
+    "batch and channels merged": lambda: _with(_Do(lambda x: x.reshape(-1, 1, x.shape[-1]).view_as(x))),
+    "attention": lambda: _with(_Do(lambda x: torch.softmax(x.transpose(1, 2) @ x, -1) @ x.transpose(1, 2))),
+}
+
+
+@pytest.mark.parametrize("make", MOVES.values(), ids=MOVES)
+def test_what_moves_an_axis_is_followed_as_nan_shows(make):
+    torch.manual_seed(0)
+    n = 24
+    (field,) = computed(make, 2, n, 1)
+    module = make().eval()
+    x = torch.randn(n, 2, n)
+    for i in range(n):
+        x[i, :, i] = float("nan")
+    with torch.no_grad():
+        out = torch.stack(
+            [module(part[None])[0] for part in x]
+        ).isnan()  # one by one: some views merge the batch
+    along = 1 if out.shape[-1] == 4 else 2
+    seen = out.any(3 - along).T
+    if field == "all":
+        assert seen.all()
+        return
+    step, lo, hi = field
+    for i, row in enumerate(seen):
+        if not (0 <= step * i + lo and step * i + hi < n) and isinstance(module[1], nn.Upsample):
+            continue  # at the border torch reads one pixel more, with weight 0
+        reached = row.nonzero().flatten().tolist()
+        expected = [j for j in range(n) if step * i + lo <= j <= step * i + hi]
+        assert (reached[0], reached[-1]) == (expected[0], expected[-1])

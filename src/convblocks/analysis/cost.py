@@ -5,7 +5,7 @@ from math import prod
 
 from torch import nn
 
-from convblocks.analysis.rules import CONVOLUTIONS, KNOWN, LINEAR, weight_of
+from convblocks.analysis.rules import CONVOLUTIONS, KNOWN, LINEAR, MACS, TRANSPOSED
 from convblocks.analysis.shapes import Shape
 from convblocks.analysis.trace import Op, Trace, trace
 
@@ -34,19 +34,18 @@ class Cost:
 
 
 def macs(op: Op) -> int:
-    """Multiply-accumulates: each output element of a convolution or linear layer reads its part of the weight once."""
-    if op.name in CONVOLUTIONS or op.name in LINEAR:
-        return prod(op.outputs[0].shape) * prod(weight_of(op).shape[1:])
-    return 0
+    """Multiply-accumulates of an op; 0 for one without a rule, which `count` reports by name."""
+    rule = MACS.get(op.name)
+    return rule(op) if rule else 0
 
 
 def count(module: nn.Module, input_size: Shape, seen: Trace | None = None) -> Cost:
-    """Cost of a module on the meta device for one input of `input_size` (channels, *spatial)."""
+    """Cost of a module for one input of `input_size` (channels, *spatial)."""
     seen = seen or trace(module, input_size)
-    layers = [op for op in seen.ops if op.name in CONVOLUTIONS or op.name in LINEAR]
+    layers = [op for op in seen.ops if op.name in CONVOLUTIONS or op.name in TRANSPOSED or op.name in LINEAR]
     return Cost(
         params=sum(p.numel() for p in module.parameters()),
-        macs=sum(map(macs, layers)),
+        macs=sum(map(macs, seen.ops)),
         activations=sum(prod(op.outputs[0].shape) for op in layers),
-        unknown_ops=frozenset(op.name for op in seen.ops) - KNOWN,
+        unknown_ops=frozenset(op.name for op in seen.ops if op.name not in KNOWN),
     )

@@ -2,12 +2,14 @@
 
 from collections.abc import Sequence
 from math import isfinite
+from typing import Literal
 
 import numpy as np
 import torch
 from msgspec.structs import replace
 
 from convblocks.analysis import count, gradient_norms, receptive_field, trace
+from convblocks.analysis.receptive_field import Seen
 from convblocks.data import Dataset
 from convblocks.experiments.implementations import Frame
 from convblocks.experiments.matching import Matched
@@ -41,12 +43,20 @@ def describe(matched: Matched, frame: Frame, dataset: Dataset, device: str) -> D
         macs=cost.macs,
         activations=cost.activations,
         activation_bytes=cost.activations * BYTES,
-        receptive_field=receptive_field(trace(module.body(), shape)),
+        receptive_field=tuple(map(_in_whole_pixels, receptive_field(trace(module.body(), shape)))),
         gradient_norms=(),
         unknown_ops=tuple(sorted(cost.unknown_ops)),
         problem=matched.problem,
     )
     return _with_gradients(design, dataset, device)
+
+
+def _in_whole_pixels(seen: Seen) -> tuple[int, int, int] | Literal["all"] | None:
+    """A record's axis; one that up-samples has no whole step, which a record does not hold."""
+    if seen is None or seen == "all":
+        return seen
+    step, lo, hi = (int(part) for part in seen)
+    return (step, lo, hi) if (step, lo, hi) == seen else None
 
 
 def _with_gradients(design: Design, dataset: Dataset, device: str) -> Design:
