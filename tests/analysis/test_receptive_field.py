@@ -146,8 +146,8 @@ MOVES = {
     "sliced": lambda: _with(_Do(lambda x: x[:, :, 2::2] + x[..., 1:-1:2])),
     "split along": lambda: _with(_Do(lambda x: x.split(12, dim=2)[1])),
     "squeeze and excite": lambda: _with(_Do(lambda x: x * x.mean(-1, keepdim=True).sigmoid())),
-    "tokens and back": lambda: _with(_Do(lambda x: x.transpose(1, 2).flatten(0, 1).view(-1, 24, 4).transpose(1, 2))),
-        _Do(lambda x: x.transpose(1, 2).reshape(-1, 4, 6, 4).flatten(1, 2).transpose(1, 2))
+    "tokens and back": lambda: _with(
+        _Do(lambda x: x.transpose(1, 2).flatten(0, 1).view(-1, 24, 4).transpose(1, 2))
     ),
     "batch and channels merged": lambda: _with(_Do(lambda x: x.reshape(-1, 1, x.shape[-1]).view_as(x))),
     "attention": lambda: _with(_Do(lambda x: torch.softmax(x.transpose(1, 2) @ x, -1) @ x.transpose(1, 2))),
