@@ -36,7 +36,8 @@ def whole(_kind: object, tokens: Sequence[Token]) -> int:
     try:
         return int(text)
     except ValueError:
-        raise OptionError(tokens[0].keyword or "", text, "expected a whole number") from None
+        # a plain ValueError: cyclopts takes its first argument for the message
+        raise ValueError(f"{tokens[0].keyword}={text!r}: expected a whole number") from None
 
 
 def amount(option: str, text: str) -> int:
