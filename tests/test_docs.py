@@ -23,7 +23,7 @@ def test_examples_in_docstrings(module):
 def test_the_readme_s_python_example(tmp_path, monkeypatch, capsys):
     monkeypatch.chdir(tmp_path)
     (code,) = re.findall(r"```python\n(.*?)```", (ROOT / "README.md").read_text(), re.DOTALL)
-    names = {}
+    names = {"__name__": "__main__"}
     exec(code, names)  # noqa: S102 - our own README
     assert capsys.readouterr().out == "torch.Size([1, 128, 16, 16])\n"
     assert not names["model"].training

@@ -16,7 +16,7 @@ def data(n=96, seed=0):
     """Bright on the left, or on the right."""
     rng = np.random.default_rng(seed)
     y = rng.integers(0, 2, n)
-    x = rng.normal(size=(n, 1, 6, 6)).astype(np.float32)
+    x = rng.normal(size=(n, 3, 6, 6)).astype(np.float32)
     x[y == 1, :, :, :3] += 1
     x[y == 0, :, :, 3:] += 1
     return Split(x, y.astype(np.int64))
@@ -24,7 +24,7 @@ def data(n=96, seed=0):
 
 def net():
     torch.manual_seed(0)
-    layers = [nn.Conv2d(1, 8, 3, padding=1), nn.BatchNorm2d(8), nn.ReLU(), nn.Dropout(0.1)]
+    layers = [nn.Conv2d(3, 8, 3, padding=1), nn.BatchNorm2d(8), nn.ReLU(), nn.Dropout(0.1)]
     return nn.Sequential(*layers, nn.Flatten(), nn.Linear(288, 2))
 
 
@@ -106,7 +106,7 @@ def test_a_file_is_replaced_whole_or_not_at_all(tmp_path):
 def test_momentum_is_restored(tmp_path):
     module = net()
     optimizer = torch.optim.SGD(module.parameters(), lr=0.1, momentum=0.9)
-    module(torch.randn(8, 1, 6, 6)).sum().backward()
+    module(torch.randn(8, 3, 6, 6)).sum().backward()
     optimizer.step()
     path = tmp_path / "checkpoint.safetensors"
     save_checkpoint(path, module, optimizer, Progress())

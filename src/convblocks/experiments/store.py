@@ -9,7 +9,7 @@ import fcntl
 import os
 import shutil
 from collections.abc import Iterable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import TypeVar
 
@@ -95,7 +95,10 @@ class RunFolder:
 
     def drop_checkpoints(self) -> None:
         """Once all runs are done, nobody needs to go on from one."""
-        shutil.rmtree(self.path / "checkpoints", ignore_errors=True)
+        for design in self.designs():  # only files of our own: the folder may hold others
+            shutil.rmtree(self.path / "checkpoints" / design.name, ignore_errors=True)
+        with suppress(OSError):
+            (self.path / "checkpoints").rmdir()
 
     def save_page(self, name: str, text: str) -> Path:
         """A page for people, e.g. report.html."""

@@ -70,8 +70,9 @@ def load_checkpoint(path: Path, module: nn.Module, optimizer: torch.optim.Optimi
     module.load_state_dict(weights)
     state = optimizer.state_dict()
     parameters = dict(enumerate(p for group in optimizer.param_groups for p in group["params"]))
+    # in the parameter's own layout: fused SGD pairs elements by memory order
     state["state"] = {
-        i: {"momentum_buffer": tensors[f"momentum.{i}"].to(memory_format=torch.preserve_format)}
+        i: {"momentum_buffer": torch.empty_like(parameters[i]).detach().copy_(tensors[f"momentum.{i}"])}
         for i in parameters
         if f"momentum.{i}" in tensors
     }
