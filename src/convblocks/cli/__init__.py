@@ -29,7 +29,9 @@ def main(arguments: Sequence[str] | None = None) -> None:
     """Run a command; anything the user can mend is one line on stderr and exit status 2."""
     errors = Console(stderr=True, soft_wrap=True, highlight=False, markup=False)
     if (here := str(Path.cwd())) not in sys.path:
-        sys.path.insert(0, here)  # so that a family of one's own, my_blocks:MyBlock, is found
+        sys.path.append(
+            here
+        )  # so that a family of one's own, my_blocks:MyBlock, is found, and shadows nothing
     try:
         app(arguments, exit_on_error=False, print_error=False, result_action="return_value")
     except CycloptsError as error:

@@ -52,6 +52,7 @@ def run_all(
         return
     context = multiprocessing.get_context("spawn")
     reports = context.Queue()
+    others = set(multiprocessing.active_children())  # the caller's own, which are not ours to kill
     with _environment(job.threads):
         pool = ProcessPoolExecutor(min(workers, len(tasks)), context, _start_worker, (job, reports))
         try:
@@ -68,7 +69,7 @@ def run_all(
                 "a worker process died, perhaps for want of memory; run the same command to go on, with fewer --workers"
             ) from error
         finally:
-            for child in multiprocessing.active_children():
+            for child in set(multiprocessing.active_children()) - others:
                 child.kill()
             pool.shutdown(cancel_futures=True)
             reports.close()

@@ -5,6 +5,7 @@ from dataclasses import replace
 
 import numpy as np
 
+from convblocks.experiments.matching import TOLERANCE
 from convblocks.experiments.statistics import Estimate, accuracy_interval, estimate, significant
 from convblocks.experiments.words import Judged, headline, paragraphs
 from convblocks.records import Design, Latency, Row, Run, Study, Summary
@@ -80,10 +81,11 @@ def _verdict(difference: Estimate | None) -> str:
 def _cheapest(judged: list[Judged]) -> Judged:
     """The lowest cost; of those whose latency quartiles overlap with it, the one with the best validation accuracy."""
     lowest = min(judged, key=lambda j: j.cost)
-    if lowest.latency is None:
-        return lowest
-    reach = lowest.latency.upper_ms
-    tied = [j for j in judged if j.latency is not None and j.latency.lower_ms <= reach]
+    if lowest.latency is None:  # matched designs cost the same but for what matching tolerates
+        tied = [j for j in judged if j.cost <= lowest.cost * (1 + 2 * TOLERANCE)]
+    else:
+        reach = lowest.latency.upper_ms
+        tied = [j for j in judged if j.latency is not None and j.latency.lower_ms <= reach]
     return max(tied, key=lambda j: (j.accuracy, -j.cost))
 
 
