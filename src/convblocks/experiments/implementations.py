@@ -133,7 +133,7 @@ def implementations(
             if "depth" not in options:
                 raise SpecError("family", f"{family} has no option depth, which compare varies")
             wanted = (share,) if family in SEAMLESS else block_depths
-            for group in groups if "groups" in options else groups[:1]:
+            for group in groups if "groups" in options else (1,):
                 candidates = [
                     Implementation(family, d, group, depth, stages) for d in wanted if share % d == 0
                 ]
