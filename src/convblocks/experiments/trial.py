@@ -33,12 +33,7 @@ class Trainer:
         design, seed = task
         try:
             return self._train(design, seed, report)
-        except (
-            RuntimeError,
-            ValueError,
-            TypeError,
-            MemoryError,
-        ) as error:  # a user's block may raise anything
+        except Exception as error:  # a user's block may raise anything
             reason = " ".join(str(error).split()) or type(error).__name__
             raise RunError(f"training {design.name} with seed {seed} failed: {reason}") from error
 
