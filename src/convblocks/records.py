@@ -164,9 +164,10 @@ class Row(Struct, frozen=True, kw_only=True):
     validation: Interval
     validation_difference: Interval | None  # to the best design, paired; None for the best itself
     p_value: float | None  # of that difference, two-sided, one comparison
+    p_holm: float | None = None  # the same after Holm's correction for all comparisons with the best
     test: Interval
     test_difference: Interval | None
-    verdict: str  # best | within noise | worse | unfinished
+    verdict: str  # best | within noise | perhaps worse | worse | one seed | unfinished
     train_accuracy: float  # last epoch, mean over seeds
     train_loss: float | None
     seconds_to_target: float | None  # median over the seeds that reached it

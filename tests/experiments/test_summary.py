@@ -1,10 +1,11 @@
 """The recommendation: chosen by validation accuracy and cost, in words that the figures carry."""
 
 import msgspec
+import pytest
 from msgspec.structs import replace
 
 from convblocks.experiments.summary import summarise
-from convblocks.records import Run, Summary
+from convblocks.records import Interval, Run, Summary
 from tests.experiments.conftest import make_design, make_latency, make_run
 
 
@@ -35,8 +36,57 @@ def test_the_cheapest_of_the_equal_ones_is_recommended(study):
         summary.headline
         == "Use equal-d8: the cheapest design that is not significantly worse than the best, best-d8."
     )
-    assert "Significantly worse on validation data: worse-d8 (−1" in text(summary)
+    assert "Significantly worse on validation data, each tested alone at 95 %: worse-d8 (−1" in text(summary)
+    assert "After Holm's correction for 2 comparisons all of them remain significantly worse." in text(
+        summary
+    )
     assert "To tell them from best-d8 with 80 % power" in text(summary)
+    assert "validation examples instead of 400, and many seeds." in text(summary)
+
+
+def test_what_holm_s_correction_leaves_uncertain_is_said_and_not_chosen(study):
+    best, far, near = (make_design(name) for name in ("best", "far", "near"))
+    runs = (
+        runs_of(best, 0.95, 0.95, 0.955) + runs_of(far, 0.30, 0.31, 0.30) + runs_of(near, 0.935, 0.90, 0.92)
+    )
+    times = [make_latency(best, 3.0), make_latency(far, 1.0), make_latency(near, 1.0)]
+    summary = summarise(study, [best, far, near], runs, times)
+    rows = {row.design: row for row in summary.rows}
+    assert {name: row.verdict for name, row in rows.items()} == {
+        "best-d8": "best",
+        "far-d8": "worse",
+        "near-d8": "perhaps worse",
+    }
+    assert summary.recommended == "best-d8"
+    assert rows["near-d8"].p_value < 0.05 < rows["near-d8"].p_holm
+    assert rows["far-d8"].p_value < rows["far-d8"].p_holm < 0.05
+    assert rows["best-d8"].p_holm is None
+    assert "Among 3 equally good designs chance alone can make some look worse." in text(summary)
+    assert "for 2 comparisons there remain far-d8 significantly worse." in text(summary)
+
+
+def test_a_single_comparison_needs_no_correction(study):
+    best, near = make_design("best"), make_design("near")
+    runs = runs_of(best, 0.95, 0.95, 0.955) + runs_of(near, 0.915, 0.90, 0.91)
+    summary = summarise(study, [best, near], runs, [])
+    row = summary.rows[1]
+    assert row.p_holm == row.p_value < 0.05
+    assert row.verdict == "worse"
+    assert "Significantly worse on validation data: near-d8" in text(summary)
+    assert "Holm" not in text(summary)
+
+
+def test_no_difference_on_any_example_is_not_certainty(study):
+    best, same = make_design("best"), make_design("same")
+    runs = runs_of(best, 0.98, 0.98, 0.98)
+    summary = summarise(
+        study,
+        [best, same],
+        runs + [replace(run, design="same-d8") for run in runs],
+        [make_latency(best, 3.0), make_latency(same, 1.0)],
+    )
+    assert summary.rows[0].validation_difference == Interval(0.0, -3 / 400, 3 / 400)
+    assert (summary.rows[0].p_value, summary.rows[0].verdict) == (1.0, "within noise")
 
 
 def test_overlapping_latencies_are_a_tie_that_accuracy_decides(study):
@@ -71,6 +121,56 @@ def test_loss_of_trainability_is_told_from_overfitting(study):
     overfitted = summarise(study, [shallow, deep], base + runs_of(deep, 0.40, 0.35, 0.45, train=0.999), [])
     assert "plain loses" in text(overfitted)
     assert "fails to train" not in text(overfitted)
+    assert "It overfits more: its training accuracy does not fall, from 97.8 % to 99.9 %." in text(overfitted)
+
+
+@pytest.mark.parametrize(
+    ("trained", "said"),
+    [
+        ((0.98, 0.98, 0.98), "its training accuracy does not fall, from 98.0 % to 98.0 %"),
+        ((0.95, 0.95, 0.95), "It overfits more: its training accuracy falls by only 3.0 points"),
+        ((0.86, 0.88, 0.87), "It overfits more: its training accuracy falls by only 11.0 points"),
+        ((0.65, 0.66, 0.66), "Mostly it does not overfit, it fails to train"),
+        ((0.95, 0.80, 0.65), "changes by −18.0 [−55.3, +19.3] points"),  # more than half, but by chance
+        ((0.88, 0.84, 0.86), "too uncertain to tell a failure to train from overfitting"),  # less than half?
+    ],
+)
+def test_a_failure_to_train_needs_half_of_the_fall(study, trained, said):
+    """Validation accuracy falls by 30 points."""
+    shallow, deep = make_design("plain"), make_design("plain", 56)
+    runs = runs_of(shallow, 0.97, 0.97, 0.97, train=0.98)
+    for seed, (accuracy, train) in enumerate(zip((0.67, 0.66, 0.68), trained, strict=True)):
+        runs.append(make_run(deep, seed, accuracy, train=train))
+    words = text(summarise(study, [shallow, deep], runs, []))
+    assert said in words
+    assert ("fails to train" in words) == ("fails to train" in said)
+
+
+def test_each_design_s_own_depths_are_named(study):
+    """The deep plain stack could not be matched, so plain stops at 20 layers."""
+    designs = [make_design("plain", d) for d in (8, 20)] + [make_design("residual", d) for d in (8, 56)]
+    runs = [run for design in designs for run in runs_of(design, 0.98, 0.98, 0.975)]
+    words = text(summarise(study, designs, runs, []))
+    assert "No significant change from stack depth 8 to 20: plain (" in words
+    assert "No significant change from stack depth 8 to 56: residual (" in words
+
+
+def test_what_depth_changes_is_told_from_validation_data(study):
+    """Test data says the opposite: perfect at 56 layers, all wrong at 8."""
+    shallow, deep = make_design("plain"), make_design("plain", 56)
+    runs = [replace(r, test_errors=tuple(range(400))) for r in runs_of(shallow, 0.98, 0.98, 0.975)]
+    runs += [replace(r, test_errors=()) for r in runs_of(deep, 0.40, 0.35, 0.45)]
+    assert "plain loses 57.8 points of validation accuracy" in text(
+        summarise(study, [shallow, deep], runs, [])
+    )
+
+
+def test_the_pareto_front_is_drawn_from_validation_data(study):
+    slow, fast = make_design("slow"), make_design("fast")
+    runs = [replace(r, test_errors=(0, 1, 2, 3)) for r in runs_of(slow, 0.98, 0.98, 0.975)]
+    runs += [replace(r, test_errors=()) for r in runs_of(fast, 0.90, 0.91, 0.90)]
+    summary = summarise(study, [slow, fast], runs, [make_latency(slow, 2.0), make_latency(fast, 1.0)])
+    assert [row.pareto for row in summary.rows] == [True, True]  # by test accuracy fast beats slow in both
 
 
 def test_no_claim_of_degradation_where_there_is_none(study):
@@ -86,6 +186,13 @@ def test_one_seed_recommends_nothing(study):
     summary = summarise(study, [a, b], runs_of(a, 0.9) + runs_of(b, 0.8), [])
     assert summary.recommended is None
     assert "one seed is no evidence" in summary.headline
+    assert [row.verdict for row in summary.rows] == [
+        "best",
+        "unfinished",
+    ]  # two of its three seeds are to come
+    single = summarise(replace(study, seeds=(0,)), [a, b], runs_of(a, 0.9) + runs_of(b, 0.8), [])
+    assert [row.verdict for row in single.rows] == ["best", "one seed"]
+    assert [row.p_holm for row in single.rows] == [None, None]
 
 
 def test_nothing_finished(study):

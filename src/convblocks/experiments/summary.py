@@ -6,7 +6,14 @@ from dataclasses import replace
 import numpy as np
 
 from convblocks.experiments.matching import TOLERANCE
-from convblocks.experiments.statistics import Estimate, accuracy_interval, estimate, significant
+from convblocks.experiments.statistics import (
+    SIGNIFICANT,
+    Estimate,
+    accuracy_interval,
+    estimate,
+    holm,
+    significant,
+)
 from convblocks.experiments.words import Judged, headline, paragraphs
 from convblocks.records import Design, Latency, Row, Run, Study, Summary
 
@@ -35,7 +42,7 @@ def summarise(
             recommended=None, headline=none, paragraphs=(), rows=(), target_accuracy=None, cost="latency"
         )
     best = replace(min(judged, key=lambda j: (-round(j.accuracy, 12), j.cost)), verdict="best")
-    judged = [best if j.name == best.name else _against(best, j) for j in judged]
+    judged = _compared(judged, best, len(study.seeds))
     chosen = _cheapest([j for j in judged if j.verdict in ("best", "within noise")])
     can_tell = len(judged) > 1 and best.seeds > 1
     target = round(TARGET * best.accuracy, 3)
@@ -67,15 +74,32 @@ def _paired(a: Judged, b: Judged, part: str) -> Estimate | None:
     return estimate(getattr(a, part)[rows_a] - getattr(b, part)[rows_b])
 
 
-def _against(best: Judged, j: Judged) -> Judged:
-    difference = _paired(j, best, "validation")
-    return replace(j, difference=difference, verdict=_verdict(difference))
+def _compared(judged: list[Judged], best: Judged, planned: int) -> list[Judged]:
+    """Each with its difference to the best, and the verdict on that; `planned` is the study's number of seeds."""
+    differences = {j.name: _paired(j, best, "validation") for j in judged if j.name != best.name}
+    tested = {name: d for name, d in differences.items() if d and d.seeds > 1}
+    # a single comparison needs no correction
+    p_values = [d.tail_p_value() if len(tested) > 1 else d.p_value() for d in tested.values()]
+    adjusted = dict(zip(tested, holm([p for p in p_values if p is not None]), strict=True))
+    return [
+        best
+        if j.name == best.name
+        else replace(
+            j,
+            difference=differences[j.name],
+            p_holm=adjusted.get(j.name),
+            verdict=_verdict(differences[j.name], adjusted.get(j.name), planned),
+        )
+        for j in judged
+    ]
 
 
-def _verdict(difference: Estimate | None) -> str:
-    if difference is None or difference.seeds < 2:
-        return "unfinished"
-    return "worse" if significant(difference) else "within noise"
+def _verdict(difference: Estimate | None, p_holm: float | None, planned: int) -> str:
+    if difference is None or p_holm is None:
+        return "one seed" if planned == 1 else "unfinished"
+    if not significant(difference):
+        return "within noise"
+    return "worse" if p_holm < SIGNIFICANT else "perhaps worse"
 
 
 def _cheapest(judged: list[Judged]) -> Judged:
@@ -99,6 +123,7 @@ def _row(j: Judged, best: Judged, target: float, judged: list[Judged]) -> Row:
         validation=accuracy_interval(j.validation),
         validation_difference=j.difference.interval() if j.difference else None,
         p_value=j.difference.p_value() if j.difference else None,
+        p_holm=j.p_holm,
         test=accuracy_interval(j.test),
         test_difference=behind.interval() if behind else None,
         verdict=j.verdict,

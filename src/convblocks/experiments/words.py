@@ -1,7 +1,7 @@
 """The recommendation in words; says only what the figures show."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from math import isfinite
 
 import numpy as np
@@ -21,7 +21,7 @@ from convblocks.report.format import percent
 
 @dataclass(frozen=True)
 class Judged:
-    """A design with all that is known of it; `difference` and `verdict` once the best is known."""
+    """A design with all that is known of it; `difference` and what follows once the best is known."""
 
     design: Design
     runs: Sequence[Run]
@@ -29,6 +29,7 @@ class Judged:
     test: np.ndarray
     latency: Latency | None
     difference: Estimate | None = None  # to the best, on validation
+    p_holm: float | None = None  # of that difference, after Holm's correction
     verdict: str = ""
 
     @property
@@ -76,7 +77,7 @@ def paragraphs(
         _why(best, chosen) if chosen else "",
         _noise(judged, best),
         _to_tell_apart(judged, best),
-        *_depth(judged),
+        *_depth(judged, study.data.train),
         _failures(judged),
         _missing(study, judged),
     ]
@@ -106,14 +107,34 @@ def _why(best: Judged, chosen: Judged) -> str:
 
 def _noise(judged: Sequence[Judged], best: Judged) -> str:
     equal = [j.name for j in judged if j.verdict == "within noise"]
-    worse = [j for j in _by_gap(judged) if j.verdict == "worse"]
+    worse = [j for j in _by_gap(judged) if j.verdict in ("perhaps worse", "worse")]
     text = f"Within the noise of {best.name}: {', '.join(equal)}." if equal else ""
     if worse:
         named = [
             f"{j.name} ({points_with_ends(j.difference.interval())} points)" for j in worse if j.difference
         ]
-        text += f" Significantly worse on validation data: {', '.join(named)}."
+        alone = ", each tested alone at 95 %" if _comparisons(judged) > 1 else ""
+        text += (
+            f" Significantly worse on validation data{alone}: {', '.join(named)}. {_corrected(judged, worse)}"
+        )
     return text.strip()
+
+
+def _comparisons(judged: Sequence[Judged]) -> int:
+    return sum(j.p_holm is not None for j in judged)
+
+
+def _corrected(judged: Sequence[Judged], worse: Sequence[Judged]) -> str:
+    """Which of the worse ones are so whatever the number of comparisons."""
+    number = _comparisons(judged)
+    if number < 2:
+        return ""
+    sure = [j.name for j in worse if j.verdict == "worse"]
+    remain = "all of them remain" if len(sure) == len(worse) else f"there remain {', '.join(sure)}"
+    return (
+        f"Among {number + 1} equally good designs chance alone can make some look worse. After Holm's correction for "
+        f"{number} comparisons {remain if sure else 'none of them remains'} significantly worse."
+    )
 
 
 def _to_tell_apart(judged: Sequence[Judged], best: Judged) -> str:
@@ -126,7 +147,10 @@ def _to_tell_apart(judged: Sequence[Judged], best: Judged) -> str:
         if seeds is not None:
             parts.append(f"{gap} about {seeds} seeds")
         elif examples is not None:
-            parts.append(f"{gap} about {examples:,} validation examples instead of {j.difference.examples:,}")
+            parts.append(
+                f"{gap} about {examples:,} validation examples instead of "
+                f"{j.difference.examples:,}, and many seeds"
+            )
     if not parts:
         return ""
     return f"To tell them from {best.name} with 80 % power, if the gaps are real, it takes for {'; '.join(parts)}."
@@ -139,7 +163,7 @@ def _by_gap(judged: Sequence[Judged]) -> list[Judged]:
     )
 
 
-def _depth(judged: Sequence[Judged]) -> list[str]:
+def _depth(judged: Sequence[Judged], train: int) -> list[str]:
     """What a deeper stack changes, for each implementation that was trained at several depths."""
     pairs: list[tuple[Judged, Judged, Estimate]] = []
     for label in dict.fromkeys(j.design.label for j in judged):
@@ -149,33 +173,30 @@ def _depth(judged: Sequence[Judged]) -> list[str]:
         if shallow is not deep and len(common) > 1:
             rows = [j.validation[[j.seed_numbers.index(s) for s in common]] for j in (deep, shallow)]
             pairs.append((shallow, deep, estimate(rows[0] - rows[1])))
-    written, flat = [], []
+    written: list[str] = []
+    flat: dict[tuple[int, int], list[str]] = {}  # each implementation has depths of its own
     for shallow, deep, difference in pairs:
         if significant(difference):
-            written.append(_depth_changes(shallow, deep, difference))
+            written.append(_depth_changes(shallow, deep, difference, train))
         else:
-            flat.append(f"{deep.design.label} ({points_with_ends(difference.interval())} points)")
-    if flat:
-        depths = sorted({j.design.stack_depth for j in judged})
-        written.append(
-            f"No significant change from stack depth {depths[0]} to {depths[-1]}: {', '.join(flat)}."
-        )
-    return written
+            ends = (shallow.design.stack_depth, deep.design.stack_depth)
+            text = f"{deep.design.label} ({points_with_ends(difference.interval())} points)"
+            flat.setdefault(ends, []).append(text)
+    return written + [
+        f"No significant change from stack depth {low} to {high}: {', '.join(texts)}."
+        for (low, high), texts in sorted(flat.items())
+    ]
 
 
-def _depth_changes(shallow: Judged, deep: Judged, difference: Estimate) -> str:
+def _depth_changes(shallow: Judged, deep: Judged, difference: Estimate, train: int) -> str:
     low, high = shallow.design.stack_depth, deep.design.stack_depth
     verb = "loses" if difference.mean < 0 else "gains"
     text = (
         f"{shallow.design.label} {verb} {percent(abs(difference.mean), unit=False)} points of validation accuracy from "
         f"stack depth {low} to {high} ({points_with_ends(difference.interval())}, paired by seed)."
     )
-    trained = _train_difference(shallow, deep)
-    if difference.mean < 0 and trained.mean < 0 and significant(trained):
-        text += (
-            f" It does not overfit, it fails to train: its training accuracy falls as well, from "
-            f"{percent(_trained(shallow))} to {percent(_trained(deep))} (degradation, He et al. 2016)."
-        )
+    if difference.mean < 0:
+        text += _cause(difference, _train_difference(shallow, deep, train), _trained(shallow), _trained(deep))
     first, last = shallow.design.gradient_ratio, deep.design.gradient_ratio
     if isfinite(first) and isfinite(last):
         text += (
@@ -185,11 +206,34 @@ def _depth_changes(shallow: Judged, deep: Judged, difference: Estimate) -> str:
     return text
 
 
-def _train_difference(shallow: Judged, deep: Judged) -> Estimate:
-    """Of the last epoch's training accuracy, paired by seed."""
+def _cause(difference: Estimate, trained: Estimate, shallow: float, deep: float) -> str:
+    """Whether training accuracy falls with validation accuracy; half as far is the least that counts."""
+    change, half = trained.interval(), difference.mean / 2
+    assert change.low is not None
+    ends = f"from {percent(shallow)} to {percent(deep)}"
+    if significant(trained) and trained.mean <= half:
+        return (
+            f" Mostly it does not overfit, it fails to train: its training accuracy falls as well, {ends} "
+            "(degradation, He et al. 2016)."
+        )
+    if change.low > half:
+        falls = (
+            f"falls by only {percent(-trained.mean, unit=False)} points"
+            if trained.mean < 0
+            else "does not fall"
+        )
+        return f" It overfits more: its training accuracy {falls}, {ends}."
+    return (
+        f" Its training accuracy changes by {points_with_ends(change)} points, {ends}: too uncertain to tell a failure "
+        "to train from overfitting."
+    )
+
+
+def _train_difference(shallow: Judged, deep: Judged, train: int) -> Estimate:
+    """Of the last epoch's training accuracy, paired by seed; which examples were right is not kept."""
     by_seed = {run.seed: run.epochs[-1].train_accuracy for run in shallow.runs}
     gaps = [run.epochs[-1].train_accuracy - by_seed[run.seed] for run in deep.runs if run.seed in by_seed]
-    return estimate(np.array(gaps)[:, None])
+    return replace(estimate(np.array(gaps)[:, None]), examples=train)
 
 
 def _trained(j: Judged) -> float:
