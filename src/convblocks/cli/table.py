@@ -9,6 +9,12 @@ from convblocks.experiments.store import RunFolder
 from convblocks.records import Design, Row, Summary
 from convblocks.report.format import accuracy, count, difference
 
+LEGEND = (
+    "Intervals: 95 %, over seeds and examples. Δ best: test points behind the best on validation. "
+    "ms: one example, median. Equal MACs are not equal time. Perhaps worse: at 95 %, tested alone, as some of many "
+    "equal designs may be by chance; worse: after Holm's correction for that too."
+)
+
 
 def print_result(folder: RunFolder) -> None:
     """Print what a run folder found, and where its report is."""
@@ -17,14 +23,7 @@ def print_result(folder: RunFolder) -> None:
     console = Console(highlight=False, markup=False)
     if summary.rows:
         console.print(result_table(folder.designs(), summary, wide=console.width >= WIDE))
-        console.print(
-            Padding(
-                "Intervals: 95 %, over seeds and examples. Δ best: test points behind the best on validation. "
-                "ms: one example, median. Equal MACs are not equal time.",
-                (0, 0, 1, 0),
-            ),
-            style="dim",
-        )
+        console.print(Padding(LEGEND, (0, 0, 1, 0)), style="dim")
     console.print(Text(summary.headline, style="bold"))
     for paragraph in summary.paragraphs:
         console.print(Padding(paragraph, (1, 0, 0, 0)))

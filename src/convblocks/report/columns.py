@@ -11,7 +11,7 @@ from convblocks.records import Study, Summary
 from convblocks.report import format as fmt
 from convblocks.report.entries import Entry
 
-VERDICTS = ("best", "within noise", "worse", "unfinished")
+VERDICTS = ("best", "within noise", "perhaps worse", "worse", "one seed", "unfinished")
 NOT_TRAINED = "not trained"
 
 
@@ -127,7 +127,9 @@ def _difference(entry: Entry) -> Cell:
 def _verdict(entry: Entry) -> Cell:
     verdict = entry.row.verdict if entry.row else "unfinished"
     rank = VERDICTS.index(verdict) if verdict in VERDICTS else len(VERDICTS)
-    return Cell(verdict, fmt.p_value(entry.row.p_value) if entry.row else "", rank)
+    p_values = (entry.row.p_value, entry.row.p_holm) if entry.row else ()
+    told = [text for p in p_values if (text := fmt.p_value(p))]
+    return Cell(verdict, "; Holm ".join(told), rank)
 
 
 def _target(entry: Entry) -> Cell:
@@ -212,7 +214,10 @@ COLUMNS = (
     Column(
         "Verdict",
         "From the paired difference to the best on the validation examples: “within noise” if that could well be "
-        "chance, “worse” if not. p is how likely a difference at least this large is where there is none.",
+        "chance, “perhaps worse” if not, and “worse” if that holds after Holm's correction for the number of "
+        "comparisons too: among several equal designs, tested one by one at 95 %, some may look worse by chance. "
+        "p is how likely a difference at least this large is where there is none, tested alone and after Holm. "
+        "With “one seed” nothing is known of chance.",
         _verdict,
     ),
     Column(
