@@ -153,6 +153,7 @@ def make_row(design: Design, **changes: object) -> Row:
         "validation": Interval(accuracy, accuracy - 0.015, min(1.0, accuracy + 0.015)),
         "validation_difference": Interval(less, less - 0.012, less + 0.012) if less else None,
         "p_value": 0.0004 if less < -0.012 else 0.3,
+        "p_holm": 0.0036 if less < -0.012 else 1.0,
         "test": Interval(accuracy, accuracy - 0.016, min(1.0, accuracy + 0.016)),
         "test_difference": Interval(less, less - 0.014, less + 0.014) if less else None,
         "verdict": "worse" if less < -0.012 else "within noise",
@@ -173,7 +174,7 @@ def make_row(design: Design, **changes: object) -> Row:
         "pareto": design.name in ("simple-d8", "residual-4-d8", "residual-2-d8", "residual-2-d56"),
     }
     if not less:
-        fields |= {"verdict": "best", "p_value": None}
+        fields |= {"verdict": "best", "p_value": None, "p_holm": None}
     return Row(**{**fields, **changes})
 
 

@@ -203,6 +203,27 @@ def test_error_axis_is_logarithmic_only_where_errors_are_far_apart():
     assert far.keep(0.0) == far.low
 
 
+def test_no_error_at_all_stands_apart_from_one_error_and_is_labelled(records):
+    """One wrong answer in 3 seeds × 360 test examples, and none."""
+    rows = records.summary.rows
+    changed = {"residual-2-d56": 1.0, "residual-2-d8": 1 - 1 / 1080}
+    rows = tuple(
+        replace(row, test=Interval(changed.get(row.design, row.test.estimate), None, None)) for row in rows
+    )
+    part = Records(records.study, records.designs, records.runs, replace(records.summary, rows=rows))
+    spec = drawn(part)["depth"][0]
+    errors = {record["design"]: record["error"] for record in data(spec)}
+    assert errors["residual-2-d8"] == pytest.approx(1 / 1080)
+    assert errors["residual-2-d56"] == pytest.approx(errors["residual-2-d8"] / 2)
+    axis = spec["layer"][0]["encoding"]["y"]["axis"]
+    assert axis["values"][0] == errors["residual-2-d56"]
+    assert f"datum.value == {axis['values'][0]!r} ? '100.0" in axis["labelExpr"]
+    reading = figures(part.study, part.summary, entries_of(part))[1].reading
+    assert "no place for 100 %" in reading
+    usual = figures(records.study, records.summary, entries_of(records))[1]
+    assert "no place for 100 %" not in usual.reading
+
+
 @pytest.mark.parametrize("numbers", [[1.0], [0.0], [0.0, 0.0], [2.0, 2.0], [1e-9, 1e9], [-1.0, 1.0]])
 def test_a_span_always_has_an_extent_that_holds_its_numbers(numbers):
     found = span(numbers)

@@ -104,8 +104,20 @@ def test_cells_read_as_meant(page):
     assert row[8] == "2.4×10⁻⁷"
     assert row[9].startswith("38.1 [36.5, 39.7] seeds ")
     assert row[10] == "−59.5 [−60.9, −58.1] validation −59.5 [−60.7, −58.3]"
-    assert row[11:13] == ["worse p < 0.001", "— 0 of 3 seeds"]
+    assert row[11:13] == ["worse p < 0.001; Holm p = 0.004", "— 0 of 3 seeds"]
     assert row[14] == "2.54 (2.44–2.77)"
+
+
+def test_verdicts_are_defined_and_sort_from_the_best_to_what_is_not_known(make, page):
+    text = text_of(page)
+    verdicts = ("best", "within noise", "perhaps worse", "worse", "one seed", "unfinished")
+    for verdict in verdicts[1:5]:
+        assert f"“{verdict}”" in text
+    designs = tuple(make_design(f"residual-{i}") for i in range(100, 106))
+    rows = tuple(make_row(d, verdict=v, p_holm=None) for d, v in zip(designs, verdicts, strict=True))
+    shown = Page(render(make(designs=designs, runs=(), summary=make_summary(rows))))
+    ranks = [e["data-value"] for e in shown.all("td") if e["text"].split(" p <")[0] in verdicts]
+    assert ranks == ["0", "1", "2", "3", "4", "5"]
 
 
 def test_structure_for_those_who_do_not_see_it(page):

@@ -55,7 +55,7 @@ def test_span(study: Study, entries: Sequence[Entry]) -> Span:
     """The axis of all test accuracies."""
     rows = [entry.tested for entry in entries if entry.tested]
     ends = [end for row in rows for end in (row.test.low, row.test.high) if end is not None]
-    return error_span([row.test.estimate for row in rows], ends, study.data.test)
+    return error_span([row.test.estimate for row in rows], ends, study.data.test * len(study.seeds))
 
 
 def _tested(entry: Entry, errors: Span) -> Record:

@@ -30,7 +30,7 @@ MARKS = 6  # symbols along a line of gradient norms
 def curve_span(study: Study, entries: Sequence[Entry]) -> Span:
     """The axis of all validation accuracies during training."""
     passed = [epoch.validation_accuracy for e in entries for run in e.runs for epoch in run.epochs]
-    return error_span(passed, (), study.data.validation)
+    return error_span(passed, (), study.data.validation * len(study.seeds))
 
 
 def training_curves(study: Study, entries: Sequence[Entry], depth: int) -> alt.LayerChart:

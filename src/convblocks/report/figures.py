@@ -14,6 +14,7 @@ from convblocks.report import charts, curves
 from convblocks.report import format as fmt
 from convblocks.report.conditions import MATCHES
 from convblocks.report.entries import Entry, labels
+from convblocks.report.scales import Span
 
 UNFINISHED = "There is nothing to draw yet: no run has finished."
 Draw = Callable[[], alt.LayerChart]
@@ -67,7 +68,7 @@ def _cost(study: Study, summary: Summary, entries: Sequence[Entry]) -> Figure:
         "Up and to the left is better. Dashed steps join the designs that no other beats in both validation accuracy "
         f"and {MATCHES.get(summary.cost, summary.cost) or 'cost'}. {_bars(shown, 'Upright bars')}"
         f"{'Level bars are quartiles of the latency. ' if ms else ''}{_larger(shown)}"
-        f"{_scale_note(charts.test_span(study, entries).logarithmic)}"
+        f"{_scale_note(charts.test_span(study, entries))}"
     )
     numbers = f"The front: {_named(front, price)}. " if front else ""
     missing = [e.design.name for e in entries if e.tested and e.design.name not in spent]
@@ -94,10 +95,17 @@ def _bars(shown: Sequence[Entry], which: str) -> str:
     return "One seed gives no intervals. "
 
 
-def _scale_note(logarithmic: bool) -> str:
-    if not logarithmic:
+def _scale_note(errors: Span) -> str:
+    if not errors.logarithmic:
         return ""
-    return "The accuracy axis is logarithmic in the error: from 98 to 99 % is as far as from 60 to 80 %."
+    end = (
+        " It has no place for 100 %, which stands at its end as half an error would."
+        if errors.perfect
+        else ""
+    )
+    return (
+        f"The accuracy axis is logarithmic in the error: from 98 to 99 % is as far as from 60 to 80 %.{end}"
+    )
 
 
 def _named(entries: Sequence[Entry], price: dict[str, str]) -> str:
@@ -128,7 +136,7 @@ def _depth(study: Study, entries: Sequence[Entry]) -> Figure:
     title = "Accuracy against stack depth" if len(depths) != 1 else f"Accuracy at stack depth {depths[0]}"
     if not shown:
         return Figure(key, title, "", UNFINISHED)
-    reading = f"{_bars(shown, 'Bars')}{_scale_note(charts.test_span(study, entries).logarithmic)}"
+    reading = f"{_bars(shown, 'Bars')}{_scale_note(charts.test_span(study, entries))}"
     by_label = {label: [e for e in shown if e.design.label == label] for label in labels(shown)}
     changes = [
         f"{label} {fmt.percent(ends[0], unit=False)} → {fmt.percent(ends[1])}"
@@ -173,8 +181,8 @@ def _training(study: Study, entries: Sequence[Entry]) -> Figure:
     if not shown:
         return Figure(key, title, "", UNFINISHED)
     ways = {e.design.name: curves.mean_curve(e.runs) for e in shown}
-    logarithmic = curves.curve_span(study, entries).logarithmic
-    reading = f"Thick lines are means over seeds, thin ones single seeds. {_scale_note(logarithmic)}"
+    note = _scale_note(curves.curve_span(study, entries))
+    reading = f"Thick lines are means over seeds, thin ones single seeds. {note}"
     last = {name: way[-1] for name, way in ways.items()}
     worst, best = min(last, key=lambda n: last[n]), max(last, key=lambda n: last[n])
     numbers = (

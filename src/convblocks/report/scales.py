@@ -11,7 +11,7 @@ from math import ceil, floor, isfinite, log, log10
 
 import altair as alt
 
-from convblocks.report.format import significant
+from convblocks.report.format import percent, significant
 
 FAR = 5
 """From this ratio on, figures stand on a logarithmic axis."""
@@ -63,6 +63,7 @@ class Span:
     low: float
     high: float
     logarithmic: bool
+    perfect: bool = False  # errors: whether some are 0, which a logarithmic axis can only have at its end
 
     def ticks(self) -> list[float]:
         """Round numbers within the span."""
@@ -102,19 +103,22 @@ def span(numbers: Sequence[float], *, room: float = 0.08) -> Span:
     return Span(low - reach, high + reach, False)
 
 
-def error_span(accuracies: Sequence[float], ends: Sequence[float], examples: int) -> Span:
+def error_span(accuracies: Sequence[float], ends: Sequence[float], answers: int) -> Span:
     """An axis of errors (1 − accuracy) that holds the accuracies and, as far as sensible, their intervals' ends.
 
     Where the errors are far apart it is logarithmic: 99 from 98 % is as far as 80 from 60 %, and one bad design
-    does not press all good ones into a line. No error is drawn smaller than half an example.
+    does not press all good ones into a line. Of so many answers (all examples, each seed) half a one is the
+    smallest error drawn: it stands for none, and apart from one.
     """
-    least = 0.5 / max(1, examples)
+    least = 0.5 / max(1, answers)
     errors = [max(1 - accuracy, least) for accuracy in accuracies if isfinite(accuracy)]
     found = span(errors)
     reach = [max(1 - end, least) for end in ends if isfinite(end)]
     if found.logarithmic:
         low = max(min([*errors, *reach]), min(errors) / 3)
-        return Span(low / 1.1, min(1.0, max([*errors, *reach]) * 1.1), True)
+        perfect = min(errors) == least
+        high = min(1.0, max([*errors, *reach]) * 1.1)
+        return Span(least if perfect else low / 1.1, high, True, perfect)
     low, high = min([*errors, *reach]), max([*errors, *reach])
     room = 0.08 * (high - low) or 0.01
     return Span(max(-0.01, low - room), min(1.01, high + room), False)
@@ -126,7 +130,11 @@ PERCENT = "format(100 - 100 * datum.value, '.4~g') + '\N{NO-BREAK SPACE}%'"
 def accuracy_axis(errors: Span, title: str) -> alt.Axis:
     """Labels an axis of errors with the accuracies that they leave."""
     ticks = [tick for tick in errors.ticks() if 0 <= tick <= 1]
-    return alt.Axis(title=title, values=ticks, labelExpr=PERCENT, labelOverlap=True)
+    if not (errors.logarithmic and errors.perfect):
+        return alt.Axis(title=title, values=ticks, labelExpr=PERCENT, labelOverlap=True)
+    apart = [tick for tick in ticks if errors.part(tick) > 0.05]
+    label = f"datum.value == {errors.low!r} ? '{percent(1)}' : {PERCENT}"
+    return alt.Axis(title=title, values=[errors.low, *apart], labelExpr=label, labelOverlap=True)
 
 
 def log_ticks(low: float, high: float) -> list[float]:
@@ -136,7 +144,7 @@ def log_ticks(low: float, high: float) -> list[float]:
     [1.0, 2.0, 5.0, 10.0, 20.0]
     """
     decades = range(floor(log10(low)), ceil(log10(high)) + 1)
-    if log10(high / low) > 3:
+    if log10(high / low) > 3.5:
         every = ceil(len(decades) / 7)
         return [float(f"1e{n}") for n in decades[::every] if low <= float(f"1e{n}") <= high]
     ticks = [float(f"{first}e{n}") for n in decades for first in (1, 2, 5)]
