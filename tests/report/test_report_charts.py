@@ -224,6 +224,22 @@ def test_no_error_at_all_stands_apart_from_one_error_and_is_labelled(records):
     assert "no place for 100 %" not in usual.reading
 
 
+def test_a_mean_curve_with_one_error_stands_apart_from_100(make):
+    """Of three seeds one gets one of 359 wrong: their mean is a third of an error away from 100 %."""
+    design = make_design()
+    ends = (1.0, 1.0, 1 - 1 / 359)
+    runs = [make_run(design, seed) for seed in range(3)]
+    runs = [
+        replace(run, epochs=(*run.epochs, replace(run.epochs[-1], validation_accuracy=end)))
+        for run, end in zip(runs, ends, strict=True)
+    ]
+    records = make(designs=(design,), runs=tuple(runs), summary=make_summary((make_row(design),)))
+    (spec,) = drawn(records)["training"]
+    last = {r["seed"]: r["error"] for r in data(spec) if r["epoch"] == len(runs[0].epochs)}
+    assert last["mean"] == pytest.approx(1 / (3 * 359), rel=1e-3)
+    assert last["0"] < 0.6 * last["mean"]
+
+
 @pytest.mark.parametrize("numbers", [[1.0], [0.0], [0.0, 0.0], [2.0, 2.0], [1e-9, 1e9], [-1.0, 1.0]])
 def test_a_span_always_has_an_extent_that_holds_its_numbers(numbers):
     found = span(numbers)
