@@ -21,6 +21,7 @@ from convblocks.layers.check import one_of
 from convblocks.measure import threads_of
 from convblocks.records import Design, Epoch, Run, Study
 from convblocks.report.html import render_html
+from convblocks.report.markdown import render_markdown
 from convblocks.training import Recipe
 
 
@@ -158,7 +159,10 @@ def _train_and_judge(
 
 
 def write_report(folder: RunFolder) -> Path:
-    """Judge what the folder holds and write its summary and report.html. Raises RunError if it holds no study."""
+    """Judge what the folder holds and write its summary, report.md and report.html; returns the latter's path.
+
+    Raises RunError if it holds no study.
+    """
     study = folder.study()
     if study is None:
         raise RunError(
@@ -167,4 +171,5 @@ def write_report(folder: RunFolder) -> Path:
     designs, runs = folder.designs(), folder.runs()
     summary = summarise(study, designs, runs, folder.latencies())
     folder.save_summary(summary)
+    folder.save_page("report.md", render_markdown(study, designs, summary))
     return folder.save_page("report.html", render_html(study, designs, runs, summary))

@@ -1,6 +1,6 @@
 """The run folder: records as JSON lines, weights as safetensors, safe against a kill at any moment.
 
-runs/NAME/study.json, designs.jsonl, runs.jsonl, latency.jsonl, summary.json, report.html
+runs/NAME/study.json, designs.jsonl, runs.jsonl, latency.jsonl, summary.json, report.html, report.md
 runs/NAME/weights/DESIGN/SEED.safetensors
 runs/NAME/checkpoints/DESIGN/SEED.safetensors    until all runs are done
 """
@@ -17,8 +17,8 @@ import msgspec
 from msgspec import Struct
 
 from convblocks.errors import RunError
+from convblocks.files import write
 from convblocks.records import Design, Latency, Run, Study, Summary
-from convblocks.training.checkpoint import write
 
 Record = TypeVar("Record", bound=Struct)
 

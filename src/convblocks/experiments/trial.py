@@ -13,11 +13,11 @@ from safetensors.torch import load_file, save
 from convblocks.data import Dataset, Split
 from convblocks.errors import RunError
 from convblocks.experiments.store import RunFolder
+from convblocks.files import write
 from convblocks.layers import he_normal_
 from convblocks.networks import ConvNet, Network
 from convblocks.records import Design, Epoch, Run, RunTiming
 from convblocks.training import Recipe, evaluate, train
-from convblocks.training.checkpoint import write
 
 
 @dataclass(frozen=True)
