@@ -3,6 +3,7 @@
 runs/NAME/study.json, designs.jsonl, runs.jsonl, latency.jsonl, summary.json, report.html, report.md
 runs/NAME/weights/DESIGN/SEED.safetensors
 runs/NAME/checkpoints/DESIGN/SEED.safetensors    until all runs are done
+runs/NAME/.examples                              while workers train
 """
 
 import fcntl
@@ -92,6 +93,10 @@ class RunFolder:
 
     def checkpoint(self, design: str, seed: int) -> Path:
         return self.path / "checkpoints" / design / f"{seed}.safetensors"
+
+    @property
+    def examples(self) -> Path:
+        return self.path / ".examples"
 
     def drop_checkpoints(self) -> None:
         """Once all runs are done, nobody needs to go on from one."""
