@@ -134,7 +134,8 @@ def test_a_class_of_one_s_own(few_digits, tmp_path, monkeypatch):
     options = {"depths": 1, "families": f"{name}:Block", "block_depths": 1, "match": "none", "seeds": 1}
     options |= {"recipe": Recipe(epochs=1), "out": tmp_path / "run", "threads": 2, "workers": 1}
     study = compare(str(few_digits), **options).study()
-    threads = {line.split()[0]: int(line.split()[1]) for line in source.with_suffix(".threads").open()}
+    lines = source.with_suffix(".threads").read_text().splitlines()
+    threads = {line.split()[0]: int(line.split()[1]) for line in lines}
     assert len(threads) == 2  # this process, which traces and times, and the worker
     assert set(threads.values()) == {study.threads} == {2}
     with pytest.raises(
