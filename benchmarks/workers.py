@@ -20,6 +20,7 @@ from convblocks.experiments.design import describe
 from convblocks.experiments.implementations import Frame, implementations
 from convblocks.experiments.matching import default_budget, solve
 from convblocks.experiments.pool import Job, run_all
+from convblocks.experiments.shared import shared
 from convblocks.experiments.trial import Trainer
 from convblocks.measure import describe_host
 from convblocks.records import Design, Run
@@ -31,8 +32,8 @@ TASKS = 4
 def seconds(dataset: Dataset, designs: list[Design], workers: int, threads: int) -> float:
     """Training seconds from the first finished run to the last, so that starting workers does not count."""
     finished: list[float] = []
-    with tempfile.TemporaryDirectory() as folder:
-        trainer = Trainer(dataset, Recipe(epochs=2), Path(folder), "cpu")
+    with tempfile.TemporaryDirectory() as folder, shared(dataset, Path(folder, "examples")) as examples:
+        trainer = Trainer(examples, Recipe(epochs=2), Path(folder), "cpu")
         tasks = [(design, seed) for seed in range(workers + TASKS) for design in designs]
 
         def note(_task: tuple[Design, int], _run: Run) -> None:

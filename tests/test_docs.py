@@ -2,6 +2,8 @@
 
 import doctest
 import re
+import subprocess
+import sys
 from importlib import import_module
 from pathlib import Path
 
@@ -20,14 +22,26 @@ def test_examples_in_docstrings(module):
     assert found.failed == 0
 
 
-def test_the_readme_s_python_example(tmp_path, monkeypatch, capsys):
-    monkeypatch.chdir(tmp_path)
+def readme_example():
     (code,) = re.findall(r"```python\n(.*?)```", (ROOT / "README.md").read_text(), re.DOTALL)
-    names = {"__name__": "__main__"}
-    exec(code, names)  # noqa: S102 - our own README
+    return code
+
+
+def test_the_readme_s_python_example_as_a_worker_imports_it(capsys):
+    exec(readme_example(), {"__name__": "__mp_main__"})  # noqa: S102 - our own README
     assert capsys.readouterr().out == "torch.Size([1, 128, 16, 16])\n"
-    assert not names["model"].training
-    assert names["model"](torch.zeros(2, 1, 8, 8)).shape == (2, 10)
+
+
+@pytest.mark.slow
+def test_the_readme_s_python_example_as_a_script(tmp_path):
+    checks = ["not model.training", "model(torch.zeros(2, 1, 8, 8)).shape == (2, 10)"]
+    code = readme_example() + "".join(f"    assert {check}\n" for check in checks)  # still under the guard
+    (tmp_path / "example.py").write_text(code)
+    command = [sys.executable, "-W", "error", "example.py"]
+    found = subprocess.run(command, capture_output=True, text=True, cwd=tmp_path, check=False)
+    assert found.returncode == 0, found.stderr
+    assert set(found.stdout.splitlines()) == {"torch.Size([1, 128, 16, 16])"}  # once here, once a worker
+    assert len(list(tmp_path.glob("runs/*/report.html"))) == 1
 
 
 def test_the_readme_names_files_that_exist():

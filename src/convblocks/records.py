@@ -58,6 +58,7 @@ class Study(Struct, frozen=True, kw_only=True):
     families: tuple[str, ...] = ()
     block_depths: tuple[int, ...] = ()
     groups: tuple[int, ...] = ()
+    sources: dict[str, str] = {}  # package.module:Class → SHA-256 of its source file
     notes: tuple[str, ...] = ()  # implementations that the stack depth does not allow, in words
     match: str  # macs | params | activations | none
     budget: int | None  # in units of `match`

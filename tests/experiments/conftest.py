@@ -2,8 +2,10 @@
 
 import numpy as np
 import pytest
+from sklearn.datasets import load_digits
 
 from convblocks.records import DataCard, Design, Epoch, Host, Latency, Run, RunTiming, Study
+from tests.experiments.runs import finish
 
 EXAMPLES = 400
 
@@ -62,6 +64,22 @@ def make_latency(design, ms):
         lower_ms=0.98 * ms,
         upper_ms=1.02 * ms,
     )
+
+
+@pytest.fixture(scope="session")
+def few_digits(tmp_path_factory):
+    """Zeros to threes, 720 scans."""
+    x, y = load_digits(return_X_y=True)
+    path = tmp_path_factory.mktemp("data") / "few.npz"
+    np.savez(path, x=x[y < 4].reshape(-1, 8, 8).astype(np.float32), y=y[y < 4])
+    return path
+
+
+@pytest.fixture(scope="session")
+def undisturbed(few_digits, tmp_path_factory):
+    """Run folder and output of a compare that nothing happened to."""
+    out = tmp_path_factory.mktemp("runs") / "undisturbed"
+    return out, finish(few_digits, out)
 
 
 @pytest.fixture

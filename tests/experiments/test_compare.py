@@ -1,63 +1,17 @@
 """The main job on real images, end to end: repeatable to the bit, whatever happens to it."""
 
 import json
-import random
-import signal
-import subprocess
-import sys
-from hashlib import sha256
 
 import numpy as np
 import pytest
 import torch
 from msgspec.structs import replace
-from sklearn.datasets import load_digits
 
 from convblocks import Recipe, compare, load, load_dataset
 from convblocks.errors import OptionError, RunError
 from convblocks.experiments.compare import Watcher
 from convblocks.experiments.store import RunFolder
-from convblocks.records import RunTiming
-
-GRID = ["--depth", "4", "--depth", "8", "--block-depths", "1,2,4", "--seeds", "2", "--epochs", "3"]
-GRID += ["--budget-macs", "400k"]
-NO_TIMING = RunTiming(epoch_s=(), images_per_s=0.0)
-
-
-@pytest.fixture(scope="module")
-def few_digits(tmp_path_factory):
-    """Zeros to threes, 720 scans."""
-    x, y = load_digits(return_X_y=True)
-    path = tmp_path_factory.mktemp("data") / "few.npz"
-    np.savez(path, x=x[y < 4].reshape(-1, 8, 8).astype(np.float32), y=y[y < 4])
-    return path
-
-
-def start(data, out, *options):
-    command = [sys.executable, "-m", "convblocks", "compare", str(data), *GRID, "--out", str(out), *options]
-    return subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
-
-
-def finish(data, out, *options):
-    process = start(data, out, *options)
-    output, errors = process.communicate(timeout=300)
-    assert process.returncode == 0, errors
-    return output
-
-
-def result(out):
-    """All that must repeat: designs, runs without their timings, and the bits of the weights."""
-    folder = RunFolder(out)
-    runs = [replace(run, timing=NO_TIMING) for run in folder.runs()]
-    for run in runs:
-        assert sha256(folder.weights(run.design, run.seed).read_bytes()).hexdigest() == run.weights_sha256
-    return folder.designs(), runs
-
-
-@pytest.fixture(scope="module")
-def undisturbed(few_digits, tmp_path_factory):
-    out = tmp_path_factory.mktemp("runs") / "undisturbed"
-    return out, finish(few_digits, out)
+from tests.experiments.runs import finish, result
 
 
 def test_it_ends_with_a_table_a_recommendation_and_a_report(undisturbed):
@@ -81,6 +35,7 @@ def test_it_ends_with_a_table_a_recommendation_and_a_report(undisturbed):
     assert max(run.validation_accuracy for run in runs) > 0.9
     assert not (out / "checkpoints").exists()
     assert (out / "report.html").stat().st_size > 10_000
+    assert f"**{RunFolder(out).summary().headline}**" in (out / "report.md").read_text()
 
 
 def test_lines_of_output_fit_80_columns(undisturbed):
@@ -91,47 +46,6 @@ def test_lines_of_output_fit_80_columns(undisturbed):
 def test_one_worker_or_two_give_the_same_bits(undisturbed, few_digits, tmp_path):
     finish(few_digits, tmp_path / "one", "--workers", "1")
     assert result(tmp_path / "one") == result(undisturbed[0])
-
-
-def test_killed_at_ten_random_moments_it_ends_as_if_undisturbed(undisturbed, few_digits, tmp_path):
-    moments = random.Random(0)
-    kills, attempt = 0, 0
-    while kills < 10:
-        out = tmp_path / str(attempt)
-        process = start(few_digits, out)
-        try:
-            process.wait(timeout=moments.uniform(1.5, 8))
-        except subprocess.TimeoutExpired:
-            process.send_signal(signal.SIGKILL)
-            process.communicate()
-            kills += 1
-            finished = (out / "runs.jsonl").read_bytes() if (out / "runs.jsonl").exists() else b""
-            if kills == 10:
-                finish(few_digits, out)
-                kept = finished[: finished.rfind(b"\n") + 1]
-                assert (out / "runs.jsonl").read_bytes().startswith(kept)  # nothing finished was repeated
-        else:
-            process.communicate()
-            assert result(out) == result(undisturbed[0])
-            attempt += 1
-    assert result(out) == result(undisturbed[0])
-
-
-def test_ctrl_c_leaves_a_valid_report_and_the_same_command_goes_on(undisturbed, few_digits, tmp_path):
-    out = tmp_path / "run"
-    process = start(few_digits, out)
-    while not (out / "runs.jsonl").exists() or not (out / "runs.jsonl").read_bytes():
-        assert process.poll() is None
-    process.send_signal(signal.SIGINT)
-    _, errors = process.communicate(timeout=60)
-    assert process.returncode == 130
-    assert "Traceback" not in errors
-    assert "the same command goes on" in errors
-    assert 0 < len(RunFolder(out).runs()) < 16
-    assert "<html" in (out / "report.html").read_text()
-    assert RunFolder(out).summary().rows
-    finish(few_digits, out)
-    assert result(out) == result(undisturbed[0])
 
 
 def test_asking_again_trains_nothing(undisturbed, few_digits):
@@ -160,6 +74,9 @@ def test_more_seeds_are_added_to_those_there_are(undisturbed, few_digits, tmp_pa
         watcher = Counts()
         folder = compare(str(few_digits), seeds=seeds, watcher=watcher, **options)
         assert watcher.trained == expected
+        assert (f"seeds={seeds}" in folder.study().command) == (seeds != 3)  # the default is not told
+    compare(str(few_digits), seeds=2, **options)  # fewer seeds than there are
+    assert "seeds=" not in folder.study().command
     assert [run.seed for run in folder.runs()] == [0, 1, 2]
 
 
@@ -194,6 +111,55 @@ def test_load_takes_the_seed_that_validated_best(undisturbed):
     best = max(runs, key=lambda run: (run.validation_accuracy, -run.seed))
     ours, expected = load(out, "residual-2-d8"), load(out, "residual-2-d8", seed=best.seed)
     assert all(torch.equal(a, b) for a, b in zip(ours.parameters(), expected.parameters(), strict=True))
+
+
+BLOCK = """
+import os, pathlib, torch
+class Block(torch.nn.Conv2d):
+    def __init__(self, in_channels, out_channels, *, stride=1, depth=1):
+        super().__init__(in_channels, out_channels, 3, stride, 1)
+    def forward(self, x):
+        with pathlib.Path(__file__).with_suffix(".threads").open("a") as file:
+            print(os.getpid(), torch.get_num_threads(), file=file)
+        return super().forward(x)
+"""
+
+
+def test_a_class_of_one_s_own(few_digits, tmp_path, monkeypatch):
+    """Trains with the study's threads; other source, another study; loaded only if trusted."""
+    name = f"block_{tmp_path.parent.name.replace('-', '_')}"  # not imported before
+    source = tmp_path / f"{name}.py"
+    source.write_text(BLOCK)
+    monkeypatch.syspath_prepend(tmp_path)
+    options = {"depths": 1, "families": f"{name}:Block", "block_depths": 1, "match": "none", "seeds": 1}
+    options |= {"recipe": Recipe(epochs=1), "out": tmp_path / "run", "threads": 2, "workers": 1}
+    study = compare(str(few_digits), **options).study()
+    lines = source.with_suffix(".threads").read_text().splitlines()
+    threads = {line.split()[0]: int(line.split()[1]) for line in lines}
+    assert len(threads) == 2  # this process, which traces and times, and the worker
+    assert set(threads.values()) == {study.threads} == {2}
+    with pytest.raises(
+        RunError, match=rf"block-1-d1 imports {name}:Block and so runs .*pass trust_code=True"
+    ):
+        load(tmp_path / "run", "block-1-d1")
+    assert type(load(tmp_path / "run", "block-1-d1", trust_code=True).stages[0][0]).__module__ == name
+    source.write_text(BLOCK + "# another\n")
+    with pytest.raises(
+        RunError, match=rf"whose source file of {name}:Block is SHA-256 \w{{12}}… and not SHA-256 \w{{12}}…;"
+    ):
+        compare(str(few_digits), **options)
+
+
+def test_load_imports_nothing_on_its_way_to_a_refusal(undisturbed, tmp_path, monkeypatch):
+    """A record that hides the class in its network alone, below the block."""
+    (tmp_path / "evil.py").write_text("raise SystemExit('imported')")
+    monkeypatch.syspath_prepend(tmp_path)
+    designs = RunFolder(undisturbed[0]).designs()
+    network = json.loads(json.dumps(designs[0].network))
+    network["stages"][-1]["block"]["inner"] = [{"family": "evil:Block"}]
+    RunFolder(tmp_path).save_designs([replace(designs[0], network=network)])
+    with pytest.raises(RunError, match="imports evil:Block"):
+        load(tmp_path, designs[0].name)
 
 
 def test_load_says_what_there_is(undisturbed, tmp_path):
@@ -255,6 +221,9 @@ def test_the_records_are_plain_json(undisturbed):
         ({"match": "flops"}, "match='flops': expected macs, params, activations or none"),
         ({"depths": (0,)}, "depth=0"),
         ({"device": "tpu"}, "device='tpu'"),
+        ({"families": ()}, r"families=\(\): expected at least one"),
+        ({"block_depths": (0,)}, "block_depths=0"),
+        ({"groups": 0}, "groups=0"),
         (
             {"families": ("bottleneck",), "block_depths": (3,)},
             "no implementation is possible: bottleneck: none of",
@@ -264,6 +233,22 @@ def test_the_records_are_plain_json(undisturbed):
 def test_what_cannot_work_is_refused_before_any_work(options, message, tmp_path):
     with pytest.raises(OptionError, match=message):
         compare(out=tmp_path / "run", **options)
+    assert not (tmp_path / "run").exists()
+
+
+@pytest.mark.parametrize(
+    ("option", "value", "mend"),
+    [
+        ("image_size", 8, "size=8"),
+        ("split_seed", 1, "split_seed=1"),
+        ("skip_broken", True, "skip_broken=True"),
+    ],
+)
+def test_options_that_come_too_late_for_a_dataset(option, value, mend, tmp_path):
+    with pytest.raises(
+        OptionError, match=f"{option}={value}: comes too late for a Dataset; give {mend} to load_dataset"
+    ):
+        compare(load_dataset("digits"), out=tmp_path / "run", **{option: value})
     assert not (tmp_path / "run").exists()
 
 

@@ -5,6 +5,7 @@ import os
 import time
 
 import pytest
+import torch
 
 from convblocks.errors import RunError
 from convblocks.experiments.pool import Job, run_all
@@ -63,6 +64,17 @@ def test_results_and_reports_arrive_with_their_task():
     assert results == {1: 2, 2: 4, 3: 6}
     assert set(reports) <= {1, 2, 3}
     assert all(report == task + 0.5 for task, report in reports.items())
+
+
+def threads_here(task, report):
+    return torch.get_num_threads(), os.environ["OMP_NUM_THREADS"]
+
+
+@pytest.mark.parametrize("threads", [1, 2, 3])
+def test_a_worker_has_the_threads_it_was_given(threads):
+    results = {}
+    run_all(Job(threads_here, threads), [0], workers=1, on_result=results.__setitem__)
+    assert results == {0: (threads, str(threads))}
 
 
 def test_an_error_in_a_worker_is_raised_here_and_no_worker_stays():

@@ -9,7 +9,7 @@ from convblocks.data import Split
 from convblocks.errors import OptionError
 from convblocks.training import Progress, Recipe, evaluate, train
 from convblocks.training.augment import augment
-from convblocks.training.checkpoint import load_checkpoint, replacing, save_checkpoint
+from convblocks.training.checkpoint import load_checkpoint, save_checkpoint
 
 
 def data(n=96, seed=0):
@@ -86,21 +86,6 @@ def test_a_checkpoint_that_is_no_checkpoint_starts_afresh(tmp_path):
     path = tmp_path / "checkpoint.safetensors"
     path.write_bytes(b"half a fi")
     assert load_checkpoint(path, module, optimizer) == Progress()
-
-
-def test_a_file_is_replaced_whole_or_not_at_all(tmp_path):
-    path = tmp_path / "file"
-    path.write_text("before")
-
-    def stop_half_way():
-        with replacing(path) as temporary:
-            temporary.write_text("half")
-            raise _Stopped
-
-    with pytest.raises(_Stopped):
-        stop_half_way()
-    assert path.read_text() == "before"
-    assert list(tmp_path.iterdir()) == [path]
 
 
 def test_momentum_is_restored(tmp_path):

@@ -1,19 +1,20 @@
 """The main job: list, match, train with paired seeds, time, judge. A killed compare goes on where it was."""
 
-import shlex
-import sys
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 import torch
 
 from convblocks.data import Dataset, load_dataset
 from convblocks.errors import OptionError, RunError
+from convblocks.experiments.asked import call_as_text
 from convblocks.experiments.design import describe, time_designs
 from convblocks.experiments.implementations import Frame, Implementation
 from convblocks.experiments.matching import solve
 from convblocks.experiments.plan import plan, resume
-from convblocks.experiments.pool import Job, run_all
+from convblocks.experiments.pool import Job, leave_if_imported, run_all
+from convblocks.experiments.shared import shared
 from convblocks.experiments.store import RunFolder
 from convblocks.experiments.summary import summarise
 from convblocks.experiments.trial import Trainer
@@ -21,7 +22,9 @@ from convblocks.layers.check import one_of
 from convblocks.measure import threads_of
 from convblocks.records import Design, Epoch, Run, Study
 from convblocks.report.html import render_html
+from convblocks.report.markdown import render_markdown
 from convblocks.training import Recipe
+from convblocks.training.loop import CHECKPOINT_EVERY_S
 
 
 class Watcher:
@@ -40,10 +43,10 @@ class Watcher:
 def compare(
     data: str | Dataset | None = None,
     *,
-    depths: Sequence[int] = (8, 56),
-    families: Sequence[str] = ("simple", "residual", "bottleneck"),
-    block_depths: Sequence[int] = (1, 2, 3, 4, 6),
-    groups: Sequence[int] = (1,),
+    depths: int | Sequence[int] = (8, 56),
+    families: str | Sequence[str] = ("simple", "residual", "bottleneck"),
+    block_depths: int | Sequence[int] = (1, 2, 3, 4, 6),
+    groups: int | Sequence[int] = (1,),
     stages: int | None = None,
     match: str = "macs",
     budget: int | None = None,
@@ -56,24 +59,25 @@ def compare(
     workers: int | None = None,
     threads: int | None = None,
     device: str = "cpu",
+    checkpoint_every_s: float = CHECKPOINT_EVERY_S,
     watcher: Watcher | None = None,
     command: str | None = None,
 ) -> RunFolder:
     """Compare implementations of stacks of `depths` convolution layers on `data`; returns the run folder.
 
-    data: as in load_dataset, None for the embedded digits. budget: in units of `match` (MACs forward for one
+    data: as in load_dataset, None for the embedded digits; or a Dataset, which image_size, split_seed and
+    skip_broken come too late for. budget: in units of `match` (MACs forward for one
     example, parameters, or activation elements); None for what the first implementation costs at 32 channels.
     out: the run folder; by default one that the question itself names, so that asking again goes on.
+    A script calls it under ``if __name__ == "__main__":``, since the workers import the script.
     On KeyboardInterrupt the folder keeps a valid report of what is finished, and the interrupt goes on.
     Raises ConvblocksError for anything the caller can mend.
     """
+    command = command or call_as_text(compare, locals())  # before anything else is local
+    leave_if_imported()
     watcher, recipe = watcher or Watcher(), recipe or Recipe()
     _check_device(device)
-    dataset = (
-        data
-        if isinstance(data, Dataset)
-        else load_dataset(data, size=image_size, split_seed=split_seed, skip_broken=skip_broken)
-    )
+    dataset = _dataset(data, size=image_size, split_seed=split_seed, skip_broken=skip_broken)
     study, frame, found = plan(
         dataset,
         depths=depths,
@@ -88,7 +92,7 @@ def compare(
         workers=workers,
         threads=threads,
         device=device,
-        command=command or shlex.join(["convblocks", *sys.argv[1:]]),
+        command=command,
     )
     folder = RunFolder(out or Path("runs") / study.name)
     with threads_of(study.threads):  # the gradients at the start are taken here and must repeat too
@@ -96,8 +100,21 @@ def compare(
         with folder.locked():
             study = resume(folder, study)
             folder.save_designs(designs)
-            _train_and_judge(folder, study, designs, dataset, recipe, device, watcher)
+            _train_and_judge(folder, study, designs, dataset, recipe, device, checkpoint_every_s, watcher)
     return folder
+
+
+def _dataset(data: str | Dataset | None, **options: Any) -> Dataset:
+    """`data`, loaded with the options unless it is loaded already."""
+    if not isinstance(data, Dataset):
+        return load_dataset(data, **options)
+    for name, value in options.items():
+        if value:  # the defaults are None, 0 and False
+            argument = "image_size" if name == "size" else name
+            raise OptionError(
+                argument, value, f"comes too late for a Dataset; give {name}={value!r} to load_dataset"
+            )
+    return data
 
 
 def _designs(
@@ -124,6 +141,7 @@ def _train_and_judge(
     dataset: Dataset,
     recipe: Recipe,
     device: str,
+    checkpoint_every_s: float,
     watcher: Watcher,
 ) -> None:
     done = {(run.design, run.seed) for run in folder.runs()}
@@ -142,13 +160,16 @@ def _train_and_judge(
         watcher.on_run(task[0], run)
 
     try:
-        run_all(
-            Job(Trainer(dataset, recipe, folder.path, device), study.threads),
-            tasks,
-            workers=study.workers,
-            on_result=on_result,
-            on_report=lambda task, epoch: watcher.on_epoch(*task, epoch),
-        )
+        if tasks:
+            with shared(dataset, folder.examples) as examples:
+                trainer = Trainer(examples, recipe, folder.path, device, checkpoint_every_s)
+                run_all(
+                    Job(trainer, study.threads),
+                    tasks,
+                    workers=study.workers,
+                    on_result=on_result,
+                    on_report=lambda task, epoch: watcher.on_epoch(*task, epoch),
+                )
         folder.drop_checkpoints()
         if not folder.latencies():
             trained = [design for design in designs if not design.problem]
@@ -158,7 +179,10 @@ def _train_and_judge(
 
 
 def write_report(folder: RunFolder) -> Path:
-    """Judge what the folder holds and write its summary and report.html. Raises RunError if it holds no study."""
+    """Judge what the folder holds and write its summary, report.md and report.html; returns the latter's path.
+
+    Raises RunError if it holds no study.
+    """
     study = folder.study()
     if study is None:
         raise RunError(
@@ -167,4 +191,5 @@ def write_report(folder: RunFolder) -> Path:
     designs, runs = folder.designs(), folder.runs()
     summary = summarise(study, designs, runs, folder.latencies())
     folder.save_summary(summary)
+    folder.save_page("report.md", render_markdown(study, designs, summary))
     return folder.save_page("report.html", render_html(study, designs, runs, summary))

@@ -1,16 +1,19 @@
 """From what was asked to a Study, and whether a run folder already holds the same one."""
 
-import hashlib
+import inspect
 import os
 from collections.abc import Sequence
 from datetime import UTC, datetime
+from hashlib import sha256
 from pathlib import Path
 
 import msgspec
 from msgspec.structs import replace
 
+from convblocks.blocks.spec import block_class
 from convblocks.data import Dataset
 from convblocks.errors import OptionError, RunError
+from convblocks.experiments.asked import names, numbers
 from convblocks.experiments.implementations import Frame, Implementation, default_stages, implementations
 from convblocks.experiments.matching import MATCHES, default_budget
 from convblocks.experiments.store import RunFolder
@@ -25,10 +28,10 @@ MOST_SEEDS = 1000
 def plan(
     dataset: Dataset,
     *,
-    depths: Sequence[int],
-    families: Sequence[str],
-    block_depths: Sequence[int],
-    groups: Sequence[int],
+    depths: int | Sequence[int],
+    families: str | Sequence[str],
+    block_depths: int | Sequence[int],
+    groups: int | Sequence[int],
     stages: int | None,
     match: str,
     budget: int | None,
@@ -41,12 +44,13 @@ def plan(
 ) -> tuple[Study, Frame, list[Implementation]]:
     """The study, what its networks share, and every implementation it compares; arguments as in compare."""
     one_of("match", match, MATCHES)
-    depths = tuple(dict.fromkeys(whole("depth", d, at_least=1) for d in depths))
+    depths, families = numbers("depth", depths), names("families", families)
+    block_depths, groups = numbers("block_depths", block_depths), numbers("groups", groups)
     shape = dataset.card.shape
     if stages is None:
         stages = default_stages(shape[1:], depths)
     frame = Frame(shape[0], shape[1:], len(dataset.card.classes), whole("stages", stages, at_least=1))
-    found, notes = implementations(depths, stages, tuple(families), tuple(block_depths), tuple(groups))
+    found, notes = implementations(depths, stages, families, block_depths, groups)
     if not found:
         raise OptionError(
             "families", ",".join(families), f"no implementation is possible: {'; '.join(notes)}"
@@ -65,9 +69,10 @@ def plan(
         data=dataset.card,
         depths=depths,
         stages=stages,
-        families=tuple(families),
-        block_depths=tuple(block_depths),
-        groups=tuple(groups),
+        families=families,
+        block_depths=block_depths,
+        groups=groups,
+        sources={family: _source(family) for family in families if ":" in family},
         notes=tuple(notes),
         match=match,
         budget=budget,
@@ -88,13 +93,15 @@ def resume(folder: RunFolder, asked: Study) -> Study:
     before = folder.study()
     going_on = replace(asked, name=folder.path.name, folder=str(folder.path))
     if before is not None:
+        then_asked = _question(before)
         for field, now in _question(asked).items():
-            then = _question(before)[field]
+            then = then_asked.get(field, "unknown")
             if then != now:
                 raise RunError(
                     f"{folder.path} holds another study, whose {field} is {then} and not {now}; choose another --out"
                 )
-        going_on = replace(before, seeds=max(before.seeds, asked.seeds, key=len), workers=asked.workers)
+        larger = max(before, asked, key=lambda study: len(study.seeds))
+        going_on = replace(before, seeds=larger.seeds, command=larger.command, workers=asked.workers)
     folder.save_study(going_on)
     return going_on
 
@@ -104,16 +111,29 @@ def _question(study: Study) -> dict[str, object]:
     fields = ("depths", "stages", "families", "block_depths", "groups", "match", "budget", "threads")
     return {
         **{field: getattr(study, field) for field in fields},
+        **{f"source file of {family}": f"SHA-256 {digest[:12]}…" for family, digest in study.sources.items()},
         **{f"recipe.{name}": value for name, value in study.recipe.items()},
         "data": study.data.sha256,
         "device": study.host.device,
         "processor": study.host.cpu,
         "torch": study.host.versions["torch"],
+        "convblocks": study.host.versions["convblocks"],
     }
 
 
+def _source(family: str) -> str:
+    """SHA-256 of the file that defines a class of the user's own; what that file imports does not count."""
+    try:
+        source = Path(inspect.getsourcefile(block_class(family)) or "").read_bytes()
+    except (TypeError, OSError) as error:
+        raise OptionError(
+            "families", family, "has no source file to read; define it in a .py file, which workers import"
+        ) from error
+    return sha256(source).hexdigest()
+
+
 def _digest(study: Study) -> str:
-    return hashlib.sha256(msgspec.json.encode(_question(study), order="sorted")).hexdigest()[:8]
+    return sha256(msgspec.json.encode(_question(study), order="sorted")).hexdigest()[:8]
 
 
 def _shares(workers: int | None, threads: int | None, device: str) -> tuple[int, int]:

@@ -3,12 +3,14 @@
 import multiprocessing
 import os
 import signal
+import sys
 import threading
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, wait
 from concurrent.futures.process import BrokenProcessPool
 from contextlib import contextmanager
 from dataclasses import dataclass
+from multiprocessing.process import BaseProcess
 from multiprocessing.queues import Queue
 from typing import Any, Generic, TypeVar
 
@@ -20,7 +22,16 @@ Result = TypeVar("Result")
 LISTEN_S = 0.2
 
 # Read by torch when a worker starts. Huge pages save the page faults of buffers that come and go each step.
-WORKER_ENVIRONMENT = {"THP_MEM_ALLOC_ENABLE": "1", "OMP_PROC_BIND": "false"}
+WORKER_ENVIRONMENT = {"THP_MEM_ALLOC_ENABLE": "1", "OMP_PROC_BIND": "false", "CONVBLOCKS_WORKER": "1"}
+
+DIED = (
+    "a worker process died, perhaps for want of memory; run the same command to go on, with fewer --workers"
+)
+UNGUARDED = (
+    "compare was called without a guard, so that each worker process, which imports the script, would compare as well; "
+    'put the call under: if __name__ == "__main__":'
+)
+UNGUARDED_STATUS = 79  # a worker's exit status, unlike any of Python's own
 
 
 @dataclass(frozen=True)
@@ -35,6 +46,17 @@ _job: Job[Any, Any]
 _reports: "Queue[Any]"
 
 
+def leave_if_imported() -> None:
+    """End a worker that comes here while it imports the caller's script: it would start workers without end."""
+    importing = getattr(
+        multiprocessing.current_process(), "_inheriting", False
+    )  # multiprocessing's own check
+    if importing:
+        if "CONVBLOCKS_WORKER" in os.environ:
+            sys.exit(UNGUARDED_STATUS)  # without a word: the parent says it once
+        raise RunError(UNGUARDED)
+
+
 def run_all(
     job: Job[Task, Result],
     tasks: Sequence[Task],
@@ -46,17 +68,17 @@ def run_all(
     """Work through the tasks in order, `workers` at a time; results are handed over as they come.
 
     On any exception, Ctrl-C included, the workers are killed at once: a task is done or it is not.
-    Raises RunError if a worker dies, e.g. for want of memory.
+    Raises RunError if a worker dies, e.g. for want of memory, or if the caller's script has no guard.
     """
     if not tasks:
         return
     context = multiprocessing.get_context("spawn")
     reports = context.Queue()
-    others = set(multiprocessing.active_children())  # the caller's own, which are not ours to kill
+    ours: set[BaseProcess] = set()
     with _environment(job.threads):
         pool = ProcessPoolExecutor(min(workers, len(tasks)), context, _start_worker, (job, reports))
         try:
-            pending: dict[Future[Any], Task] = {pool.submit(_do, i, t): t for i, t in enumerate(tasks)}
+            pending = _submit(pool, tasks, ours)
             while pending:
                 done, _ = wait(pending, LISTEN_S, FIRST_COMPLETED)
                 while not reports.empty():
@@ -64,15 +86,28 @@ def run_all(
                     on_report(tasks[position], report)
                 for future in done:
                     on_result(pending.pop(future), future.result())
-        except BrokenProcessPool as error:
-            raise RunError(
-                "a worker process died, perhaps for want of memory; run the same command to go on, with fewer --workers"
-            ) from error
+        except BrokenProcessPool:
+            pool.shutdown()  # waits until the exit statuses are known
+            unguarded = any(child.exitcode == UNGUARDED_STATUS for child in ours)
+            raise RunError(UNGUARDED if unguarded else DIED) from None
         finally:
-            for child in set(multiprocessing.active_children()) - others:
+            for child in ours:
                 child.kill()
             pool.shutdown(cancel_futures=True)
             reports.close()
+
+
+def _submit(
+    pool: ProcessPoolExecutor, tasks: Sequence[Task], ours: set[BaseProcess]
+) -> dict[Future[Any], Task]:
+    """Queue the tasks, which starts the workers, and note those in `ours`."""
+    others = set(multiprocessing.active_children())  # the caller's own, which are not ours to kill
+    pending = {}
+    with _interrupts_held():
+        for position, task in enumerate(tasks):
+            pending[pool.submit(_do, position, task)] = task
+            ours |= set(multiprocessing.active_children()) - others
+    return pending
 
 
 @contextmanager
@@ -88,6 +123,16 @@ def _environment(threads: int) -> Iterator[None]:
                 del os.environ[name]
             else:
                 os.environ[name] = value
+
+
+@contextmanager
+def _interrupts_held() -> Iterator[None]:
+    """Put off Ctrl-C; a process started meanwhile never gets one, not even before it could ignore it."""
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
+    try:
+        yield
+    finally:
+        signal.pthread_sigmask(signal.SIG_SETMASK, before)
 
 
 def _start_worker(job: Job[Any, Any], reports: "Queue[Any]") -> None:

@@ -1,8 +1,9 @@
 """The run folder: records as JSON lines, weights as safetensors, safe against a kill at any moment.
 
-runs/NAME/study.json, designs.jsonl, runs.jsonl, latency.jsonl, summary.json, report.html
+runs/NAME/study.json, designs.jsonl, runs.jsonl, latency.jsonl, summary.json, report.html, report.md
 runs/NAME/weights/DESIGN/SEED.safetensors
 runs/NAME/checkpoints/DESIGN/SEED.safetensors    until all runs are done
+runs/NAME/.examples                              while workers train
 """
 
 import fcntl
@@ -17,8 +18,8 @@ import msgspec
 from msgspec import Struct
 
 from convblocks.errors import RunError
+from convblocks.files import write
 from convblocks.records import Design, Latency, Run, Study, Summary
-from convblocks.training.checkpoint import write
 
 Record = TypeVar("Record", bound=Struct)
 
@@ -92,6 +93,10 @@ class RunFolder:
 
     def checkpoint(self, design: str, seed: int) -> Path:
         return self.path / "checkpoints" / design / f"{seed}.safetensors"
+
+    @property
+    def examples(self) -> Path:
+        return self.path / ".examples"
 
     def drop_checkpoints(self) -> None:
         """Once all runs are done, nobody needs to go on from one."""

@@ -10,24 +10,27 @@ import numpy as np
 import torch
 from safetensors.torch import load_file, save
 
-from convblocks.data import Dataset, Split
+from convblocks.data import Split
 from convblocks.errors import RunError
+from convblocks.experiments.shared import SharedDataset
 from convblocks.experiments.store import RunFolder
+from convblocks.files import write
 from convblocks.layers import he_normal_
 from convblocks.networks import ConvNet, Network
 from convblocks.records import Design, Epoch, Run, RunTiming
 from convblocks.training import Recipe, evaluate, train
-from convblocks.training.checkpoint import write
+from convblocks.training.loop import CHECKPOINT_EVERY_S
 
 
 @dataclass(frozen=True)
 class Trainer:
     """Trains any (design, seed) of a study; called in worker processes."""
 
-    dataset: Dataset
+    examples: SharedDataset
     recipe: Recipe
     folder: Path
     device: str
+    checkpoint_every_s: float = CHECKPOINT_EVERY_S
 
     def __call__(self, task: tuple[Design, int], report: Callable[[Epoch], None]) -> Run:
         design, seed = task
@@ -38,7 +41,7 @@ class Trainer:
             raise RunError(f"training {design.name} with seed {seed} failed: {reason}") from error
 
     def _train(self, design: Design, seed: int, report: Callable[[Epoch], None]) -> Run:
-        store, data = RunFolder(self.folder), self.dataset
+        store, data = RunFolder(self.folder), self.examples.open()
         module = start(design, seed, data.train)
         progress = train(
             module,
@@ -48,6 +51,7 @@ class Trainer:
             seed=seed,
             device=self.device,
             checkpoint=store.checkpoint(design.name, seed),
+            checkpoint_every_s=self.checkpoint_every_s,
             on_epoch=report,
         )
         validation_errors = evaluate(module, data.validation, device=self.device)
@@ -85,10 +89,12 @@ def start(design: Design, seed: int, data: Split) -> ConvNet:
     return module
 
 
-def load(run: str | Path, design: str, seed: int | None = None) -> ConvNet:
+def load(run: str | Path, design: str, seed: int | None = None, *, trust_code: bool = False) -> ConvNet:
     """The trained module of a design in a run folder, in eval mode; takes examples (N, C, *spatial) as they come.
 
-    seed: by default the one with the best validation accuracy. Raises RunError for what the folder lacks.
+    seed: by default the one with the best validation accuracy. trust_code: import the classes that the folder
+    names as package.module:Class, which runs their code; without it loading runs nothing but convblocks.
+    Raises RunError for what the folder lacks, and for a class that is not trusted.
     """
     store = RunFolder(run)
     designs = {d.name: d for d in store.designs()}
@@ -96,6 +102,11 @@ def load(run: str | Path, design: str, seed: int | None = None) -> ConvNet:
         raise RunError(f"{run} holds no designs; expected the folder of a convblocks compare")
     if design not in designs:
         raise RunError(f"{run} has no design {design!r}; it has {', '.join(designs)}")
+    if not trust_code and (classes := _foreign_classes(designs[design].network)):
+        raise RunError(
+            f"{run}: loading {design} imports {', '.join(classes)} and so runs that code; if you trust it, pass "
+            "trust_code=True"
+        )
     runs = [r for r in store.runs() if r.design == design]
     if seed is None and runs:
         seed = max(runs, key=lambda r: (r.validation_accuracy, -r.seed)).seed
@@ -109,3 +120,14 @@ def load(run: str | Path, design: str, seed: int | None = None) -> ConvNet:
     module = Network.from_dict(designs[design].network).build()
     module.load_state_dict(load_file(path))
     return module.eval()
+
+
+def _foreign_classes(table: object) -> list[str]:
+    """Families named package.module:Class anywhere in a network's tables."""
+    if isinstance(table, list):
+        return list(dict.fromkeys(name for part in table for name in _foreign_classes(part)))
+    if not isinstance(table, dict):
+        return []
+    family = table.get("family")
+    named = [family] if isinstance(family, str) and ":" in family else []
+    return list(dict.fromkeys(named + _foreign_classes(list(table.values()))))

@@ -1,9 +1,5 @@
 """A training state on disk: safetensors with its progress as JSON in the header, replaced atomically."""
 
-import os
-import tempfile
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 
 import msgspec
@@ -13,6 +9,7 @@ from safetensors import SafetensorError, safe_open
 from safetensors.torch import save
 from torch import nn
 
+from convblocks.files import write
 from convblocks.records import Epoch
 
 
@@ -22,29 +19,6 @@ class Progress(Struct, frozen=True):
     epochs: tuple[Epoch, ...] = ()
     epoch_s: tuple[float, ...] = ()
     failure: str = ""
-
-
-@contextmanager
-def replacing(path: Path) -> Iterator[Path]:
-    """A temporary file that takes the place of `path` once it is written and on disk, or never."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    handle, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
-    os.close(handle)
-    temporary = Path(name)
-    try:
-        yield temporary
-        with temporary.open("rb") as file:
-            os.fsync(file.fileno())
-        temporary.chmod(0o644)
-        temporary.replace(path)
-    finally:
-        temporary.unlink(missing_ok=True)
-
-
-def write(path: Path, content: bytes) -> None:
-    """Replace a file in one step."""
-    with replacing(path) as temporary:
-        temporary.write_bytes(content)
 
 
 def save_checkpoint(

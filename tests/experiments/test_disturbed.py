@@ -1,0 +1,147 @@
+"""What happens to a compare from outside: kills, Ctrl-C, a script without its guard."""
+
+import json
+import os
+import random
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+from safetensors import safe_open
+
+from convblocks.experiments.store import RunFolder
+from tests.experiments.runs import finish, result, start
+
+DRIVER = """
+import sys
+from convblocks import Recipe, compare
+if __name__ == "__main__":
+    compare(sys.argv[1], depths=(4, 8), block_depths=(1, 2, 4), seeds=2, budget=400_000,
+            recipe=Recipe(epochs=int(sys.argv[3])), out=sys.argv[2], checkpoint_every_s=0)
+"""
+
+
+def driver(folder, data, out, epochs):
+    """The command that compares with a checkpoint after every epoch."""
+    (folder / "driver.py").write_text(DRIVER)
+    return [sys.executable, str(folder / "driver.py"), str(data), str(out), str(epochs)]
+
+
+def unfinished_checkpoints(out):
+    """Epoch times in the checkpoints of runs that are not finished: {(design, seed): (seconds, …)}."""
+    finished = {(run.design, run.seed) for run in RunFolder(out).runs()}
+    found = {}
+    for path in (out / "checkpoints").glob("*/[0-9].safetensors"):
+        with safe_open(path, "pt") as file:
+            progress = json.loads(file.metadata()["progress"])
+        found[path.parent.name, int(path.stem)] = tuple(progress["epoch_s"])
+    return {key: epoch_s for key, epoch_s in found.items() if key not in finished and len(epoch_s) < 3}
+
+
+def test_killed_again_and_again_it_goes_on_inside_its_runs(undisturbed, few_digits, tmp_path):
+    """Half the kills at random moments, half as soon as a run has a checkpoint and is not finished."""
+    out, moments, kept = tmp_path / "run", random.Random(0), []
+    command = driver(tmp_path, few_digits, out, epochs=3)
+    for kill in range(4):
+        with subprocess.Popen(command, stderr=subprocess.PIPE) as process:
+            known = {(key, times) for before in kept for key, times in before.items()}
+            end = time.monotonic() + (moments.uniform(1, 6) if kill % 2 else 60)
+            while process.poll() is None and time.monotonic() < end:
+                if kill % 2 == 0 and set(unfinished_checkpoints(out).items()) - known:
+                    break
+                time.sleep(0.01)
+            process.kill()
+        kept.append(unfinished_checkpoints(out))
+    finished = subprocess.run(command, capture_output=True, text=True, check=False)
+    assert finished.returncode == 0, finished.stderr
+    assert all(kept[::2])
+    spent = {(run.design, run.seed): run.timing.epoch_s for run in RunFolder(out).runs()}
+    for (design, seed), epoch_s in [item for checkpoints in kept for item in checkpoints.items()]:
+        assert spent[design, seed][: len(epoch_s)] == epoch_s  # no clock reads the same twice: it was resumed
+    lines = [json.loads(line) for line in (out / "runs.jsonl").read_text().splitlines()]
+    assert len(lines) == 16
+    assert len({(line["design"], line["seed"]) for line in lines}) == 16
+    assert result(out) == result(undisturbed[0])
+    assert not (out / ".examples").exists()
+
+
+def test_ctrl_c_leaves_a_valid_report_and_the_same_command_goes_on(undisturbed, few_digits, tmp_path):
+    out = tmp_path / "run"
+    process = start(few_digits, out)
+    while not (out / "runs.jsonl").exists() or not (out / "runs.jsonl").read_bytes():
+        assert process.poll() is None
+    process.send_signal(signal.SIGINT)
+    _, errors = process.communicate(timeout=60)
+    assert process.returncode == 130
+    assert "Traceback" not in errors
+    assert "the same command goes on" in errors
+    assert 0 < len(RunFolder(out).runs()) < 16
+    assert "<html" in (out / "report.html").read_text()
+    assert RunFolder(out).summary().rows
+    finish(few_digits, out)
+    assert result(out) == result(undisturbed[0])
+
+
+@pytest.mark.parametrize("delay", [0, 0.3, 1])
+def test_ctrl_c_while_workers_start_is_one_line(few_digits, tmp_path, delay):
+    """As a terminal sends it: to the workers, too."""
+    out = tmp_path / "run"
+    process = start(few_digits, out, start_new_session=True)
+    while not (out / ".examples" / "test-y.npy").exists():  # written last before the workers start
+        assert process.poll() is None
+        time.sleep(0.001)
+    time.sleep(delay)
+    os.killpg(process.pid, signal.SIGINT)
+    _, errors = process.communicate(timeout=60)
+    assert process.returncode == 130
+    assert "Traceback" not in errors
+    assert errors.splitlines()[-1].startswith("convblocks: interrupted; what is finished is kept")
+    assert not (out / ".examples").exists()
+
+
+def workers_of(pid):
+    """Processes that multiprocessing spawned from `pid` to work, as /proc tells."""
+    found = []
+    for status in Path("/proc").glob("[0-9]*/status"):
+        try:
+            parent = status.read_text().partition("\nPPid:")[2].split()[0]
+            command = (status.parent / "cmdline").read_bytes()
+        except (OSError, IndexError):
+            continue  # it has ended
+        if parent == str(pid) and b"multiprocessing.spawn" in command:
+            found.append(status.parent)
+    return found
+
+
+@pytest.mark.skipif(not Path("/proc/self/status").exists(), reason="/proc tells the workers")
+def test_workers_of_a_killed_compare_are_gone_at_once(few_digits, tmp_path):
+    with subprocess.Popen(driver(tmp_path, few_digits, tmp_path / "run", epochs=1000)) as process:
+        while not (tmp_path / "run" / "checkpoints").exists():  # until a worker is at work
+            assert process.poll() is None
+            time.sleep(0.05)
+        workers = workers_of(process.pid)
+        assert workers
+        process.kill()
+    end = time.monotonic() + 10
+    while any(worker.exists() for worker in workers):
+        assert time.monotonic() < end, "a worker lives on without its parent"
+        time.sleep(0.05)
+
+
+def test_a_script_without_a_guard_is_told_so_once(tmp_path):
+    script = tmp_path / "script.py"
+    script.write_text(
+        "import convblocks\n"
+        "convblocks.compare(depths=2, families='simple', stages=1, match='none', workers=2, out='run')\n"
+    )
+    found = subprocess.run(
+        [sys.executable, str(script)], capture_output=True, text=True, cwd=tmp_path, timeout=120, check=False
+    )
+    assert found.returncode == 1
+    assert found.stderr.count("Traceback") == 1  # the script's own
+    assert found.stderr.count('put the call under: if __name__ == "__main__":') == 1
+    assert found.stderr.splitlines()[-1].startswith("convblocks.errors.RunError: compare was called without")
+    assert not (tmp_path / "run" / "runs.jsonl").exists()
