@@ -248,7 +248,14 @@ def test_options_that_come_too_late_for_a_dataset(option, value, mend, tmp_path)
     with pytest.raises(
         OptionError, match=f"{option}={value}: comes too late for a Dataset; give {mend} to load_dataset"
     ):
-        compare(load_dataset("digits"), out=tmp_path / "run", **{option: value})
+        compare(
+            load_dataset("digits"),
+            depths=2,
+            families="simple",
+            seeds=1,
+            out=tmp_path / "run",
+            **{option: value},
+        )
     assert not (tmp_path / "run").exists()
 
 

@@ -6,8 +6,10 @@ import time
 
 import pytest
 import torch
+from msgspec.structs import replace
 
 from convblocks.errors import RunError
+from convblocks.experiments.plan import resume
 from convblocks.experiments.pool import Job, run_all
 from convblocks.experiments.store import RunFolder
 from tests.experiments.conftest import make_design, make_run
@@ -41,6 +43,17 @@ def test_records_of_another_version_are_refused(tmp_path):
         RunError, match=r"designs.jsonl is not a record of this version: .*choose another --out"
     ):
         RunFolder(tmp_path).designs()
+
+
+def test_another_version_needs_another_folder(study, tmp_path):
+    def made_by(version):
+        host = replace(study.host, versions={"torch": "2", "convblocks": version})
+        return replace(study, host=host)
+
+    folder = RunFolder(tmp_path)
+    resume(folder, made_by("0.1.0"))
+    with pytest.raises(RunError, match=r"whose convblocks is 0.1.0 and not 0.2.0; choose another --out"):
+        resume(folder, made_by("0.2.0"))
 
 
 def double(task, report):
