@@ -41,11 +41,12 @@ def unfinished_checkpoints(out):
     return {key: epoch_s for key, epoch_s in found.items() if key not in finished and len(epoch_s) < 3}
 
 
-def test_killed_again_and_again_it_goes_on_inside_its_runs(undisturbed, few_digits, tmp_path):
+@pytest.mark.parametrize("kills", [4, pytest.param(10, marks=pytest.mark.slow)])
+def test_killed_again_and_again_it_goes_on_inside_its_runs(undisturbed, few_digits, tmp_path, kills):
     """Half the kills at random moments, half as soon as a run has a checkpoint and is not finished."""
     out, moments, kept = tmp_path / "run", random.Random(0), []
     command = driver(tmp_path, few_digits, out, epochs=3)
-    for kill in range(4):
+    for kill in range(kills):
         with subprocess.Popen(command, stderr=subprocess.PIPE) as process:
             known = {(key, times) for before in kept for key, times in before.items()}
             end = time.monotonic() + (moments.uniform(1, 6) if kill % 2 else 60)
