@@ -95,8 +95,8 @@ class BlockSpec:
         options = "".join(f", {name}={value!r}" for name, value in self._options)
         return f"BlockSpec({self.family!r}{options})"
 
-    def _key(self) -> tuple[str, Any]:
-        return self.family, self._options
+    def _key(self) -> tuple[str, str]:
+        return self.family, repr(self._options)  # 3 == 3.0 == True would share a cached block
 
     def __reduce__(self) -> Any:  # slots and a frozen __setattr__ need this to reach worker processes
         return BlockSpec.from_dict, (self.to_dict(),)
