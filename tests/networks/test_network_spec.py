@@ -161,7 +161,9 @@ def test_describing_a_network_takes_no_memory():
     """A stem of 2⁵⁰ weights is a petabyte."""
     wide = 2**25
     stage = Stage(block=BlockSpec("residual"), blocks=1, out_channels=wide)
-    assert network(in_channels=wide, stem=Stem(out_channels=wide, kernel_size=1), stages=(stage,)).classes == 5
+    assert (
+        network(in_channels=wide, stem=Stem(out_channels=wide, kernel_size=1), stages=(stage,)).classes == 5
+    )
 
 
 def test_block_specs_are_values():
@@ -208,9 +210,7 @@ def test_what_was_built_before_lets_no_other_type_pass(good, bad):
 @pytest.mark.parametrize(("good", "bad"), [(2, 2.0), (1, True), ((2, 1), (2.0, 1))])
 def test_a_stride_built_before_lets_no_other_type_pass(good, bad):
     def made(stride):
-        return network(
-            stages=(Stage(block=BlockSpec("residual"), blocks=1, out_channels=8, stride=stride),)
-        )
+        return network(stages=(Stage(block=BlockSpec("residual"), blocks=1, out_channels=8, stride=stride),))
 
     made(good)
     with pytest.raises(SpecError, match=r"^stages\[0\].stride: got .*whole number"):

@@ -66,8 +66,9 @@ class BlockSpec:
         except OptionError as error:
             raise SpecError(error.option, f"got {error.given!r}; {error.expected}") from error
         except Exception as error:  # a class of the user's own may raise anything
+            reason = " ".join(str(error).split()) or type(error).__name__
             raise SpecError(
-                "", f"{self!r} with in_channels={in_channels}, out_channels={out_channels}: {error}"
+                "", f"{self!r} with in_channels={in_channels}, out_channels={out_channels}: {reason}"
             ) from error
 
     def to_dict(self) -> dict[str, Any]:

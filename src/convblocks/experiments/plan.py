@@ -11,7 +11,13 @@ from msgspec.structs import replace
 
 from convblocks.data import Dataset
 from convblocks.errors import OptionError, RunError
-from convblocks.experiments.implementations import Frame, Implementation, default_stages, implementations
+from convblocks.experiments.implementations import (
+    MOST_LAYERS,
+    Frame,
+    Implementation,
+    default_stages,
+    implementations,
+)
 from convblocks.experiments.matching import MATCHES, default_budget
 from convblocks.experiments.store import RunFolder
 from convblocks.layers.check import one_of, whole
@@ -41,12 +47,13 @@ def plan(
 ) -> tuple[Study, Frame, list[Implementation]]:
     """The study, what its networks share, and every implementation it compares; arguments as in compare."""
     one_of("match", match, MATCHES)
-    depths = tuple(dict.fromkeys(whole("depth", d, at_least=1) for d in depths))
+    depths = tuple(dict.fromkeys(whole("depth", d, at_least=1, at_most=MOST_LAYERS) for d in depths))
     shape = dataset.card.shape
+    grid = (tuple(families), tuple(block_depths), tuple(groups))
     if stages is None:
-        stages = default_stages(shape[1:], depths)
+        stages = default_stages(shape[1:], depths, *grid)
     frame = Frame(shape[0], shape[1:], len(dataset.card.classes), whole("stages", stages, at_least=1))
-    found, notes = implementations(depths, stages, tuple(families), tuple(block_depths), tuple(groups))
+    found, notes = implementations(depths, stages, *grid)
     if not found:
         raise OptionError(
             "families", ",".join(families), f"no implementation is possible: {'; '.join(notes)}"
