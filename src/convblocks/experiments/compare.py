@@ -53,6 +53,7 @@ def compare(
     image_size: int | None = None,
     split_seed: int = 0,
     skip_broken: bool = False,
+    layout: str | None = None,
     workers: int | None = None,
     threads: int | None = None,
     device: str = "cpu",
@@ -72,7 +73,9 @@ def compare(
     dataset = (
         data
         if isinstance(data, Dataset)
-        else load_dataset(data, size=image_size, split_seed=split_seed, skip_broken=skip_broken)
+        else load_dataset(
+            data, size=image_size, split_seed=split_seed, skip_broken=skip_broken, layout=layout
+        )
     )
     study, frame, found = plan(
         dataset,
