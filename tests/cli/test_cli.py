@@ -97,6 +97,7 @@ def test_version():
         (["compare", "digit"], "did you mean 'digits'"),
         (["compare", "--device", "cuda"], "device='cuda': torch finds no CUDA device here; use cpu"),
         (["compare", "--image-size", "0"], "size=0"),
+        (["compare", "--layout", "none"], "layout='none': goes with a .npz file; the embedded set digits"),
         (["report", "no/such/run"], "no/such/run holds no study"),
         (["report"], "RUN requires an argument"),
     ],

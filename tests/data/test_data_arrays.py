@@ -1,5 +1,7 @@
 """Which axis is the channels, by shape alone; and resampling on request."""
 
+import re
+
 import numpy as np
 import pytest
 
@@ -42,6 +44,46 @@ def test_other_layouts_are_refused(shape):
         DataError, match=rf"^x: has shape \({', '.join(map(str, shape))}\): expected \(N, L\) signals"
     ):
         channels_first(np.zeros(shape, np.uint8), "x")
+
+
+GIVEN_LAYOUTS = {  # layout and shape given → shape of the outcome, kind, and the order of the given axes
+    ("channels-first", (5, 12, 50)): ((5, 12, 50), "signals of 12 channels", (0, 1, 2)),
+    ("channels-last", (5, 50, 12)): ((5, 12, 50), "signals of 12 channels", (0, 2, 1)),
+    ("channels-first", (5, 3, 50, 3)): ((5, 3, 50, 3), "images of 3 channels", (0, 1, 2, 3)),
+    ("channels-last", (5, 8, 9, 13)): ((5, 13, 8, 9), "images of 13 channels", (0, 3, 1, 2)),
+    ("channels-first", (5, 2, 7, 8, 9)): ((5, 2, 7, 8, 9), "volumes of 2 channels", (0, 1, 2, 3, 4)),
+    ("none", (5, 50)): ((5, 1, 50), "signals of 1 channel", None),
+    ("none", (5, 50, 3)): ((5, 1, 50, 3), "images of 1 channel", None),
+    ("none", (5, 4, 8, 3)): ((5, 1, 4, 8, 3), "volumes of 1 channel", None),
+}
+
+
+@pytest.mark.parametrize(("layout", "shape"), GIVEN_LAYOUTS, ids=str)
+def test_a_given_layout_wins_over_the_shape(layout, shape):
+    x = np.arange(np.prod(shape)).reshape(shape).astype(np.uint8)
+    got, words = channels_first(x, "x", layout)
+    expected_shape, kind, axes = GIVEN_LAYOUTS[layout, shape]
+    assert got.shape == expected_shape
+    assert got.flags.c_contiguous
+    assert np.array_equal(got, x[:, None] if axes is None else x.transpose(axes))
+    assert words[0].partition(",")[0] == kind
+
+
+@pytest.mark.parametrize(
+    ("layout", "shape", "expected"),
+    [
+        ("channels-first", (5, 50), "(N, C, L) signals"),
+        ("channels-last", (5, 50), "(N, L, C) signals"),
+        ("channels-last", (5, 2, 2, 2, 2, 3), "(N, L, C) signals"),
+        ("none", (5, 7, 8, 9, 3), "(N, L) signals"),
+    ],
+)
+def test_a_layout_that_does_not_fit_is_refused(layout, shape, expected):
+    with pytest.raises(
+        DataError,
+        match=rf"^x: has shape {re.escape(f'{shape}: expected {expected}')}.* for layout='{layout}'$",
+    ):
+        channels_first(np.zeros(shape, np.uint8), "x", layout)
 
 
 @pytest.mark.parametrize("dtype", ["bool", "int8", "uint16", "int64", "float16", "float32", "float64"])

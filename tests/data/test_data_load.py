@@ -95,6 +95,26 @@ def test_seeds(seed):
         load_dataset("digits", split_seed=seed)
 
 
+def test_layouts_are_for_arrays(npz, photos):
+    leads = np.random.default_rng(0).integers(0, 256, (30, 12, 40), dtype=np.uint8)
+    path = npz(x=leads, y=np.arange(30) % 3)
+    assert load_dataset(path).card.shape == (1, 12, 40)
+    read = load_dataset(path, layout="channels-first")
+    assert read.card.shape == (12, 40)
+    assert read.card.sha256 != load_dataset(path).card.sha256
+    assert {x.tobytes() for x in read.train.x} <= {x.tobytes() for x in leads}
+    assert load_dataset(path, layout="none").card.shape == (1, 12, 40)
+    for wrong in ("NCL", 3, []):
+        with pytest.raises(OptionError, match=r"^layout=.*: expected channels-first, channels-last or none$"):
+            load_dataset(path, layout=wrong)
+    for source, named in (("digits", "the embedded set digits"), (photos, "the folder .*photos")):
+        with pytest.raises(
+            OptionError,
+            match=rf"^layout='none': goes with a \.npz file; {named} needs none, so leave it out$",
+        ):
+            load_dataset(source, layout="none")
+
+
 def test_the_hash_covers_values_labels_split_and_names(npz):
     x = np.random.default_rng(0).integers(0, 256, (30, 6, 6), dtype=np.uint8)
     y = np.arange(30) % 3

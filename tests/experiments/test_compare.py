@@ -220,6 +220,7 @@ def test_the_records_are_plain_json(undisturbed):
         ({"threads": -1}, "threads=-1"),
         ({"match": "flops"}, "match='flops': expected macs, params, activations or none"),
         ({"depths": (0,)}, "depth=0"),
+        ({"depths": (100_000,)}, "depth=100000: expected a whole number of at most 2,000"),
         ({"device": "tpu"}, "device='tpu'"),
         ({"families": ()}, r"families=\(\): expected at least one"),
         ({"block_depths": (0,)}, "block_depths=0"),

@@ -1,8 +1,10 @@
 """What is listed, and what matching promises."""
 
 import pytest
+import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from torch import nn
 
 from convblocks.analysis import count
 from convblocks.errors import OptionError, SpecError
@@ -57,6 +59,36 @@ def test_what_a_depth_does_not_allow_is_said():
     assert notes == ["bottleneck: none of the block depths 3 fills the 4 layers of a stage at stack depth 8"]
 
 
+class PickyBlock(nn.Module):
+    """A user's own family that takes no depth but 1; its weights would not fit into any memory."""
+
+    def __init__(self, in_channels, out_channels, *, stride=1, depth=1):
+        super().__init__()
+        if depth != 1:
+            raise RuntimeError(f"no\nsupport for {depth} layers")
+        self.weight = nn.Parameter(torch.empty(2**25, 2**25))  # 4 PB
+
+
+PICKY = f"{__name__}:PickyBlock"
+
+
+def test_a_block_is_tried_without_memory_and_the_reason_of_a_failure_kept():
+    failure = f"BlockSpec('{PICKY}', depth=2) with in_channels=16, out_channels=16: no support for 2 layers"
+    found, notes = implementations((4,), 1, (PICKY,), (1, 2), (1,))
+    assert [i.block_depth for i in found] == [1]
+    assert notes == [f"{PICKY}: {failure}"]
+    found, notes = implementations((4,), 1, (PICKY,), (2, 3), (1,))
+    assert not found
+    assert notes == [
+        f"{PICKY}: none of the block depths 2, 3 fills the 4 layers of a stage at stack depth 4; {failure}"
+    ]
+    _, (note,) = implementations((4,), 1, ("bottleneck",), (1, 2), (1,))
+    assert note.endswith(
+        "at stack depth 4; depth: got 2; expected a whole number of at least 3: "
+        "1×1, at least one k×k, 1×1; for fewer use ResidualBlock"
+    )
+
+
 def test_refusals():
     with pytest.raises(OptionError, match="depth=7: 2 stages cannot share it evenly; use 6 or 8"):
         implementations((7,), 2, FAMILIES, (1,), (1,))
@@ -69,18 +101,34 @@ def test_refusals():
 
 
 @pytest.mark.parametrize(
-    ("size", "depths", "stages"),
+    ("size", "depths", "families", "stages"),
     [
-        ((8, 8), (8, 56), 2),
-        ((32, 32), (8, 56), 4),
-        ((32, 32), (9,), 3),
-        ((224, 224), (8,), 4),
-        ((28, 28), (7,), 1),
-        ((2, 2), (4,), 1),
+        ((8, 8), (8, 56), FAMILIES, 2),
+        ((32, 32), (8, 56), FAMILIES, 2),  # of 4 layers, where a bottleneck fits; 4 stages leave 2
+        ((64, 64), (8, 56), FAMILIES, 2),
+        ((8, 8), (8, 56), ("simple", "residual"), 2),
+        ((32, 32), (8, 56), ("simple", "residual"), 4),
+        ((64, 64), (8, 56), ("simple", "residual"), 4),
+        ((32, 32), (16, 56), FAMILIES, 2),  # 56 / 4 = 14: 7 × 2, no 3, 4 or 6
+        ((32, 32), (12,), FAMILIES, 4),
+        ((32, 32), (9,), FAMILIES, 3),
+        ((224, 224), (8,), FAMILIES, 2),
+        ((224, 224), (24,), FAMILIES, 4),
+        ((28, 28), (7,), FAMILIES, 1),
+        ((2, 2), (4,), FAMILIES, 1),
+        ((32, 32), (2,), FAMILIES, 2),  # a bottleneck fits nowhere, so the most stages
     ],
 )
-def test_default_stages(size, depths, stages):
-    assert default_stages(size, depths) == stages
+def test_default_stages(size, depths, families, stages):
+    assert default_stages(size, depths, families, (1, 2, 3, 4, 6), (1, 8)) == stages
+
+
+@pytest.mark.parametrize("size", [8, 32, 64])
+def test_every_default_family_is_compared_at_every_default_depth(size):
+    grid = FAMILIES, (1, 2, 3, 4, 6), (1,)
+    found, notes = implementations((8, 56), default_stages((size, size), (8, 56), *grid), *grid)
+    assert {(i.family, i.stack_depth) for i in found} == {(f, d) for f in FAMILIES for d in (8, 56)}
+    assert notes == []
 
 
 @settings(max_examples=25, deadline=None)

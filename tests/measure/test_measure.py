@@ -6,7 +6,7 @@ import time
 import torch
 from torch import nn
 
-from convblocks.measure import describe_host, latencies
+from convblocks.measure import describe_host, latencies, latency
 
 
 class Sleeps(nn.Module):
@@ -30,6 +30,22 @@ def test_latencies_are_milliseconds_and_interleaved():
         assert measured[name].shape == (7,)
         assert ms <= measured[name].min()
         assert sorted(measured[name])[3] < ms + 20
+
+
+def test_the_first_rounds_are_not_measured(monkeypatch):
+    """On a clock that only the module moves: 1 s in each of its first passes, then 2 ms."""
+    now, passes = [0], []
+
+    class Warms(nn.Module):
+        def forward(self, x):
+            passes.append(x)
+            now[0] += 10**9 if len(passes) <= latency.WARMUP else 2 * 10**6
+            return x
+
+    monkeypatch.setattr(latency, "perf_counter_ns", lambda: now[0])
+    measured = latencies({"a": Warms()}, torch.zeros(1), repeats=7)
+    assert len(passes) == 12
+    assert measured["a"].tolist() == [2.0] * 7
 
 
 def test_latencies_are_of_inference():

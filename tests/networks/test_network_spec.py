@@ -126,9 +126,14 @@ MISTAKES = [
     ("d['stages'][0]['block'] = 3", r"^stages\[0\].block.family: expected a family"),
     ("d['stages'][1]['blocks'] = 'x'", r"^stages\[1\].blocks: Expected int, got str"),
     ("d['stages'][1]['blocks'] = 0", r"^stages\[1\].blocks: got 0"),
+    ("d['stages'][1]['blocks'] = 10**9", r"^stages\[1\].blocks: got 1000000000; .*at most 10,000"),
     ("d['stages'][1]['stride'] = 0", r"^stages\[1\].stride: got 0"),
     ("d['stages'] = []", "^stages: got 0"),
     ("d['stem']['kernel_size'] = 2", "^stem.kernel_size: got 2; an even kernel"),
+    (
+        "d['in_channels'] = d['stem']['out_channels'] = 2**31 - 1",
+        r"^stem: Stem\(out_channels=2147483647.*in_channels=2147483647: .*overflow",
+    ),
     ("d['classes'] = 1", "^classes: got 1"),
     ("d['dims'] = 4", "^dims: got 4"),
     ("d['stage'] = 1", "unknown field stage"),
@@ -152,6 +157,15 @@ def test_text_that_is_no_spec(read, text):
         read(text)
 
 
+def test_describing_a_network_takes_no_memory():
+    """A stem of 2⁵⁰ weights is a petabyte."""
+    wide = 2**25
+    stage = Stage(block=BlockSpec("residual"), blocks=1, out_channels=wide)
+    assert (
+        network(in_channels=wide, stem=Stem(out_channels=wide, kernel_size=1), stages=(stage,)).classes == 5
+    )
+
+
 def test_block_specs_are_values():
     a, b = (
         BlockSpec("residual", depth=4, kernel_size=[3, 5]),
@@ -167,6 +181,40 @@ def test_block_specs_are_values():
         a.options["depth"] = 3
     assert eval(repr(a)) == a  # noqa: S307
     assert a.option("norm") == "batch"
+
+
+@pytest.mark.parametrize(("first", "other"), [(3, 3.0), (1, True), ((3, 1), (3.0, 1)), (0.0, False)])
+def test_equal_numbers_of_other_types_are_other_specs(first, other):
+    assert first == other
+    specs = {BlockSpec(OWN, wide=first), BlockSpec(OWN, wide=other), BlockSpec(OWN, wide=first)}
+    assert len(specs) == 2
+
+
+@pytest.mark.parametrize(
+    ("good", "bad"),
+    [
+        ({"depth": 3}, {"depth": 3.0}),
+        ({"depth": 1}, {"depth": True}),
+        ({"kernel_size": (3, 1)}, {"kernel_size": (3.0, 1)}),
+    ],
+)
+def test_what_was_built_before_lets_no_other_type_pass(good, bad):
+    def made(options):
+        return network(stages=(Stage(block=BlockSpec("residual", **options), blocks=1, out_channels=8),))
+
+    made(good)
+    with pytest.raises(SpecError, match=rf"^stages\[0\].block.{next(iter(bad))}: got .*whole number"):
+        made(bad)
+
+
+@pytest.mark.parametrize(("good", "bad"), [(2, 2.0), (1, True), ((2, 1), (2.0, 1))])
+def test_a_stride_built_before_lets_no_other_type_pass(good, bad):
+    def made(stride):
+        return network(stages=(Stage(block=BlockSpec("residual"), blocks=1, out_channels=8, stride=stride),))
+
+    made(good)
+    with pytest.raises(SpecError, match=r"^stages\[0\].stride: got .*whole number"):
+        made(bad)
 
 
 def test_options_are_the_constructor_s():

@@ -1,5 +1,7 @@
 """The loop: it learns, repeats, and resumes to the same bits."""
 
+import re
+
 import numpy as np
 import pytest
 import torch
@@ -124,13 +126,26 @@ def test_the_rate_rises_to_its_peak_and_falls_to_zero():
     assert [recipe.rate(p) for p in (0, 0.125, 0.25, 0.625, 1)] == pytest.approx([0, 0.1, 0.2, 0.1, 0])
 
 
-@pytest.mark.parametrize(
-    "options",
-    [{"epochs": 0}, {"batch_size": 0}, {"learning_rate": float("nan")}, {"warmup": 1}, {"augment": "rotate"}],
-)
-def test_recipes_that_cannot_work(options):
-    with pytest.raises(OptionError, match=next(iter(options))):
-        Recipe(**options)
+NO_NUMBERS = ("0.1", None, True, float("nan"), float("inf"))
+REFUSED = {
+    "epochs": (0, 1.5, "3", True, None, 2**31),
+    "batch_size": (0, 32.0, "32", False),
+    "learning_rate": (0, -0.1, *NO_NUMBERS),
+    "momentum": (-0.1, 1, 2, *NO_NUMBERS),
+    "weight_decay": (-1, *NO_NUMBERS),
+    "warmup": (0, 1, *NO_NUMBERS),
+    "augment": ("rotate", None, 3),
+}
+
+
+@pytest.mark.parametrize(("option", "value"), [(o, v) for o, values in REFUSED.items() for v in values])
+def test_recipes_that_cannot_work(option, value):
+    with pytest.raises(OptionError, match=f"^{option}={re.escape(repr(value))}: expected "):
+        Recipe(**{option: value})
+
+
+def test_recipes_at_the_edge_of_what_works():
+    Recipe(epochs=1, batch_size=1, learning_rate=1, momentum=0, weight_decay=0)
 
 
 @pytest.mark.parametrize("dims", [1, 2, 3])

@@ -66,8 +66,9 @@ class BlockSpec:
         except OptionError as error:
             raise SpecError(error.option, f"got {error.given!r}; {error.expected}") from error
         except Exception as error:  # a class of the user's own may raise anything
+            reason = " ".join(str(error).split()) or type(error).__name__
             raise SpecError(
-                "", f"{self!r} with in_channels={in_channels}, out_channels={out_channels}: {error}"
+                "", f"{self!r} with in_channels={in_channels}, out_channels={out_channels}: {reason}"
             ) from error
 
     def to_dict(self) -> dict[str, Any]:
@@ -95,8 +96,8 @@ class BlockSpec:
         options = "".join(f", {name}={value!r}" for name, value in self._options)
         return f"BlockSpec({self.family!r}{options})"
 
-    def _key(self) -> tuple[str, Any]:
-        return self.family, self._options
+    def _key(self) -> tuple[str, str]:
+        return self.family, repr(self._options)  # 3 == 3.0 == True would share a cached block
 
     def __reduce__(self) -> Any:  # slots and a frozen __setattr__ need this to reach worker processes
         return BlockSpec.from_dict, (self.to_dict(),)

@@ -33,6 +33,7 @@ def compare(
     image_size: Whole | None = None,
     split_seed: Whole = 0,
     skip_broken: Annotated[bool, Parameter(negative=())] = False,
+    layout: str | None = None,
     out: Path | None = None,
     workers: Whole | None = None,
     threads: Whole | None = None,
@@ -81,6 +82,8 @@ def compare(
         Of the split into training, validation and test data.
     skip_broken
         Leave out and count broken examples.
+    layout
+        Channels of a .npz file: channels-first, channels-last or none; an axis of 1, 3 or 4 if not given.
     out
         Run folder; runs/DATA-HASH if not given.
     workers
@@ -118,6 +121,7 @@ def compare(
             image_size=image_size,
             split_seed=split_seed,
             skip_broken=skip_broken,
+            layout=layout,
             workers=workers,
             threads=threads,
             device=device,

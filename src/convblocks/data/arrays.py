@@ -3,6 +3,8 @@
     (N, L)  signals     (N, H, W)  greyscale images     (N, D, H, W)  volumes, each of 1 channel
     one more axis of 1, 3 or 4, last or else first after N, counts the channels: (N, H, W, 3), (N, 3, H, W)
 
+A layout says instead which axis counts the channels, however long: (N, 12, L) with "channels-first".
+
 uint8 stays uint8; every other kind of number becomes float32.
 """
 
@@ -21,6 +23,14 @@ from convblocks.data.words import counted, shown, times
 from convblocks.errors import DataError
 
 CHANNELS = (1, 3, 4)
+LAYOUTS = {  # layout → the shapes it expects; None for the rules above
+    None: "(N, L) signals, (N, H, W) images or (N, D, H, W) volumes, with or without an axis of 1, 3 or 4 "
+    "channels, last or right after N",
+    "channels-first": "(N, C, L) signals, (N, C, H, W) images or (N, C, D, H, W) volumes",
+    "channels-last": "(N, L, C) signals, (N, H, W, C) images or (N, D, H, W, C) volumes",
+    "none": "(N, L) signals, (N, H, W) images or (N, D, H, W) volumes, of 1 channel",
+}
+AXIS = {"none": "", "channels-last": ", the last axis", "channels-first": ", the first axis after N"}
 KINDS = {1: "signals", 2: "images", 3: "volumes"}
 SKIP = "mend them, or leave those examples out with skip_broken=True (--skip-broken)"
 
@@ -67,31 +77,33 @@ def finish(
     )
 
 
-def channels_first(x: npt.NDArray[Any], where: str) -> tuple[Examples, list[str]]:
+def channels_first(x: npt.NDArray[Any], where: str, layout: str | None = None) -> tuple[Examples, list[str]]:
     """`x` as (N, C, *spatial), uint8 or float32, by the rules at the top of this file, and what was done.
 
     Raises DataError, beginning with `where`, for other shapes and for what is no number.
     """
     if x.dtype.kind not in "biuf":
         raise DataError(f"{where}: holds {x.dtype}: expected whole or floating-point numbers")
-    given = x.shape
-    if x.ndim >= 3 and given[-1] in CHANNELS:
-        x, layout = np.moveaxis(x, -1, 1), ", the last axis"
-    elif x.ndim >= 3 and given[1] in CHANNELS:
-        layout = ", the first axis after N"
-    else:
-        x, layout = x[:, None], ""
+    given, found = x.shape, layout or _layout(x.shape)
+    if found == "none":
+        x = x[:, None]
+    elif found == "channels-last":
+        x = np.moveaxis(x, -1, 1)
     if x.ndim - 2 not in KINDS:
-        raise DataError(
-            f"{where}: has shape {given}: expected (N, L) signals, (N, H, W) images or (N, D, H, W) volumes, "
-            f"with or without an axis of 1, 3 or 4 channels, last or right after N"
-        )
-    words = [f"{KINDS[x.ndim - 2]} of {counted(x.shape[1], 'channel')}{layout}"]
+        asked = f" for layout={layout!r}" if layout else "; a layout (--layout) names another axis"
+        raise DataError(f"{where}: has shape {given}: expected {LAYOUTS[layout]}{asked}")
+    words = [f"{KINDS[x.ndim - 2]} of {counted(x.shape[1], 'channel')}{AXIS[found]}"]
     if x.dtype == np.uint8:
         return np.ascontiguousarray(x), [*words, "uint8 values as given"]
     with np.errstate(over="ignore"):  # what float32 cannot hold becomes infinite, and is found later
         converted = np.ascontiguousarray(x, dtype=np.float32)
     return converted, [*words, f"{x.dtype} values as float32"]
+
+
+def _layout(shape: tuple[int, ...]) -> str:
+    if len(shape) >= 3 and shape[-1] in CHANNELS:
+        return "channels-last"
+    return "channels-first" if len(shape) >= 3 and shape[1] in CHANNELS else "none"
 
 
 def only_finite(x: Examples, y: Labels, where: str, skip_broken: bool) -> tuple[Examples, Labels, int]:

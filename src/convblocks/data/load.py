@@ -3,8 +3,10 @@
 import os
 import stat
 from difflib import get_close_matches
+from functools import partial
 from pathlib import Path
 
+from convblocks.data.arrays import LAYOUTS
 from convblocks.data.dataset import Dataset
 from convblocks.data.embedded import ALIASES, EMBEDDED, load_embedded
 from convblocks.data.folder import load_folder
@@ -22,6 +24,7 @@ def load_dataset(
     size: int | None = None,
     split_seed: int = 0,
     skip_broken: bool = False,
+    layout: str | None = None,
 ) -> Dataset:
     """Load a data set whole into memory, in three parts.
 
@@ -32,6 +35,9 @@ def load_dataset(
                   the centre; arrays: each axis resampled to `size`. None for the sizes as they are.
     split_seed    draws the parts that the data does not bring along, within each class.
     skip_broken   leave out broken image files, or examples with NaN, and count them in `card.skipped`.
+    layout        which axis of a .npz file's examples counts the channels, however long it is:
+                  "channels-first" (N, C, …), "channels-last" (N, …, C) or "none"; None for an axis of
+                  1, 3 or 4, last or else first after N.
 
     All x are (N, C, *spatial), uint8 or float32; all y (N,) int64. The card says how the parts came about
     and what was done to the examples. Raises DataError for data that cannot be used, MissingExtra for an
@@ -41,18 +47,32 @@ def load_dataset(
         raise OptionError("size", size, f"expected a whole number from {SIZES[0]} to {SIZES[1]:,}, or None")
     if not (_is_whole(split_seed) and split_seed >= 0):
         raise OptionError("split_seed", split_seed, "expected a whole number of at least 0")
+    if layout not in tuple(LAYOUTS):
+        raise OptionError("layout", layout, "expected channels-first, channels-last or none")
     given = "digits" if source is None else os.fspath(source)
     name = ALIASES.get(given, given)
     if name in EMBEDDED:
+        _needs_arrays(layout, f"embedded set {name}")
         return load_embedded(name, source=given, size=size, split_seed=split_seed)
     path = Path(given)
-    reader = load_folder if _is_folder(path, given) else load_npz
+    if _is_folder(path, given):
+        _needs_arrays(layout, f"folder {shown(given)}")
+        reader = load_folder
+    else:
+        reader = partial(load_npz, layout=layout)
     try:
         return reader(path, source=shown(given), size=size, split_seed=split_seed, skip_broken=skip_broken)
     except MemoryError as error:
         raise DataError(
             f"{shown(given)}: does not fit into memory: pass a smaller size=N or give less"
         ) from error
+
+
+def _needs_arrays(layout: str | None, source: str) -> None:
+    if layout is not None:
+        raise OptionError(
+            "layout", layout, f"goes with a .npz file; the {source} needs none, so leave it out"
+        )
 
 
 def _is_whole(value: object) -> bool:

@@ -35,13 +35,15 @@ class Pair(NamedTuple):
     y: str
 
 
-def load_npz(path: Path, *, source: str, size: int | None, split_seed: int, skip_broken: bool) -> Dataset:
+def load_npz(
+    path: Path, *, source: str, size: int | None, split_seed: int, skip_broken: bool, layout: str | None
+) -> Dataset:
     """Read a .npz file. Raises DataError for keys, shapes or values that cannot be used."""
-    arrays = read_npz(path, skip_broken=skip_broken)
+    arrays = read_npz(path, skip_broken=skip_broken, layout=layout)
     return finish(arrays, name=shown(path.stem), source=source, size=size, split_seed=split_seed)
 
 
-def read_npz(path: Path, *, skip_broken: bool) -> Arrays:
+def read_npz(path: Path, *, skip_broken: bool, layout: str | None = None) -> Arrays:
     """The parts of a .npz file. Raises DataError naming the file, and the key where it is about one."""
     where = shown(path)
     pairs, raw = _read_raw(path)
@@ -57,7 +59,7 @@ def read_npz(path: Path, *, skip_broken: bool) -> Arrays:
     parts, skipped = {}, 0
     words: list[str] = []
     for part, pair in pairs.items():
-        x, words = channels_first(raw.pop(pair.x), f"{where}: {pair.x}")
+        x, words = channels_first(raw.pop(pair.x), f"{where}: {pair.x}", layout)
         x, y, dropped = only_finite(x, labels[pair.y], f"{where}: {pair.x}", skip_broken)
         parts[part] = (x, y)
         skipped += dropped

@@ -18,10 +18,11 @@ T = TypeVar("T")
 UNTOLD = ("watcher", "command")  # arguments that are not part of the question
 
 
-def numbers(option: str, given: int | Iterable[int]) -> tuple[int, ...]:
-    """One whole number or several, each at least 1, without repeats."""
+def numbers(option: str, given: int | Iterable[int], at_most: int = 2**31 - 1) -> tuple[int, ...]:
+    """One whole number or several, each from 1 to `at_most`, without repeats."""
     several = given if isinstance(given, Iterable) else (given,)
-    return _some(option, given, (whole(option, number, at_least=1) for number in several))
+    checked = (whole(option, number, at_least=1, at_most=at_most) for number in several)
+    return _some(option, given, checked)
 
 
 def names(option: str, given: str | Iterable[str]) -> tuple[str, ...]:

@@ -56,6 +56,7 @@ def compare(
     image_size: int | None = None,
     split_seed: int = 0,
     skip_broken: bool = False,
+    layout: str | None = None,
     workers: int | None = None,
     threads: int | None = None,
     device: str = "cpu",
@@ -77,7 +78,7 @@ def compare(
     leave_if_imported()
     watcher, recipe = watcher or Watcher(), recipe or Recipe()
     _check_device(device)
-    dataset = _dataset(data, size=image_size, split_seed=split_seed, skip_broken=skip_broken)
+    dataset = _dataset(data, size=image_size, split_seed=split_seed, skip_broken=skip_broken, layout=layout)
     study, frame, found = plan(
         dataset,
         depths=depths,

@@ -4,7 +4,7 @@ from collections import Counter
 from dataclasses import dataclass
 from math import log2
 
-from convblocks.blocks.spec import BlockSpec, block_options
+from convblocks.blocks.spec import BlockSpec, block_options, meta_block
 from convblocks.errors import OptionError, SpecError
 from convblocks.networks.spec import Axes, Network, Stage, Stem
 
@@ -13,6 +13,7 @@ SEAMLESS = ("simple",)
 
 BODY_SIZE = 64  # the stem strides until no axis of the map is longer
 SMALLEST_MAP = 4  # stages halve a map down to this
+MOST_LAYERS = 2000  # of a stack; matching 1,000 takes 20 s, and the deepest published ResNet has 1,202
 
 
 @dataclass(frozen=True, slots=True)
@@ -99,11 +100,21 @@ class Frame:
         return strides
 
 
-def default_stages(size: tuple[int, ...], depths: tuple[int, ...]) -> int:
-    """As many stages as halvings leave a map of SMALLEST_MAP, up to 4, that share all depths out evenly."""
+def default_stages(
+    size: tuple[int, ...],
+    depths: tuple[int, ...],
+    families: tuple[str, ...],
+    block_depths: tuple[int, ...],
+    groups: tuple[int, ...],
+) -> int:
+    """As many stages as halvings leave a map of SMALLEST_MAP, up to 4, that share all depths out evenly.
+
+    Fewer, if fewer notes come of it: a bottleneck takes 3 layers or more, which a short stage lacks.
+    """
     longest = max(min(n, BODY_SIZE) for n in size)
-    wanted = min(4, max(1, int(log2(longest / SMALLEST_MAP)) + 1))
-    return next(s for s in range(wanted, 0, -1) if all(depth % s == 0 for depth in depths))
+    most = min(4, max(1, int(log2(longest / SMALLEST_MAP)) + 1))
+    even = [s for s in range(most, 0, -1) if all(depth % s == 0 for depth in depths)]
+    return min(even, key=lambda s: len(implementations(depths, s, families, block_depths, groups)[1]))
 
 
 def implementations(
@@ -137,13 +148,17 @@ def implementations(
                 candidates = [
                     Implementation(family, d, group, depth, stages) for d in wanted if share % d == 0
                 ]
-                fitting = [c for c in candidates if _possible(c)]
+                refusals = {c: refusal for c in candidates if (refusal := _refusal(c))}
+                fitting = [c for c in candidates if c not in refusals]
                 found += fitting
                 if not fitting:
+                    reason = f"; {refusals[candidates[-1]]}" if candidates else ""
                     notes.append(
                         f"{family}: none of the block depths {', '.join(map(str, wanted))} "
-                        f"fills the {share} layers of a stage at stack depth {depth}"
+                        f"fills the {share} layers of a stage at stack depth {depth}{reason}"
                     )
+                else:  # that a family refuses a depth is no news; that a class fails at one is
+                    notes += [f"{family}: {refusal}" for refusal in refusals.values() if not refusal.path]
     for name, count in Counter(i.name for i in found).items():
         if count > 1:
             raise OptionError(
@@ -152,14 +167,14 @@ def implementations(
     return found, notes
 
 
-def _possible(candidate: Implementation) -> bool:
-    """Whether the family can have that depth at all; tried at channels that any groups divide."""
+def _refusal(candidate: Implementation) -> SpecError | None:
+    """Why the family cannot have that depth at all, if so; tried at channels that any groups divide."""
     channels = candidate.unit * 16
     try:
-        candidate.spec.build(channels, channels)
-    except SpecError:
-        return False
-    return True
+        meta_block(candidate.spec, channels, channels, 1, 2)
+    except SpecError as refusal:
+        return refusal
+    return None
 
 
 def _short(axes: tuple[int, ...]) -> Axes:

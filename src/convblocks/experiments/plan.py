@@ -14,7 +14,13 @@ from convblocks.blocks.spec import block_class
 from convblocks.data import Dataset
 from convblocks.errors import OptionError, RunError
 from convblocks.experiments.asked import names, numbers
-from convblocks.experiments.implementations import Frame, Implementation, default_stages, implementations
+from convblocks.experiments.implementations import (
+    MOST_LAYERS,
+    Frame,
+    Implementation,
+    default_stages,
+    implementations,
+)
 from convblocks.experiments.matching import MATCHES, default_budget
 from convblocks.experiments.store import RunFolder
 from convblocks.layers.check import one_of, whole
@@ -44,13 +50,14 @@ def plan(
 ) -> tuple[Study, Frame, list[Implementation]]:
     """The study, what its networks share, and every implementation it compares; arguments as in compare."""
     one_of("match", match, MATCHES)
-    depths, families = numbers("depth", depths), names("families", families)
+    depths, families = numbers("depth", depths, at_most=MOST_LAYERS), names("families", families)
     block_depths, groups = numbers("block_depths", block_depths), numbers("groups", groups)
     shape = dataset.card.shape
+    grid = (families, block_depths, groups)
     if stages is None:
-        stages = default_stages(shape[1:], depths)
+        stages = default_stages(shape[1:], depths, *grid)
     frame = Frame(shape[0], shape[1:], len(dataset.card.classes), whole("stages", stages, at_least=1))
-    found, notes = implementations(depths, stages, families, block_depths, groups)
+    found, notes = implementations(depths, stages, *grid)
     if not found:
         raise OptionError(
             "families", ",".join(families), f"no implementation is possible: {'; '.join(notes)}"

@@ -61,6 +61,7 @@ class Trainer:
             {"network": msgspec.json.encode(design.network).decode()},
         )
         write(store.weights(design.name, seed), weights)
+        n, batch = len(data.train.y), self.recipe.batch_size  # a batch that is not full is left out
         return Run(
             design=design.name,
             seed=seed,
@@ -72,7 +73,7 @@ class Trainer:
             weights_sha256=sha256(weights).hexdigest(),
             timing=RunTiming(
                 epoch_s=progress.epoch_s,
-                images_per_s=len(progress.epochs) * len(data.train.y) / sum(progress.epoch_s),
+                images_per_s=len(progress.epochs) * (n // batch * batch or n) / sum(progress.epoch_s),
             ),
             failure=progress.failure,
         )

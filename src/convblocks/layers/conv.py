@@ -6,6 +6,7 @@ from typing import TypedDict, Unpack
 import torch
 from torch import nn
 
+from convblocks.errors import OptionError
 from convblocks.layers.activation import make_activation
 from convblocks.layers.check import PerAxis, dimensions, dividing_groups, odd_kernel, one_of, per_axis, whole
 from convblocks.layers.norm import make_norm
@@ -16,6 +17,10 @@ CONV: dict[int, Callable[..., nn.Conv1d | nn.Conv2d | nn.Conv3d]] = {
     3: nn.Conv3d,
 }
 PADDING_MODES = ("zeros", "reflect", "replicate", "circular")
+BEYOND_PADDING = {
+    "reflect": 1,
+    "circular": 0,
+}  # positions that a map needs beyond what it lends to its padding
 
 
 def same_padding(kernel: tuple[int, ...], dilation: tuple[int, ...]) -> tuple[int, ...]:
@@ -28,6 +33,7 @@ class ConvNormAct(nn.Module):
 
     `padding=None` pads so that a stride of 1 keeps the map, at every odd kernel and dilation.
     `bias=None` gives the convolution a bias only without a norm, whose shift would cancel it.
+    Raises OptionError, at forward, for a map too small to be padded by itself.
     """
 
     def __init__(
@@ -64,11 +70,30 @@ class ConvNormAct(nn.Module):
             norm == "none" if bias is None else bias,
             one_of("padding_mode", padding_mode, PADDING_MODES),
         )
+        if padding_mode in BEYOND_PADDING:
+            self.conv.register_forward_pre_hook(require_map)
         self.norm = make_norm(norm, out_channels, dims)
         self.activation = make_activation(activation)
 
     def forward(self, x: torch.Tensor) -> torch.Tensor:
         return self.activation(self.norm(self.conv(x)))
+
+
+def require_map(conv: nn.Module, inputs: tuple[torch.Tensor]) -> None:
+    """Refuse a map that is too small for the convolution to pad with the map's own values."""
+    assert isinstance(conv, nn.Conv1d | nn.Conv2d | nn.Conv3d)
+    least = [int(p) + BEYOND_PADDING[conv.padding_mode] for p in conv.padding]
+    size = list(inputs[0].shape[2:])
+    if any(n < m for n, m in zip(size, least, strict=False)):  # conv itself refuses other numbers of axes
+        raise OptionError(
+            "padding_mode",
+            conv.padding_mode,
+            f"the map is {_times(size)}, and such padding takes at least {_times(least)}; use zeros or replicate",
+        )
+
+
+def _times(axes: list[int]) -> str:
+    return "×".join(map(str, axes))
 
 
 class ConvOptions(TypedDict):

@@ -6,15 +6,17 @@ from typing import Any, Self
 
 import msgspec
 import tomli_w
+import torch
 from msgspec import Struct
 
 from convblocks.blocks.spec import BlockSpec, meta_block
 from convblocks.errors import OptionError, SpecError
 from convblocks.layers import ConvNormAct
-from convblocks.layers.check import dimensions, whole
+from convblocks.layers.check import dimensions, per_axis, whole
 from convblocks.networks.module import ClassificationHead, ConvNet, Standardise
 
 Axes = int | tuple[int, ...]
+MOST_BLOCKS = 10_000  # in a stage; more would build for minutes
 
 
 class Stem(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -74,20 +76,24 @@ class Network(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
         except OptionError as error:
             raise SpecError(error.option, f"got {error.given!r}; {error.expected}") from error
         try:
-            self.stem.build(self.in_channels, self.dims)
+            with torch.device("meta"):  # a network may be described that this machine could not hold
+                self.stem.build(self.in_channels, self.dims)
         except OptionError as error:
             raise SpecError(f"stem.{error.option}", f"got {error.given!r}; {error.expected}") from error
+        except RuntimeError as error:  # more weights than torch can count
+            raise SpecError("stem", f"{self.stem!r} with in_channels={self.in_channels}: {error}") from error
         channels = self.stem.out_channels
         for i, stage in enumerate(self.stages):
             self._check_stage(f"stages[{i}]", stage, channels)
             channels = stage.out_channels
 
     def _check_stage(self, path: str, stage: Stage, in_channels: int) -> None:
-        for field in ("blocks", "out_channels"):
-            try:
-                whole(field, getattr(stage, field), at_least=1)
-            except OptionError as error:
-                raise SpecError(f"{path}.{field}", f"got {error.given!r}; {error.expected}") from error
+        try:
+            whole("blocks", stage.blocks, at_least=1, at_most=MOST_BLOCKS)
+            whole("out_channels", stage.out_channels, at_least=1)
+            per_axis("stride", stage.stride, self.dims, at_least=1)
+        except OptionError as error:
+            raise SpecError(f"{path}.{error.option}", f"got {error.given!r}; {error.expected}") from error
         for channels, stride in set(stage.places(in_channels)):
             try:
                 meta_block(stage.block, channels, stage.out_channels, stride, self.dims)

@@ -1,8 +1,12 @@
 """Recipe: how to train, as one frozen value that every design of a study shares."""
 
+from collections.abc import Callable
+from math import inf
+
 from msgspec import Struct
 
 from convblocks.errors import OptionError
+from convblocks.layers.check import one_of, whole
 
 AUGMENTATIONS = ("none", "shift", "flip", "shift+flip")
 
@@ -25,15 +29,18 @@ class Recipe(Struct, frozen=True, kw_only=True):
     augment: str = "none"
 
     def __post_init__(self) -> None:
-        for option in ("epochs", "batch_size"):
-            if getattr(self, option) < 1:
-                raise OptionError(option, getattr(self, option), "expected at least 1")
-        if not 0 < self.learning_rate < float("inf"):
-            raise OptionError("learning_rate", self.learning_rate, "expected a positive number, e.g. 0.05")
-        if not 0 < self.warmup < 1:
-            raise OptionError("warmup", self.warmup, "expected a part of the steps between 0 and 1")
-        if self.augment not in AUGMENTATIONS:
-            raise OptionError("augment", self.augment, f"expected one of {', '.join(AUGMENTATIONS)}")
+        whole("epochs", self.epochs, at_least=1)
+        whole("batch_size", self.batch_size, at_least=1)
+        self._number("learning_rate", "a positive number, e.g. 0.05", lambda rate: 0 < rate < inf)
+        self._number("momentum", "a number from 0 up to, but not including, 1", lambda part: 0 <= part < 1)
+        self._number("weight_decay", "a number of at least 0, e.g. 5e-4", lambda decay: 0 <= decay < inf)
+        self._number("warmup", "a part of the steps between 0 and 1", lambda part: 0 < part < 1)
+        one_of("augment", self.augment, AUGMENTATIONS)
+
+    def _number(self, option: str, expected: str, fits: Callable[[float], bool]) -> None:
+        value = getattr(self, option)
+        if not isinstance(value, int | float) or isinstance(value, bool) or not fits(value):
+            raise OptionError(option, value, f"expected {expected}")
 
     def rate(self, progress: float) -> float:
         """Learning rate after `progress` (0 to 1) of all steps."""
