@@ -66,6 +66,10 @@ def make_latency(design, ms):
 
 @pytest.fixture
 def study():
+    return make_study()
+
+
+def make_study():
     card = DataCard(
         name="made",
         source="made",
