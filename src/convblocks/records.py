@@ -10,7 +10,7 @@ Everything measured with a clock lives in fields named ``timing`` or in `Latency
 repeats bit for bit on the same machine with the same thread count. JSON has no NaN: what is not finite is None.
 """
 
-from typing import Literal
+from typing import Literal, NamedTuple
 
 from msgspec import Struct
 
@@ -178,12 +178,22 @@ class Row(Struct, frozen=True, kw_only=True):
     pareto: bool  # no other design has both a higher validation accuracy and a lower cost
 
 
+class Paragraph(NamedTuple):
+    """A few sentences of the answer."""
+
+    lead: str  # what they are about, in two or three words
+    text: str
+
+
 class Summary(Struct, frozen=True, kw_only=True):
     """The answer: what to use, why, and how sure that is."""
 
     recommended: str | None  # a design's name
-    headline: str  # one sentence
-    paragraphs: tuple[str, ...]
+    told: bool = (
+        True  # False: the data do not tell, and `recommended` is merely the cheapest of those not told apart
+    )
+    headline: str
+    paragraphs: tuple[Paragraph, ...]
     rows: tuple[Row, ...]
     target_accuracy: float | None  # the fixed accuracy of seconds_to_target
     cost: str  # what "cheapest" means here, e.g. "latency"

@@ -84,6 +84,10 @@ def undisturbed(few_digits, tmp_path_factory):
 
 @pytest.fixture
 def study():
+    return make_study()
+
+
+def make_study():
     card = DataCard(
         name="made",
         source="made",

@@ -14,7 +14,9 @@ def runs_of(design, *accuracies, **options):
 
 
 def text(summary):
-    return " ".join((summary.headline, *summary.paragraphs)).replace("\N{NO-BREAK SPACE}", " ")
+    return " ".join((summary.headline, *(f"{lead}: {words}" for lead, words in summary.paragraphs))).replace(
+        "\N{NO-BREAK SPACE}", " "
+    )
 
 
 def test_the_cheapest_of_the_equal_ones_is_recommended(study):
@@ -36,11 +38,13 @@ def test_the_cheapest_of_the_equal_ones_is_recommended(study):
         summary.headline
         == "Use equal-d8: the cheapest design that is not significantly worse than the best, best-d8."
     )
-    assert "Significantly worse on validation data, each tested alone at 95 %: worse-d8 (−1" in text(summary)
+    assert "Worse: Significantly so on validation data, each tested alone at 95 %: worse-d8 (−1" in text(
+        summary
+    )
     assert "After Holm's correction for 2 comparisons all of them remain significantly worse." in text(
         summary
     )
-    assert "To tell them from best-d8 with 80 % power" in text(summary)
+    assert "To tell more: Telling them from best-d8 with 80 % power" in text(summary)
     assert "validation examples instead of 400, and many seeds." in text(summary)
 
 
@@ -72,7 +76,7 @@ def test_a_single_comparison_needs_no_correction(study):
     row = summary.rows[1]
     assert row.p_holm == row.p_value < 0.05
     assert row.verdict == "worse"
-    assert "Significantly worse on validation data: near-d8" in text(summary)
+    assert "Worse: Significantly so on validation data: near-d8" in text(summary)
     assert "Holm" not in text(summary)
 
 
@@ -112,12 +116,12 @@ def test_test_accuracies_never_choose(study):
 
 
 def test_loss_of_trainability_is_told_from_overfitting(study):
-    shallow, deep = make_design("plain"), make_design("plain", 56, norms=(500.0, 1.0))
+    shallow, deep = make_design("plain"), make_design("plain", 56, norms=(1762.0, 1.0))
     base = runs_of(shallow, 0.98, 0.98, 0.975)
     untrained = summarise(study, [shallow, deep], base + runs_of(deep, 0.40, 0.35, 0.45), [])
-    assert "plain loses 57.8 points" in text(untrained)
+    assert "Deeper plain: plain loses 57.8 points" in text(untrained)
     assert "it fails to train: its training accuracy falls as well, from 97.8 % to 40.0 %" in text(untrained)
-    assert "500 times its last one's at depth 56, 1 times at depth 8" in text(untrained)
+    assert "1800 times its last one's at depth 56, 1.0 times at depth 8" in text(untrained)
     overfitted = summarise(study, [shallow, deep], base + runs_of(deep, 0.40, 0.35, 0.45, train=0.999), [])
     assert "plain loses" in text(overfitted)
     assert "fails to train" not in text(overfitted)
@@ -152,6 +156,7 @@ def test_each_design_s_own_depths_are_named(study):
     runs = [run for design in designs for run in runs_of(design, 0.98, 0.98, 0.975)]
     words = text(summarise(study, designs, runs, []))
     assert "No significant change from stack depth 8 to 20: plain (" in words
+    assert "Each of the 2 changes is tested alone at 95 %, without a correction for their number" in words
     assert "No significant change from stack depth 8 to 56: residual (" in words
 
 
@@ -178,6 +183,7 @@ def test_no_claim_of_degradation_where_there_is_none(study):
     runs = runs_of(shallow, 0.98, 0.98, 0.975) + runs_of(deep, 0.978, 0.982, 0.977)
     summary = summarise(study, [shallow, deep], runs, [])
     assert "loses" not in text(summary)
+    assert "tested alone" not in text(summary)  # a single change needs no correction
     assert "No significant change from stack depth 8 to 56: residual" in text(summary)
 
 

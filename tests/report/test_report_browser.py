@@ -6,6 +6,8 @@ from pathlib import Path
 import pytest
 from msgspec.structs import replace
 
+from convblocks.records import Paragraph
+from convblocks.report.columns import COLUMNS
 from convblocks.report.html import render_html
 from tests.report.conftest import Records, make_design, make_row, make_run, make_summary
 
@@ -13,8 +15,10 @@ pytestmark = pytest.mark.browser
 
 EVIL = "</script><script>alert(1)</script><img src=x onerror=alert(2)>"
 CHARTS = ["chart-cost-1", "chart-depth-1", "chart-training-1", "chart-gradients-1", "chart-fields-1"]
-GRADIENT = 8  # columns of the gradient ratio
-TARGET = 12  # and of the seconds to the target, which some designs do not reach
+TITLES = [column.title for column in COLUMNS]
+GRADIENT = TITLES.index("Gradient ratio")
+TARGET = TITLES.index("Train s to {target}")  # which some designs do not reach
+LATENCY = TITLES.index("Latency, ms")
 
 
 def write(folder: Path, records: Records) -> str:
@@ -73,6 +77,18 @@ def test_all_charts_are_drawn_and_the_recommendation_stands_on_top(browser, addr
             "[...document.querySelectorAll('.chart svg')].map(s => s.getBoundingClientRect().width)"
         )
         assert min(widths) > 400
+
+
+def test_what_decides_is_seen_without_scrolling_sideways(browser, address):
+    for width, last in ((1280, LATENCY), (360, TITLES.index("Verdict"))):
+        with opened(browser, address, viewport={"width": width, "height": 900}) as page:
+            seen, cell = (
+                place.bounding_box()
+                for place in (page.locator("#designs .scroll"), page.locator("#designs thead th").nth(last))
+            )
+            assert cell["x"] + cell["width"] <= seen["x"] + seen["width"] + 1, width
+            caption = page.locator("#designs caption span").bounding_box()
+            assert caption["x"] + caption["width"] <= seen["x"] + seen["width"]
 
 
 def test_headers_sort_numbers_as_numbers_with_missing_ones_last(browser, address):
@@ -167,7 +183,9 @@ def test_text_from_outside_stays_text(browser, tmp_path, make, records):
     study = replace(
         records.study, name=EVIL, command=EVIL, data=replace(records.study.data, name=EVIL, classes=(EVIL,))
     )
-    summary = make_summary((make_row(design),), recommended=design.name, headline=EVIL, paragraphs=(EVIL,))
+    summary = make_summary(
+        (make_row(design),), recommended=design.name, headline=EVIL, paragraphs=(Paragraph(EVIL, EVIL),)
+    )
     evil = make(study=study, designs=(design,), runs=(make_run(design, 0),), summary=summary)
     with opened(browser, write(tmp_path, evil)) as page:
         assert page.locator(".headline").inner_text() == EVIL

@@ -81,8 +81,8 @@ def test_designs_not_timed_are_named_where_others_were(records):
     assert f"Not timed and so not shown: {rows[0].design}." in figure.numbers
 
 
-@pytest.mark.parametrize(("fastest", "kind"), [(1.0, "linear"), (0.5, "log")])
-def test_cost_axis_is_logarithmic_from_fivefold_on(records, fastest, kind):
+@pytest.mark.parametrize(("fastest", "kind"), [(2.5, "linear"), (1.5, "log")])
+def test_cost_axis_is_logarithmic_from_twofold_on(records, fastest, kind):
     rows = tuple(
         replace(row, latency=replace(row.latency, median_ms=ms, lower_ms=ms, upper_ms=ms))
         for row, ms in zip(records.summary.rows, (fastest, *[4.0] * 9), strict=True)
@@ -103,7 +103,8 @@ def test_steps_join_the_front_in_order_of_cost(records):
 
 def test_one_seed_draws_no_interval(records):
     rows = tuple(
-        replace(row, seeds=1, test=Interval(row.test.estimate, None, None)) for row in records.summary.rows
+        replace(row, seeds=1, validation=Interval(row.validation.estimate, None, None))
+        for row in records.summary.rows
     )
     single = Records(records.study, records.designs, records.runs, replace(records.summary, rows=rows))
     for record in data(drawn(single)["depth"][0]):
@@ -204,16 +205,17 @@ def test_error_axis_is_logarithmic_only_where_errors_are_far_apart():
 
 
 def test_no_error_at_all_stands_apart_from_one_error_and_is_labelled(records):
-    """One wrong answer in 3 seeds × 360 test examples, and none."""
+    """One wrong answer in 3 seeds × 359 validation examples, and none."""
     rows = records.summary.rows
-    changed = {"residual-2-d56": 1.0, "residual-2-d8": 1 - 1 / 1080}
+    changed = {"residual-2-d56": 1.0, "residual-2-d8": 1 - 1 / 1077}
     rows = tuple(
-        replace(row, test=Interval(changed.get(row.design, row.test.estimate), None, None)) for row in rows
+        replace(row, validation=Interval(changed.get(row.design, row.validation.estimate), None, None))
+        for row in rows
     )
     part = Records(records.study, records.designs, records.runs, replace(records.summary, rows=rows))
     spec = drawn(part)["depth"][0]
     errors = {record["design"]: record["error"] for record in data(spec)}
-    assert errors["residual-2-d8"] == pytest.approx(1 / 1080)
+    assert errors["residual-2-d8"] == pytest.approx(1 / 1077)
     assert errors["residual-2-d56"] == pytest.approx(errors["residual-2-d8"] / 2)
     axis = spec["layer"][0]["encoding"]["y"]["axis"]
     assert axis["values"][0] == errors["residual-2-d56"]

@@ -1,6 +1,7 @@
 """Numbers as text; the examples in the docstrings are the specification."""
 
 import doctest
+import random
 from itertools import pairwise
 from math import inf, nan
 
@@ -76,6 +77,20 @@ def test_names_stand_apart_and_above_their_points():
     found = sorted(stand.values())
     assert all(b - a >= names.LINE - 1e-9 for a, b in pairwise(found))
     assert min(stand, key=lambda name: stand[name]) == points[0].name  # the outermost is the highest
+
+
+def test_names_cover_no_point_that_has_none():
+    """A dense cloud of points; in pixels of the page at its narrowest, with letters 12 px high and marks 12 px wide."""
+    rng = random.Random(0)
+    for _ in range(200):
+        cloud = [names.Point(f"p{i}", rng.uniform(0.05, 0.95), rng.uniform(0.5, 0.9)) for i in range(12)]
+        stand = names.heights(cloud[:2], cloud[2:])
+        for named in cloud[:2]:
+            low, high = named.reach
+            bottom = 360 * stand[named.name]  # the line's end; the text stands on it
+            for other in cloud:
+                covered = low <= other.x <= high and bottom - 14 - 6 < 360 * other.y < bottom + 3 + 6
+                assert not covered, (named, other)
 
 
 def test_few_names_keep_the_ends_and_the_one_asked_for():

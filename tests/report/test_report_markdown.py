@@ -4,6 +4,7 @@ import re
 
 from msgspec.structs import replace
 
+from convblocks.records import Paragraph
 from convblocks.report.columns import COLUMNS
 from convblocks.report.markdown import render_markdown
 from tests.report.conftest import make_design, make_row, make_summary
@@ -25,6 +26,7 @@ def test_headline_comes_first_and_the_table_has_every_design(records):
     assert {row[0].removesuffix("<br>recommended") for row in rows[2:]} == {d.name for d in records.designs}
     assert '```python\nconvblocks.load("runs/digits-8-56", "residual-2-d8")\n```' in text
     assert "convblocks compare digits --depth 8" in text
+    assert "\n\n**Deeper simple:** A plain stack" in text
 
 
 def test_text_from_outside_neither_formats_nor_breaks_the_table(make, records):
@@ -38,7 +40,9 @@ def test_text_from_outside_neither_formats_nor_breaks_the_table(make, records):
         notes=(evil,),
     )
     named = make_design(name=evil, stack_depth=8)
-    summary = make_summary((make_row(named),), recommended=evil, headline=evil, paragraphs=("# no heading",))
+    summary = make_summary(
+        (make_row(named),), recommended=evil, headline=evil, paragraphs=(Paragraph("# no", "# heading"),)
+    )
     text = render_markdown(study, (design, named), summary)
     outside = re.sub(r"(`{3,})\w+\n.*?\n\1", "", text, flags=re.S)  # in a fence all is text
     assert "<script" not in outside

@@ -9,7 +9,8 @@ from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn, Ti
 
 from convblocks.experiments.compare import Watcher
 from convblocks.records import Design, Epoch, Run, Study
-from convblocks.report.format import count, percent
+from convblocks.report.conditions import MATCHES
+from convblocks.report.format import count, percent, plural
 
 
 class ProgressWatcher(Watcher):
@@ -57,15 +58,18 @@ class ProgressWatcher(Watcher):
     def _introduce(self, study: Study, designs: Sequence[Design], trained: Sequence[Design]) -> None:
         card, say = study.data, self.console.print
         say(
-            f"{card.name}: {len(card.classes)} classes, {'×'.join(map(str, card.shape))}; {card.train} training, "
-            f"{card.validation} validation, {card.test} test examples"
+            f"{card.name}: {plural(len(card.classes), 'class', 'classes')}, {'×'.join(map(str, card.shape))}; "
+            f"{card.train:,} training, {card.validation:,} validation, {card.test:,} test examples"
         )
+        if card.skipped:
+            say(f"  left out: {plural(card.skipped, 'broken file')}")
         budget = (
-            f"at {count(study.budget)} {study.match} (± 3 %)"
+            f"at {count(study.budget)} {MATCHES[study.match]} (± 3 %)"
             if study.budget
             else "at equal widths, unmatched"
         )
-        say(f"{len(trained)} designs {budget}, {len(study.seeds)} seeds each, {study.stages} stages")
+        seeds = f"{plural(len(study.seeds), 'seed')}{' each' if len(trained) > 1 else ''}"
+        say(f"{plural(len(trained), 'design')} {budget}, {seeds}, {plural(study.stages, 'stage')}")
         for note in study.notes:
             say(f"  not possible: {note}")
         for design in designs:

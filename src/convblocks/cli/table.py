@@ -1,5 +1,7 @@
 """The table of designs and the recommendation, in a terminal of 80 columns or more."""
 
+from math import isfinite
+
 from rich.console import Console
 from rich.padding import Padding
 from rich.table import Table
@@ -7,12 +9,13 @@ from rich.text import Text
 
 from convblocks.experiments.store import RunFolder
 from convblocks.records import Design, Row, Summary
-from convblocks.report.format import accuracy, count, difference
+from convblocks.report.format import accuracy, count, difference, milliseconds, percent
 
 LEGEND = (
-    "Intervals: 95 %, over seeds and examples. Δ best: test points behind the best on validation. "
-    "ms: one example, median. Equal MACs are not equal time. Perhaps worse: at 95 %, tested alone, as some of many "
-    "equal designs may be by chance; worse: after Holm's correction for that too."
+    "Validation data choose: order, Δ best (points behind the best) and verdict are theirs; test is only stated. "
+    "Brackets: 95 %, over seeds and examples. ms: one example, median. Equal MACs are not equal time. "
+    "Perhaps worse: at 95 %, tested alone, as some of many equal designs may be by chance; worse: after Holm's "
+    "correction for that too."
 )
 
 
@@ -26,42 +29,43 @@ def print_result(folder: RunFolder) -> None:
         console.print(Padding(LEGEND, (0, 0, 1, 0)), style="dim")
     console.print(Text(summary.headline, style="bold"))
     for paragraph in summary.paragraphs:
-        console.print(Padding(paragraph, (1, 0, 0, 0)))
+        console.print(Padding(Text.assemble((paragraph.lead, "bold"), ": ", paragraph.text), (1, 0, 0, 0)))
     console.print(f"\nReport: {folder.path / 'report.html'}", soft_wrap=True)
 
 
-WIDE = 110
+WIDE = 125
 
 
 def result_table(designs: list[Design], summary: Summary, *, wide: bool) -> Table:
-    """One line a design, by stack depth and then by test accuracy; `wide` adds widths, parameters and MACs."""
+    """One line a design, the best on validation first; `wide` adds widths, parameters, MACs and all intervals."""
     table = Table(box=None, pad_edge=False, padding=(0, 1, 0, 0), header_style="bold")
     table.add_column("design", no_wrap=True)
-    if wide:
-        for name in ("widths", "params", "MACs"):
-            table.add_column(name, justify="right", no_wrap=True)
-    table.add_column("test %", justify="right", no_wrap=True)
-    table.add_column("Δ best", justify="right", no_wrap=True)
-    table.add_column("ms", justify="right", no_wrap=True)
+    costs = ("widths", "params", "MACs") if wide else ()
+    for name in (*costs, "validation %", "Δ best", "test %", "ms"):
+        table.add_column(name if wide else name.replace("validation", "val"), justify="right", no_wrap=True)
     table.add_column("verdict", no_wrap=True)
     known = {design.name: design for design in designs}
-    for row in sorted(summary.rows, key=lambda r: (known[r.design].stack_depth, -r.test.estimate)):
+    for row in sorted(summary.rows, key=_rank):
         design = known[row.design]
         table.add_row(
             row.design,
-            *(
-                (("/".join(map(str, design.widths))), count(design.params), count(design.macs))
-                if wide
-                else ()
-            ),
-            accuracy(row.test),
-            difference(row.test_difference),
-            f"{row.latency.median_ms:.3g}" if row.latency else "—",
+            *(("/".join(map(str, design.widths)), count(design.params), count(design.macs)) if wide else ()),
+            accuracy(row.validation) if wide else percent(row.validation.estimate, unit=False),
+            difference(row.validation_difference),
+            accuracy(row.test) if wide else percent(row.test.estimate, unit=False),
+            milliseconds(row.latency.median_ms if row.latency else None, unit=False),
             _verdict(row, summary),
-            style="bold" if row.design == summary.recommended else None,
+            style="bold" if row.design == summary.recommended and summary.told else None,
         )
     return table
 
 
+def _rank(row: Row) -> tuple[bool, float]:
+    accuracy = row.validation.estimate
+    return row.verdict != "best", -accuracy if isfinite(accuracy) else 1.0
+
+
 def _verdict(row: Row, summary: Summary) -> str:
-    return "← use" if row.design == summary.recommended else row.verdict
+    if row.design != summary.recommended:
+        return row.verdict
+    return "← use" if summary.told else "← cheapest"

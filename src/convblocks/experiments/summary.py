@@ -5,16 +5,17 @@ from dataclasses import replace
 
 import numpy as np
 
+from convblocks.experiments.doubt import doubt
+from convblocks.experiments.judged import Judged, paired
 from convblocks.experiments.matching import TOLERANCE
 from convblocks.experiments.statistics import (
     SIGNIFICANT,
     Estimate,
     accuracy_interval,
-    estimate,
     holm,
     significant,
 )
-from convblocks.experiments.words import Judged, headline, paragraphs
+from convblocks.experiments.words import headline, paragraphs
 from convblocks.records import Design, Latency, Row, Run, Study, Summary
 
 TARGET = 0.98
@@ -39,17 +40,25 @@ def summarise(
     if not judged:
         none = "No run has finished yet: run the same command again to go on."
         return Summary(
-            recommended=None, headline=none, paragraphs=(), rows=(), target_accuracy=None, cost="latency"
+            recommended=None,
+            told=False,
+            headline=none,
+            paragraphs=(),
+            rows=(),
+            target_accuracy=None,
+            cost="latency",
         )
     best = replace(min(judged, key=lambda j: (-round(j.accuracy, 12), j.cost)), verdict="best")
     judged = _compared(judged, best, len(study.seeds))
-    chosen = _cheapest([j for j in judged if j.verdict in ("best", "within noise")])
     can_tell = len(judged) > 1 and best.seeds > 1
+    chosen = _cheapest([j for j in judged if j.not_told_apart]) if can_tell else None
+    why_not = doubt(judged, best, chosen, len(study.data.classes)) if chosen else ""
     target = round(TARGET * best.accuracy, 3)
     return Summary(
-        recommended=chosen.name if can_tell else None,
-        headline=headline(judged, best, chosen if can_tell else None),
-        paragraphs=paragraphs(study, judged, best, chosen if can_tell else None),
+        recommended=chosen.name if chosen else None,
+        told=chosen is not None and not why_not,
+        headline=headline(judged, best, chosen, why_not, asked=sum(not d.problem for d in designs)),
+        paragraphs=paragraphs(study, judged, best, chosen),
         rows=tuple(_row(j, best, target, judged) for j in judged),
         target_accuracy=target,
         cost="latency" if latencies else "macs",
@@ -64,19 +73,9 @@ def _right(runs: Sequence[Run], field: str, examples: int) -> np.ndarray:
     return right
 
 
-def _paired(a: Judged, b: Judged, part: str) -> Estimate | None:
-    """a − b on the seeds that both have; None if there are none."""
-    common = [seed for seed in a.seed_numbers if seed in b.seed_numbers]
-    if not common:
-        return None
-    rows_a = [a.seed_numbers.index(seed) for seed in common]
-    rows_b = [b.seed_numbers.index(seed) for seed in common]
-    return estimate(getattr(a, part)[rows_a] - getattr(b, part)[rows_b])
-
-
 def _compared(judged: list[Judged], best: Judged, planned: int) -> list[Judged]:
     """Each with its difference to the best, and the verdict on that; `planned` is the study's number of seeds."""
-    differences = {j.name: _paired(j, best, "validation") for j in judged if j.name != best.name}
+    differences = {j.name: paired(j, best, "validation") for j in judged if j.name != best.name}
     tested = {name: d for name, d in differences.items() if d and d.seeds > 1}
     # a single comparison needs no correction
     p_values = [d.tail_p_value() if len(tested) > 1 else d.p_value() for d in tested.values()]
@@ -116,7 +115,7 @@ def _cheapest(judged: list[Judged]) -> Judged:
 def _row(j: Judged, best: Judged, target: float, judged: list[Judged]) -> Row:
     losses = [loss for run in j.runs if (loss := run.epochs[-1].train_loss) is not None]
     seconds = [s for run in j.runs if (s := _seconds_to(run, target)) is not None]
-    behind = None if j is best else _paired(j, best, "test")
+    behind = None if j is best else paired(j, best, "test")
     return Row(
         design=j.name,
         seeds=j.seeds,

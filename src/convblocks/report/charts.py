@@ -41,57 +41,59 @@ def layers(*charts: alt.Chart) -> alt.LayerChart:
 
 
 def costs(entries: Sequence[Entry]) -> dict[str, float]:
-    """What each tested design costs: median milliseconds if any was timed, else MACs."""
-    timed = {e.design.name: e.row.latency.median_ms for e in entries if e.tested and e.row and e.row.latency}
-    return timed or {e.design.name: float(e.design.macs) for e in entries if e.tested}
+    """What each judged design costs: median milliseconds if any was timed, else MACs."""
+    timed = {e.design.name: e.row.latency.median_ms for e in entries if e.judged and e.row and e.row.latency}
+    return timed or {e.design.name: float(e.design.macs) for e in entries if e.judged}
 
 
 def timed(entries: Sequence[Entry]) -> bool:
     """Whether `costs` are milliseconds."""
-    return any(entry.tested and entry.tested.latency for entry in entries)
+    return any(entry.judged and entry.judged.latency for entry in entries)
 
 
-def test_span(study: Study, entries: Sequence[Entry]) -> Span:
-    """The axis of all test accuracies."""
-    rows = [entry.tested for entry in entries if entry.tested]
-    ends = [end for row in rows for end in (row.test.low, row.test.high) if end is not None]
-    return error_span([row.test.estimate for row in rows], ends, study.data.test * len(study.seeds))
+def accuracy_span(study: Study, entries: Sequence[Entry]) -> Span:
+    """The axis of all validation accuracies after training."""
+    rows = [entry.judged for entry in entries if entry.judged]
+    ends = [end for row in rows for end in (row.validation.low, row.validation.high) if end is not None]
+    return error_span(
+        [row.validation.estimate for row in rows], ends, study.data.validation * len(study.seeds)
+    )
 
 
-def _tested(entry: Entry, errors: Span) -> Record:
-    """The test accuracy of an entry that has one."""
-    row = entry.tested
+def _accuracy(entry: Entry, errors: Span) -> Record:
+    """The validation accuracy of an entry that has one."""
+    row = entry.judged
     assert row is not None
-    low, high = row.test.low, row.test.high
+    low, high = row.validation.low, row.validation.high
     return {
         "design": entry.design.name,
         "label": entry.design.label,
         "depth": entry.design.stack_depth,
-        "error": errors.keep(1 - row.test.estimate),
+        "error": errors.keep(1 - row.validation.estimate),
         "least": None if high is None else errors.keep(1 - high),
         "most": None if low is None else errors.keep(1 - low),
-        "accuracy": fmt.accuracy(row.test),
+        "accuracy": fmt.accuracy(row.validation),
     }
 
 
 def _tooltip(*more: alt.Tooltip) -> list[alt.Tooltip]:
     return [
         alt.Tooltip("design:N", title="design"),
-        alt.Tooltip("accuracy:N", title="test accuracy, %"),
+        alt.Tooltip("accuracy:N", title="validation accuracy, %"),
         *more,
     ]
 
 
 def accuracy_against_cost(study: Study, entries: Sequence[Entry]) -> alt.LayerChart:
-    """Test accuracy over latency (or MACs), with intervals; steps join the Pareto front."""
-    names, errors, spent, ms = labels(entries), test_span(study, entries), costs(entries), timed(entries)
-    axis = span(list(spent.values()), room=0.12)
+    """Validation accuracy over latency (or MACs), with intervals; steps join the Pareto front."""
+    names, errors, spent, ms = labels(entries), accuracy_span(study, entries), costs(entries), timed(entries)
+    axis = span(list(spent.values()), room=0.12, far=2)  # the cheapest designs are many
     shown = [entry for entry in entries if entry.design.name in spent]
     records = [_priced(entry, errors, spent[entry.design.name], axis, ms) for entry in shown]
     title = "latency, ms" if ms else "MACs"
     labelling = alt.Axis(title=title, values=axis.ticks(), format=".3~g" if ms else ".3~s", labelOverlap=True)
     x = alt.X("cost:Q", scale=axis.scale(), axis=labelling)
-    y = alt.Y("error:Q", scale=errors.scale(reverse=True), axis=accuracy_axis(errors, "test accuracy"))
+    y = alt.Y("error:Q", scale=errors.scale(reverse=True), axis=accuracy_axis(errors, "validation accuracy"))
     base = draw(records, 360).encode(x=x, y=y)
     bars = base.mark_rule(opacity=0.65, strokeWidth=1.5).encode(color=colour(names))
     return layers(
@@ -100,21 +102,21 @@ def accuracy_against_cost(study: Study, entries: Sequence[Entry]) -> alt.LayerCh
         ),
         bars.encode(y=alt.Y("least:Q"), y2="most:Q"),
         bars.encode(x=alt.X("quick:Q"), x2="slow:Q"),
-        *_named(draw(_places(shown, spent, axis, errors), 360).encode(x=x, y=y)),
         base.mark_point(filled=True, opacity=1, stroke=PAPER, strokeWidth=1).encode(
             color=colour(names),
             shape=symbol(names),
             size=alt.Size("depth:O", scale=alt.Scale(range=[90, 230]), legend=None),
             tooltip=_tooltip(alt.Tooltip("spent:N", title=title)),
         ),
+        *_named(draw(_places(shown, spent, axis, errors), 360).encode(x=x, y=y)),
     )
 
 
 def _priced(entry: Entry, errors: Span, cost: float, axis: Span, ms: bool) -> Record:
-    row = entry.tested
+    row = entry.judged
     latency = row.latency if row and ms else None
     return {
-        **_tested(entry, errors),
+        **_accuracy(entry, errors),
         "cost": cost,
         "quick": axis.keep(latency.lower_ms) if latency else None,
         "slow": axis.keep(latency.upper_ms) if latency else None,
@@ -129,16 +131,16 @@ def _places(shown: Sequence[Entry], spent: dict[str, float], axis: Span, errors:
         e.design.name: Point(
             e.design.name,
             axis.part(spent[e.design.name]),
-            errors.part(errors.keep(1 - e.tested.test.estimate)),
+            errors.part(errors.keep(1 - e.judged.validation.estimate)),
         )
         for e in sorted(shown, key=lambda e: spent[e.design.name])
-        if e.tested
+        if e.judged
     }
-    front = [e.design.name for e in shown if e.tested and e.tested.pareto]
+    front = [e.design.name for e in shown if e.judged and e.judged.pareto]
     recommended = next((e.design.name for e in shown if e.recommended), None)
     wanted = few([name for name in placed if name in front], recommended)
     points = [placed[name] for name in wanted]
-    stand = heights(points)
+    stand = heights(points, [point for name, point in placed.items() if name not in wanted])
     return [
         {
             "design": point.name,
@@ -167,21 +169,21 @@ def _named(base: alt.Chart) -> list[alt.Chart]:
 
 
 def accuracy_against_depth(study: Study, entries: Sequence[Entry]) -> alt.LayerChart:
-    """Test accuracy over stack depth, a line for each implementation; with one depth, dots by implementation."""
-    names, errors = labels(entries), test_span(study, entries)
-    shown = [entry for entry in entries if entry.tested]
+    """Validation accuracy over stack depth, a line for each implementation; with one depth, dots by implementation."""
+    names, errors = labels(entries), accuracy_span(study, entries)
+    shown = [entry for entry in entries if entry.judged]
     depths = sorted({entry.design.stack_depth for entry in shown})
     if len(depths) == 1:
         return _accuracy_by_label(shown, names, errors)
     apart = _dodges(names, depths)
     records = [
-        {**_tested(e, errors), "x": e.design.stack_depth * apart[e.design.label]}
+        {**_accuracy(e, errors), "x": e.design.stack_depth * apart[e.design.label]}
         for e in sorted(shown, key=lambda e: e.design.stack_depth)
     ]
     edge = exp(0.08 * log(depths[-1] / depths[0]))
     scale = alt.Scale(type="log", domain=[depths[0] / edge, depths[-1] * edge], nice=False)
     x = alt.X("x:Q", scale=scale, axis=alt.Axis(title="stack depth, layers", values=depths, format="d"))
-    y = alt.Y("error:Q", scale=errors.scale(reverse=True), axis=accuracy_axis(errors, "test accuracy"))
+    y = alt.Y("error:Q", scale=errors.scale(reverse=True), axis=accuracy_axis(errors, "validation accuracy"))
     base = draw(records).encode(x=x, y=y, color=colour(names))
     return layers(
         base.mark_line(strokeWidth=2),
@@ -206,10 +208,10 @@ def _dodges(names: Sequence[str], depths: Sequence[int]) -> dict[str, float]:
 
 
 def _accuracy_by_label(shown: Sequence[Entry], names: Sequence[str], errors: Span) -> alt.LayerChart:
-    best_first = sorted(shown, key=lambda e: -(e.tested.test.estimate if e.tested else 0))
-    x = alt.X("error:Q", scale=errors.scale(reverse=True), axis=accuracy_axis(errors, "test accuracy"))
+    best_first = sorted(shown, key=lambda e: -(e.judged.validation.estimate if e.judged else 0))
+    x = alt.X("error:Q", scale=errors.scale(reverse=True), axis=accuracy_axis(errors, "validation accuracy"))
     y = alt.Y("label:N", sort=[e.design.label for e in best_first], axis=alt.Axis(title=None, labelLimit=170))
-    base = draw([_tested(e, errors) for e in best_first], 24 * len(best_first)).encode(
+    base = draw([_accuracy(e, errors) for e in best_first], 24 * len(best_first)).encode(
         x=x, y=y, color=colour(names)
     )
     return layers(

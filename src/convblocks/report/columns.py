@@ -57,7 +57,8 @@ def fields(study: Study, summary: Summary) -> Mapping[str, str]:
 
 def _design(entry: Entry) -> Cell:
     name = entry.design.name
-    return Cell(name, "recommended" if entry.recommended else "", name)
+    mark = "recommended" if entry.told else "cheapest not told apart"
+    return Cell(name, mark if entry.recommended else "", name)
 
 
 def _stack_depth(entry: Entry) -> Cell:
@@ -100,16 +101,12 @@ def _receptive_field(entry: Entry) -> Cell:
 
 def _gradient(entry: Entry) -> Cell:
     ratio = entry.design.gradient_ratio
-    return Cell(fmt.significant(ratio, 2), value=ratio)
+    return Cell(fmt.ratio(ratio), value=ratio)
 
 
-def _test(entry: Entry) -> Cell:
+def _validation(entry: Entry) -> Cell:
     row = entry.row
-    if not row:
-        return Cell(NOT_TRAINED)
-    parts = [fmt.percent(run.test_accuracy, unit=False) for run in entry.runs]
-    seeds = "seeds " + " · ".join(parts) if 1 < len(parts) <= 10 else ""
-    return Cell(fmt.accuracy(row.test), seeds, row.test.estimate)
+    return Cell(fmt.accuracy(row.validation), value=row.validation.estimate) if row else Cell(NOT_TRAINED)
 
 
 def _difference(entry: Entry) -> Cell:
@@ -118,10 +115,22 @@ def _difference(entry: Entry) -> Cell:
         return Cell(fmt.MISSING)
     if row.verdict == "best":
         return Cell("the best", value=0.0)
-    validation = fmt.difference(row.validation_difference)
-    value = row.test_difference.estimate if row.test_difference else None
-    detail = "" if validation == fmt.MISSING else f"validation {validation}"
-    return Cell(fmt.difference(row.test_difference), detail, value)
+    value = row.validation_difference.estimate if row.validation_difference else None
+    return Cell(fmt.difference(row.validation_difference), value=value)
+
+
+def _test(entry: Entry) -> Cell:
+    row = entry.row
+    if not row:
+        return Cell(fmt.MISSING)
+    parts = [fmt.percent(run.test_accuracy, unit=False) for run in entry.runs]
+    seeds = "seeds " + " · ".join(parts) if 1 < len(parts) <= 10 else ""
+    return Cell(fmt.accuracy(row.test), seeds, row.test.estimate)
+
+
+def _test_difference(entry: Entry) -> Cell:
+    difference = entry.row.test_difference if entry.row else None
+    return Cell(fmt.difference(difference), value=difference.estimate if difference else None)
 
 
 def _verdict(entry: Entry) -> Cell:
@@ -129,7 +138,7 @@ def _verdict(entry: Entry) -> Cell:
     rank = VERDICTS.index(verdict) if verdict in VERDICTS else len(VERDICTS)
     p_values = (entry.row.p_value, entry.row.p_holm) if entry.row else ()
     told = [text for p in p_values if (text := fmt.p_value(p))]
-    return Cell(verdict, "; Holm ".join(told), rank)
+    return Cell(verdict, "; Holm\N{NO-BREAK SPACE}".join(told), rank)
 
 
 def _target(entry: Entry) -> Cell:
@@ -150,7 +159,9 @@ def _latency(entry: Entry) -> Cell:
     if not latency:
         return Cell(fmt.MISSING)
     low, high = (fmt.milliseconds(ms, unit=False) for ms in (latency.lower_ms, latency.upper_ms))
-    return Cell(fmt.milliseconds(latency.median_ms, unit=False), f"({low}–{high})", latency.median_ms)
+    return Cell(
+        fmt.milliseconds(latency.median_ms, unit=False), f"({low}–\N{WORD JOINER}{high})", latency.median_ms
+    )
 
 
 COLUMNS = (
@@ -160,6 +171,33 @@ COLUMNS = (
         _design,
         numeric=False,
     ),
+    Column(
+        "Verdict",
+        "From the paired difference to the best on the validation examples: “within noise” if that could well be "
+        "chance, “perhaps worse” if not, and “worse” if that holds after Holm's correction for the number of "
+        "comparisons too: among several equal designs, tested one by one at 95 %, some may look worse by chance. "
+        "p is how likely a difference at least this large is where there is none, tested alone and after Holm. "
+        "With “one seed” nothing is known of chance.",
+        _verdict,
+    ),
+    Column(
+        "Validation accuracy, %",
+        "Mean over seeds, with its 95 % confidence interval over seeds and examples. Validation examples choose: the "
+        "best, the verdicts, the front of the chart and the recommendation are theirs.",
+        _validation,
+    ),
+    Column(
+        "Difference to best, points",
+        "Validation accuracy less that of the best design, in percentage points, paired by seed and example, with "
+        "its 95 % interval.",
+        _difference,
+    ),
+    Column(
+        "Test accuracy, %",
+        "The same mean and interval on the test examples, which chose nothing; below it each seed's.",
+        _test,
+    ),
+    Column("Latency, ms", "Median time of {timed}, in inference; in brackets its quartiles.", _latency),
     Column(
         "Stack depth",
         "Convolution layers on the main path of the network's body; stem and classifier not counted.",
@@ -200,32 +238,15 @@ COLUMNS = (
         _gradient,
     ),
     Column(
-        "Test accuracy, %",
-        "Mean over seeds, with its 95 % confidence interval over seeds and examples; below it each seed's. "
-        "Test examples chose nothing.",
-        _test,
-    ),
-    Column(
-        "Difference to best, points",
-        "Test accuracy less that of the best design, in percentage points, paired by seed and example, with its "
-        "95 % interval; below it the same on the validation examples.",
-        _difference,
-    ),
-    Column(
-        "Verdict",
-        "From the paired difference to the best on the validation examples: “within noise” if that could well be "
-        "chance, “perhaps worse” if not, and “worse” if that holds after Holm's correction for the number of "
-        "comparisons too: among several equal designs, tested one by one at 95 %, some may look worse by chance. "
-        "p is how likely a difference at least this large is where there is none, tested alone and after Holm. "
-        "With “one seed” nothing is known of chance.",
-        _verdict,
-    ),
-    Column(
         "Train s to {target}",
         "Seconds of training until validation accuracy first reached {target}: the median over the seeds that did. "
         "Without validation passes.",
         _target,
     ),
     Column("Training images/s", "Examples trained on in a second, median.", _throughput),
-    Column("Latency, ms", "Median time of {timed}, in inference; in brackets its quartiles.", _latency),
+    Column(
+        "Test difference, points",
+        "Test accuracy less that of the best design on validation, paired likewise; stated only.",
+        _test_difference,
+    ),
 )

@@ -30,7 +30,8 @@ class Group:
 def question(study: Study) -> str:
     """What was asked, in one sentence."""
     depths = fmt.listing([str(depth) for depth in study.depths], "or")
-    return f"How should a stack of {depths} convolution layers be implemented?"
+    noun = "layer" if study.depths == (1,) else "layers"
+    return f"How should a stack of {depths} convolution {noun} be implemented?"
 
 
 def load_call(study: Study, summary: Summary) -> str:

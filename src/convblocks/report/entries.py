@@ -21,11 +21,12 @@ class Entry:
     seeds: int  # that it is to be trained with
     image: tuple[int, ...]  # spatial axes of an example
     recommended: bool
+    told: bool  # whether the data tell that the recommended design will do
 
     @property
-    def tested(self) -> Row | None:
-        """The row, if it has a test accuracy."""
-        return self.row if self.row and isfinite(self.row.test.estimate) else None
+    def judged(self) -> Row | None:
+        """The row, if it has a validation accuracy."""
+        return self.row if self.row and isfinite(self.row.validation.estimate) else None
 
     @property
     def field_sizes(self) -> tuple[float | None, ...]:
@@ -53,7 +54,7 @@ class Entry:
 
 
 def collect(study: Study, designs: Sequence[Design], runs: Sequence[Run], summary: Summary) -> list[Entry]:
-    """Designs that could be matched: by stack depth, then the most accurate first, then those not yet tested."""
+    """Designs that could be matched: the best on validation first, those without a figure last."""
     rows = {row.design: row for row in summary.rows}
     entries = [
         Entry(
@@ -63,6 +64,7 @@ def collect(study: Study, designs: Sequence[Design], runs: Sequence[Run], summar
             seeds=len(study.seeds),
             image=study.data.shape[1:],
             recommended=design.name == summary.recommended,
+            told=summary.told,
         )
         for design in designs
         if not design.problem
@@ -70,9 +72,9 @@ def collect(study: Study, designs: Sequence[Design], runs: Sequence[Run], summar
     return sorted(entries, key=_rank)
 
 
-def _rank(entry: Entry) -> tuple[int, float]:
-    accuracy = entry.tested.test.estimate if entry.tested else -1.0
-    return entry.design.stack_depth, -accuracy
+def _rank(entry: Entry) -> tuple[bool, float]:
+    accuracy = entry.judged.validation.estimate if entry.judged else -1.0
+    return not (entry.row and entry.row.verdict == "best"), -accuracy
 
 
 def labels(entries: Sequence[Entry]) -> list[str]:

@@ -63,15 +63,15 @@ def _cost(study: Study, summary: Summary, entries: Sequence[Entry]) -> Figure:
     price = {
         name: fmt.milliseconds(cost) if ms else f"{fmt.count(cost)} MACs" for name, cost in spent.items()
     }
-    front = [e for e in shown if e.tested and e.tested.pareto]
+    front = [e for e in shown if e.judged and e.judged.pareto]
     reading = (
         "Up and to the left is better. Dashed steps join the designs that no other beats in both validation accuracy "
         f"and {MATCHES.get(summary.cost, summary.cost) or 'cost'}. {_bars(shown, 'Upright bars')}"
         f"{'Level bars are quartiles of the latency. ' if ms else ''}{_larger(shown)}"
-        f"{_scale_note(charts.test_span(study, entries))}"
+        f"{_scale_note(charts.accuracy_span(study, entries))}"
     )
     numbers = f"The front: {_named(front, price)}. " if front else ""
-    missing = [e.design.name for e in entries if e.tested and e.design.name not in spent]
+    missing = [e.design.name for e in entries if e.judged and e.design.name not in spent]
     left = f" Not timed and so not shown: {fmt.listing(missing)}." if missing else ""
     return Figure(
         key,
@@ -80,8 +80,10 @@ def _cost(study: Study, summary: Summary, entries: Sequence[Entry]) -> Figure:
         f"{numbers}{_range(shown)}{left}",
         True,
         (Panel("", charts.accuracy_against_cost(study, entries)),),
-        ("Design", "Latency" if ms else "MACs", "Test accuracy, %", "On the front"),
-        tuple((e.design.name, price[e.design.name], _test(e), "yes" if e in front else "no") for e in shown),
+        ("Design", "Latency" if ms else "MACs", "Validation accuracy, %", "On the front"),
+        tuple(
+            (e.design.name, price[e.design.name], _accuracy(e), "yes" if e in front else "no") for e in shown
+        ),
     )
 
 
@@ -90,7 +92,7 @@ def _larger(shown: Sequence[Entry]) -> str:
 
 
 def _bars(shown: Sequence[Entry], which: str) -> str:
-    if any(e.tested and e.tested.seeds > 1 for e in shown):
+    if any(e.judged and e.judged.seeds > 1 for e in shown):
         return f"{which} are 95 % intervals. "
     return "One seed gives no intervals. "
 
@@ -110,33 +112,33 @@ def _scale_note(errors: Span) -> str:
 
 def _named(entries: Sequence[Entry], price: dict[str, str]) -> str:
     told = [
-        f"{e.design.name}, {fmt.percent(e.tested.test.estimate)} at {price[e.design.name]}"
+        f"{e.design.name}, {fmt.percent(e.judged.validation.estimate)} at {price[e.design.name]}"
         for e in entries
-        if e.tested
+        if e.judged
     ]
     return "; ".join(told[:8]) + (f"; and {len(told) - 8} more" if len(told) > 8 else "")
 
 
 def _range(entries: Sequence[Entry]) -> str:
-    rows = [(e.tested.test.estimate, e.design.name) for e in entries if e.tested]
+    rows = [(e.judged.validation.estimate, e.design.name) for e in entries if e.judged]
     (low, worst), (high, best) = min(rows), max(rows)
     if worst == best:
-        return f"Test accuracy is {fmt.percent(high)} for {best}, the only one that has finished."
-    return f"Test accuracy goes from {fmt.percent(low)} ({worst}) to {fmt.percent(high)} ({best})."
+        return f"Validation accuracy is {fmt.percent(high)} for {best}."
+    return f"Validation accuracy goes from {fmt.percent(low)} ({worst}) to {fmt.percent(high)} ({best})."
 
 
-def _test(entry: Entry) -> str:
-    return fmt.accuracy(entry.tested.test) if entry.tested else fmt.MISSING
+def _accuracy(entry: Entry) -> str:
+    return fmt.accuracy(entry.judged.validation) if entry.judged else fmt.MISSING
 
 
 def _depth(study: Study, entries: Sequence[Entry]) -> Figure:
     key = "depth"
-    shown = [e for e in entries if e.tested]
+    shown = [e for e in entries if e.judged]
     depths = sorted({e.design.stack_depth for e in shown})
     title = "Accuracy against stack depth" if len(depths) != 1 else f"Accuracy at stack depth {depths[0]}"
     if not shown:
         return Figure(key, title, "", UNFINISHED)
-    reading = f"{_bars(shown, 'Bars')}{_scale_note(charts.test_span(study, entries))}"
+    reading = f"{_bars(shown, 'Bars')}{_scale_note(charts.accuracy_span(study, entries))}"
     by_label = {label: [e for e in shown if e.design.label == label] for label in labels(shown)}
     changes = [
         f"{label} {fmt.percent(ends[0], unit=False)} → {fmt.percent(ends[1])}"
@@ -153,11 +155,14 @@ def _depth(study: Study, entries: Sequence[Entry]) -> Figure:
         numbers,
         len(depths) > 1,
         (Panel("", charts.accuracy_against_depth(study, entries)),),
-        ("Implementation", *(f"{depth} layers, %" for depth in depths)),
+        ("Implementation", *(f"{fmt.plural(depth, 'layer')}, %" for depth in depths)),
         tuple(
             (
                 label,
-                *(next((_test(e) for e in group if e.design.stack_depth == d), fmt.MISSING) for d in depths),
+                *(
+                    next((_accuracy(e) for e in group if e.design.stack_depth == d), fmt.MISSING)
+                    for d in depths
+                ),
             )
             for label, group in by_label.items()
         ),
@@ -165,8 +170,8 @@ def _depth(study: Study, entries: Sequence[Entry]) -> Figure:
 
 
 def _ends(group: Sequence[Entry], depths: Sequence[int]) -> list[float]:
-    """Test accuracy at the least and at the greatest depth."""
-    found = {e.design.stack_depth: e.tested.test.estimate for e in group if e.tested}
+    """Validation accuracy at the least and at the greatest depth."""
+    found = {e.design.stack_depth: e.judged.validation.estimate for e in group if e.judged}
     return [found[depth] for depth in (depths[0], depths[-1]) if depth in found]
 
 
@@ -229,7 +234,7 @@ def _gradients(entries: Sequence[Entry]) -> Figure:
             (
                 e.design.name,
                 *(fmt.significant(e.design.gradient_norms[i]) for i in (0, -1)),
-                fmt.significant(e.design.gradient_ratio, 2),
+                fmt.ratio(e.design.gradient_ratio),
             )
             for e in shown
         ),
@@ -242,10 +247,10 @@ def _ratios(entries: Sequence[Entry]) -> str:
         return ""
     (low, first), (high, last) = found[0], found[-1]
     if len(found) == 1:
-        return f"Norm of the first over that of the last layer: {fmt.significant(low, 2)} in {first}."
+        return f"Norm of the first over that of the last layer: {fmt.ratio(low)} in {first}."
     return (
-        f"The norm of the first over that of the last layer goes from {fmt.significant(low, 2)} ({first}) "
-        f"to {fmt.significant(high, 2)} ({last})."
+        f"The norm of the first over that of the last layer goes from {fmt.ratio(low)} ({first}) "
+        f"to {fmt.ratio(high)} ({last})."
     )
 
 
@@ -255,7 +260,7 @@ def _extent(entry: Entry) -> list[float]:
 
 def _fields(entries: Sequence[Entry]) -> Figure:
     key, title = "fields", "Receptive field against image size"
-    shown = [e for e in entries if charts.field_records(e)]
+    shown = sorted((e for e in entries if charts.field_records(e)), key=lambda e: e.design.stack_depth)
     if not shown:
         return Figure(key, title, "", "There is nothing to draw: no design has a receptive field.")
     image = " × ".join(map(str, shown[0].image))
@@ -269,10 +274,11 @@ def _fields(entries: Sequence[Entry]) -> Figure:
         key,
         title,
         reading,
-        f"{len(whole)} of {fmt.plural(len(shown), 'design')} see the whole image. Receptive fields go from "
-        f"{least.field_text} px ({least.design.name}) to {most.field_text} px ({most.design.name}).",
+        f"{len(whole)} of {fmt.plural(len(shown), 'design')} {'sees' if len(whole) == 1 else 'see'} the whole image. "
+        f"Receptive fields go from {least.field_text} px ({least.design.name}) "
+        f"to {most.field_text} px ({most.design.name}).",
         False,  # its axis names the designs
-        (Panel("", charts.receptive_fields(entries)),),
+        (Panel("", charts.receptive_fields(shown)),),
         ("Design", "Receptive field, px", "Whole image"),
         tuple((e.design.name, e.field_text, "yes" if e in whole else "no") for e in shown),
     )

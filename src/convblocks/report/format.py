@@ -90,6 +90,15 @@ def significant(number: float | None, digits: int = 3) -> str:
     return f"{mantissa}×10{str(exponent).translate(_SUPERSCRIPTS)}".replace("-", "−")
 
 
+def ratio(number: float | None) -> str:
+    """Two significant digits: ratios of gradient norms differ by powers of ten.
+
+    >>> ratio(1762), ratio(0.714), ratio(2.4e-7)
+    ('1800', '0.71', '2.4×10⁻⁷')
+    """
+    return significant(number, 2)
+
+
 def count(number: float | None) -> str:
     """Three significant digits and an SI prefix.
 
@@ -145,14 +154,14 @@ def _with_unit(text: str, unit: str) -> str:
 def p_value(p: float | None) -> str:
     """Two significant digits at most, and no false exactness near 0.
 
-    >>> p_value(0.0312), p_value(0.00002), p_value(1.0), p_value(None)
-    ('p = 0.03', 'p < 0.001', 'p = 1.00', '')
+    >>> [p_value(p).replace(_NBSP, " ") for p in (0.0312, 0.00002, 1.0, None)]
+    ['p = 0.03', 'p < 0.001', 'p = 1.00', '']
     """
     if p is None or not isfinite(p):
         return ""
     if p < 0.001:
-        return "p < 0.001"
-    return f"p = {p:.3f}" if p < 0.01 else f"p = {p:.2f}"
+        return f"p{_NBSP}<{_NBSP}0.001"
+    return f"p{_NBSP}={_NBSP}{p:.{3 if p < 0.01 else 2}f}"
 
 
 def listing(words: tuple[str, ...] | list[str], last: str = "and", most: int = 12) -> str:
@@ -170,10 +179,10 @@ def listing(words: tuple[str, ...] | list[str], last: str = "and", most: int = 1
     return f"{', '.join(words[:-1])} {last} {words[-1]}"
 
 
-def plural(number: int, noun: str) -> str:
+def plural(number: int, noun: str, nouns: str = "") -> str:
     """A number of things.
 
-    >>> plural(1, "seed"), plural(3, "seed")
-    ('1 seed', '3 seeds')
+    >>> plural(1, "seed"), plural(1200, "seed"), plural(2, "class", "classes")
+    ('1 seed', '1,200 seeds', '2 classes')
     """
-    return f"{number} {noun}" if number == 1 else f"{number} {noun}s"
+    return f"{number:,} {noun if number == 1 else nouns or noun + 's'}"

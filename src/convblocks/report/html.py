@@ -22,6 +22,7 @@ from convblocks.records import Design, Run, Study, Summary
 from convblocks.report import columns, conditions
 from convblocks.report.entries import Entry, collect, labels
 from convblocks.report.figures import Figure, figures
+from convblocks.report.format import plural
 from convblocks.report.scales import STYLE, looks
 
 _ESCAPES = {ord(c): f"\\u{ord(c):04x}" for c in "<>&\u2028\u2029"}
@@ -39,6 +40,7 @@ def render_html(study: Study, designs: Sequence[Design], runs: Sequence[Run], su
         summary=summary,
         question=conditions.question(study),
         budget=conditions.budget(study),
+        seeds=plural(len(study.seeds), "seed"),
         call=conditions.load_call(study, summary),
         highlights=_highlights(study, summary, entries),
         columns=_titled(study, summary),

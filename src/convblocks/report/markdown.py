@@ -16,7 +16,7 @@ def render_markdown(study: Study, designs: Sequence[Design], summary: Summary) -
     parts = [
         f"## {_escape(conditions.question(study))}",
         f"**{_escape(summary.headline)}**",
-        *(_escape(paragraph) for paragraph in summary.paragraphs),
+        *(f"**{_escape(lead)}:** {_escape(text)}" for lead, text in summary.paragraphs),
         _fenced(conditions.load_call(study, summary), "python"),
         _table(study, summary, entries),
         _facts(conditions.left_out(study, designs, ()), "Left out"),

@@ -29,8 +29,8 @@ class Point:
         return (self.x - width, self.x) if self.leftwards else (self.x, self.x + width)
 
 
-def heights(points: Sequence[Point]) -> dict[str, float]:
-    """How high each name stands: above its point, the points that it spans and the names that it would touch.
+def heights(points: Sequence[Point], nameless: Sequence[Point] = ()) -> dict[str, float]:
+    """How high each name stands: above its point and the names that it would touch, and clear of all points.
 
     The outermost names come last and so stand highest; then no line from a point up to its name crosses another.
     """
@@ -39,9 +39,11 @@ def heights(points: Sequence[Point]) -> dict[str, float]:
     placed: list[tuple[Point, float]] = []
     for point in [*rightwards, *leftwards]:
         low, high = point.reach
-        spanned = [other.y for other in points if low <= other.x <= high]
+        spanned = [other.y for other in (*points, *nameless) if low <= other.x <= high]
         touched = [y for other, y in placed if other.reach[0] <= high and low <= other.reach[1]]
-        height = min([y - LINE for y in (point.y, *spanned, *touched)])
+        height = min([y - LINE for y in (point.y, *touched)])
+        while covered := [y for y in spanned if -1.35 * LINE < y - height < 0.75 * LINE]:
+            height = min(covered) - LINE
         placed.append((point, max(TOP, height)))
     return {point.name: height for point, height in placed}
 

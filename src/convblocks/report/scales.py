@@ -67,7 +67,8 @@ class Span:
 
     def ticks(self) -> list[float]:
         """Round numbers within the span."""
-        return log_ticks(self.low, self.high) if self.logarithmic else linear_ticks(self.low, self.high)
+        powers = log_ticks(self.low, self.high) if self.logarithmic else []
+        return powers if len(powers) > 2 else linear_ticks(self.low, self.high)
 
     def scale(self, *, reverse: bool = False) -> alt.Scale:
         """The span as Vega-Lite has it."""
@@ -93,10 +94,10 @@ class Span:
         return min(max(number, self.low), self.high)
 
 
-def span(numbers: Sequence[float], *, room: float = 0.08) -> Span:
-    """All of the numbers, with some room around; logarithmic if they are positive and far apart."""
+def span(numbers: Sequence[float], *, room: float = 0.08, far: float = FAR) -> Span:
+    """All of the numbers, with some room around; logarithmic if they are positive and `far` apart."""
     low, high = min(numbers), max(numbers)
-    if low > 0 and high / low > FAR:
+    if low > 0 and high / low > far:
         stretch = (high / low) ** room
         return Span(low / stretch, high * stretch, True)
     reach = room * (high - low) or abs(high) / 10 or 1.0

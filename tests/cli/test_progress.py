@@ -1,0 +1,39 @@
+"""What is said before the first training."""
+
+import io
+
+import pytest
+from msgspec.structs import replace
+from rich.console import Console
+
+from convblocks.cli.progress import ProgressWatcher
+from tests.experiments.conftest import make_design, make_study
+
+
+@pytest.fixture
+def said():
+    def introduce(study, *designs):
+        watcher = ProgressWatcher()
+        watcher.console = Console(file=io.StringIO(), width=200)
+        watcher.on_start(replace(study, recipe={"epochs": 0}), designs, [])
+        return watcher.console.file.getvalue()
+
+    return introduce
+
+
+def test_one_of_a_kind_is_no_plural(said):
+    study = make_study()
+    single = replace(study, seeds=(0,), stages=1, data=replace(study.data, classes=("a",)))
+    text = said(single, make_design("a"))
+    assert "made: 1 class, 1×8×8; 800 training" in text
+    assert "\n1 design at 1.00\xa0M MACs (± 3 %), 1 seed, 1 stage\n" in text
+    several = said(study, make_design("a"), make_design("b"), replace(make_design("c"), problem="too narrow"))
+    assert "made: 2 classes" in several
+    assert "\n2 designs at 1.00\xa0M MACs (± 3 %), 3 seeds each, 2 stages\n" in several
+
+
+def test_broken_files_that_were_skipped_are_counted(said):
+    study = make_study()
+    assert "left out" not in said(study, make_design("a"))
+    for skipped, words in ((1, "left out: 1 broken file\n"), (1200, "left out: 1,200 broken files\n")):
+        assert words in said(replace(study, data=replace(study.data, skipped=skipped)), make_design("a"))

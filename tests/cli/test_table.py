@@ -1,0 +1,57 @@
+"""The table in a terminal: what chooses stands in order, and it fits."""
+
+import io
+
+import pytest
+from msgspec.structs import replace
+from rich.console import Console
+
+from convblocks.cli.table import LEGEND, WIDE, result_table
+from convblocks.experiments.summary import summarise
+from tests.experiments.conftest import make_design, make_latency, make_run, make_study
+
+ACCURACIES = {"bottleneck-12": 0.978, "simple": 0.98, "residual": 0.60}
+
+
+@pytest.fixture
+def made():
+    """Designs and their summary. Test data say the opposite of validation data."""
+    designs = [make_design(name, 56 if name == "simple" else 8) for name in ACCURACIES]
+    runs = []
+    for design in designs:
+        for seed in range(3):
+            run = make_run(design, seed, ACCURACIES[design.label] + seed / 1000)
+            runs.append(replace(run, test_errors=tuple(range(400 - 3 * len(run.test_errors)))))
+    latencies = [make_latency(d, ms) for d, ms in zip(designs, (1.0, 2.0, 3.0), strict=True)]
+    return designs, summarise(make_study(), designs, runs, latencies)
+
+
+def lines(designs, summary, width):
+    console = Console(file=io.StringIO(), width=width)
+    console.print(result_table(designs, summary, wide=width >= WIDE))
+    return [line.rstrip() for line in console.file.getvalue().splitlines()]
+
+
+def test_validation_sets_the_order_and_the_difference(made):
+    header, *rows = lines(*made, 80)
+    assert header.split() == ["design", "val", "%", "Δ", "best", "test", "%", "ms", "verdict"]
+    assert [row.split()[0] for row in rows] == ["simple-d56", "bottleneck-12-d8", "residual-d8"]
+    assert [row.split()[1] for row in rows] == ["98.1", "97.9", "60.1"]
+    assert rows[2].split()[2].startswith("−38")
+    assert rows[0].endswith("2.00 best")
+    assert "Validation data choose" in LEGEND
+
+
+def test_only_what_the_data_tell_is_to_be_used(made):
+    designs, summary = made
+    assert [row.endswith("1.00 ← use") for row in lines(designs, summary, 80)] == [False, False, True, False]
+    untold = lines(designs, replace(summary, told=False), 80)
+    assert untold[2].endswith("1.00 ← cheapest")
+    assert not any("use" in row for row in untold)
+
+
+def test_it_fits_80_columns_and_a_wide_terminal_has_all_intervals(made):
+    designs, summary = made
+    assert max(map(len, lines(designs, summary, 80))) <= 80
+    assert not any("…" in row for row in lines(designs, summary, 80) + lines(designs, summary, WIDE))
+    assert [row.count("[") for row in lines(designs, summary, WIDE)] == [0, 2, 3, 3]
