@@ -88,6 +88,7 @@ def test_another_question_needs_another_folder(undisturbed, few_digits):
             str(few_digits),
             depths=(4, 8),
             block_depths=(1, 2, 4),
+            stages=2,
             budget=400_000,
             seeds=2,
             recipe=Recipe(epochs=4),

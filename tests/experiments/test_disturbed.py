@@ -19,7 +19,7 @@ DRIVER = """
 import sys
 from convblocks import Recipe, compare
 if __name__ == "__main__":
-    compare(sys.argv[1], depths=(4, 8), block_depths=(1, 2, 4), seeds=2, budget=400_000,
+    compare(sys.argv[1], depths=(4, 8), block_depths=(1, 2, 4), stages=2, seeds=2, budget=400_000,
             recipe=Recipe(epochs=int(sys.argv[3])), out=sys.argv[2], checkpoint_every_s=0)
 """
 
