@@ -8,6 +8,7 @@ from safetensors.torch import load_file
 
 from convblocks import BlockSpec, Network, Recipe, Stage, Stem
 from convblocks.data import Dataset, Split
+from convblocks.experiments.shared import shared
 from convblocks.experiments.store import RunFolder
 from convblocks.experiments.trial import Trainer, start
 from convblocks.records import DataCard
@@ -50,6 +51,11 @@ def dataset():
     return Dataset(card, *parts)
 
 
+def trained(dataset, folder, recipe):
+    with shared(dataset, folder / "examples") as examples:
+        return Trainer(examples, recipe, folder, "cpu")((DESIGN, 0), lambda epoch: None)
+
+
 @pytest.fixture(scope="module")
 def trial(dataset, tmp_path_factory):
     """A run, the module with its weights, and how many examples passed in training."""
@@ -62,8 +68,7 @@ def trial(dataset, tmp_path_factory):
     folder = tmp_path_factory.mktemp("run")
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(loop, "augment", counts)
-        trainer = Trainer(dataset, Recipe(epochs=4, batch_size=16), folder, "cpu")
-        run = trainer((DESIGN, 0), lambda epoch: None)
+        run = trained(dataset, folder, Recipe(epochs=4, batch_size=16))
     module = NETWORK.build()
     module.load_state_dict(load_file(RunFolder(folder).weights(DESIGN.name, 0)))
     return run, module.eval(), sum(passed)
@@ -102,7 +107,7 @@ def test_throughput_is_of_the_examples_trained_on(trial):
 
 
 def test_throughput_of_a_set_smaller_than_a_batch(dataset, tmp_path):
-    run = Trainer(dataset, Recipe(epochs=1, batch_size=64), tmp_path, "cpu")((DESIGN, 0), lambda epoch: None)
+    run = trained(dataset, tmp_path, Recipe(epochs=1, batch_size=64))
     assert run.timing.images_per_s == pytest.approx(50 / sum(run.timing.epoch_s))
 
 
