@@ -1,8 +1,23 @@
 """What is written down: frozen records that go to JSON and back, and never import torch.
 
 study.py    what a `compare` leaves behind, one JSON object a line
+    signal.py   what real tensors tell of a module
 """
 
+from convblocks.records.signal import (
+    AxisFit,
+    EffectiveField,
+    LayerProbe,
+    LayerSignal,
+    MendCheck,
+    Probes,
+    Rate,
+    Shattering,
+    Signal,
+    SignalAlong,
+    SignalStep,
+    Symptom,
+)
 from convblocks.records.study import (
     Axis,
     DataCard,
@@ -21,16 +36,28 @@ from convblocks.records.study import (
 
 __all__ = [
     "Axis",
+    "AxisFit",
     "DataCard",
     "Design",
+    "EffectiveField",
     "Epoch",
     "Host",
     "Interval",
     "Latency",
+    "LayerProbe",
+    "LayerSignal",
+    "MendCheck",
     "Paragraph",
+    "Probes",
+    "Rate",
     "Row",
     "Run",
     "RunTiming",
+    "Shattering",
+    "Signal",
+    "SignalAlong",
+    "SignalStep",
     "Study",
     "Summary",
+    "Symptom",
 ]

@@ -1,0 +1,60 @@
+"""How fast a norm changes with depth: a log-linear fit, and where it would cross a bound."""
+
+from collections.abc import Sequence
+from math import exp, inf, isfinite, log
+
+import numpy as np
+from scipy import stats
+
+from convblocks.records import Rate
+
+VANISHED = 1e-4  # of where it came from
+EXPLODED = 1e4
+LEVEL = 0.95
+MOST_LAYERS = 100_000  # beyond which a crossing is of no interest
+
+
+def fit_rate(norms: Sequence[float | None]) -> Rate | None:
+    """The factor per layer of norms in the order of the signal; None with fewer than three above 0 and finite.
+
+    Ordinary least squares of ln(norm) against the layer's place.
+    """
+    known = [(place, log(norm)) for place, norm in enumerate(norms) if norm and 0 < norm < inf]
+    if len(known) < 3:
+        return None
+    fit = stats.linregress(*np.array(known).T)
+    slope, error, steps = float(fit.slope), float(fit.stderr), len(norms) - 1
+    reach = float(stats.t.ppf((1 + LEVEL) / 2, len(known) - 2)) * error
+    return Rate(
+        factor=_exp(slope),
+        low=_exp(slope - reach),
+        high=_exp(slope + reach),
+        standard_error=error,
+        steps=steps,
+        over_all=_exp(slope * steps),
+        layers_to_bound=_crossing(slope, reach),
+    )
+
+
+def _crossing(slope: float, reach: float) -> float | None:
+    """Layers until exp(slope · layers) leaves (VANISHED, EXPLODED)."""
+    if abs(slope) <= reach or slope == 0:
+        return None
+    layers = log(VANISHED if slope < 0 else EXPLODED) / slope
+    return layers if layers <= MOST_LAYERS else None
+
+
+def changed(rate: Rate | None) -> str:
+    """``vanishing`` or ``exploding`` if the fit crosses its bound within the layers there are, else nothing."""
+    if rate is None or rate.layers_to_bound is None or rate.layers_to_bound > rate.steps:
+        return ""
+    return "vanishing" if rate.factor < 1 else "exploding"
+
+
+def _exp(power: float) -> float:
+    return exp(max(-700.0, min(700.0, power)))  # what a float holds
+
+
+def finite(number: float) -> float | None:
+    """JSON has no NaN and no infinity."""
+    return number if isfinite(number) else None
