@@ -6,8 +6,8 @@ from convblocks.analysis.rates import EXPLODED, VANISHED, changed
 from convblocks.records import LayerSignal, Rate, Shattering, Symptom
 
 SHATTERED = 0.5  # correlation at neighbouring inputs below which a gradient tells nothing of the next one
-MENDS = {
-    "vanishing gradient": ("norm", "shortcut", "he", "lsuv"),
+MENDS_FOR = {
+    "vanishing gradient": ("shortcut", "norm", "he", "lsuv"),
     "exploding gradient": ("shortcut", "he", "lsuv"),
     "vanishing activation": ("norm", "lsuv", "he"),
     "exploding activation": ("norm", "lsuv", "he"),
@@ -31,7 +31,7 @@ def symptoms_of(
 
 def symptom(kind: str, evidence: str) -> Symptom:
     """With its mends."""
-    return Symptom(kind=kind, evidence=evidence, mends=MENDS[kind])
+    return Symptom(kind=kind, evidence=evidence, mends=MENDS_FOR[kind])
 
 
 def _not_finite(layers: Sequence[LayerSignal]) -> Symptom | None:

@@ -1,7 +1,6 @@
 """From a matched implementation to its record: cost, receptive field, gradient at the start, and its latency."""
 
 from collections.abc import Sequence
-from math import isfinite
 from typing import Literal
 
 import numpy as np
@@ -69,9 +68,7 @@ def _with_gradients(design: Design, dataset: Dataset, device: str) -> Design:
     norms = gradient_norms(module, x, torch.from_numpy(dataset.train.y[chosen]).to(device))
     return replace(
         design,
-        gradient_norms=tuple(
-            norm if isfinite(norm) else None for path, norm in norms.items() if path.startswith("stages.")
-        ),
+        gradient_norms=tuple(norm for path, norm in norms.items() if path.startswith("stages.")),
     )
 
 
