@@ -2,7 +2,8 @@
 
 The receptive field says which inputs an output sees at all; most of those at its rim count for next to nothing. What
 counts is measured by gradient and is near a Gaussian, whose σ grows with the square root of depth
-(arXiv:1701.04128, section 2).
+(arXiv:1701.04128, section 2). With random weights |gradient| goes with the root of their Gaussian, so that its σ
+is √2 times as large.
 """
 
 import numpy as np
@@ -39,7 +40,7 @@ def effective_field(
         given = x.requires_grad_()
         name, output = _output(copy, given, layer, dims)
         centre = tuple(n // 2 for n in output.shape[2:])
-        middle = output[(..., *centre)]
+        middle = output.flatten(2)[..., int(np.ravel_multi_index(centre, output.shape[2:]))]
         if not middle.requires_grad:
             raise OptionError("layer", name, "its output does not depend on the input by any gradient")
         (gradient,) = torch.autograd.grad((middle * torch.randn_like(middle)).sum(), given)
@@ -169,7 +170,7 @@ def _small(counts: NDArray[np.float64]) -> tuple[tuple[float, ...], ...]:
     plane = torch.from_numpy(counts.sum(0) if counts.ndim == 3 else counts)
     if plane.ndim == 1:
         plane = plane[None]
-    size = tuple(min(n, MAP) for n in plane.shape)
-    small = F.adaptive_avg_pool2d(plane[None], size)[0]
+    size = [min(n, MAP) for n in plane.shape]
+    small = F.adaptive_avg_pool2d(plane[None], (size[0], size[1]))[0]
     rows: list[list[float]] = (small / small.max()).tolist()
     return tuple(tuple(round(value, 4) for value in row) for row in rows)

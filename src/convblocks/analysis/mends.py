@@ -215,8 +215,7 @@ def _followed_by_norm(module: nn.Module, x: torch.Tensor) -> set[str]:
     finally:
         for handle in handles:
             handle.remove()
-    pairs = zip(order, order[1:], strict=False)
-    return {name for (name, _), (_, after) in pairs if "Norm" in type(after).__name__}
+    return {name for (name, _), (_, after) in pairwise(order) if "Norm" in type(after).__name__}
 
 
 def replace_(module: nn.Module, name: str, new: nn.Module) -> None:
