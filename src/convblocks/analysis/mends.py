@@ -7,6 +7,7 @@ shortcut   an addition around every pair of layers that keeps the shape
 """
 
 from collections.abc import Callable
+from itertools import pairwise
 from math import inf, log
 
 import torch

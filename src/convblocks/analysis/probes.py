@@ -6,7 +6,8 @@ input already sees the whole image. `probe` checks that prediction on a network 
 """
 
 import warnings
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from itertools import pairwise
 from math import sqrt
 
 import numpy as np
@@ -25,7 +26,6 @@ from convblocks.errors import OptionError, TraceError
 from convblocks.records import Interval, LayerProbe, Probes
 
 Pair = tuple[torch.Tensor, torch.Tensor]
-Features = dict[str, list[torch.Tensor]]
 Right = NDArray[np.float64]
 NORMAL = 1.96  # quantile of a 95 % interval
 MOST_POSITIONS = 4  # per axis
@@ -113,7 +113,9 @@ def _features(
     module: nn.Module, x: torch.Tensor, pool: int
 ) -> tuple[dict[str, NDArray[np.float32]], torch.Tensor]:
     """Pooled outputs of the body's layers, and the module's scores, in eval mode."""
-    copy, found, scores = copy_of(module).eval(), {}, []
+    copy = copy_of(module).eval()
+    found: dict[str, list[torch.Tensor]] = {}
+    scores = []
     with torch.inference_mode():
         for chunk in inputs_for(copy, x).split(BATCH):
             calls, output = main_path_calls(copy, chunk)
@@ -130,7 +132,7 @@ def _features(
 def _outputs(calls: Sequence[Call]) -> dict[str, torch.Tensor]:
     """What each layer makes of its input; the last, whose output is the scores, is left out."""
     outputs: dict[str, torch.Tensor] = {}
-    for call, following in zip(calls, calls[1:], strict=False):
+    for call, following in pairwise(calls):
         same = _channels(following.given) == _channels(call.output)
         outputs.setdefault(call.name, following.given if same else call.output)
     return outputs
@@ -143,7 +145,11 @@ def _channels(tensor: torch.Tensor) -> int:
 def _pooled(tensor: torch.Tensor, pool: int) -> torch.Tensor:
     """(N, C, *n) → (N, C · pool^axes), means of equal shares; an axis shorter than `pool` stays."""
     sizes = [min(pool, n) for n in tensor.shape[2:]]
-    pools = (F.adaptive_avg_pool1d, F.adaptive_avg_pool2d, F.adaptive_avg_pool3d)
+    pools: tuple[Callable[..., torch.Tensor], ...] = (
+        F.adaptive_avg_pool1d,
+        F.adaptive_avg_pool2d,
+        F.adaptive_avg_pool3d,
+    )
     if not sizes:
         return tensor.float().cpu()
     return pools[len(sizes) - 1](tensor.float(), sizes).flatten(1).cpu()
@@ -220,7 +226,7 @@ def _verdict(layers: Sequence[LayerProbe], last: str | None, tail: Interval | No
     head = f"the {count} layer{'s' if count > 1 else ''} after {last} see the whole image from their input on"
     after = {
         "rises": "yet accuracy still rises there, so they are of use",
-        "no rise": "and accuracy does not rise there: they are unproductive",
+        "no rise": "and accuracy does not measurably rise there: they are unproductive",
         "falls": "and accuracy falls there: they are unproductive",
     }[_direction(tail)]
     return f"{head}, {after} ({change})"
