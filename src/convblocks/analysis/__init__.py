@@ -1,8 +1,27 @@
-"""What one forward pass without data tells of any module: cost and receptive field."""
+"""What one forward pass tells of any module: without data its cost and receptive field, with data its signal."""
 
 from convblocks.analysis.cost import Cost, count
+from convblocks.analysis.effective import effective_field
+from convblocks.analysis.mends import check_mends, mended
+from convblocks.analysis.probes import probe
 from convblocks.analysis.receptive_field import receptive_field
-from convblocks.analysis.signal import gradient_norms
+from convblocks.analysis.shattering import shattered_gradients
+from convblocks.analysis.signal import gradient_norms, signal, signal_along
 from convblocks.analysis.trace import Op, Trace, trace
 
-__all__ = ["Cost", "Op", "Trace", "count", "gradient_norms", "receptive_field", "trace"]
+__all__ = [
+    "Cost",
+    "Op",
+    "Trace",
+    "check_mends",
+    "count",
+    "effective_field",
+    "gradient_norms",
+    "mended",
+    "probe",
+    "receptive_field",
+    "shattered_gradients",
+    "signal",
+    "signal_along",
+    "trace",
+]

@@ -10,7 +10,6 @@ import numpy as np
 import torch
 import torch.nn.functional as F
 from numpy.typing import NDArray
-from scipy.optimize import OptimizeWarning, curve_fit
 from torch import nn
 
 from convblocks.analysis.observe import inputs_for, run, seeded, settled
@@ -155,6 +154,8 @@ def _least_squares(
     places: Profile, profile: Profile, centre: float, sigma: float
 ) -> tuple[float, float] | None:
     """σ and R² of the Gaussian of least squares; None where there is none to find."""
+    from scipy.optimize import OptimizeWarning, curve_fit  # here, for workers that train need none of it
+
     if np.count_nonzero(profile) < 4 or sigma == 0:
         return None
     try:

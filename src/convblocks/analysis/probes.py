@@ -14,9 +14,6 @@ import numpy as np
 import torch
 import torch.nn.functional as F
 from numpy.typing import NDArray
-from sklearn.exceptions import ConvergenceWarning
-from sklearn.linear_model import LogisticRegression
-from sklearn.preprocessing import StandardScaler
 from torch import nn
 
 from convblocks.analysis.observe import Call, copy_of, inputs_for, main_path_calls
@@ -163,6 +160,10 @@ def _right(
     strength: float,
 ) -> Right:
     """1 for each test example that a probe trained on (x, y) gets right."""
+    from sklearn.exceptions import ConvergenceWarning  # here, for workers that train need none of it
+    from sklearn.linear_model import LogisticRegression
+    from sklearn.preprocessing import StandardScaler
+
     if not (np.isfinite(x).all() and np.isfinite(test).all()):
         raise TraceError("a layer's output is not finite, so that no probe can be trained on it")
     scaler = StandardScaler().fit(x)

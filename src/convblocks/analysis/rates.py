@@ -1,10 +1,10 @@
 """How fast a norm changes with depth: a log-linear fit, and where it would cross a bound."""
 
 from collections.abc import Sequence
-from math import exp, inf, isfinite, log
+from math import exp, inf, isfinite, log, sqrt
 
 import numpy as np
-from scipy import stats
+from scipy.special import stdtrit  # Student's t, without the weight of scipy.stats
 
 from convblocks.records import Rate
 
@@ -22,9 +22,13 @@ def fit_rate(norms: Sequence[float | None]) -> Rate | None:
     known = [(place, log(norm)) for place, norm in enumerate(norms) if norm and 0 < norm < inf]
     if len(known) < 3:
         return None
-    fit = stats.linregress(*np.array(known).T)
-    slope, error, steps = float(fit.slope), float(fit.stderr), len(norms) - 1
-    reach = float(stats.t.ppf((1 + LEVEL) / 2, len(known) - 2)) * error
+    places, logs = np.array(known).T
+    away = places - places.mean()
+    slope = float(away @ logs / (away @ away))
+    left = logs - logs.mean() - slope * away
+    degrees, steps = len(known) - 2, len(norms) - 1
+    error = sqrt(float(left @ left) / degrees / float(away @ away))
+    reach = float(stdtrit(degrees, (1 + LEVEL) / 2)) * error
     return Rate(
         factor=_exp(slope),
         low=_exp(slope - reach),

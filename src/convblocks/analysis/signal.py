@@ -23,7 +23,7 @@ from convblocks.analysis.observe import (
 from convblocks.analysis.rates import finite, fit_rate
 from convblocks.analysis.shattering import shattered_gradients
 from convblocks.analysis.symptoms import symptoms_of
-from convblocks.errors import OptionError
+from convblocks.errors import OptionError, TraceError
 from convblocks.records import LayerSignal, Signal, SignalAlong, SignalStep
 
 Loss = Callable[[torch.Tensor, torch.Tensor], torch.Tensor]
@@ -46,7 +46,7 @@ def signal(
     cross-entropy if no loss is given. Without y, gradients are those of ⟨output, v⟩ / N, v standard normal.
     training: in training mode, where batch norms use this batch. shattering: also correlate the gradients
     at neighbouring inputs, for two examples or more. The module is not changed, and nothing random is drawn.
-    Raises OptionError for an x or y that does not fit, TraceError for a module that cannot be run.
+    Raises OptionError for an x that is no batch, TraceError for a module that cannot be run, or that y does not fit.
     """
     x = inputs_for(module, x)
     with seeded(seed, x):
@@ -159,7 +159,7 @@ def _layer(call: Call, gradient: torch.Tensor, of_weight: Sequence[torch.Tensor 
 
 
 def _loss(output: torch.Tensor, y: torch.Tensor | None, loss: Loss | None) -> torch.Tensor:
-    """What gradients are taken of. Raises OptionError for labels that do not fit."""
+    """What gradients are taken of. Raises TraceError for labels that do not fit."""
     if y is None:
         return (output * torch.randn_like(output)).sum() / len(output)
     y = y.to(output.device)
@@ -169,7 +169,7 @@ def _loss(output: torch.Tensor, y: torch.Tensor | None, loss: Loss | None) -> to
         shapes = f"output {tuple(output.shape)}, y {tuple(y.shape)} of {y.dtype}"
         name = "cross-entropy" if loss is None else getattr(loss, "__name__", "the loss")
         reason = " ".join(str(error).split())
-        raise OptionError("y", tuple(y.shape), f"{name} cannot take {shapes}: {reason}") from error
+        raise TraceError(f"{name} cannot take {shapes}: {reason}") from error
 
 
 def _in_words(y: torch.Tensor | None, loss: Loss | None) -> str:

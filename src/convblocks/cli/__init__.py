@@ -9,6 +9,7 @@ from rich.console import Console
 
 from convblocks import __version__
 from convblocks.cli.compare import compare, report
+from convblocks.cli.signal import probe, signal
 from convblocks.errors import ConvblocksError
 
 app = App(
@@ -20,6 +21,8 @@ app = App(
 )
 app.command(compare)
 app.command(report)
+app.command(signal)
+app.command(probe)
 
 REFUSED = 2
 INTERRUPTED = 130

@@ -51,3 +51,14 @@ def amount(option: str, text: str) -> int:
     if found < 1:
         raise OptionError(option, text, "expected a positive amount such as 5M, 250k or 1.2G")
     return found
+
+
+def shape(option: str, text: str) -> tuple[int, ...]:
+    """``3x224x224`` as (3, 224, 224): channels, then 1, 2 or 3 spatial axes."""
+    try:
+        found = tuple(int(part) for part in text.lower().replace("×", "x").split("x"))
+    except ValueError:
+        found = ()
+    if len(found) not in (2, 3, 4) or min(found) < 1:
+        raise OptionError(option, text, "expected channels and 1 to 3 spatial axes, e.g. 3x224x224")
+    return found

@@ -1,0 +1,67 @@
+"""The real examples that a command measures a target with, or random ones where there are no data."""
+
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+
+from convblocks.cli.parse import shape
+from convblocks.data import Split, load_again, load_dataset
+from convblocks.errors import OptionError
+from convblocks.experiments.store import RunFolder
+from convblocks.targets import Target
+
+Pair = tuple[torch.Tensor, torch.Tensor]
+
+
+@dataclass(frozen=True)
+class Examples:
+    """Shuffled training and validation examples, ready for the target."""
+
+    words: str  # what they are
+    train: Pair
+    validation: Pair
+
+
+def load_examples(
+    target: Target, data: str | None, *, image_size: int | None = None, most: int | None = None, seed: int = 0
+) -> Examples | None:
+    """Of DATA, or for RUN:DESIGN of the run's own data; None where there are neither.
+
+    A trained design takes examples as they come. For all others each channel gets mean 0 and standard deviation 1
+    over the training part. most: as many of each part at most.
+    """
+    if data is not None:
+        dataset = load_dataset(data, size=image_size)
+    elif target.run is not None:
+        study = RunFolder(target.run).study()
+        assert study is not None  # load_target has read it
+        dataset = load_again(study.data)
+    else:
+        return None
+    axes = (0, *range(2, dataset.train.x.ndim))
+    mean, std = dataset.train.x.mean(axes, dtype=np.float64), dataset.train.x.std(axes, dtype=np.float64)
+
+    def ready(part: Split) -> Pair:
+        chosen = np.random.default_rng(seed).permutation(len(part))[:most]
+        x, y = torch.from_numpy(part.x[chosen]), torch.from_numpy(part.y[chosen])
+        if target.kind == "run":
+            return x, y
+        channels = (-1, *[1] * (x.ndim - 2))
+        centre, scale = (
+            torch.from_numpy(v).float().view(channels) for v in (mean, np.where(std > 0, std, 1))
+        )
+        return (x.float() - centre) / scale, y
+
+    return Examples(dataset.card.name, ready(dataset.train), ready(dataset.validation))
+
+
+def random_batch(target: Target, size: str | None, batch: int, seed: int) -> torch.Tensor:
+    """Standard normal inputs of --input, or of the target's own size."""
+    found = shape("input", size) if size else target.input_size
+    if found is None:
+        raise OptionError(
+            "input", None, f"{target.name} does not say its input's size; give one, e.g. 3x224x224, or data"
+        )
+    generator = torch.Generator().manual_seed(seed)
+    return torch.randn(batch, *found, generator=generator)

@@ -1,0 +1,162 @@
+"""``convblocks signal`` and ``convblocks probe``: what real tensors tell of a network."""
+
+import sys
+from typing import Annotated
+
+from cyclopts import Parameter
+
+from convblocks.cli.parse import numbers, whole
+
+Whole = Annotated[int, Parameter(converter=whole)]
+Flag = Annotated[bool, Parameter(negative=())]
+
+
+def signal(
+    target: str,
+    /,
+    *,
+    data: str | None = None,
+    input: str | None = None,  # noqa: A002 - the option's name
+    image_size: Whole | None = None,
+    batch_size: Whole = 64,
+    along: str | None = None,
+    learning_rate: float = 0.05,
+    mend: Flag = False,
+    field: Flag = False,
+    all_layers: Flag = False,
+    json: Flag = False,
+    seed: Whole = 0,
+    trust_code: Flag = False,
+) -> None:
+    """Measure how a batch and its gradient fare through a network, say what ails it, and try the mends.
+
+    Per layer: the norms of output and gradient. Over all: the rate per layer, the depth at which the signal
+    vanishes or explodes, and whether gradients at neighbouring inputs are alike. The target is not changed.
+
+    Parameters
+    ----------
+    target
+        file.py:NAME, package.module:NAME, timm:NAME, torchvision:NAME, a network's .toml, or RUN:DESIGN.
+    data
+        Real examples: a folder, .npz file or embedded set; a run's own data for RUN:DESIGN.
+    input
+        Size of random examples where there are no data, e.g. 3x32x32.
+    image_size
+        Resize examples to this many pixels.
+    batch_size
+        Examples to measure with.
+    along
+        Train a copy with plain SGD, and measure before and after so many steps, e.g. 1,10,100; needs data.
+    learning_rate
+        Of that training.
+    mend
+        Apply each named mend to a copy, and measure again.
+    field
+        Measure the effective receptive field too.
+    all_layers
+        Show every layer, not a choice of 24.
+    json
+        Print the records as JSON.
+    seed
+        Of the choice of examples and of everything random.
+    trust_code
+        Allow a run folder or network file to import the classes it names.
+    """
+    steps = numbers("along", along) if along else []
+
+    import msgspec
+
+    from convblocks import analysis
+    from convblocks.cli.examples import load_examples, random_batch
+    from convblocks.cli.signal_table import print_signal
+    from convblocks.errors import OptionError
+    from convblocks.targets import load_target
+
+    if batch_size < 2:
+        raise OptionError("batch_size", batch_size, "expected at least 2 examples")
+    if data is not None and input is not None:
+        raise OptionError(
+            "input", input, "goes without data, which have a size of their own; see --image-size"
+        )
+    found = load_target(target, trust_code=trust_code)
+    examples = None if input else load_examples(found, data, image_size=image_size, seed=seed)
+    if steps and examples is None:
+        raise OptionError("along", along, "training needs classes: give data")
+    x, y = (part[:batch_size] for part in examples.train) if examples else (None, None)
+    if x is None:
+        x = random_batch(found, input, batch_size, seed)
+    words = f"{len(x)} examples of {examples.words if examples else 'random noise'}"
+    measured = analysis.signal(found.module, x, y, seed=seed)
+    records: dict[str, object] = {"target": target, "examples": words, "signal": measured}
+    if mend:
+        records["mends"] = analysis.check_mends(found.module, x, y, found=measured, seed=seed)
+    if steps:
+        assert examples is not None
+        batches = list(zip(*(part.split(batch_size) for part in examples.train), strict=True))
+        records["along"] = analysis.signal_along(
+            found.module, batches, steps=[0, *steps], learning_rate=learning_rate, seed=seed
+        )
+    if field:
+        records["effective_field"] = analysis.effective_field(found.module, x, seed=seed)
+    if json:
+        sys.stdout.write(msgspec.json.encode(records).decode() + "\n")
+    else:
+        print_signal(records, all_layers=all_layers)
+
+
+def probe(
+    target: str,
+    data: str | None = None,
+    /,
+    *,
+    image_size: Whole | None = None,
+    examples: Whole = 5000,
+    pool: Whole = 1,
+    json: Flag = False,
+    seed: Whole = 0,
+    trust_code: Flag = False,
+) -> None:
+    """Check with linear probes whether the layers that see the whole image are unproductive in a trained network.
+
+    A logistic regression is trained on each layer's output with training data, and judged with validation data.
+
+    Parameters
+    ----------
+    target
+        RUN:DESIGN, or file.py:NAME and the like, which then has to load its own weights.
+    data
+        Folder, .npz file or embedded set; the run's own data if not given.
+    image_size
+        Resize examples to this many pixels.
+    examples
+        As many of each part at most.
+    pool
+        Positions per axis, 1 to 4, that a layer's output is averaged to.
+    json
+        Print the record as JSON.
+    seed
+        Of the choice of examples.
+    trust_code
+        Allow a run folder or network file to import the classes it names.
+    """
+    import msgspec
+
+    from convblocks import analysis
+    from convblocks.cli.examples import load_examples
+    from convblocks.cli.probe_table import print_probes
+    from convblocks.errors import OptionError
+    from convblocks.targets import load_target
+
+    if examples < 2:
+        raise OptionError("examples", examples, "expected at least 2")
+    found = load_target(target, trust_code=trust_code)
+    chosen = load_examples(found, data, image_size=image_size, most=examples, seed=seed)
+    if chosen is None:
+        raise OptionError(
+            "data", None, f"{target} brings no data along; name a folder, .npz file or embedded set"
+        )
+    probes = analysis.probe(found.module, chosen.train, chosen.validation, pool=pool)
+    if json:
+        sys.stdout.write(msgspec.json.encode(probes).decode() + "\n")
+    else:
+        print_probes(probes, chosen.words)

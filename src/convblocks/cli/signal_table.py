@@ -1,0 +1,131 @@
+"""The signal, its symptoms and the mends, as tables of 80 columns."""
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from rich.console import Console
+from rich.padding import Padding
+from rich.table import Table
+from rich.text import Text
+
+from convblocks.cli.probe_table import shortened
+from convblocks.records import EffectiveField, MendCheck, Rate, Shattering, Signal, SignalAlong
+from convblocks.report.format import MISSING, significant
+
+SHOWN = 24
+NAME = 36
+
+
+def print_signal(records: Mapping[str, Any], *, all_layers: bool) -> None:
+    """What ``convblocks signal`` found, most telling last."""
+    console = Console(highlight=False, markup=False)
+    signal: Signal = records["signal"]
+    console.print(_layers(signal, all_layers))
+    console.print(
+        Padding(
+            f"{records['target']}: {records['examples']}, {'training' if signal.training else 'eval'} mode; gradients "
+            f"of {signal.loss}. rms: of the layer's output; spread: between examples; gradient: of that output.",
+            (1, 0),
+        ),
+        style="dim",
+    )
+    for name, rate in (("activation", signal.activation), ("gradient", signal.gradient)):
+        console.print(_lead(name, _rate(rate)))
+    if signal.shattering:
+        console.print(_lead("neighbours", _shattering(signal.shattering)))
+    if field := records.get("effective_field"):
+        console.print(_lead("field", _field(field)))
+    if along := records.get("along"):
+        console.print(Padding(_along(along), (1, 0, 0, 0)))
+        console.print(f"A copy trained by {along.optimizer}.", style="dim")
+    console.print()
+    for symptom in signal.symptoms:
+        console.print(_lead(symptom.kind, f"{symptom.evidence}. Mends: {', '.join(symptom.mends)}."))
+    if not signal.symptoms:
+        console.print("No symptom: neither vanishing nor exploding, and gradients at neighbours are alike.")
+    if mends := records.get("mends"):
+        console.print(Padding(_mends(mends), (1, 0, 0, 0)))
+        for words in dict.fromkeys(f"{check.mend}: {check.change or check.problem}" for check in mends):
+            console.print(words, style="dim")
+
+
+def _lead(lead: str, text: str) -> Text:
+    return Text.assemble((lead, "bold"), ": ", text)
+
+
+def _table(*columns: str) -> Table:
+    table = Table(box=None, pad_edge=False, padding=(0, 1, 0, 0), header_style="bold")
+    for i, name in enumerate(columns):
+        table.add_column(name, justify="right" if i else "left", no_wrap=True)
+    return table
+
+
+def _layers(signal: Signal, all_layers: bool) -> Table:
+    table = _table("layer", "rms", "spread", "gradient", "of weight")
+    step = 1 if all_layers else -(-len(signal.layers) // SHOWN)
+    for i, layer in enumerate(signal.layers):
+        if i % step == 0 or i == len(signal.layers) - 1:
+            norms = (layer.rms, layer.spread, layer.gradient_norm, layer.weight_gradient_norm)
+            table.add_row(shortened(layer.name, NAME), *(significant(norm) for norm in norms))
+    if step > 1:
+        table.caption = f"one in {step} of {len(signal.layers)} layers; --all-layers shows all"
+    return table
+
+
+def _rate(rate: Rate | None) -> str:
+    if rate is None:
+        return "fewer than three layers to fit"
+    low, high = significant(rate.low), significant(rate.high)
+    ends = (
+        f"beyond its bound after {rate.layers_to_bound:.0f}"
+        if rate.layers_to_bound
+        else "never beyond its bound"
+    )
+    return f"× {significant(rate.factor)} [{low}, {high}] a layer, × {significant(rate.over_all)} over {rate.steps}; {ends}"
+
+
+def _shattering(found: Shattering) -> str:
+    half = f"below 1/2 from {found.half_distance:.0%} on" if found.half_distance else "nowhere below 1/2"
+    return (
+        f"gradients {found.distances[0]:.1%} of the way between two examples apart correlate by "
+        f"{found.neighbour:.2f}, {half}; white noise: 0 ± {significant(found.white_noise, 2)}"
+    )
+
+
+def _field(field: EffectiveField) -> str:
+    def one(i: int) -> str:
+        axis = field.axes[i]
+        fit = f", R² {axis.r_squared:.3f}" if axis.r_squared is not None else ""
+        part = f"{axis.ratio:.0%} of {axis.theoretical:g}" if axis.ratio is not None else MISSING
+        return f"σ {axis.sigma_moments:.2f}{fit}, 4σ is {part}"
+
+    return f"{field.layer} at its centre: {'; '.join(one(i) for i in range(len(field.axes)))} pixels"
+
+
+def _along(along: SignalAlong) -> Table:
+    table = _table("step", "loss", "activation/layer", "gradient/layer", "gradient over all", "symptoms")
+    for step in along.steps:
+        activation, gradient = step.signal.activation, step.signal.gradient
+        table.add_row(
+            str(step.step),
+            significant(step.loss),
+            significant(activation.factor if activation else None),
+            significant(gradient.factor if gradient else None),
+            significant(gradient.over_all if gradient else None),
+            ", ".join(symptom.kind for symptom in step.signal.symptoms) or "none",
+        )
+    return table
+
+
+def _mends(checks: Sequence[MendCheck]) -> Table:
+    table = _table("symptom", "mend", "before", "after", "verdict", "but then")
+    for check in checks:
+        table.add_row(
+            check.symptom,
+            check.mend,
+            significant(check.before),
+            significant(check.after),
+            check.verdict,
+            ", ".join(check.others),
+        )
+    return table
