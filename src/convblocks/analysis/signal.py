@@ -28,6 +28,7 @@ from convblocks.records import LayerSignal, Signal, SignalAlong, SignalStep
 
 Loss = Callable[[torch.Tensor, torch.Tensor], torch.Tensor]
 Batch = tuple[torch.Tensor, torch.Tensor]
+RESOLVED = 1e-6  # of an output, for a difference between examples to be more than rounding
 
 
 def signal(
@@ -52,7 +53,7 @@ def signal(
     with seeded(seed, x):
         layers, body, unreached = _layers(copy_of(module).train(training), x, y, loss)
         found = shattered_gradients(module, x, seed=seed) if shattering and len(x) > 1 else None
-    activation = fit_rate([layer.rms for layer in layers[:body]])
+    activation = fit_rate([_told_apart(layer) for layer in layers[:body]])
     gradient = fit_rate([layer.gradient_norm for layer in reversed(layers[:body])])
     return Signal(
         loss=_in_words(y, loss),
@@ -114,6 +115,13 @@ def signal_along(
             optimizer.step()
     words = f"SGD, learning rate {learning_rate:g}, momentum {momentum:g}, batches of {len(x)}"
     return SignalAlong(optimizer=words, steps=tuple(found))
+
+
+def _told_apart(layer: LayerSignal) -> float | None:
+    """The spread between examples; None where it is lost in the rounding of a float32."""
+    if layer.spread is None or layer.rms is None or layer.spread < RESOLVED * layer.rms:
+        return None
+    return layer.spread
 
 
 def _loss_of(module: nn.Module, x: torch.Tensor, y: torch.Tensor) -> float | None:

@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from convblocks.analysis.rates import EXPLODED, VANISHED, changed
 from convblocks.records import LayerSignal, Rate, Shattering, Symptom
 
-SHATTERED = 0.5  # correlation at neighbouring inputs below which a gradient tells nothing of the next one
+SHATTERED = 0.1  # correlation at neighbouring inputs, below which they are as good as white noise
 MENDS_FOR = {
     "vanishing gradient": ("shortcut", "norm", "he", "lsuv"),
     "exploding gradient": ("shortcut", "he", "lsuv"),
@@ -15,7 +15,10 @@ MENDS_FOR = {
     "not finite": ("norm", "lsuv", "he"),
     "shattered gradient": ("shortcut",),
 }
-WHERE = {"gradient": "on its way back", "activation": "on its way forward"}
+WHERE = {
+    "gradient": "the gradient, on its way back, goes",
+    "activation": "what tells examples apart, on its way forward, goes",
+}
 
 
 def symptoms_of(
@@ -55,7 +58,7 @@ def _rate(what: str, rate: Rate | None) -> Symptom | None:
     bound = VANISHED if how == "vanishing" else EXPLODED
     return symptom(
         f"{how} {what}",
-        f"× {rate.factor:.3g} [{rate.low:.3g}, {rate.high:.3g}] a layer {WHERE[what]}: × {rate.over_all:.2g} over "
+        f"{WHERE[what]} × {rate.factor:.3g} [{rate.low:.3g}, {rate.high:.3g}] a layer, × {rate.over_all:.2g} over "
         f"{rate.steps} layers, beyond {bound:g} after {rate.layers_to_bound:.0f}",
     )
 

@@ -21,6 +21,8 @@ def print_signal(records: Mapping[str, Any], *, all_layers: bool) -> None:
     console = Console(highlight=False, markup=False)
     signal: Signal = records["signal"]
     console.print(_layers(signal, all_layers))
+    if (step := _step(signal, all_layers)) > 1:
+        console.print(f"One in {step} of {len(signal.layers)} layers; --all-layers shows all.", style="dim")
     console.print(
         Padding(
             f"{records['target']}: {records['examples']}, {'training' if signal.training else 'eval'} mode; gradients "
@@ -29,7 +31,7 @@ def print_signal(records: Mapping[str, Any], *, all_layers: bool) -> None:
         ),
         style="dim",
     )
-    for name, rate in (("activation", signal.activation), ("gradient", signal.gradient)):
+    for name, rate in (("spread", signal.activation), ("gradient", signal.gradient)):
         console.print(_lead(name, _rate(rate)))
     if signal.shattering:
         console.print(_lead("neighbours", _shattering(signal.shattering)))
@@ -62,14 +64,17 @@ def _table(*columns: str) -> Table:
 
 def _layers(signal: Signal, all_layers: bool) -> Table:
     table = _table("layer", "rms", "spread", "gradient", "of weight")
-    step = 1 if all_layers else -(-len(signal.layers) // SHOWN)
+    step = _step(signal, all_layers)
     for i, layer in enumerate(signal.layers):
         if i % step == 0 or i == len(signal.layers) - 1:
             norms = (layer.rms, layer.spread, layer.gradient_norm, layer.weight_gradient_norm)
             table.add_row(shortened(layer.name, NAME), *(significant(norm) for norm in norms))
-    if step > 1:
-        table.caption = f"one in {step} of {len(signal.layers)} layers; --all-layers shows all"
     return table
+
+
+def _step(signal: Signal, all_layers: bool) -> int:
+    """One layer in so many is shown."""
+    return 1 if all_layers else -(-len(signal.layers) // SHOWN)
 
 
 def _rate(rate: Rate | None) -> str:

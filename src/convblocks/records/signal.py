@@ -70,7 +70,7 @@ class Signal(Struct, frozen=True, kw_only=True):
     training: bool  # training mode, i.e. batch norms use this batch
     layers: tuple[LayerSignal, ...]  # in order of execution
     unreached: tuple[str, ...]  # weight layers that ran, and that the loss does not depend on
-    activation: Rate | None  # None: fewer than three layers to fit
+    activation: Rate | None  # of the spread; None: fewer than three layers to fit
     gradient: Rate | None
     shattering: Shattering | None  # None: not asked for, or one example alone
     symptoms: tuple[Symptom, ...]
