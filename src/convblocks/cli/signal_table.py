@@ -81,12 +81,12 @@ def _rate(rate: Rate | None) -> str:
     if rate is None:
         return "fewer than three layers to fit"
     low, high = significant(rate.low), significant(rate.high)
-    ends = (
-        f"beyond its bound after {rate.layers_to_bound:.0f}"
-        if rate.layers_to_bound
-        else "never beyond its bound"
-    )
-    return f"× {significant(rate.factor)} [{low}, {high}] a layer, × {significant(rate.over_all)} over {rate.steps}; {ends}"
+    ends = "no trend"
+    if rate.layers_to_bound is not None:
+        how = "vanishes (10⁻⁴)" if rate.factor < 1 else "explodes (10⁴)"
+        ends = f"{how} after {rate.layers_to_bound:.0f}"
+    over_all = f"× {significant(rate.over_all)} over {rate.steps}"
+    return f"× {significant(rate.factor)} [{low}, {high}] a layer, {over_all}; {ends}"
 
 
 def _shattering(found: Shattering) -> str:
