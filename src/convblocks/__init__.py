@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 __version__ = "0.1.0"
 
 if TYPE_CHECKING:
+    from convblocks.analysis import analyze
     from convblocks.blocks import BLOCKS, BlockSpec, BottleneckBlock, ResidualBlock, SimpleConvBlock
     from convblocks.data import load_dataset
     from convblocks.errors import ConvblocksError
@@ -30,6 +31,7 @@ _HOMES = {
     "SimpleConvBlock": "blocks",
     "Stage": "networks",
     "Stem": "networks",
+    "analyze": "analysis",
     "compare": "experiments.compare",
     "load": "experiments.trial",
     "load_dataset": "data",
@@ -48,6 +50,7 @@ __all__ = [
     "SimpleConvBlock",
     "Stage",
     "Stem",
+    "analyze",
     "compare",
     "load",
     "load_dataset",

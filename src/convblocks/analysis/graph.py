@@ -24,6 +24,10 @@ class Value(Struct, frozen=True, gc=False):
     storage: int
 
     @property
+    def elements(self) -> int:
+        return prod(self.shape)
+
+    @property
     def bytes(self) -> int:
         """Of its elements; a view counts what it shows."""
         return prod(self.shape) * self.dtype.itemsize

@@ -1,8 +1,10 @@
 """What is written down: frozen records that go to JSON and back, and never import torch.
 
+analysis.py what `analyze` finds in a module
 study.py    what a `compare` leaves behind, one JSON object a line
 """
 
+from convblocks.records.analysis import Analysis, Layer, Part
 from convblocks.records.study import (
     Axis,
     DataCard,
@@ -20,6 +22,7 @@ from convblocks.records.study import (
 )
 
 __all__ = [
+    "Analysis",
     "Axis",
     "DataCard",
     "Design",
@@ -27,7 +30,9 @@ __all__ = [
     "Host",
     "Interval",
     "Latency",
+    "Layer",
     "Paragraph",
+    "Part",
     "Row",
     "Run",
     "RunTiming",
