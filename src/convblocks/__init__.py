@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from convblocks.experiments.compare import compare, write_report
     from convblocks.experiments.trial import load
     from convblocks.networks import Network, Stage, Stem, network_cost
+    from convblocks.targets import Target, load_target
     from convblocks.training import Recipe
 
 _HOMES = {
@@ -31,10 +32,12 @@ _HOMES = {
     "SimpleConvBlock": "blocks",
     "Stage": "networks",
     "Stem": "networks",
+    "Target": "targets",
     "analyze": "analysis",
     "compare": "experiments.compare",
     "load": "experiments.trial",
     "load_dataset": "data",
+    "load_target": "targets",
     "network_cost": "networks",
     "write_report": "experiments.compare",
 }
@@ -50,10 +53,12 @@ __all__ = [
     "SimpleConvBlock",
     "Stage",
     "Stem",
+    "Target",
     "analyze",
     "compare",
     "load",
     "load_dataset",
+    "load_target",
     "network_cost",
     "write_report",
 ]
