@@ -11,12 +11,14 @@ from typing import TYPE_CHECKING, Any
 __version__ = "0.1.0"
 
 if TYPE_CHECKING:
+    from convblocks.analysis import analyze
     from convblocks.blocks import BLOCKS, BlockSpec, BottleneckBlock, ResidualBlock, SimpleConvBlock
     from convblocks.data import load_dataset
     from convblocks.errors import ConvblocksError
     from convblocks.experiments.compare import compare, write_report
     from convblocks.experiments.trial import load
     from convblocks.networks import Network, Stage, Stem, network_cost
+    from convblocks.targets import Target, load_target
     from convblocks.training import Recipe
 
 _HOMES = {
@@ -30,9 +32,12 @@ _HOMES = {
     "SimpleConvBlock": "blocks",
     "Stage": "networks",
     "Stem": "networks",
+    "Target": "targets",
+    "analyze": "analysis",
     "compare": "experiments.compare",
     "load": "experiments.trial",
     "load_dataset": "data",
+    "load_target": "targets",
     "network_cost": "networks",
     "write_report": "experiments.compare",
 }
@@ -48,9 +53,12 @@ __all__ = [
     "SimpleConvBlock",
     "Stage",
     "Stem",
+    "Target",
+    "analyze",
     "compare",
     "load",
     "load_dataset",
+    "load_target",
     "network_cost",
     "write_report",
 ]

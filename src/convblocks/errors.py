@@ -6,6 +6,7 @@
     ├── DataError      a data set cannot be used; names the file
     ├── RunError       a run folder is missing, busy, damaged or of another study
     ├── TraceError     a module's forward pass cannot be observed
+    ├── TargetError    what a command shall look at does not exist, or is no module and makes none
     └── MissingExtra   an optional package is not installed; names the install line
 
 Each message says what was given, what was expected and what to do instead, in one line, so
@@ -49,6 +50,10 @@ class RunError(ConvblocksError):
 
 class TraceError(ConvblocksError):
     """A module's forward pass cannot be observed."""
+
+
+class TargetError(ConvblocksError):
+    """A target names no module, and nothing that makes one."""
 
 
 class MissingExtra(ConvblocksError):

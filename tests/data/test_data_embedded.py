@@ -5,6 +5,7 @@ import builtins
 import numpy as np
 import pytest
 import skimage.data
+from msgspec.structs import replace
 from PIL import Image
 from sklearn.datasets import load_digits
 
@@ -60,7 +61,8 @@ def test_textures_are_patches_of_their_photographs():
     assert data.card.classes == ("brick", "grass", "gravel")
     assert data.card.shape == (1, 32, 32)
     assert (data.card.train, data.card.validation, data.card.test) == (432, 144, 144)
-    assert load_dataset("textures", split_seed=9).card == data.card
+    again = load_dataset("textures", split_seed=9).card
+    assert replace(again, loading=None) == replace(data.card, loading=None)
     for label, name in enumerate(data.card.classes):
         photograph = getattr(skimage.data, name)()
         assert np.array_equal(data.train.x[data.train.y == label][0, 0], photograph[:32, :32])

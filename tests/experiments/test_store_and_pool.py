@@ -12,7 +12,8 @@ from convblocks.errors import RunError
 from convblocks.experiments.plan import resume
 from convblocks.experiments.pool import Job, run_all
 from convblocks.experiments.store import RunFolder
-from tests.experiments.conftest import make_design, make_run
+from convblocks.records import Loading
+from tests.experiments.conftest import make_design, make_run, make_study
 
 
 def test_a_line_that_a_kill_cut_short_is_dropped(tmp_path):
@@ -116,3 +117,17 @@ def double_then_dawdle(task, report):
     if task > 1:
         time.sleep(60)
     return 2 * task
+
+
+def test_a_study_of_an_earlier_version_learns_how_its_data_were_loaded(tmp_path):
+    folder, study = RunFolder(tmp_path / "made"), make_study()
+    versions = {"torch": "1", "convblocks": "1"}
+    study = replace(study, host=replace(study.host, versions=versions))
+    folder.path.mkdir()
+    loading = Loading(source="made", size=16)
+    resume(folder, study)
+    assert folder.study().data.loading is None
+    resume(folder, replace(study, data=replace(study.data, loading=loading)))
+    assert folder.study().data.loading == loading
+    resume(folder, study)  # asked again by a script with the arrays themselves
+    assert folder.study().data.loading == loading

@@ -245,5 +245,24 @@ MACS: dict[str, Callable[[Op], int]] = {
     "lstm": _recurrent,
     "gru": _recurrent,
 }
+
+
+def _attention_gradients(op: Op, maps: int, _weights: int) -> tuple[int, int]:
+    """Two products forward, each with two operands that learn; what a kernel computes twice is not counted."""
+    return 0, 2 * _attention(op) if maps else 0
+
+
+def _multi_head_gradients(op: Op, maps: int, weights: int) -> tuple[int, int]:
+    """The projections cost a weight's and a map's gradient, the attention between them as above."""
+    query, key = op.inputs[:2]
+    attended = 2 * prod(query.shape) * key.shape[0]
+    projected = _multi_head(op) - attended
+    return projected if weights else 0, (projected if maps else 0) + 2 * attended
+
+
+GRADIENT_MACS: dict[str, Callable[[Op, int, int], tuple[int, int]]] = {
+    "scaled_dot_product_attention": _attention_gradients,
+    "multi_head_attention_forward": _multi_head_gradients,
+}
 FREE = POINTWISE | GLOBAL | REDUCTIONS | MIXING | NORMS_OF_LAST_AXES | SHAPES | POOLS.keys() | ADAPTIVE.keys()
 KNOWN = MACS.keys() | FREE

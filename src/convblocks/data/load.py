@@ -1,18 +1,23 @@
-"""load_dataset: one entry for all that users have, told apart by what the source is."""
+"""load_dataset: one entry for all that users have, told apart by what the source is; and load_again."""
 
+import dataclasses
 import os
 import stat
 from difflib import get_close_matches
 from functools import partial
 from pathlib import Path
 
+import msgspec
+
 from convblocks.data.arrays import LAYOUTS
 from convblocks.data.dataset import Dataset
 from convblocks.data.embedded import ALIASES, EMBEDDED, load_embedded
 from convblocks.data.folder import load_folder
 from convblocks.data.npz import load_npz
-from convblocks.data.words import listed, shown
+from convblocks.data.split import PARTS
+from convblocks.data.words import listed, shown, times
 from convblocks.errors import DataError, OptionError
+from convblocks.records import DataCard, Loading
 
 TAKES = "a folder with one folder of images per class, a .npz file, or an embedded data set"
 SIZES = (4, 65_536)
@@ -50,6 +55,59 @@ def load_dataset(
     if layout not in tuple(LAYOUTS):
         raise OptionError("layout", layout, "expected channels-first, channels-last or none")
     given = "digits" if source is None else os.fspath(source)
+    dataset = _load(given, size, split_seed, skip_broken, layout)
+    loading = Loading(source=given, size=size, split_seed=split_seed, skip_broken=skip_broken, layout=layout)
+    if not _is_text(given):
+        return dataset
+    return dataclasses.replace(dataset, card=msgspec.structs.replace(dataset.card, loading=loading))
+
+
+def load_again(card: DataCard, folder: str | os.PathLike[str] | None = None) -> Dataset:
+    """The data set that `card` is of, from where it was loaded; the same to the bit.
+
+    folder   where a relative path starts; None for the working directory. Raises DataError if the card does
+    not say how it was loaded, as those of earlier versions and of a script's own arrays do not, and if the
+    data are no longer the same; and as load_dataset does.
+    """
+    loading = card.loading
+    if loading is None:
+        raise DataError(
+            f"{card.source}: the record does not say how these data were loaded; load them with load_dataset, or, "
+            "for a run folder of an earlier version, repeat its compare, which adds it and trains nothing again"
+        )
+    options = msgspec.structs.asdict(loading)
+    source = options.pop("source")
+    if folder is not None and source not in (*EMBEDDED, *ALIASES):
+        source = os.path.join(folder, source)  # noqa: PTH118 - keeps the "./" that tells a folder from a name
+    dataset = load_dataset(source, **options)
+    if dataset.card.sha256 != card.sha256:
+        raise DataError(f"{shown(source)}: {_changes(card, dataset.card)}; expected the data of the record")
+    return dataset
+
+
+def _changes(then: DataCard, now: DataCard) -> str:
+    """How data differ from what they were, in words."""
+    found = [
+        f"{name} {before} before, {after} now"
+        for name, before, after in (
+            ("classes", listed([*then.classes]), listed([*now.classes])),
+            ("shape", times(then.shape), times(now.shape)),
+            *((part, getattr(then, part), getattr(now, part)) for part in PARTS),
+        )
+        if before != after
+    ]
+    return f"the data have changed since: {'; '.join(found) or 'other values, labels or another order'}"
+
+
+def _is_text(name: str) -> bool:
+    try:
+        name.encode()
+    except UnicodeEncodeError:  # a file name of any bytes, which no record could hold
+        return False
+    return True
+
+
+def _load(given: str, size: int | None, split_seed: int, skip_broken: bool, layout: str | None) -> Dataset:
     name = ALIASES.get(given, given)
     if name in EMBEDDED:
         _needs_arrays(layout, f"embedded set {name}")

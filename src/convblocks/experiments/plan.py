@@ -108,7 +108,12 @@ def resume(folder: RunFolder, asked: Study) -> Study:
                     f"{folder.path} holds another study, whose {field} is {then} and not {now}; choose another --out"
                 )
         larger = max(before, asked, key=lambda study: len(study.seeds))
-        going_on = replace(before, seeds=larger.seeds, command=larger.command, workers=asked.workers)
+        data = (
+            asked.data if asked.data.loading else before.data
+        )  # the same data; only how it was loaded may be new
+        going_on = replace(
+            before, data=data, seeds=larger.seeds, command=larger.command, workers=asked.workers
+        )
     folder.save_study(going_on)
     return going_on
 

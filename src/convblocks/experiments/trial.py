@@ -103,10 +103,10 @@ def load(run: str | Path, design: str, seed: int | None = None, *, trust_code: b
         raise RunError(f"{run} holds no designs; expected the folder of a convblocks compare")
     if design not in designs:
         raise RunError(f"{run} has no design {design!r}; it has {', '.join(designs)}")
-    if not trust_code and (classes := _foreign_classes(designs[design].network)):
+    if not trust_code and (classes := foreign_classes(designs[design].network)):
         raise RunError(
             f"{run}: loading {design} imports {', '.join(classes)} and so runs that code; if you trust it, pass "
-            "trust_code=True"
+            "trust_code=True (--trust-code)"
         )
     runs = [r for r in store.runs() if r.design == design]
     if seed is None and runs:
@@ -123,12 +123,12 @@ def load(run: str | Path, design: str, seed: int | None = None, *, trust_code: b
     return module.eval()
 
 
-def _foreign_classes(table: object) -> list[str]:
+def foreign_classes(table: object) -> list[str]:
     """Families named package.module:Class anywhere in a network's tables."""
     if isinstance(table, list):
-        return list(dict.fromkeys(name for part in table for name in _foreign_classes(part)))
+        return list(dict.fromkeys(name for part in table for name in foreign_classes(part)))
     if not isinstance(table, dict):
         return []
     family = table.get("family")
     named = [family] if isinstance(family, str) and ":" in family else []
-    return list(dict.fromkeys(named + _foreign_classes(list(table.values()))))
+    return list(dict.fromkeys(named + foreign_classes(list(table.values()))))

@@ -18,6 +18,16 @@ Axis = tuple[int, int, int]
 """Receptive field along one axis, (step, lo, hi): output i sees inputs step·i + lo … step·i + hi."""
 
 
+class Loading(Struct, frozen=True, kw_only=True):
+    """The arguments of load_dataset that gave a data set."""
+
+    source: str  # as given: a name, or a path that may be relative to where the command ran
+    size: int | None = None
+    split_seed: int = 0
+    skip_broken: bool = False
+    layout: str | None = None
+
+
 class DataCard(Struct, frozen=True, kw_only=True):
     """What is known of a data set before training on it."""
 
@@ -32,6 +42,7 @@ class DataCard(Struct, frozen=True, kw_only=True):
     preparation: str  # what was done to the examples: resizing, channels, …
     skipped: int = 0  # broken files left out on request
     sha256: str = ""  # over all examples, labels and the split
+    loading: Loading | None = None  # how to load it again; None for arrays that a script made
 
 
 class Host(Struct, frozen=True, kw_only=True):

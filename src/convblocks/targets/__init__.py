@@ -1,0 +1,11 @@
+"""What a command's TARGET names, as a module.
+
+load_target ─→ file.py:NAME, package.module:NAME    code.py   a function, a class or a module of yours
+            ├→ timm:NAME, torchvision:NAME          zoos.py   without weights: nothing is downloaded
+            └→ network.toml, RUN:DESIGN             load.py   a spec, or what a compare trained
+"""
+
+from convblocks.targets.load import load_target
+from convblocks.targets.target import Target
+
+__all__ = ["Target", "load_target"]

@@ -1,0 +1,77 @@
+"""Networks of timm and torchvision by name, with random weights: nothing is downloaded."""
+
+import inspect
+from collections.abc import Callable
+from importlib import import_module
+from typing import Any, TypeVar
+
+import torch
+
+from convblocks.data.words import shown
+from convblocks.errors import MissingExtra, TargetError
+from convblocks.targets.target import Target, built, hint
+
+Made = TypeVar("Made")
+
+_operators: list[torch.library.Library] = []  # an operator lives as long as the library that declares it
+
+
+def from_timm(text: str, name: str, on_meta: bool) -> Target:
+    """``timm:NAME``; its input size is the one that timm states for its weights."""
+    timm = _imported("timm", text)
+    names = timm.list_models()
+    if not timm.is_model(name):  # also what timm would fetch from a hub
+        raise TargetError(f"{shown(text)}: timm has no model called {name!r}; {hint(name, names)}")
+    module = built(lambda: timm.create_model(name, pretrained=False), on_meta)
+    size = getattr(module, "pretrained_cfg", {}).get("input_size")
+    return _target(text, module, "timm", tuple(size) if size else None)
+
+
+def from_torchvision(text: str, name: str, on_meta: bool) -> Target:
+    """``torchvision:NAME``; its input size is the crop that its published weights are for, if there is one."""
+    models = _imported("torchvision", text).models
+    names = models.list_models()
+    if name not in names:
+        raise TargetError(f"{shown(text)}: torchvision has no model called {name!r}; {hint(name, names)}")
+    takes = inspect.signature(models.get_model_builder(name)).parameters
+    without = {option: None for option in ("weights", "weights_backbone") if option in takes}
+    module = built(lambda: models.get_model(name, **without), on_meta)
+    transforms = models.get_model_weights(name).DEFAULT.transforms
+    crop = getattr(transforms, "keywords", {}).get("crop_size")
+    return _target(text, module, "torchvision", (3, crop, crop) if isinstance(crop, int) else None)
+
+
+def _target(text: str, module: Any, kind: str, size: tuple[int, ...] | None) -> Target:
+    channels, dims = (size[0], len(size) - 1) if size else (None, None)
+    return Target(module=module, name=text, kind=kind, channels=channels, dims=dims, input_size=size)
+
+
+def _imported(package: str, text: str) -> Any:
+    try:
+        return with_operators(lambda: import_module(package))
+    except ModuleNotFoundError as error:
+        if error.name not in ("timm", "torchvision"):
+            raise TargetError(f"{shown(text)}: {package} cannot be imported: {error}") from error
+        raise MissingExtra(package, "models", f"the target {shown(text)}") from error
+    except Exception as error:  # a build for another torch may fail in any way
+        reason = " ".join(str(error).split())
+        raise TargetError(
+            f"{shown(text)}: {package} cannot be imported: {reason}; reinstall it for torch {torch.__version__}"
+        ) from error
+
+
+def with_operators(load: Callable[[], Made]) -> Made:
+    """What `load` imports, also where torchvision's compiled operators do not fit this torch.
+
+    Only its detection networks need them; declared and without a kernel, they let all else work.
+    """
+    try:
+        return load()
+    except RuntimeError as error:
+        if "torchvision::nms" not in str(error) or _operators:
+            raise
+        library = torch.library.Library("torchvision", "DEF")
+        library.define("nms(Tensor dets, Tensor scores, float iou_threshold) -> Tensor")
+        library.define("qnms(Tensor dets, Tensor scores, float iou_threshold) -> Tensor")
+        _operators.append(library)
+        return load()
