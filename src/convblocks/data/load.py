@@ -12,7 +12,7 @@ from convblocks.data.embedded import ALIASES, EMBEDDED, load_embedded
 from convblocks.data.folder import load_folder
 from convblocks.data.npz import load_npz
 from convblocks.data.words import listed, shown
-from convblocks.errors import DataError, OptionError
+from convblocks.errors import DataError, OptionError, Setting
 
 TAKES = "a folder with one folder of images per class, a .npz file, or an embedded data set"
 SIZES = (4, 65_536)
@@ -21,7 +21,7 @@ SIZES = (4, 65_536)
 def load_dataset(
     source: str | os.PathLike[str] | None = None,
     *,
-    size: int | None = None,
+    image_size: int | None = None,
     split_seed: int = 0,
     skip_broken: bool = False,
     layout: str | None = None,
@@ -31,8 +31,8 @@ def load_dataset(
     source        an embedded set's name (digits, faces, textures), a folder of images with one folder per
                   class, or a .npz file; None for "digits". A name wins over a folder called so: give
                   "./digits" for that.
-    size          positions along every spatial axis. Images in folders: shorter side to `size` pixels, then
-                  the centre; arrays: each axis resampled to `size`. None for the sizes as they are.
+    image_size    positions along every spatial axis. Images in folders: shorter side to that many pixels,
+                  then the centre; arrays: each axis resampled to it. None for the sizes as they are.
     split_seed    draws the parts that the data does not bring along, within each class.
     skip_broken   leave out broken image files, or examples with NaN, and count them in `card.skipped`.
     layout        which axis of a .npz file's examples counts the channels, however long it is:
@@ -43,8 +43,10 @@ def load_dataset(
     and what was done to the examples. Raises DataError for data that cannot be used, MissingExtra for an
     embedded set whose package is not installed, OptionError for the other arguments.
     """
-    if size is not None and not (_is_whole(size) and SIZES[0] <= size <= SIZES[1]):
-        raise OptionError("size", size, f"expected a whole number from {SIZES[0]} to {SIZES[1]:,}, or None")
+    if image_size is not None and not (_is_whole(image_size) and SIZES[0] <= image_size <= SIZES[1]):
+        raise OptionError(
+            "image_size", image_size, f"expected a whole number of pixels from {SIZES[0]} to {SIZES[1]:,}"
+        )
     if not (_is_whole(split_seed) and split_seed >= 0):
         raise OptionError("split_seed", split_seed, "expected a whole number of at least 0")
     if layout not in tuple(LAYOUTS):
@@ -53,7 +55,7 @@ def load_dataset(
     name = ALIASES.get(given, given)
     if name in EMBEDDED:
         _needs_arrays(layout, f"embedded set {name}")
-        return load_embedded(name, source=given, size=size, split_seed=split_seed)
+        return load_embedded(name, source=given, size=image_size, split_seed=split_seed)
     path = Path(given)
     if _is_folder(path, given):
         _needs_arrays(layout, f"folder {shown(given)}")
@@ -61,10 +63,14 @@ def load_dataset(
     else:
         reader = partial(load_npz, layout=layout)
     try:
-        return reader(path, source=shown(given), size=size, split_seed=split_seed, skip_broken=skip_broken)
+        return reader(
+            path, source=shown(given), size=image_size, split_seed=split_seed, skip_broken=skip_broken
+        )
     except MemoryError as error:
         raise DataError(
-            f"{shown(given)}: does not fit into memory: pass a smaller size=N or give less"
+            f"{shown(given)}: does not fit into memory: pass a smaller ",
+            Setting("image_size"),
+            " or give less",
         ) from error
 
 
