@@ -46,7 +46,7 @@ def seconds(dataset: Dataset, designs: list[Design], workers: int, threads: int)
 def measure(depth: int, image_size: int) -> dict[str, object]:
     """Seconds a run of a residual stack takes in each way, repeated in turn."""
     cores = os.cpu_count() or 1
-    dataset = load_dataset(size=None if image_size == 8 else image_size)
+    dataset = load_dataset(image_size=None if image_size == 8 else image_size)
     frame = Frame(1, (image_size, image_size), 10, 2)
     (implementation,), _ = implementations((depth,), 2, ("residual",), (2,), (1,))
     budget = default_budget(frame, implementation, "macs")

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 __version__ = "0.1.0"
 
 if TYPE_CHECKING:
+    from convblocks.analysis import analyze
     from convblocks.blocks import BLOCKS, BlockSpec, BottleneckBlock, ResidualBlock, SimpleConvBlock
     from convblocks.data import load_dataset
     from convblocks.errors import ConvblocksError
@@ -32,6 +33,7 @@ _HOMES = {
     "Stage": "networks",
     "Stem": "networks",
     "Target": "targets",
+    "analyze": "analysis",
     "compare": "experiments.compare",
     "load": "experiments.trial",
     "load_dataset": "data",
@@ -52,6 +54,7 @@ __all__ = [
     "Stage",
     "Stem",
     "Target",
+    "analyze",
     "compare",
     "load",
     "load_dataset",

@@ -9,13 +9,41 @@
     ├── TargetError    what a command shall look at does not exist, or is no module and makes none
     └── MissingExtra   an optional package is not installed; names the install line
 
-Each message says what was given, what was expected and what to do instead, in one line, so
-that the command line can print it as it is.
+Each message says what was given, what was expected and what to do instead, in one line. An argument that it
+names is a Setting among its parts, so that each caller reads his own spelling: image_size=8 in Python,
+--image-size 8 on the command line.
 """
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True)
+class Setting:
+    """An argument that a message names, with a value or, as ``...``, without."""
+
+    option: str
+    value: object = ...
+
+    def __str__(self) -> str:
+        return self.option if self.value is ... else f"{self.option}={self.value!r}"
+
+
+Part = str | Setting
 
 
 class ConvblocksError(ValueError):
-    """Base of all errors that a user can mend."""
+    """Base of all errors that a user can mend; made of the parts of its message."""
+
+    def parts(self) -> tuple[Part, ...]:
+        return self.args
+
+    def told(self, spell: Callable[[Setting], str]) -> str:
+        """The message, with each argument as `spell` writes it."""
+        return "".join(part if isinstance(part, str) else spell(part) for part in self.parts())
+
+    def __str__(self) -> str:
+        return self.told(str)
 
 
 class OptionError(ConvblocksError):
@@ -25,8 +53,8 @@ class OptionError(ConvblocksError):
         self.option, self.given, self.expected = option, given, expected
         super().__init__(option, given, expected)  # all of them, so that it survives the way from a worker
 
-    def __str__(self) -> str:
-        return f"{self.option}={self.given!r}: {self.expected}"
+    def parts(self) -> tuple[Part, ...]:
+        return Setting(self.option, self.given), f": {self.expected}"
 
 
 class SpecError(ConvblocksError):
@@ -36,8 +64,8 @@ class SpecError(ConvblocksError):
         self.path, self.problem = path, problem
         super().__init__(path, problem)
 
-    def __str__(self) -> str:
-        return f"{self.path}: {self.problem}" if self.path else self.problem
+    def parts(self) -> tuple[Part, ...]:
+        return (f"{self.path}: {self.problem}" if self.path else self.problem,)
 
 
 class DataError(ConvblocksError):
@@ -63,5 +91,5 @@ class MissingExtra(ConvblocksError):
         self.package, self.extra, self.purpose = package, extra, purpose
         super().__init__(package, extra, purpose)
 
-    def __str__(self) -> str:
-        return f"{self.purpose} needs {self.package}: pip install 'convblocks[{self.extra}]'"
+    def parts(self) -> tuple[Part, ...]:
+        return (f"{self.purpose} needs {self.package}: pip install 'convblocks[{self.extra}]'",)

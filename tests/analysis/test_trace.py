@@ -6,6 +6,7 @@ import torch.nn.functional as F
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from torch import nn
+from torch.utils.checkpoint import checkpoint
 
 from convblocks.analysis import trace
 from convblocks.analysis.shapes import SHAPES
@@ -60,7 +61,9 @@ def test_every_other_formula_is_the_real_op_s(func, shape):
 
 
 def test_a_linear_layer_that_does_not_fit_is_left_to_torch_to_refuse():
-    with pytest.raises(TraceError, match="Linear cannot take an input of 3: "):
+    with pytest.raises(
+        TraceError, match=r"Linear cannot take an input of 3 in linear\(1×3, 2×4, 2\): a and b must"
+    ):
         trace(nn.Linear(4, 2), (3,))
 
 
@@ -118,6 +121,22 @@ def test_an_integer_input():
     assert seen.output.shape == (1, 7, 4)
 
 
+CALL = nn.Module.__call__
+
+
+@pytest.mark.parametrize(
+    ("sizes", "dtypes", "message"),
+    [
+        ([], [], "ReLU: no input size given"),
+        ([(3, 0, 4)], [], r"got the input size \(3, 0, 4\); expected whole numbers above 0"),
+        ([(3,)], [torch.int64] * 2, "got 2 dtypes for 1 inputs"),
+    ],
+)
+def test_inputs_that_cannot_be_are_refused(sizes, dtypes, message):
+    with pytest.raises(TraceError, match=message):
+        trace(nn.ReLU(), *sizes, dtypes=dtypes)
+
+
 class Chooses(nn.Module):
     def forward(self, x):
         return x if x.sum() > 0 else -x
@@ -126,16 +145,22 @@ class Chooses(nn.Module):
 @pytest.mark.parametrize(
     ("module", "message"),
     [
-        (Chooses(), "Chooses cannot take an input of 3×4×4: "),
-        (nn.Bilinear(2, 2, 2), "Bilinear cannot take an input of 3×4×4: "),
+        (Chooses(), r"Chooses cannot take an input of 3×4×4 in __bool__\(one number\): .*; the forward asks"),
+        (nn.Bilinear(2, 2, 2), r"3×4×4: its forward takes 2 inputs \(input1, input2\), got 1; give a size"),
+        (
+            nn.Sequential(nn.Conv2d(3, 4, 3), nn.Conv2d(4, 4, 3)),
+            r"at 1 in conv2d\(1×4×2×2, .*; give a larger",
+        ),
+        (nn.Embedding(9, 4), r"in embedding.*; give each input's dtype"),
+        (nn.LazyConv2d(4, 3), "LazyConv2d: it has no weights before its first forward; run the module once"),
+        (nn.ReLU, "got a type; expected an nn.Module"),
     ],
 )
 def test_what_cannot_be_traced_is_one_line_and_leaves_no_hook(module, message):
     with pytest.raises(TraceError, match=message) as caught:
         trace(module, (3, 4, 4))
     assert "\n" not in str(caught.value)
-    assert not nn.modules.module._global_forward_hooks
-    assert not nn.modules.module._global_forward_pre_hooks
+    assert nn.Module.__call__ is CALL
 
 
 def test_what_is_no_tensor_is_refused():
@@ -145,3 +170,46 @@ def test_what_is_no_tensor_is_refused():
 
     with pytest.raises(TraceError, match="Counts gives a int; expected a tensor"):
         trace(Counts(), (3,))
+
+
+class Checkpointed(nn.Module):
+    def __init__(self, *, reentrant):
+        super().__init__()
+        self.first, self.second, self.reentrant = nn.Conv2d(2, 2, 1), nn.Conv2d(2, 2, 1), reentrant
+
+    def forward(self, x):
+        x = checkpoint(self.first, x, use_reentrant=self.reentrant)
+        return checkpoint(self.second, x, use_reentrant=self.reentrant).relu()
+
+
+@pytest.mark.parametrize("reentrant", [True, False])
+def test_checkpointed_segments_are_numbered(reentrant):
+    seen = trace(Checkpointed(reentrant=reentrant), (2, 4, 4))
+    assert [(op.name, op.checkpoint) for op in seen.ops] == [("conv2d", 1), ("conv2d", 2), ("relu", 0)]
+    assert [(c.path, c.parent, c.start, c.stop, c.leaf) for c in seen.calls] == [
+        ("", -1, 0, 3, False),
+        ("first", 0, 0, 1, True),
+        ("second", 0, 1, 2, True),
+    ]
+
+
+def test_views_and_in_place_work_share_a_storage():
+    class Net(nn.Module):
+        def forward(self, x):
+            y = x + 1
+            y[:, :1].mul_(2)
+            return torch.relu_(y).flatten(1) * y.T.sum()
+
+    ops = {op.name: op for op in trace(Net(), (2, 4)).ops}
+    home = ops["add"].outputs[0].storage
+    assert {name for name, op in ops.items() if op.outputs[0].storage == home} == {
+        "add", "__getitem__", "mul_", "relu_", "flatten", "T"
+    }  # fmt: skip
+    assert {name for name, op in ops.items() if op.in_place} == {"mul_", "relu_"}
+
+
+@pytest.mark.filterwarnings("ignore:.*jit.trace.* is deprecated")
+def test_torchscript_is_named_as_one_op():
+    inside = torch.jit.trace(nn.Conv2d(2, 3, 1), torch.zeros(1, 2, 4, 4))
+    seen = trace(nn.Sequential(inside, nn.ReLU()), (2, 4, 4))
+    assert [op.name for op in seen.ops] == ["TopLevelTracedModule", "relu"]

@@ -15,14 +15,13 @@ LAYOUTS = {  # shape given → channels and spatial shape, and the order of the 
     (5, 50, 1): ((1, 50), (0, 2, 1)),
     (5, 50, 3): ((3, 50), (0, 2, 1)),
     (5, 3, 50): ((3, 50), (0, 1, 2)),
-    (5, 8, 9): ((1, 8, 9), None),
+    (5, 9, 9): ((1, 9, 9), None),
     (5, 8, 9, 1): ((1, 8, 9), (0, 3, 1, 2)),
     (5, 8, 9, 3): ((3, 8, 9), (0, 3, 1, 2)),
     (5, 8, 9, 4): ((4, 8, 9), (0, 3, 1, 2)),
     (5, 3, 8, 9): ((3, 8, 9), (0, 1, 2, 3)),
     (5, 3, 8, 3): ((3, 3, 8), (0, 3, 1, 2)),  # both could be: the last wins
-    (5, 7, 8, 9): ((1, 7, 8, 9), None),
-    (5, 2, 8, 9): ((1, 2, 8, 9), None),
+    (5, 7, 7, 7): ((1, 7, 7, 7), None),
     (5, 7, 8, 9, 3): ((3, 7, 8, 9), (0, 4, 1, 2, 3)),
     (5, 4, 7, 8, 9): ((4, 7, 8, 9), (0, 1, 2, 3, 4)),
 }
@@ -37,6 +36,40 @@ def test_layouts(shape):
     assert got.flags.c_contiguous
     assert np.array_equal(got, x[:, None] if axes is None else x.transpose(axes))
     assert words[0].startswith(("signals", "images", "volumes")[len(expected_shape) - 2])
+
+
+@pytest.mark.parametrize(
+    ("shape", "readings", "layouts"),
+    [
+        (
+            (5, 12, 128),
+            "12×128 may be images with 1 channel of 12×128 or signals with 12 channels of 128",
+            "first",
+        ),
+        (
+            (5, 128, 12),
+            "128×12 may be images with 1 channel of 128×12 or signals with 12 channels of 128",
+            "last",
+        ),
+        (
+            (5, 2, 8, 8),
+            "2×8×8 may be volumes with 1 channel of 2×8×8 or images with 2 channels of 8×8",
+            "first",
+        ),
+        (
+            (5, 8, 8, 2),
+            "8×8×2 may be volumes with 1 channel of 8×8×2 or images with 2 channels of 8×8",
+            "last",
+        ),
+    ],
+)
+def test_a_shape_with_two_readings_is_refused_and_a_layout_settles_it(shape, readings, layouts):
+    x = np.zeros(shape, np.uint8)
+    end = f"{readings}: say which with layout='none' or layout='channels-{layouts}'"
+    with pytest.raises(DataError, match=rf"^x: its examples of {end}$"):
+        channels_first(x, "x")
+    assert channels_first(x, "x", "none")[0].shape == (5, 1, *shape[1:])
+    assert channels_first(x, "x", f"channels-{layouts}")[0].shape[1] == min(shape[1:])
 
 
 @pytest.mark.parametrize("shape", [(5, 7, 8, 9, 7), (5, 7, 8, 9, 10, 3), (5, 2, 2, 2, 2, 2)], ids=str)
@@ -105,7 +138,7 @@ def test_only_finite_leaves_finite_arrays_alone():
 
 def test_a_size_resamples_every_axis(npz):
     x = np.random.default_rng(0).integers(0, 256, (30, 6, 9), dtype=np.uint8)
-    card = load_dataset(npz(x=x, y=np.arange(30) % 2), size=12).card
+    card = load_dataset(npz(x=x, y=np.arange(30) % 2), layout="none", image_size=12).card
     assert card.shape == (1, 12, 12)
     assert card.preparation.endswith("resampled from 6×9 to 12×12, linearly along each axis")
 
@@ -113,5 +146,5 @@ def test_a_size_resamples_every_axis(npz):
 def test_a_size_that_is_there_already_changes_nothing(npz):
     x = np.random.default_rng(0).integers(0, 256, (30, 6, 6), dtype=np.uint8)
     path = npz(x=x, y=np.arange(30) % 2)
-    sized = load_dataset(path, size=6).card
+    sized = load_dataset(path, image_size=6).card
     assert replace(sized, loading=None) == replace(load_dataset(path).card, loading=None)

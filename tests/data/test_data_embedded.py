@@ -34,7 +34,7 @@ def test_digits_are_scikit_learns():
 
 
 def test_digits_upscaled_are_pillows_bilinear():
-    small, large = load_dataset("digits"), load_dataset("digits", size=16)
+    small, large = load_dataset("digits"), load_dataset("digits", image_size=16)
     assert large.card.shape == (1, 16, 16)
     assert "resampled from 8×8 to 16×16" in large.card.preparation
     for x, outcome in zip(small.test.x[:20, 0], large.test.x[:20, 0], strict=True):

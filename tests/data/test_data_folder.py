@@ -152,10 +152,10 @@ def test_mixed_sizes_need_a_size(photos, paint):
     with pytest.raises(
         DataError,
         match=r"photos: the images differ in size, from 12×12 \(cat/0\.png\) to 40×20 \(dog/wide\.png\)"
-        r".*size=N \(--image-size N\)",
+        r".*image_size=32",
     ):
         load_dataset(photos)
-    card = load_dataset(photos, size=16).card
+    card = load_dataset(photos, image_size=16).card
     assert card.shape == (3, 16, 16)
     assert "shorter side resized to 16 (bilinear, antialiased), then the centre cropped" in card.preparation
 
@@ -231,8 +231,8 @@ def test_bombs_are_errors_and_no_warnings(photos):
     """pytest turns warnings into errors, so Pillow's would show as a damaged image."""
     Image.new("1", (10_000, 9_500)).save(photos / "cat/bomb.png")
     with pytest.raises(DataError, match=r"cat/bomb\.png: 10000×9500 pixels, over the 64 megapixels"):
-        load_dataset(photos, size=8)
-    assert load_dataset(photos, size=8, skip_broken=True).card.skipped == 1
+        load_dataset(photos, image_size=8)
+    assert load_dataset(photos, image_size=8, skip_broken=True).card.skipped == 1
     assert Image.MAX_IMAGE_PIXELS == 89_478_485
 
 
@@ -240,7 +240,7 @@ def test_too_little_memory_is_said_before_decoding(photos, monkeypatch):
     monkeypatch.setattr(memory, "available_bytes", lambda: 6000)
     monkeypatch.setattr(folder, "decode", lambda *args, **options: pytest.fail("decoded"))
     with pytest.raises(
-        DataError, match=r"photos: 12 images of 12×12×3 bytes would take .* pass a smaller size=N"
+        DataError, match=r"photos: 12 images of 12×12×3 bytes would take .* pass a smaller image_size"
     ):
         load_dataset(photos)
 
@@ -296,6 +296,6 @@ def test_an_orientation_behind_the_pixels_is_noticed(tmp_path, paint):
     chunk = data[start : start + 12 + int.from_bytes(data[start : start + 4], "big")]
     rest = data.replace(chunk, b"")
     path.write_bytes(rest[:-12] + chunk + rest[-12:])  # before IEND, which is 12 bytes long
-    with pytest.raises(DataError, match=r"late\.png: lies on its side.*size=N"):
+    with pytest.raises(DataError, match=r"late\.png: lies on its side.*image_size"):
         load_dataset(tmp_path / "set")
-    assert load_dataset(tmp_path / "set", size=6).card.shape == (3, 6, 6)
+    assert load_dataset(tmp_path / "set", image_size=6).card.shape == (3, 6, 6)

@@ -22,7 +22,7 @@ def assert_same(again, dataset):
         np.testing.assert_array_equal(getattr(again, part).y, getattr(dataset, part).y)
 
 
-@pytest.mark.parametrize("options", [{}, {"size": 16, "split_seed": 3}])
+@pytest.mark.parametrize("options", [{}, {"image_size": 16, "split_seed": 3}])
 @pytest.mark.parametrize("source", [None, "lfw_subset"])
 def test_an_embedded_set(source, options, tmp_path):
     dataset = load_dataset(source, **options)
@@ -33,7 +33,7 @@ def test_an_embedded_set(source, options, tmp_path):
 def test_a_folder_with_every_option(photos, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     (photos / "cat" / "broken.png").write_bytes(b"no image")
-    dataset = load_dataset("photos", size=8, split_seed=5, skip_broken=True)
+    dataset = load_dataset("photos", image_size=8, split_seed=5, skip_broken=True)
     card = recorded(dataset)
     assert card.skipped == 1
     assert_same(load_again(card), dataset)

@@ -13,13 +13,9 @@ DEFAULTS = compare.__kwdefaults__
 
 
 def test_one_or_several():
-    assert asked.numbers("depth", 8) == asked.numbers("depth", [8, 8]) == (8,)
+    assert asked.numbers("depth", 8) == asked.numbers("depth", [8]) == (8,)
     assert asked.numbers("depth", range(1, 4)) == (1, 2, 3)
-    assert (
-        asked.names("families", "residual")
-        == asked.names("families", ["residual", "residual"])
-        == ("residual",)
-    )
+    assert asked.names("families", "residual") == asked.names("families", ["residual"]) == ("residual",)
 
 
 @pytest.mark.parametrize(
@@ -29,6 +25,8 @@ def test_one_or_several():
         (asked.numbers, "8", "x='8': expected a whole number"),
         (asked.numbers, True, "x=True: expected a whole number"),
         (asked.numbers, [], r"x=\[\]: expected at least one"),
+        (asked.numbers, [8, 4, 8], r"x=\[8, 4, 8\]: 8 is given twice"),
+        (asked.names, ("a", "a"), r"a is given twice"),
         (asked.names, 3, "x=3: expected a name or several"),
         (asked.names, ["residual", 3], "expected a name or several"),
         (asked.names, None, "x=None: expected a name or several"),

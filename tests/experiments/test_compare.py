@@ -82,7 +82,7 @@ def test_more_seeds_are_added_to_those_there_are(undisturbed, few_digits, tmp_pa
 
 def test_another_question_needs_another_folder(undisturbed, few_digits):
     with pytest.raises(
-        RunError, match=r"holds another study, whose recipe.epochs is 3 and not 4; choose another --out"
+        RunError, match=r"undisturbed holds another study: epochs 3, not 4; choose another out$"
     ):
         compare(
             str(few_digits),
@@ -146,7 +146,7 @@ def test_a_class_of_one_s_own(few_digits, tmp_path, monkeypatch):
     assert type(load(tmp_path / "run", "block-1-d1", trust_code=True).stages[0][0]).__module__ == name
     source.write_text(BLOCK + "# another\n")
     with pytest.raises(
-        RunError, match=rf"whose source file of {name}:Block is SHA-256 \w{{12}}… and not SHA-256 \w{{12}}…;"
+        RunError, match=rf": source file of {name}:Block SHA-256 \w{{12}}…, not SHA-256 \w{{12}}…;"
     ):
         compare(str(few_digits), **options)
 
@@ -220,12 +220,21 @@ def test_the_records_are_plain_json(undisturbed):
         ({"workers": 0}, "workers=0"),
         ({"threads": -1}, "threads=-1"),
         ({"match": "flops"}, "match='flops': expected macs, params, activations or none"),
-        ({"depths": (0,)}, "depth=0"),
-        ({"depths": (100_000,)}, "depth=100000: expected a whole number of at most 2,000"),
+        ({"depths": (0,)}, "depths=0"),
+        ({"depths": (100_000,)}, "depths=100000: expected a whole number of at most 2,000"),
         ({"device": "tpu"}, "device='tpu'"),
         ({"families": ()}, r"families=\(\): expected at least one"),
         ({"block_depths": (0,)}, "block_depths=0"),
         ({"groups": 0}, "groups=0"),
+        ({"groups": (8, 1, 8)}, r"groups=\(8, 1, 8\): 8 is given twice; once is enough"),
+        ({"families": "residul"}, "families='residul': .*did you mean 'residual'"),
+        ({"recipe": 5}, r"recipe=5: expected a convblocks.Recipe, e.g. Recipe\(epochs=5\)"),
+        ({"image_size": 2}, "image_size=2: expected a whole number of pixels from 4"),
+        ({"budget": 2 * 10**15}, "budget=.*: expected a whole number of at most 1,000,000,000,000,000"),
+        (
+            {"budget": 10, "depths": 8},
+            r"budget=10: too small for any design; the smallest that works is 1,\d\d\d",
+        ),
         (
             {"families": ("bottleneck",), "block_depths": (3,)},
             "no implementation is possible: bottleneck: none of",
@@ -239,16 +248,11 @@ def test_what_cannot_work_is_refused_before_any_work(options, message, tmp_path)
 
 
 @pytest.mark.parametrize(
-    ("option", "value", "mend"),
-    [
-        ("image_size", 8, "size=8"),
-        ("split_seed", 1, "split_seed=1"),
-        ("skip_broken", True, "skip_broken=True"),
-    ],
+    ("option", "value"), [("image_size", 8), ("split_seed", 1), ("skip_broken", True), ("layout", "none")]
 )
-def test_options_that_come_too_late_for_a_dataset(option, value, mend, tmp_path):
+def test_options_that_come_too_late_for_a_dataset(option, value, tmp_path):
     with pytest.raises(
-        OptionError, match=f"{option}={value}: comes too late for a Dataset; give {mend} to load_dataset"
+        OptionError, match=f"{option}={value!r}: comes too late for a Dataset; give it to load_dataset"
     ):
         compare(
             load_dataset("digits"),
@@ -278,6 +282,7 @@ class TestSignalsAndVolumes:
             seeds=2,
             recipe=Recipe(epochs=4, batch_size=8),
             match="none",
+            layout="none",
             out=tmp_path / "run",
         )
         assert len(folder.runs()) == 6

@@ -41,7 +41,7 @@ def test_a_folder_serves_one_compare_at_a_time(tmp_path):
 def test_records_of_another_version_are_refused(tmp_path):
     (tmp_path / "designs.jsonl").write_text('{"colour": "red"}\n')
     with pytest.raises(
-        RunError, match=r"designs.jsonl is not a record of this version: .*choose another --out"
+        RunError, match=r"designs.jsonl is not a record of this version: .*choose another out"
     ):
         RunFolder(tmp_path).designs()
 
@@ -53,7 +53,7 @@ def test_another_version_needs_another_folder(study, tmp_path):
 
     folder = RunFolder(tmp_path)
     resume(folder, made_by("0.1.0"))
-    with pytest.raises(RunError, match=r"whose convblocks is 0.1.0 and not 0.2.0; choose another --out"):
+    with pytest.raises(RunError, match=r": convblocks version 0.1.0, not 0.2.0; choose another out"):
         resume(folder, made_by("0.2.0"))
 
 

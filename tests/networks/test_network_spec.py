@@ -166,6 +166,55 @@ def test_describing_a_network_takes_no_memory():
     )
 
 
+@pytest.mark.parametrize(
+    ("family", "options", "message"),
+    [
+        (
+            3,
+            {},
+            r"^family: got 3; expected a name, one of simple, residual, bottleneck or package\.module:Class",
+        ),
+        (ResidualBlock, {}, r"^family: got <class .*; expected a name"),
+        (None, {"depth": 3}, r"^family: got None"),
+        ("residual", {"depth": -1}, r"^depth: got -1; expected a whole number of at least 1"),
+        ("bottleneck", {"depth": 2}, r"^depth: got 2; .*ResidualBlock"),
+        ("simple", {"norm": "bach"}, r"^norm: got 'bach'"),
+        ("simple", {"kernel_size": (3, 5, 7), "depth": 0}, r"^depth: got 0"),
+        ("simple", {"kernel_size": (3, 5, 7, 9)}, r"^kernel_size: "),
+        ("residual", {"padding": 0}, r"^padding: got 0"),
+        (OWN, {"depth": "two"}, r"PlainBlock', depth='two'\) with .*'str' object"),
+        (OWN, {"stride": 2}, r"^stride: is set by the block's place"),
+    ],
+)
+def test_a_spec_that_cannot_be_built_is_refused_when_it_is_made(family, options, message):
+    with pytest.raises(SpecError, match=message):
+        BlockSpec(family, **options)
+
+
+@pytest.mark.parametrize(
+    ("family", "options"),
+    [
+        ("residual", {"groups": 7}),
+        ("bottleneck", {"groups": 32, "expansion": 3}),
+        ("bottleneck", {"groups": 11, "expansion": 13, "depth": 17}),
+        ("simple", {"kernel_size": (3, 5, 7)}),
+        ("simple", {"kernel_size": (3,), "norm": "group"}),
+        ("simple", {"kernel_size": 1001, "groups": 1000}),
+        (f"{__name__}:FlatBlock", {}),
+    ],
+)
+def test_a_spec_that_can_be_built_somewhere_is_not_refused(family, options):
+    assert BlockSpec(family=family, **options).options == options
+
+
+class FlatBlock(nn.Conv1d):
+    """Of 32 groups, for signals alone."""
+
+    def __init__(self, in_channels, out_channels, *, stride=1, dims=1):
+        assert dims == 1
+        super().__init__(in_channels, out_channels, 3, stride, groups=32)
+
+
 def test_block_specs_are_values():
     a, b = (
         BlockSpec("residual", depth=4, kernel_size=[3, 5]),
@@ -203,7 +252,7 @@ def test_what_was_built_before_lets_no_other_type_pass(good, bad):
         return network(stages=(Stage(block=BlockSpec("residual", **options), blocks=1, out_channels=8),))
 
     made(good)
-    with pytest.raises(SpecError, match=rf"^stages\[0\].block.{next(iter(bad))}: got .*whole number"):
+    with pytest.raises(SpecError, match=rf"^{next(iter(bad))}: got .*whole number"):
         made(bad)
 
 

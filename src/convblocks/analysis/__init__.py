@@ -1,5 +1,13 @@
-"""What one forward pass tells of any module: without data its cost and receptive field, with data its signal."""
+"""What one forward pass tells of any module: without data its cost and receptive field, with data its signal.
 
+    module ─→ trace ─→ cost, memory, receptive_field ─→ analyze, one record of all
+           ─→ signal, effective_field, probe, on real tensors
+
+recorder.py stands between the module and torch, graph.py is what it writes down, shapes.py and rules.py say what an
+op means, and the rest are short functions of the trace.
+"""
+
+from convblocks.analysis.analyze import analyze
 from convblocks.analysis.cost import Cost, count
 from convblocks.analysis.effective import effective_field
 from convblocks.analysis.mends import check_mends, mended
@@ -13,6 +21,7 @@ __all__ = [
     "Cost",
     "Op",
     "Trace",
+    "analyze",
     "check_mends",
     "count",
     "effective_field",

@@ -1,71 +1,213 @@
-"""How a tensor sees one spatial axis of the input, and how views move that axis about."""
+"""Where in a tensor one spatial axis of the input runs, and how views move it about.
 
-from dataclasses import dataclass, replace
-from fractions import Fraction
+Views fold and cut an axis: a window partition writes position i as (i // 7, i % 7) along two tensor axes, and
+flattening puts (H, W) along one. So a position is written in Digits, as a number is: each runs along one tensor axis
+and counts for `weight` positions.
+"""
+
 from math import prod
 from typing import Literal
 
+import msgspec
+
+from convblocks.analysis import sight as sights
 from convblocks.analysis.shapes import Shape
+from convblocks.analysis.sight import SELF, Sight, reading
 
 ALL: Literal["all"] = "all"
-Number = int | Fraction
+POOLED: Literal["pooled"] = "pooled"  # sees all, and is the same at every position: a gate, a global mean
 
 
-@dataclass(frozen=True, slots=True)
-class Axis:
-    """Position i of `size` along tensor axis `place` sees inputs step·i + lo … step·i + hi.
-
-    `inner` positions of something else stand between i and i + 1, as when (H, W) has been flattened.
-    """
+class Digit(msgspec.Struct, frozen=True, gc=False):
+    """`size` values along tensor axis `place`, `inner` apart there, each worth `weight` positions."""
 
     place: int
-    size: int
     inner: int
-    step: Number
-    lo: Number
-    hi: Number
-
-    @classmethod
-    def along(cls, shape: Shape, place: int, step: Number, lo: Number, hi: Number) -> "Axis":
-        """An axis that is the whole of tensor axis `place`."""
-        return cls(place, shape[place], 1, step, lo, hi)
-
-    def alone(self, shape: Shape) -> bool:
-        """Whether nothing else runs along the same tensor axis."""
-        return self.inner == 1 and self.size == shape[self.place]
+    size: int
+    weight: int
 
 
-State = Axis | Literal["all"] | None
-"""None: unknown."""
+class Axis(msgspec.Struct, frozen=True, gc=False):
+    """One spatial axis of the input in a tensor: its digits, the greatest weight first, and what its positions see."""
+
+    digits: tuple[Digit, ...]
+    sight: Sight | None  # None: unknown, though not where it runs
+    length: int  # of the input's axis
+
+    def whole(self, shape: Shape) -> int:
+        """The tensor axis that it is all of and that nothing else shares; −1 if there is none."""
+        first = self.digits[0]
+        alone = len(self.digits) == 1 and first.inner == 1 and first.size == shape[first.place]
+        return first.place if alone else -1
+
+    def runs_along(self, place: int) -> bool:
+        """Whether any of its digits does."""
+        return any(digit.place == place for digit in self.digits)
+
+
+State = Axis | Literal["all", "pooled"] | None
+"""None: nothing is known."""
+
+
+def start(shape: Shape, place: int) -> Axis:
+    """The input's own axis."""
+    return along(shape, place, SELF, shape[place])
+
+
+def along(shape: Shape, place: int, sight: Sight | None, length: int) -> Axis:
+    """An axis that is the whole of tensor axis `place`."""
+    return Axis((Digit(place, 1, shape[place], 1),), sight, length)
+
+
+def lost(axis: Axis, shape: Shape, place: int) -> State:
+    """An axis whose positions have been shuffled along tensor axis `place`; what mixes there still sees all."""
+    return along(shape, place, None, axis.length) if all(d.place == place for d in axis.digits) else None
 
 
 def union(a: State, b: State) -> State:
     """What sees both."""
-    if a == ALL or b == ALL:
-        return ALL
-    if a is None or b is None:
+    if a is b:
+        return a
+    if not isinstance(a, Axis) or not isinstance(b, Axis):
+        return a if a == b else ALL if {a, b} & {ALL, POOLED} else None
+    if a.digits != b.digits:
         return None
-    if a.size == 1 and b.size > 1:  # broadcast: the same for every position
-        a = replace(b, step=0, lo=a.lo, hi=a.hi)
-    elif b.size == 1 and a.size > 1:
-        b = replace(a, step=0, lo=b.lo, hi=b.hi)
-    if (a.place, a.size, a.inner, a.step) != (b.place, b.size, b.inner, b.step):
-        return None  # branches that run along the input in different ways
-    return replace(a, lo=min(a.lo, b.lo), hi=max(a.hi, b.hi))
+    if a.sight is None or b.sight is None:
+        return Axis(a.digits, None, a.length)
+    if a.sight == b.sight:
+        return a
+    return Axis(a.digits, sights.union(a.sight, b.sight), a.length)
+
+
+def placed(axis: Axis, places: list[int]) -> Axis:
+    """`places[old place] = new place`, as in permute."""
+    digits = tuple(Digit(places[d.place], d.inner, d.size, d.weight) for d in axis.digits)
+    return axis if digits == axis.digits else Axis(digits, axis.sight, axis.length)
+
+
+def stretched(axis: Axis, old: Shape, new: Shape) -> State:
+    """Broadcast to a new shape, the last axes aligned."""
+    more = len(new) - len(old)
+    if all(old[d.place] == new[d.place + more] for d in axis.digits):
+        return placed(axis, [place + more for place in range(len(old))]) if more else axis
+    if len(axis.digits) > 1 or axis.digits[0].size > 1:
+        return None
+    place = axis.digits[0].place + more
+    if axis.sight is None:
+        return along(new, place, None, axis.length)
+    lo, hi = axis.sight.at(0)
+    if lo <= 0 and hi >= axis.length - 1:
+        return POOLED
+    return along(new, place, Sight(0, (lo,), (hi,)), axis.length)
+
+
+def mixed(axis: Axis, place: int, *, stays: bool) -> State:
+    """Positions along tensor axis `place` become a mix of all of them, which stays there or is summed away."""
+    if not axis.runs_along(place):
+        return axis
+    if all(digit.place == place for digit in axis.digits):
+        return ALL if stays else POOLED
+    for digit in axis.digits:
+        if digit.place == place:
+            if digit == axis.digits[0]:
+                return ALL  # positions spread from one end to the other
+            axis = _smeared(axis, digit, stays=stays)
+    return axis
+
+
+def _smeared(axis: Axis, digit: Digit, *, stays: bool) -> Axis:
+    """The values of a digit all see what any of them saw."""
+    weight, block = digit.weight, digit.weight * digit.size
+    of_digit = range(0, block, weight)
+    sight, digits = axis.sight, axis.digits
+    if sight and stays:
+        sight = reading(sight, block, [[r % weight + o for o in of_digit] for r in range(block)])
+    elif sight:
+        sight = reading(sight, block, [[r + o for o in of_digit] for r in range(weight)])
+    if not stays:
+        digits = tuple(
+            Digit(d.place, d.inner, d.size, d.weight // digit.size if d.weight > weight else d.weight)
+            for d in digits
+            if d != digit
+        )
+    return Axis(digits, sight, axis.length)
 
 
 def reshaped(axis: Axis, old: Shape, new: Shape) -> State:
     """The same axis after a reshape, found by how far apart its neighbours lie in memory order."""
-    apart = axis.inner * prod(old[axis.place + 1 :])
+    if old == new:
+        return axis
+    digits: list[Digit] = []
+    waiting = list(axis.digits)
+    while waiting:
+        digit = waiting.pop(0)
+        apart = digit.inner * prod(old[digit.place + 1 :])
+        found = _fitted(digit, apart, new)
+        if found:
+            digits.append(found)
+        elif cut := _cut(digit, apart, old, new):
+            waiting = [*cut, *waiting]
+        else:
+            return None
+    return Axis(_joined(digits), axis.sight, axis.length)
+
+
+def _fitted(digit: Digit, apart: int, new: Shape) -> Digit | None:
+    """The digit on the new axis that holds all of it; one position fits many, best one of length 1."""
+    found = None
     for place in range(len(new) - 1, -1, -1):
         behind = prod(new[place + 1 :])
-        if apart % behind == 0 and apart * axis.size <= behind * new[place] and new[place] > 0:
-            if axis.size == 1 and new[place] > 1 and place > 0:
-                continue  # an axis of one position fits anywhere; prefer one of the same length
-            return replace(axis, place=place, inner=apart // behind)
+        if apart % behind == 0 and behind * new[place] % (apart * digit.size) == 0:
+            fits = Digit(place, apart // behind, digit.size, digit.weight)
+            if digit.size > 1 or (place == digit.place and new[place] == 1):
+                return fits
+            if found is None or (new[place] == 1 and new[found.place] > 1):
+                found = fits
+    return found
+
+
+def _cut(digit: Digit, apart: int, old: Shape, new: Shape) -> tuple[Digit, Digit] | None:
+    """A digit in two, where the new shape has a border between its values."""
+    for place in range(len(new)):
+        border = prod(new[place:])
+        low, odd = divmod(border, apart)
+        if not odd and 1 < low < digit.size and digit.size % low == 0:
+            behind = prod(old[digit.place + 1 :])
+            return (
+                Digit(digit.place, border // behind, digit.size // low, digit.weight * low),
+                Digit(digit.place, digit.inner, low, digit.weight),
+            )
     return None
 
 
-def moved(axis: Axis, order: list[int]) -> Axis:
-    """`order[new place] = old place`, as in permute."""
-    return replace(axis, place=order.index(axis.place))
+def _joined(digits: list[Digit]) -> tuple[Digit, ...]:
+    """Neighbouring digits that run on from each other are one."""
+    joined: list[Digit] = []
+    for low in digits:
+        high = joined[-1] if joined else None
+        if (
+            high
+            and high.place == low.place
+            and (high.inner, high.weight) == (low.inner * low.size, low.weight * low.size)
+        ):
+            joined[-1] = Digit(low.place, low.inner, low.size * high.size, low.weight)
+        else:
+            joined.append(low)
+    return tuple(joined)
+
+
+def adopted(axis: Axis, by: Axis) -> State:
+    """With the digits of `by`, mixed over those that `by` has elsewhere or not at all: all keys under each query."""
+    for digit in axis.digits:
+        if digit.place not in {d.place for d in by.digits}:
+            if digit == axis.digits[0]:
+                return ALL
+            axis = _smeared(axis, digit, stays=True)
+    sizes, wanted = ([(d.size, d.weight) for d in each.digits] for each in (axis, by))
+    block = wanted[0][1] // sizes[0][1]
+    if [(n, w * block) for n, w in sizes] != wanted[: len(sizes)]:
+        return None
+    sight = (
+        reading(axis.sight, 1, [[0]] * block) if axis.sight else None
+    )  # the rest of `by` counts within a block
+    return Axis(by.digits, sight, axis.length)

@@ -1,17 +1,19 @@
-"""Parameters, MACs and activations, read off a trace."""
+"""Parameters, MACs, activations and memory traffic, read off a trace."""
 
-from dataclasses import dataclass
+from collections.abc import Iterable
 from math import prod
 
+from msgspec import Struct
 from torch import nn
 
-from convblocks.analysis.rules import CONVOLUTIONS, KNOWN, LINEAR, MACS, TRANSPOSED
+from convblocks.analysis.rules import CONVOLUTIONS, GRADIENT_MACS, KNOWN, LINEAR, MACS, TRANSPOSED
 from convblocks.analysis.shapes import Shape
-from convblocks.analysis.trace import Op, Trace, trace
+from convblocks.analysis.trace import Op, Trace, Value, trace
+
+LAYERS = CONVOLUTIONS.keys() | TRANSPOSED.keys() | LINEAR
 
 
-@dataclass(frozen=True, slots=True)
-class Cost:
+class Cost(Struct, frozen=True):
     """Of one example, forward. MACs are not time: compare measured latency too."""
 
     params: int
@@ -33,19 +35,90 @@ class Cost:
         return Cost(self.params * times, self.macs * times, self.activations * times, self.unknown_ops)
 
 
+class OpCost(Struct, gc=False):
+    """Of one op."""
+
+    macs: int = 0
+    macs_weight_gradient: int = 0
+    macs_input_gradient: int = 0
+    activations: int = 0
+    bytes_read: int = 0
+    bytes_written: int = 0
+
+
 def macs(op: Op) -> int:
     """Multiply-accumulates of an op; 0 for one without a rule, which `count` reports by name."""
     rule = MACS.get(op.name)
     return rule(op) if rule else 0
 
 
+def activations(op: Op) -> int:
+    """Elements that a convolution or linear layer puts out; 0 for any other op."""
+    return prod(op.outputs[0].shape) if op.name in LAYERS else 0
+
+
 def count(module: nn.Module, input_size: Shape, seen: Trace | None = None) -> Cost:
     """Cost of a module for one input of `input_size` (channels, *spatial)."""
     seen = seen or trace(module, input_size)
-    layers = [op for op in seen.ops if op.name in CONVOLUTIONS or op.name in TRANSPOSED or op.name in LINEAR]
     return Cost(
         params=sum(p.numel() for p in module.parameters()),
         macs=sum(map(macs, seen.ops)),
-        activations=sum(prod(op.outputs[0].shape) for op in layers),
+        activations=sum(map(activations, seen.ops)),
         unknown_ops=frozenset(op.name for op in seen.ops if op.name not in KNOWN),
     )
+
+
+def op_costs(seen: Trace) -> list[OpCost]:
+    """Of each op, in order.
+
+    Backward, a product of a weight and a map costs once more for the weight's gradient and once for the
+    map's, where anything before it is trained; a grouped convolution no more than another.
+    """
+    trained = {number for number, parameter in seen.parameters.items() if parameter.trainable}
+    from_input = {value.number for value in seen.inputs}
+    costs = []
+    for op in seen.ops:
+        inputs = op.inputs
+        cost = OpCost(activations=activations(op))
+        numbers = [value.number for value in inputs]
+        learns = not trained.isdisjoint(numbers)
+        sees = not from_input.isdisjoint(numbers)
+        if op.name in MACS:
+            cost.macs = macs(op)
+            factors = [v for v in inputs if v.number in trained and len(v.shape) > 1]  # a bias is no factor
+            _add_gradients(cost, op, factors, from_input)
+        if not free(op):
+            cost.bytes_read = _bytes(inputs)
+            cost.bytes_written = _bytes(op.outputs)
+        for value in op.outputs:
+            if learns:
+                trained.add(value.number)
+            if sees:
+                from_input.add(value.number)
+        costs.append(cost)
+    return costs
+
+
+def _add_gradients(cost: OpCost, op: Op, trained: list[Value], from_input: set[int]) -> None:
+    if not trained:
+        return
+    maps = sum(value.number in from_input for value in trained)
+    if rule := GRADIENT_MACS.get(op.name):
+        cost.macs_weight_gradient, cost.macs_input_gradient = rule(op, maps, len(trained) - maps)
+        return
+    cost.macs_weight_gradient = cost.macs if len(trained) > maps else 0
+    cost.macs_input_gradient = cost.macs * maps
+
+
+def free(op: Op) -> bool:
+    """Whether it moves no bytes: a view of its input, or dropout, which does nothing outside training."""
+    if op.name in ("dropout", "dropout1d", "dropout2d", "dropout3d", "alpha_dropout", "feature_dropout"):
+        return True
+    if op.in_place or not op.outputs:
+        return False
+    home = op.outputs[0].storage
+    return any(value.storage == home for value in op.inputs)
+
+
+def _bytes(values: Iterable[Value]) -> int:
+    return sum({value.number: value.bytes for value in values}.values())

@@ -1,55 +1,69 @@
 """Receptive field per axis, exactly: output i sees inputs step·i + lo … step·i + hi.
 
-Every value of a trace carries, for each spatial axis of the input, where in the tensor that axis runs and
-(step, lo, hi), or ALL once an op has mixed the whole axis. Branches meet by union. Up-sampling gives
-fractions: the inputs seen are the whole numbers within. What no rule covers is unknown, never guessed.
+Every value of a trace carries, for each spatial axis of the input, where in the tensor that axis runs (axes.py) and
+what its positions see (sight.py), or that it sees all once an op has mixed the whole axis. Branches meet by union.
+What is told is the narrowed form of that: after up-sampling, step is a fraction, and the inputs seen are the whole
+numbers within. What no rule covers is unknown, never guessed.
 """
 
-from fractions import Fraction
 from typing import Literal
 
-from convblocks.analysis.axes import ALL, Axis, Number, State
+from convblocks.analysis.axes import ALL, POOLED, Axis, State, start
 from convblocks.analysis.field_rules import through
-from convblocks.analysis.trace import Trace, Value
+from convblocks.analysis.rules import POINTWISE
+from convblocks.analysis.sight import Number, hull
+from convblocks.analysis.trace import Op, Trace, Value
 
-Field = tuple[State, ...]
 Seen = tuple[Number, Number, Number] | Literal["all"] | None
+"""(step, lo, hi) of one axis; "all": the whole input; None: an op without a rule stands before it."""
+Field = tuple[State, ...]
 
 
-def receptive_field(seen: Trace) -> tuple[Seen, ...]:
-    """(step, lo, hi) per spatial axis of the input, of the trace's output.
+def receptive_field(seen: Trace, *, through_gates: bool = True) -> tuple[Seen, ...]:
+    """(step, lo, hi) per spatial axis of the first input, of the trace's first output; see `receptive_fields`."""
+    unknown = (None,) * (len(seen.input.shape) - 2)
+    return receptive_fields(seen, through_gates=through_gates).get(seen.output.number, unknown)
 
-    "all" where it sees the whole input, None where an op without a rule stands before it.
+
+def receptive_fields(seen: Trace, *, through_gates: bool = True) -> dict[int, tuple[Seen, ...]]:
+    """The same for every value that depends on the first input, by its number.
+
+    through_gates=False leaves out what reaches a position only through a factor that is the same at every position
+    and sees all, as in squeeze-excite (Hu et al. 2018), and through a norm's statistics of the whole map (group_norm,
+    instance_norm): after the first of them "all" would tell nothing of the layers.
     """
-    return readable(receptive_fields(seen).get(seen.output.number, (None,) * (len(seen.input.shape) - 2)))
-
-
-def receptive_fields(seen: Trace) -> dict[int, Field]:
-    """The same for every value that depends on the first input, by its number."""
-    fields: dict[int, Field] = {seen.input.number: _start(seen.input)}
+    fields: dict[int, Field] = {
+        seen.input.number: tuple(start(seen.input.shape, p) for p in range(2, len(seen.input.shape)))
+    }
+    told: dict[int, tuple[Seen, ...]] = {}  # by id of a field: many values share one
     for op in seen.ops:
-        reached = [v for v in op.inputs if v.number in fields]
+        reached = [
+            (i, value, fields[value.number]) for i, value in enumerate(op.inputs) if value.number in fields
+        ]
         if not reached:
             continue  # only parameters and constants
-        for i, value in enumerate(op.outputs):
-            fields[value.number] = tuple(
-                through(op, [(v, fields[v.number][axis]) for v in reached], value, i)
-                for axis in range(len(seen.input.shape) - 2)
-            )
-    return fields
+        for out in op.outputs:
+            fields[out.number] = _through(op, reached, out, through_gates)
+    for field in fields.values():
+        if id(field) not in told:
+            told[id(field)] = tuple(map(_readable, field))
+    return {number: told[id(field)] for number, field in fields.items()}
 
 
-def readable(field: Field) -> tuple[Seen, ...]:
-    """Axes without where in the tensor they run."""
-    return tuple((_plain(a.step), _plain(a.lo), _plain(a.hi)) if isinstance(a, Axis) else a for a in field)
+def _through(op: Op, reached: list[tuple[int, Value, Field]], out: Value, gates: bool) -> Field:
+    _, value, field = reached[0]
+    if len(reached) == 1 and value.shape == out.shape and op.name in POINTWISE:
+        return field
+    return tuple(
+        through(op, [(i, value, field[axis]) for i, value, field in reached], out, gates=gates)
+        for axis in range(len(field))
+    )
 
 
-def _start(value: Value) -> Field:
-    return tuple(Axis.along(value.shape, place, 1, 0, 0) for place in range(2, len(value.shape)))
+def _readable(state: State) -> Seen:
+    if isinstance(state, Axis):
+        return hull(state.sight) if state.sight else None
+    return ALL if state == POOLED else state
 
 
-def _plain(number: Number) -> Number:
-    return int(number) if isinstance(number, Fraction) and number.denominator == 1 else number
-
-
-__all__ = ["ALL", "Axis", "Field", "readable", "receptive_field", "receptive_fields"]
+__all__ = ["Seen", "receptive_field", "receptive_fields"]

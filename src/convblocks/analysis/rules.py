@@ -4,9 +4,8 @@ An op that stands in no table is reported by name, never counted as zero.
 """
 
 from collections.abc import Callable
-from dataclasses import dataclass
 from math import prod
-from typing import Any
+from typing import Any, NamedTuple
 
 from convblocks.analysis.trace import Op, Value
 
@@ -133,8 +132,7 @@ SHAPES = (
 ADAPTIVE = {f"adaptive_{kind}_pool{dims}d": dims for kind in ("avg", "max") for dims in (1, 2, 3)}
 
 
-@dataclass(frozen=True, slots=True)
-class Window:
+class Window(NamedTuple):
     """What a convolution or pool sees along one axis."""
 
     size: int
@@ -157,29 +155,32 @@ def weight_of(op: Op) -> Value:
     return value
 
 
-def windows(op: Op) -> tuple[Window, ...] | None:
-    """The window per spatial axis of a convolution or pool; None for any other op."""
-    if dims := CONVOLUTIONS.get(op.name):
-        padding = argument(op, 4, "padding", 0)
-        stride, dilation = (_spread(argument(op, i, n, 1), dims) for i, n in ((3, "stride"), (5, "dilation")))
-        size = weight_of(op).shape[2:]
-        if isinstance(padding, str):  # "same" puts the odd one out behind
-            whole = (d * (k - 1) for k, d in zip(size, dilation, strict=True))
-            padding = [w // 2 if padding == "same" else 0 for w in whole]
-        padding = _spread(padding, dims)
-    elif dims := POOLS.get(op.name):
-        size = _spread(argument(op, 1, "kernel_size"), dims)
-        stride = _spread(argument(op, 2, "stride") or size, dims)
-        padding = _spread(argument(op, 3, "padding", 0), dims)
-        dilation = _spread(argument(op, 4, "dilation", 1), dims) if op.name.startswith("max") else (1,) * dims
+def at(value: Any, axis: int) -> int:
+    """What is given for one axis or for all."""
+    return value if isinstance(value, int) else value[axis if len(value) > 1 else 0]
+
+
+def window(op: Op, axis: int) -> Window:
+    """The window of a convolution or pool along its spatial axis number `axis`."""
+    if op.name in POOLS:
+        given = argument(op, 1, "kernel_size")
+        dilation = argument(op, 4, "dilation", 1) if op.name.startswith("max") else 1
+        size, stride, padding = (
+            at(given, axis),
+            argument(op, 2, "stride") or given,
+            argument(op, 3, "padding", 0),
+        )
     else:
-        return None
-    return tuple(map(Window, size, stride, padding, dilation))
-
-
-def _spread(value: Any, dims: int) -> tuple[int, ...]:
-    values = (value,) if isinstance(value, int) else tuple(value)
-    return values * dims if len(values) == 1 else values
+        stride, padding, dilation = (
+            argument(op, 3, "stride", 1),
+            argument(op, 4, "padding", 0),
+            argument(op, 5, "dilation", 1),
+        )
+        size = weight_of(op).shape[2 + axis]
+    dilation = at(dilation, axis)
+    if isinstance(padding, str):  # "same" puts the odd one out behind
+        padding = dilation * (size - 1) // 2 if padding == "same" else 0
+    return Window(size, at(stride, axis), at(padding, axis), dilation)
 
 
 def _weighted(op: Op) -> int:
@@ -215,17 +216,42 @@ def _multi_head(op: Op) -> int:
     return projected + 2 * positions * (others // batch) * width
 
 
+def letters(op: Op) -> tuple[list[str], str]:
+    """An einsum's letters for each operand and for the output; "…" written out in capitals that stand nowhere else."""
+    given = op.args[0]
+    if not isinstance(given, str):  # operands and lists of numbers in turn
+        lists = [
+            "".join("..." if n is Ellipsis else chr(ord("a") + n) for n in each) for each in op.args[1::2]
+        ]
+        out = [*op.args, None][2 * len(op.inputs)]
+        given = ",".join(lists) + ("" if out is None else "->" + "".join(chr(ord("a") + n) for n in out))
+    left, arrow, right = given.replace(" ", "").partition("->")
+    spare = [c for c in "ABCDEFGHIJKLMNOPQRSTUVWXYZ" if c not in given]
+    operands = left.split(",")
+    hidden = [
+        "".join(spare[: len(value.shape) - len(each) + 3][::-1]) if "..." in each else ""
+        for each, value in zip(operands, op.inputs, strict=True)
+    ]
+    longest = max(hidden, key=len)
+    if not arrow:
+        right = longest + "".join(sorted(c for c in set(left) - set(".,") if left.count(c) == 1))
+    return [each.replace("...", dots) for each, dots in zip(operands, hidden, strict=True)], right.replace(
+        "...", longest
+    )
+
+
 def _einsum(op: Op) -> int:
-    """Two operands: every combination of the letters once."""
-    letters = str(op.args[0]).replace(" ", "").partition("->")[0].split(",")
-    if len(letters) > 2 or "." in str(op.args[0]):
-        return -1
-    sizes = {
-        c: n
-        for part, value in zip(letters, op.inputs, strict=True)
-        for c, n in zip(part, value.shape, strict=True)
-    }
-    return prod(sizes.values()) if len(letters) == 2 else 0
+    """Operands from left to right; each product is every combination of the letters of both once."""
+    operands, out = letters(op)
+    sizes: dict[str, int] = {}
+    for each, value in zip(operands, op.inputs, strict=True):
+        for letter, n in zip(each, value.shape, strict=True):
+            sizes[letter] = max(n, sizes.get(letter, 1))  # "…" may be stretched
+    macs, met = 0, set(operands[0])
+    for i, each in enumerate(operands[1:], 2):
+        macs += prod(sizes[letter] for letter in met | set(each))
+        met = (met | set(each)) & set(out).union(*operands[i:])
+    return macs
 
 
 def _recurrent(op: Op) -> int:
@@ -244,6 +270,25 @@ MACS: dict[str, Callable[[Op], int]] = {
     "einsum": _einsum,
     "lstm": _recurrent,
     "gru": _recurrent,
+}
+
+
+def _attention_gradients(op: Op, maps: int, _weights: int) -> tuple[int, int]:
+    """Two products forward, each with two operands that learn; what a kernel computes twice is not counted."""
+    return 0, 2 * _attention(op) if maps else 0
+
+
+def _multi_head_gradients(op: Op, maps: int, weights: int) -> tuple[int, int]:
+    """The projections cost a weight's and a map's gradient, the attention between them as above."""
+    query, key = op.inputs[:2]
+    attended = 2 * prod(query.shape) * key.shape[0]
+    projected = _multi_head(op) - attended
+    return projected if weights else 0, (projected if maps else 0) + 2 * attended
+
+
+GRADIENT_MACS: dict[str, Callable[[Op, int, int], tuple[int, int]]] = {
+    "scaled_dot_product_attention": _attention_gradients,
+    "multi_head_attention_forward": _multi_head_gradients,
 }
 FREE = POINTWISE | GLOBAL | REDUCTIONS | MIXING | NORMS_OF_LAST_AXES | SHAPES | POOLS.keys() | ADAPTIVE.keys()
 KNOWN = MACS.keys() | FREE

@@ -5,6 +5,7 @@ from collections.abc import Mapping
 from difflib import get_close_matches
 from functools import cache, lru_cache
 from importlib import import_module
+from math import lcm
 from types import MappingProxyType
 from typing import Any
 
@@ -17,19 +18,23 @@ from convblocks.errors import OptionError, SpecError
 PLACE = ("in_channels", "out_channels", "stride", "dims")
 """What a block's place in a network decides, and a spec therefore does not."""
 
+TRIAL_CHANNELS = 960  # on the meta device they cost nothing; most numbers of groups divide them, 32 too
+MOST_TRIAL_CHANNELS = 2**24  # torch cannot count the weights of many more
+
 
 class BlockSpec:
     """A family and its options: ``BlockSpec("residual", depth=4)``. Frozen, hashable.
 
     `family` is a name in BLOCKS or a class of yours as ``package.module:Class``, whose constructor takes
-    (in_channels, out_channels, *, stride, …). Raises SpecError for an unknown family or option.
+    (in_channels, out_channels, *, stride, …). It is built once on the meta device, at channels that its groups
+    divide, so that what it cannot be is said here. Raises SpecError, whose path is the option.
     """
 
     __slots__ = ("_options", "family")
     family: str
     _options: tuple[tuple[str, Any], ...]
 
-    def __init__(self, family: str, /, **options: Any):
+    def __init__(self, family: str, **options: Any):
         known = block_options(family)
         for name in options:
             if name in PLACE:
@@ -41,6 +46,7 @@ class BlockSpec:
         items = sorted((name, _frozen(value)) for name, value in options.items())
         object.__setattr__(self, "family", family)
         object.__setattr__(self, "_options", tuple(items))
+        _try(self)
 
     @property
     def options(self) -> Mapping[str, Any]:
@@ -55,7 +61,7 @@ class BlockSpec:
         """The module. Raises SpecError whose path is the option that cannot work."""
         family = block_class(self.family)
         place = {"stride": stride}
-        if "dims" in inspect.signature(family).parameters:
+        if "dims" in _parameters(self.family):
             place["dims"] = dims
         elif dims != 2:
             raise SpecError(
@@ -103,15 +109,23 @@ class BlockSpec:
         return BlockSpec.from_dict, (self.to_dict(),)
 
 
-@cache
 def block_class(family: str) -> type[nn.Module]:
     """The class behind a family's name or ``package.module:Class``. Raises SpecError."""
+    if not isinstance(family, str):
+        raise SpecError(
+            "family", f"got {family!r}; expected a name, one of {', '.join(BLOCKS)} or package.module:Class"
+        )
+    return _class_called(family)
+
+
+@cache
+def _class_called(family: str) -> type[nn.Module]:
     if family in BLOCKS:
         return BLOCKS[family]
     module_name, colon, class_name = family.partition(":")
     if not colon:
         known = f"; the families are {', '.join(BLOCKS)}, your own is named package.module:Class"
-        raise SpecError("family", f"no family is called {family!r}{_hint(family, list(BLOCKS), known)}")
+        raise SpecError("family", f"there is no family {family!r}{_hint(family, list(BLOCKS), known)}")
     try:
         found = getattr(import_module(module_name), class_name)
     except Exception as error:  # importing runs the user's file, which may raise anything
@@ -127,9 +141,13 @@ def block_class(family: str) -> type[nn.Module]:
     return found
 
 
+def _parameters(family: str) -> Mapping[str, inspect.Parameter]:
+    return inspect.signature(block_class(family)).parameters
+
+
 def block_options(family: str) -> dict[str, Any]:
     """The options of a family with their defaults, read off its constructor."""
-    parameters = inspect.signature(block_class(family)).parameters.values()
+    parameters = _parameters(family).values()
     return {
         p.name: None if p.default is p.empty else p.default
         for p in parameters
@@ -142,6 +160,29 @@ def meta_block(spec: BlockSpec, in_channels: int, out_channels: int, stride: Any
     """The block on the meta device, without memory, in eval mode; shared, so never change it."""
     with torch.device("meta"):
         return spec.build(in_channels, out_channels, stride, dims=dims).eval()
+
+
+@lru_cache(maxsize=65_536)
+def _try(spec: BlockSpec) -> None:
+    """Raise SpecError if the block cannot be built for any number of axes, at channels that suit its options."""
+    values = [value for _, value in spec._options]
+    channels = TRIAL_CHANNELS
+    for value in values:
+        if isinstance(value, int) and value > 0 and lcm(channels, value) <= MOST_TRIAL_CHANNELS:
+            channels = lcm(channels, value)
+    axes = {len(value) for value in values if isinstance(value, tuple)}
+    refusals = []
+    for dims in sorted(
+        (2, 1, 3) if "dims" in _parameters(spec.family) else (2,), key=lambda d: d not in axes
+    ):
+        try:
+            with torch.device("meta"):
+                spec.build(channels, channels, dims=dims)
+        except SpecError as refusal:
+            refusals.append(refusal)
+        else:
+            return
+    raise refusals[0]
 
 
 def _frozen(value: Any) -> Any:

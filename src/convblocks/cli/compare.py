@@ -5,67 +5,87 @@ import sys
 from pathlib import Path
 from typing import Annotated
 
-from cyclopts import Parameter
+from cyclopts import Group, Parameter
 
-from convblocks.cli.parse import amount, names, numbers, whole
+from convblocks.cli.parse import amount, names, number, numbers, whole
+from convblocks.errors import OptionError
 
-Whole = Annotated[int, Parameter(converter=whole)]
+DESIGNS, BUDGET, TRAINING, DATA, RUN = (
+    Group(title, sort_key=at)
+    for at, title in enumerate(("Implementations", "Budget", "Training", "Data", "Run"), start=1)
+)
+
+
+def _option(group: Group, metavar: str | None = None, default: str | None = None) -> Parameter:
+    """How an option looks in the help; `default` tells what stands in for None."""
+    return Parameter(group=group, metavar=metavar, show_default=default, negative=())
+
+
+def _whole(group: Group, default: str | None = None) -> Parameter:
+    return Parameter(group=group, metavar="N", show_default=default, converter=whole)
+
+
+def _budget_of(default: str) -> Parameter:
+    return Parameter(group=BUDGET, metavar="N", show_default=default, allow_leading_hyphen=True)
 
 
 def compare(
     data: str | None = None,
     /,
     *,
-    depth: Annotated[list[str] | None, Parameter(negative=())] = None,
-    families: str = "simple,residual,bottleneck",
-    block_depths: str = "1,2,3,4,6",
-    groups: str = "1",
-    stages: Whole | None = None,
-    match: str = "macs",
-    budget_macs: str | None = None,
-    budget_params: str | None = None,
-    budget_activations: str | None = None,
-    seeds: Whole = 3,
-    epochs: Whole = 15,
-    batch_size: Whole = 32,
-    learning_rate: float = 0.05,
-    augment: str = "none",
-    image_size: Whole | None = None,
-    split_seed: Whole = 0,
-    skip_broken: Annotated[bool, Parameter(negative=())] = False,
-    layout: str | None = None,
-    out: Path | None = None,
-    workers: Whole | None = None,
-    threads: Whole | None = None,
-    device: str = "cpu",
+    depth: Annotated[list[str] | None, _option(DESIGNS, "D", "8 and 56")] = None,
+    families: Annotated[str, _option(DESIGNS, "NAMES")] = "simple,residual,bottleneck",
+    block_depths: Annotated[str, _option(DESIGNS, "NUMBERS")] = "1,2,3,4,6",
+    groups: Annotated[str, _option(DESIGNS, "NUMBERS")] = "1",
+    stages: Annotated[int | None, _whole(DESIGNS, "by the examples' size")] = None,
+    match: Annotated[str, _option(BUDGET, "COST")] = "macs",
+    budget_macs: Annotated[str | None, _budget_of("the first design's at 32 channels")] = None,
+    budget_params: Annotated[str | None, _budget_of("likewise")] = None,
+    budget_activations: Annotated[str | None, _budget_of("likewise")] = None,
+    seeds: Annotated[int, _whole(TRAINING)] = 3,
+    epochs: Annotated[int, _whole(TRAINING)] = 15,
+    batch_size: Annotated[int, _whole(TRAINING)] = 32,
+    learning_rate: Annotated[float, Parameter(group=TRAINING, metavar="X", converter=number)] = 0.05,
+    augment: Annotated[str, _option(TRAINING, "HOW")] = "none",
+    image_size: Annotated[int | None, _whole(DATA, "as they are")] = None,
+    split_seed: Annotated[int, _whole(DATA)] = 0,
+    skip_broken: Annotated[bool, Parameter(group=DATA, show_default=False, negative=())] = False,
+    layout: Annotated[str | None, _option(DATA, "AXIS", "an axis of 1, 3 or 4")] = None,
+    out: Annotated[Path | None, _option(RUN, "DIR", "runs/DATA-HASH")] = None,
+    workers: Annotated[int | None, _whole(RUN, "one per core")] = None,
+    threads: Annotated[int | None, _whole(RUN, "1")] = None,
+    device: Annotated[str, _option(RUN, "NAME")] = "cpu",
 ) -> None:
-    """Train every implementation of a stack of convolutions at a matched budget, and recommend one.
+    """Train all implementations of a stack at a matched budget; recommend one.
 
-    The run folder gets the records, the weights and report.html. Without DATA it runs on
-    scikit-learn's embedded digits. The same command again goes on where it was stopped.
+    Lists the implementations, solves their widths so that all cost the same,
+    trains each with the same recipe and paired seeds, and recommends one. The
+    run folder gets the records, the weights, report.html and report.md. The
+    same command again goes on where it was stopped.
 
     Parameters
     ----------
     data
-        Folder of images with one folder per class, .npz file, or the name of an embedded set.
+        Folder of images with one folder per class, .npz file, or embedded set: digits, faces or
+        textures. [default: digits]
     depth
-        Stack depth; repeat for several (8 and 56 if not given).
+        Stack depth: convolution layers of a network; repeat for several.
     families
-        Families, or your own package.module:Class.
+        Families, or a class of your own as package.module:Class.
     block_depths
-        Convolutions in a block; those that share a stage out evenly are used.
+        Convolution layers of a block; those that fill a stage are used.
     groups
         Groups of the k×k convolutions.
     stages
-        Stages, each at half the map of the one before; from the image size if not given.
+        Stages, each at half the map of the one before.
     match
         What all designs cost alike: macs, params, activations or none.
     budget_macs
-        The budget, e.g. 5M; if not given, what the first design costs at 32 channels.
+        MACs forward for one example, e.g. 5M.
     budget_params
-        The same with --match params.
+        Parameters, e.g. 250k, with --match params.
     budget_activations
-        The same with --match activations.
+        Activations of one example, with --match activations.
     seeds
         Trainings of each design, paired by seed.
     epochs
@@ -73,21 +93,21 @@ def compare(
     batch_size
         Examples in a step.
     learning_rate
-        At its peak.
+        Learning rate at its peak.
     augment
         none, shift, flip or shift+flip.
     image_size
-        Resize examples to this many pixels.
+        Resize examples to N pixels along every axis.
     split_seed
-        Of the split into training, validation and test data.
+        Seed of the split into training, validation and test data.
     skip_broken
         Leave out and count broken examples.
     layout
-        Channels of a .npz file: channels-first, channels-last or none; an axis of 1, 3 or 4 if not given.
+        Which axis of a .npz file counts the channels: channels-first, channels-last or none.
     out
-        Run folder; runs/DATA-HASH if not given.
+        Run folder.
     workers
-        Trainings at a time; one per core if not given.
+        Trainings at a time.
     threads
         Threads of each training; another number gives other bits.
     device
@@ -95,9 +115,9 @@ def compare(
     """
     budgets = {"macs": budget_macs, "params": budget_params, "activations": budget_activations}
     budget = _budget(match, budgets)
-    depths = [number for text in depth or ["8", "56"] for number in numbers("--depth", text)]
-    family_names = names("--families", families)
-    depths_of_blocks, group_numbers = numbers("--block-depths", block_depths), numbers("--groups", groups)
+    depths = [layers for text in depth or ["8", "56"] for layers in numbers("depths", text)]
+    family_names = names("families", families)
+    depths_of_blocks, group_numbers = numbers("block_depths", block_depths), numbers("groups", groups)
 
     from convblocks.cli.progress import ProgressWatcher
     from convblocks.cli.table import print_result
@@ -105,29 +125,35 @@ def compare(
     from convblocks.training import Recipe
 
     recipe = Recipe(epochs=epochs, batch_size=batch_size, learning_rate=learning_rate, augment=augment)
-    with ProgressWatcher() as watcher:
-        folder = run(
-            data,
-            depths=depths,
-            families=family_names,
-            block_depths=depths_of_blocks,
-            groups=group_numbers,
-            stages=stages,
-            match=match,
-            budget=budget,
-            seeds=seeds,
-            recipe=recipe,
-            out=out,
-            image_size=image_size,
-            split_seed=split_seed,
-            skip_broken=skip_broken,
-            layout=layout,
-            workers=workers,
-            threads=threads,
-            device=device,
-            watcher=watcher,
-            command=shlex.join(["convblocks", *sys.argv[1:]]),
-        )
+    try:
+        with ProgressWatcher() as watcher:
+            folder = run(
+                data,
+                depths=depths,
+                families=family_names,
+                block_depths=depths_of_blocks,
+                groups=group_numbers,
+                stages=stages,
+                match=match,
+                budget=budget,
+                seeds=seeds,
+                recipe=recipe,
+                out=out,
+                image_size=image_size,
+                split_seed=split_seed,
+                skip_broken=skip_broken,
+                layout=layout,
+                workers=workers,
+                threads=threads,
+                device=device,
+                watcher=watcher,
+                command=shlex.join(["convblocks", *sys.argv[1:]]),
+            )
+    except OptionError as error:
+        if error.option != "budget":
+            raise
+        given = budgets.get(match) or error.given  # as typed
+        raise OptionError(f"budget_{match}", given, error.expected) from error
     print_result(folder)
 
 
@@ -149,10 +175,8 @@ def report(run: Path, /) -> None:
 
 
 def _budget(match: str, budgets: dict[str, str | None]) -> int | None:
-    from convblocks.errors import OptionError
-
     for name, text in budgets.items():
         if text is not None and name != match:
-            raise OptionError(f"--budget-{name}", text, f"goes with --match {name}, but --match is {match}")
+            raise OptionError(f"budget_{name}", text, f"goes with --match {name}, but --match is {match}")
     given = budgets.get(match)
-    return None if given is None else amount(f"--budget-{match}", given)
+    return None if given is None else amount(f"budget_{match}", given)

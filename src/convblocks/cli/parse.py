@@ -1,51 +1,74 @@
-"""Options that are lists or amounts."""
+"""Options that are lists, numbers or amounts, and how an argument is spelled as an option."""
 
+import shlex
 from collections.abc import Sequence
 
 from cyclopts import Token
 
-from convblocks.errors import OptionError
+from convblocks.errors import OptionError, Setting
 
 SUFFIXES = {"": 1, "k": 10**3, "m": 10**6, "g": 10**9}
+FLAGS = {"depths": "--depth"}  # those that are not called as in Python
+
+
+def flag(setting: Setting) -> str:
+    """An argument as one types it: ``--image-size 8``, ``--skip-broken``."""
+    name = FLAGS.get(setting.option, "--" + setting.option.replace("_", "-"))
+    if setting.value is ... or setting.value is True:
+        return name
+    several = isinstance(setting.value, list | tuple)
+    text = ",".join(map(str, setting.value)) if several else str(setting.value)  # type: ignore[call-overload]
+    return f"{name} {shlex.quote(text)}"
 
 
 def names(option: str, text: str) -> list[str]:
-    """``simple,residual`` as a list without repeats."""
-    found = [part.strip() for part in text.split(",") if part.strip()]
-    if not found:
-        raise OptionError(option, text, "expected names separated by commas")
-    return list(dict.fromkeys(found))
+    """``simple,residual`` as a list."""
+    found = [part.strip() for part in text.split(",")]
+    if not all(found):
+        raise OptionError(option, text, "expected names separated by single commas, e.g. simple,residual")
+    return found
 
 
 def numbers(option: str, text: str) -> list[int]:
-    """``1,2,4`` as a list without repeats."""
+    """``1,2,4`` as a list."""
     try:
-        found = [int(part) for part in names(option, text)]
+        found = [int(part) for part in text.split(",")]
     except ValueError:
         found = []
     if not found or min(found) < 1:
         raise OptionError(
-            option, text, "expected whole numbers of at least 1, separated by commas, e.g. 1,2,4"
+            option, text, "expected whole numbers of at least 1, separated by single commas, e.g. 1,2,4"
         )
-    return list(dict.fromkeys(found))
+    return found
 
 
 def whole(_kind: object, tokens: Sequence[Token]) -> int:
     """A whole number as typed; cyclopts by itself would round 1.5."""
-    text = tokens[0].value
     try:
-        return int(text)
+        return int(tokens[0].value)
     except ValueError:
-        # a plain ValueError: cyclopts takes its first argument for the message
-        raise ValueError(f"{tokens[0].keyword}={text!r}: expected a whole number") from None
+        raise _not("a whole number, e.g. 3", tokens[0]) from None
+
+
+def number(_kind: object, tokens: Sequence[Token]) -> float:
+    """A number as typed."""
+    try:
+        return float(tokens[0].value)
+    except ValueError:
+        raise _not("a number, e.g. 0.05", tokens[0]) from None
+
+
+def _not(expected: str, token: Token) -> OptionError:
+    option = (token.keyword or "").removeprefix("--").replace("-", "_")
+    return OptionError(option, token.value, f"expected {expected}")
 
 
 def amount(option: str, text: str) -> int:
     """``5M`` as 5,000,000."""
-    number = text.strip().rstrip("kKmMgG")
-    suffix = text.strip()[len(number) :].lower()
+    digits = text.strip().rstrip("kKmMgG")
+    suffix = text.strip()[len(digits) :].lower()
     try:
-        found = round(float(number.replace("_", "").replace(",", "")) * SUFFIXES[suffix])
+        found = round(float(digits.replace("_", "").replace(",", "")) * SUFFIXES[suffix])
     except (ValueError, KeyError, OverflowError):
         found = 0
     if found < 1:

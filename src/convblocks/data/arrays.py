@@ -3,14 +3,15 @@
     (N, L)  signals     (N, H, W)  greyscale images     (N, D, H, W)  volumes, each of 1 channel
     one more axis of 1, 3 or 4, last or else first after N, counts the channels: (N, H, W, 3), (N, 3, H, W)
 
-A layout says instead which axis counts the channels, however long: (N, 12, L) with "channels-first".
+A layout says instead which axis counts the channels, however long: (N, 12, L) with "channels-first". Without
+one, axes of different lengths of which none is 1, 3 or 4 are refused: (N, 12, 128) may be either.
 
 uint8 stays uint8; every other kind of number becomes float32.
 """
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, NoReturn
 
 import numpy as np
 import numpy.typing as npt
@@ -20,7 +21,7 @@ from convblocks.data.memory import require_memory
 from convblocks.data.resize import resample
 from convblocks.data.split import Labels, complete
 from convblocks.data.words import counted, shown, times
-from convblocks.errors import DataError
+from convblocks.errors import DataError, Setting
 
 CHANNELS = (1, 3, 4)
 LAYOUTS = {  # layout → the shapes it expects; None for the rules above
@@ -32,7 +33,7 @@ LAYOUTS = {  # layout → the shapes it expects; None for the rules above
 }
 AXIS = {"none": "", "channels-last": ", the last axis", "channels-first": ", the first axis after N"}
 KINDS = {1: "signals", 2: "images", 3: "volumes"}
-SKIP = "mend them, or leave those examples out with skip_broken=True (--skip-broken)"
+SKIP = ("mend them, or leave those examples out with ", Setting("skip_broken", True))
 
 
 @dataclass
@@ -56,7 +57,7 @@ def finish(
         target = (size,) * (len(shape) - 2)
         values = sum(len(y) for _, y in parts.values()) * shape[1] * size ** len(target)
         what = f"{shown(source)}: resampled to {times(target)}, it"
-        require_memory(values * 4, what, "pass a smaller size=N (--image-size N)")
+        require_memory(values * 4, what, "pass a smaller ", Setting("image_size"))
         parts = {part: (resample(x, size), y) for part, (x, y) in parts.items()}
         preparation.append(f"resampled from {times(shape[2:])} to {times(target)}, linearly along each axis")
     takes, drawn = complete(
@@ -84,14 +85,18 @@ def channels_first(x: npt.NDArray[Any], where: str, layout: str | None = None) -
     """
     if x.dtype.kind not in "biuf":
         raise DataError(f"{where}: holds {x.dtype}: expected whole or floating-point numbers")
-    given, found = x.shape, layout or _layout(x.shape)
+    given, found = x.shape, layout or _layout(x.shape, where)
     if found == "none":
         x = x[:, None]
     elif found == "channels-last":
         x = np.moveaxis(x, -1, 1)
     if x.ndim - 2 not in KINDS:
-        asked = f" for layout={layout!r}" if layout else "; a layout (--layout) names another axis"
-        raise DataError(f"{where}: has shape {given}: expected {LAYOUTS[layout]}{asked}")
+        asked = (
+            (" for ", Setting("layout", layout))
+            if layout
+            else ("; another axis is named by ", Setting("layout"))
+        )
+        raise DataError(f"{where}: has shape {given}: expected {LAYOUTS[layout]}", *asked)
     words = [f"{KINDS[x.ndim - 2]} of {counted(x.shape[1], 'channel')}{AXIS[found]}"]
     if x.dtype == np.uint8:
         return np.ascontiguousarray(x), [*words, "uint8 values as given"]
@@ -100,10 +105,27 @@ def channels_first(x: npt.NDArray[Any], where: str, layout: str | None = None) -
     return converted, [*words, f"{x.dtype} values as float32"]
 
 
-def _layout(shape: tuple[int, ...]) -> str:
+def _layout(shape: tuple[int, ...], where: str) -> str:
     if len(shape) >= 3 and shape[-1] in CHANNELS:
         return "channels-last"
-    return "channels-first" if len(shape) >= 3 and shape[1] in CHANNELS else "none"
+    if len(shape) >= 3 and shape[1] in CHANNELS:
+        return "channels-first"
+    if len(set(shape[1:])) > 1 and len(shape) - 1 in KINDS:
+        _refuse_to_guess(shape[1:], where)
+    return "none"
+
+
+def _refuse_to_guess(axes: tuple[int, ...], where: str) -> NoReturn:
+    """The shorter of the outer axes would count the channels, if any does."""
+    first = axes[0] <= axes[-1]
+    channels, spatial = (axes[0], axes[1:]) if first else (axes[-1], axes[:-1])
+    raise DataError(
+        f"{where}: its examples of {times(axes)} may be {KINDS[len(axes)]} with 1 channel of {times(axes)} or "
+        f"{KINDS[len(spatial)]} with {channels} channels of {times(spatial)}: say which with ",
+        Setting("layout", "none"),
+        " or ",
+        Setting("layout", "channels-first" if first else "channels-last"),
+    )
 
 
 def only_finite(x: Examples, y: Labels, where: str, skip_broken: bool) -> tuple[Examples, Labels, int]:
@@ -119,6 +141,8 @@ def only_finite(x: Examples, y: Labels, where: str, skip_broken: bool) -> tuple[
     if not skip_broken:
         first = int(np.flatnonzero(~finite.reshape(len(x), -1).all(axis=1))[0])
         number = counted(int(np.count_nonzero(~finite)), "value")
-        raise DataError(f"{where}: {number} NaN or infinite as float32, the first in example {first}: {SKIP}")
+        raise DataError(
+            f"{where}: {number} NaN or infinite as float32, the first in example {first}: ", *SKIP
+        )
     keep = finite.reshape(len(x), -1).all(axis=1)
     return x[keep], y[keep], int(np.count_nonzero(~keep))

@@ -1,6 +1,6 @@
 """Small data sets that come with scikit-learn and scikit-image: nothing is downloaded.
 
-    digits     1,797 scans of handwritten digits, 8×8, values 0–16, 10 classes; size=16 upscales bilinearly
+    digits     1,797 scans of handwritten digits, 8×8, values 0–16, 10 classes; image_size=16 upscales bilinearly
     faces      200 crops of photographs, 25×25, values 0–1: 100 faces, 100 that are none (also "lfw_subset")
     textures   720 patches of 32×32 cut from one photograph each of brick, grass and gravel
 

@@ -20,7 +20,7 @@ from convblocks.data.listing import Listing, find_images
 from convblocks.data.memory import require_memory
 from convblocks.data.split import PARTS, Labels, complete
 from convblocks.data.words import counted, listed, shown
-from convblocks.errors import DataError
+from convblocks.errors import DataError, Setting
 
 T = TypeVar("T")
 R = TypeVar("R")
@@ -114,7 +114,9 @@ def _choose_format(
     require_memory(
         len(files) * channels * height * width,
         f"{shown(root)}: {counted(len(files), 'image')} of {width}×{height}×{channels} bytes",
-        "pass a smaller size=N (--image-size N) or give fewer images",
+        "pass a smaller ",
+        Setting("image_size"),
+        " or give fewer images",
     )
     deep = [file.path for file in files if file.look.deep]
     highest = dict(zip(deep, _in_threads(highest_value, deep, skip_broken), strict=True))
@@ -131,7 +133,8 @@ def _check_same_size(root: Path, files: list[File]) -> None:
     ends = [f"{f.look.width}×{f.look.height} ({shown(f.path.relative_to(root))})" for f in (small, large)]
     raise DataError(
         f"{shown(root)}: the images differ in size, from {ends[0]} to {ends[1]}, and a network takes one: "
-        f"pass size=N (--image-size N) to bring all of them to N×N pixels"
+        "give a number of pixels to bring them all to, with ",
+        Setting("image_size", 32),
     )
 
 
@@ -154,7 +157,7 @@ def _decode_all(files: list[File], form: Format, skip_broken: bool) -> tuple[Exa
         path = files[at].path
         pixels = decode(path, channels=form.channels, bits=form.bits or 8, size=form.size)
         if pixels.shape != x.shape[1:]:  # a PNG may state its orientation after the pixels
-            raise DataError(f"{shown(path)}: lies on its side: turn it, or pass size=N (--image-size N)")
+            raise DataError(f"{shown(path)}: lies on its side: turn it, or pass ", Setting("image_size"))
         x[at] = pixels
         return True
 

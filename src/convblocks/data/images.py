@@ -17,12 +17,12 @@ import numpy.typing as npt
 from PIL import ExifTags, Image, UnidentifiedImageError
 
 from convblocks.data.words import shown
-from convblocks.errors import DataError
+from convblocks.errors import DataError, Setting
 
 SUFFIXES = (".bmp", ".gif", ".jpeg", ".jpg", ".pbm", ".pgm", ".png", ".pnm", ".ppm", ".tif", ".tiff", ".webp")
 FORMATS = ("PNG", "JPEG", "BMP", "GIF", "PPM", "TIFF", "WEBP")  # not EPS: Pillow hands that to Ghostscript
 MAX_PIXELS = 64_000_000
-SKIP = "mend or delete it, or leave such files out with skip_broken=True (--skip-broken)"
+SKIP = ("mend or delete it, or leave such files out with ", Setting("skip_broken", True))
 
 UPRIGHT = {  # EXIF orientation → what undoes it
     2: Image.Transpose.FLIP_LEFT_RIGHT,
@@ -118,31 +118,31 @@ def _opened(path: Path) -> Iterator[Image.Image]:
         raise
     except UnidentifiedImageError as error:
         problem = f"not an image of a known format ({', '.join(FORMATS)})"
-        raise BrokenImageError(f"{shown(path)}: {problem}: {SKIP}") from error
+        raise BrokenImageError(f"{shown(path)}: {problem}: ", *SKIP) from error
     except Image.DecompressionBombError as error:  # "Image size (400000000 pixels) exceeds limit of …"
         size = str(error).partition(" exceeds")[0].lower()
-        raise BrokenImageError(_too_large(path, size)) from error
+        raise BrokenImageError(_too_large(path, size), *SKIP) from error
     except Exception as error:  # on bad bytes Pillow lets out anything, from struct.error to KeyError
         if isinstance(error, OSError) and error.errno is not None:
             raise DataError(
                 f"{shown(path)}: cannot be read: {error.strerror}; mend that or delete it"
             ) from error
         raise BrokenImageError(
-            f"{shown(path)}: a damaged image ({shown(error) or type(error).__name__}): {SKIP}"
+            f"{shown(path)}: a damaged image ({shown(error) or type(error).__name__}): ", *SKIP
         ) from error
 
 
 def _check_file(path: Path) -> None:
     status = path.stat()
     if not stat.S_ISREG(status.st_mode):  # opening a pipe would wait for ever
-        raise BrokenImageError(f"{shown(path)}: not a regular file: {SKIP}")
+        raise BrokenImageError(f"{shown(path)}: not a regular file: ", *SKIP)
     if status.st_size == 0:
-        raise BrokenImageError(f"{shown(path)}: the file is empty (0 bytes): {SKIP}")
+        raise BrokenImageError(f"{shown(path)}: the file is empty (0 bytes): ", *SKIP)
 
 
 def _check_header(path: Path, image: Image.Image) -> None:
     if image.width * image.height > MAX_PIXELS:
-        raise BrokenImageError(_too_large(path, f"{image.width}×{image.height} pixels"))
+        raise BrokenImageError(_too_large(path, f"{image.width}×{image.height} pixels"), *SKIP)
     if image.mode == "F":
         raise DataError(
             f"{shown(path)}: holds floating-point values, whose range is not stated: convert it to 8 or 16 "
@@ -152,4 +152,4 @@ def _check_header(path: Path, image: Image.Image) -> None:
 
 def _too_large(path: Path, size: str) -> str:
     limit = f"over the {MAX_PIXELS // 10**6} megapixels an image may have"
-    return f"{shown(path)}: {size}, {limit}: shrink, {SKIP}"
+    return f"{shown(path)}: {size}, {limit}: shrink, "

@@ -16,7 +16,7 @@ from convblocks.data.folder import load_folder
 from convblocks.data.npz import load_npz
 from convblocks.data.split import PARTS
 from convblocks.data.words import listed, shown, times
-from convblocks.errors import DataError, OptionError
+from convblocks.errors import DataError, OptionError, Setting
 from convblocks.records import DataCard, Loading
 
 TAKES = "a folder with one folder of images per class, a .npz file, or an embedded data set"
@@ -26,7 +26,7 @@ SIZES = (4, 65_536)
 def load_dataset(
     source: str | os.PathLike[str] | None = None,
     *,
-    size: int | None = None,
+    image_size: int | None = None,
     split_seed: int = 0,
     skip_broken: bool = False,
     layout: str | None = None,
@@ -36,8 +36,8 @@ def load_dataset(
     source        an embedded set's name (digits, faces, textures), a folder of images with one folder per
                   class, or a .npz file; None for "digits". A name wins over a folder called so: give
                   "./digits" for that.
-    size          positions along every spatial axis. Images in folders: shorter side to `size` pixels, then
-                  the centre; arrays: each axis resampled to `size`. None for the sizes as they are.
+    image_size    positions along every spatial axis. Images in folders: shorter side to that many pixels,
+                  then the centre; arrays: each axis resampled to it. None for the sizes as they are.
     split_seed    draws the parts that the data does not bring along, within each class.
     skip_broken   leave out broken image files, or examples with NaN, and count them in `card.skipped`.
     layout        which axis of a .npz file's examples counts the channels, however long it is:
@@ -48,15 +48,19 @@ def load_dataset(
     and what was done to the examples. Raises DataError for data that cannot be used, MissingExtra for an
     embedded set whose package is not installed, OptionError for the other arguments.
     """
-    if size is not None and not (_is_whole(size) and SIZES[0] <= size <= SIZES[1]):
-        raise OptionError("size", size, f"expected a whole number from {SIZES[0]} to {SIZES[1]:,}, or None")
+    if image_size is not None and not (_is_whole(image_size) and SIZES[0] <= image_size <= SIZES[1]):
+        raise OptionError(
+            "image_size", image_size, f"expected a whole number of pixels from {SIZES[0]} to {SIZES[1]:,}"
+        )
     if not (_is_whole(split_seed) and split_seed >= 0):
         raise OptionError("split_seed", split_seed, "expected a whole number of at least 0")
     if layout not in tuple(LAYOUTS):
         raise OptionError("layout", layout, "expected channels-first, channels-last or none")
     given = "digits" if source is None else os.fspath(source)
-    dataset = _load(given, size, split_seed, skip_broken, layout)
-    loading = Loading(source=given, size=size, split_seed=split_seed, skip_broken=skip_broken, layout=layout)
+    dataset = _load(given, image_size, split_seed, skip_broken, layout)
+    loading = Loading(
+        source=given, image_size=image_size, split_seed=split_seed, skip_broken=skip_broken, layout=layout
+    )
     if not _is_text(given):
         return dataset
     return dataclasses.replace(dataset, card=msgspec.structs.replace(dataset.card, loading=loading))
@@ -107,11 +111,13 @@ def _is_text(name: str) -> bool:
     return True
 
 
-def _load(given: str, size: int | None, split_seed: int, skip_broken: bool, layout: str | None) -> Dataset:
+def _load(
+    given: str, image_size: int | None, split_seed: int, skip_broken: bool, layout: str | None
+) -> Dataset:
     name = ALIASES.get(given, given)
     if name in EMBEDDED:
         _needs_arrays(layout, f"embedded set {name}")
-        return load_embedded(name, source=given, size=size, split_seed=split_seed)
+        return load_embedded(name, source=given, size=image_size, split_seed=split_seed)
     path = Path(given)
     if _is_folder(path, given):
         _needs_arrays(layout, f"folder {shown(given)}")
@@ -119,10 +125,14 @@ def _load(given: str, size: int | None, split_seed: int, skip_broken: bool, layo
     else:
         reader = partial(load_npz, layout=layout)
     try:
-        return reader(path, source=shown(given), size=size, split_seed=split_seed, skip_broken=skip_broken)
+        return reader(
+            path, source=shown(given), size=image_size, split_seed=split_seed, skip_broken=skip_broken
+        )
     except MemoryError as error:
         raise DataError(
-            f"{shown(given)}: does not fit into memory: pass a smaller size=N or give less"
+            f"{shown(given)}: does not fit into memory: pass a smaller ",
+            Setting("image_size"),
+            " or give less",
         ) from error
 
 

@@ -26,6 +26,10 @@ EXPECTED = (
     "expected x and y, or x_train, y_train, x_test and y_test (Keras), or train_images, train_labels, "
     "val_images, val_labels, test_images and test_labels (MedMNIST)"
 )
+ZIP = b"PK\x03\x04"  # how a .npz file begins
+ANEW = "it may be incomplete: copy, download or write it anew"
+INCOMPLETE = f"a .npz file without its end: {ANEW}"
+FOREIGN = "not a .npz file, though called so: write it with numpy.savez"
 
 
 class Pair(NamedTuple):
@@ -101,8 +105,9 @@ def _read_raw(path: Path) -> tuple[dict[str, Pair], dict[str, AnyArray]]:
     where = shown(path)
     try:
         with path.open("rb") as file:  # is_zipfile on a path would call an unreadable file no zip
+            begins = file.read(len(ZIP))
             if not zipfile.is_zipfile(file):
-                raise DataError(f"{where}: not a .npz file, though called so: write it with numpy.savez")
+                raise DataError(f"{where}: {INCOMPLETE if begins == ZIP else FOREIGN}")
             file.seek(0)
             with np.load(file, allow_pickle=False) as archive:
                 pairs = find_pairs(archive.files, where)
@@ -115,7 +120,7 @@ def _read_raw(path: Path) -> tuple[dict[str, Pair], dict[str, AnyArray]]:
     except OSError as error:
         raise DataError(f"{where}: cannot be read: {error.strerror or error}") from error
     except Exception as error:  # zipfile and numpy let out anything on a damaged archive
-        raise DataError(f"{where}: a damaged .npz file ({shown(error)}): write it anew") from error
+        raise DataError(f"{where}: a damaged .npz file ({shown(error)}): {ANEW}") from error
 
 
 def _member(archive: Any, key: str, where: str) -> AnyArray:
@@ -124,10 +129,9 @@ def _member(archive: Any, key: str, where: str) -> AnyArray:
     except MemoryError:
         raise
     except Exception as error:  # as above, and ValueError for Python objects, which would need pickle
-        raise DataError(
-            f"{where}: {key} cannot be read ({shown(error)}): expected a whole array of numbers, or for "
-            f"labels also of text, not of Python objects"
-        ) from error
+        objects = isinstance(error, ValueError) and "allow_pickle" in str(error)
+        mend = "expected numbers, or for labels also text, not Python objects" if objects else ANEW
+        raise DataError(f"{where}: {key} cannot be read ({shown(error)}): {mend}") from error
     if not isinstance(array, np.ndarray):
         raise DataError(f"{where}: {key} is not an array: write the file with numpy.savez")
     return array

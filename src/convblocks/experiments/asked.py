@@ -2,7 +2,7 @@
 
 import inspect
 import json
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from os import PathLike, fspath
 from typing import Any, TypeVar
 
@@ -19,25 +19,26 @@ UNTOLD = ("watcher", "command")  # arguments that are not part of the question
 
 
 def numbers(option: str, given: int | Iterable[int], at_most: int = 2**31 - 1) -> tuple[int, ...]:
-    """One whole number or several, each from 1 to `at_most`, without repeats."""
+    """One whole number or several, each from 1 to `at_most` and none twice."""
     several = given if isinstance(given, Iterable) else (given,)
-    checked = (whole(option, number, at_least=1, at_most=at_most) for number in several)
-    return _some(option, given, checked)
+    return _some(option, given, [whole(option, n, at_least=1, at_most=at_most) for n in several])
 
 
 def names(option: str, given: str | Iterable[str]) -> tuple[str, ...]:
-    """One name or several, without repeats; "residual" is one family, not eight letters."""
+    """One name or several, none twice; "residual" is one family, not eight letters."""
     several = (given,) if isinstance(given, str) or not isinstance(given, Iterable) else tuple(given)
     if not all(isinstance(name, str) for name in several):
         raise OptionError(option, given, "expected a name or several")
     return _some(option, given, several)
 
 
-def _some(option: str, given: object, several: Iterable[T]) -> tuple[T, ...]:
-    found = tuple(dict.fromkeys(several))
-    if not found:
+def _some(option: str, given: object, several: Sequence[T]) -> tuple[T, ...]:
+    if not several:
         raise OptionError(option, given, "expected at least one")
-    return found
+    twice = [one for at, one in enumerate(several) if one in several[:at]]
+    if twice:
+        raise OptionError(option, given, f"{twice[0]} is given twice; once is enough")
+    return tuple(several)
 
 
 def call_as_text(function: Callable[..., Any], arguments: Mapping[str, object]) -> str:

@@ -7,11 +7,12 @@ from typing import Any
 import torch
 
 from convblocks.data import Dataset, load_dataset
-from convblocks.errors import OptionError, RunError
+from convblocks.data.memory import available_bytes
+from convblocks.errors import OptionError, RunError, Setting
 from convblocks.experiments.asked import call_as_text
-from convblocks.experiments.design import describe, time_designs
+from convblocks.experiments.design import BYTES, describe, time_designs
 from convblocks.experiments.implementations import Frame, Implementation
-from convblocks.experiments.matching import solve
+from convblocks.experiments.matching import Matched, least_budgets, solve
 from convblocks.experiments.plan import plan, resume
 from convblocks.experiments.pool import Job, leave_if_imported, run_all
 from convblocks.experiments.shared import shared
@@ -21,6 +22,7 @@ from convblocks.experiments.trial import Trainer
 from convblocks.layers.check import one_of
 from convblocks.measure import threads_of
 from convblocks.records import Design, Epoch, Run, Study
+from convblocks.report.format import plural, size
 from convblocks.report.html import render_html
 from convblocks.report.markdown import render_markdown
 from convblocks.training import Recipe
@@ -76,9 +78,13 @@ def compare(
     """
     command = command or call_as_text(compare, locals())  # before anything else is local
     leave_if_imported()
-    watcher, recipe = watcher or Watcher(), recipe or Recipe()
+    watcher, recipe = watcher or Watcher(), Recipe() if recipe is None else recipe
+    if not isinstance(recipe, Recipe):
+        raise OptionError("recipe", recipe, "expected a convblocks.Recipe, e.g. Recipe(epochs=5)")
     _check_device(device)
-    dataset = _dataset(data, size=image_size, split_seed=split_seed, skip_broken=skip_broken, layout=layout)
+    dataset = _dataset(
+        data, image_size=image_size, split_seed=split_seed, skip_broken=skip_broken, layout=layout
+    )
     study, frame, found = plan(
         dataset,
         depths=depths,
@@ -95,7 +101,8 @@ def compare(
         device=device,
         command=command,
     )
-    folder = RunFolder(out or Path("runs") / study.name)
+    folder = RunFolder(Path("runs") / study.name if out is None else out)
+    folder.check()
     with threads_of(study.threads):  # the gradients at the start are taken here and must repeat too
         designs = folder.designs() or _designs(study, frame, found, dataset, device)
         with folder.locked():
@@ -111,10 +118,7 @@ def _dataset(data: str | Dataset | None, **options: Any) -> Dataset:
         return load_dataset(data, **options)
     for name, value in options.items():
         if value:  # the defaults are None, 0 and False
-            argument = "image_size" if name == "size" else name
-            raise OptionError(
-                argument, value, f"comes too late for a Dataset; give {name}={value!r} to load_dataset"
-            )
+            raise OptionError(name, value, "comes too late for a Dataset; give it to load_dataset")
     return data
 
 
@@ -123,10 +127,35 @@ def _designs(
 ) -> list[Design]:
     matched = [solve(frame, implementation, study.match, study.budget) for implementation in found]
     if all(m.problem for m in matched):
-        raise OptionError(
-            f"budget_{study.match}", study.budget, f"no design can meet it: {matched[0].problem}"
-        )
+        raise OptionError("budget", study.budget, _out_of_reach(study, frame, matched))
+    _require_memory(study, [m for m in matched if not m.problem])
     return [describe(m, frame, dataset, device) for m in matched]
+
+
+def _out_of_reach(study: Study, frame: Frame, matched: Sequence[Matched]) -> str:
+    least = least_budgets(frame, [m.implementation for m in matched], study.match)
+    (name, smallest), *_, (last, largest) = [*least.items()] * 2
+    if study.budget is None or study.budget >= smallest:
+        return f"no design can meet it: {matched[0].problem}"
+    others = "" if len(least) == 1 else f"; below {largest:,} some are left out, {last} first"
+    return f"too small for any design; the smallest that works is {smallest:,}, for {name}{others}"
+
+
+def _require_memory(study: Study, matched: Sequence[Matched]) -> None:
+    """Weights, gradients, momentum and a batch of activations, in each worker: the least that training takes."""
+    batch = study.recipe["batch_size"]
+    for m in matched:
+        least_bytes = BYTES * (3 * m.cost.params + int(batch) * m.cost.activations) * study.workers
+        available = available_bytes() if study.host.device == "cpu" else None
+        if available is not None and least_bytes > available:
+            raise RunError(
+                f"{m.implementation.name} with {'/'.join(map(str, m.widths))} channels takes over "
+                f"{size(least_bytes)} to train in {plural(study.workers, 'worker')}, and {size(available)} are "
+                "available: give a smaller ",
+                Setting("budget"),
+                ", or fewer ",
+                Setting("workers"),
+            )
 
 
 def _check_device(device: str) -> None:

@@ -3,8 +3,9 @@
 from collections import Counter
 from dataclasses import dataclass
 from math import log2
+from typing import Any
 
-from convblocks.blocks.spec import BlockSpec, block_options, meta_block
+from convblocks.blocks.spec import BlockSpec, block_options
 from convblocks.errors import OptionError, SpecError
 from convblocks.networks.spec import Axes, Network, Stage, Stem
 
@@ -126,7 +127,7 @@ def implementations(
 ) -> tuple[list[Implementation], list[str]]:
     """All implementations of the stack depths, and in words those that a depth does not allow.
 
-    Raises OptionError for a depth that the stages cannot share, SpecError for an unknown family.
+    Raises OptionError for a depth that the stages cannot share, and for an unknown family.
     """
     found: list[Implementation] = []
     notes: list[str] = []
@@ -135,14 +136,12 @@ def implementations(
         if rest or not share:
             below = max(stages, depth - rest)
             raise OptionError(
-                "depth",
+                "depths",
                 depth,
                 f"{stages} stages cannot share it evenly; use {below} or {below + stages}, or other stages",
             )
         for family in families:
-            options = block_options(family)
-            if "depth" not in options:
-                raise SpecError("family", f"{family} has no option depth, which compare varies")
+            options = _options(family)
             wanted = (share,) if family in SEAMLESS else block_depths
             for group in groups if "groups" in options else (1,):
                 candidates = [
@@ -167,11 +166,20 @@ def implementations(
     return found, notes
 
 
-def _refusal(candidate: Implementation) -> SpecError | None:
-    """Why the family cannot have that depth at all, if so; tried at channels that any groups divide."""
-    channels = candidate.unit * 16
+def _options(family: str) -> dict[str, Any]:
     try:
-        meta_block(candidate.spec, channels, channels, 1, 2)
+        options = block_options(family)
+    except SpecError as error:
+        raise OptionError("families", family, error.problem) from error
+    if "depth" not in options:
+        raise OptionError("families", family, "has no option depth, which compare varies")
+    return options
+
+
+def _refusal(candidate: Implementation) -> SpecError | None:
+    """Why the family cannot have that depth at all, if so."""
+    try:
+        _ = candidate.spec
     except SpecError as refusal:
         return refusal
     return None

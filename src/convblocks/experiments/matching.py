@@ -1,6 +1,6 @@
 """Solve each implementation's width so that all cost the same."""
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from functools import partial
 from itertools import product
@@ -32,6 +32,12 @@ def default_budget(frame: Frame, implementation: Implementation, match: str) -> 
     return _spent(_at(frame, implementation, _widths(implementation, REFERENCE_WIDTH)), match)
 
 
+def least_budgets(frame: Frame, found: Iterable[Implementation], match: str) -> dict[str, int]:
+    """What each implementation costs at its narrowest, the cheapest first."""
+    least = {i.name: _spent(_at(frame, i, _widths(i, 0)), match) for i in found}
+    return dict(sorted(least.items(), key=lambda item: item[1]))
+
+
 def solve(frame: Frame, implementation: Implementation, match: str, budget: int | None) -> Matched:
     """The widths, doubling from stage to stage, that come nearest to the budget.
 
@@ -51,7 +57,7 @@ def solve(frame: Frame, implementation: Implementation, match: str, budget: int 
         return best
     problem = (
         f"the nearest widths {'/'.join(map(str, best.widths))} give {_spent(best, match):,} {match}, "
-        f"{miss:.1%} off the budget of {budget:,}; choose another budget or --match none"
+        f"{miss:.1%} off the budget of {budget:,}; choose another budget, or match none"
     )
     return Matched(implementation, best.widths, best.network, best.cost, problem)
 

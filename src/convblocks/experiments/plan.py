@@ -22,13 +22,16 @@ from convblocks.experiments.implementations import (
     implementations,
 )
 from convblocks.experiments.matching import MATCHES, default_budget
-from convblocks.experiments.store import RunFolder
+from convblocks.experiments.store import ANOTHER, RunFolder
 from convblocks.layers.check import one_of, whole
 from convblocks.measure import describe_host
 from convblocks.records import Study
+from convblocks.report.format import listing
 from convblocks.training import Recipe
 
 MOST_SEEDS = 1000
+MOST_BUDGET = 10**15  # a petaMAC for one example is more than any machine would train
+TERMS = {"depths": "stack depths", "torch": "torch version", "convblocks": "convblocks version"}
 
 
 def plan(
@@ -50,7 +53,7 @@ def plan(
 ) -> tuple[Study, Frame, list[Implementation]]:
     """The study, what its networks share, and every implementation it compares; arguments as in compare."""
     one_of("match", match, MATCHES)
-    depths, families = numbers("depth", depths, at_most=MOST_LAYERS), names("families", families)
+    depths, families = numbers("depths", depths, at_most=MOST_LAYERS), names("families", families)
     block_depths, groups = numbers("block_depths", block_depths), numbers("groups", groups)
     shape = dataset.card.shape
     grid = (families, block_depths, groups)
@@ -67,7 +70,7 @@ def plan(
     elif budget is None:
         budget = default_budget(frame, found[0], match)
     else:
-        whole("budget", budget, at_least=1, at_most=2**63 - 1)
+        whole("budget", budget, at_least=1, at_most=MOST_BUDGET)
     workers, threads = _shares(workers, threads, device)
     study = Study(
         name="",
@@ -100,13 +103,8 @@ def resume(folder: RunFolder, asked: Study) -> Study:
     before = folder.study()
     going_on = replace(asked, name=folder.path.name, folder=str(folder.path))
     if before is not None:
-        then_asked = _question(before)
-        for field, now in _question(asked).items():
-            then = then_asked.get(field, "unknown")
-            if then != now:
-                raise RunError(
-                    f"{folder.path} holds another study, whose {field} is {then} and not {now}; choose another --out"
-                )
+        if others := _differences(before, asked):
+            raise RunError(f"{folder.path} holds another study: {'; '.join(others)}", *ANOTHER)
         larger = max(before, asked, key=lambda study: len(study.seeds))
         data = (
             asked.data if asked.data.loading else before.data
@@ -116,6 +114,30 @@ def resume(folder: RunFolder, asked: Study) -> Study:
         )
     folder.save_study(going_on)
     return going_on
+
+
+def _differences(before: Study, asked: Study) -> list[str]:
+    """What tells two studies apart, in words: "stack depths 4 and 8, not 8 and 56"."""
+    then, now = _question(before), _question(asked)
+    told = [
+        f"{TERMS.get(field, field.removeprefix('recipe.').replace('_', ' '))} "
+        f"{_worded(then.get(field))}, not {_worded(now.get(field))}"
+        for field in {**now, **then}
+        if field != "data" and then.get(field) != now.get(field)
+    ]
+    if then["data"] == now["data"]:
+        return told
+    if before.data.name == asked.data.name:
+        return [f"another data set called {asked.data.name}, of other examples or split otherwise", *told]
+    return [f"data set {before.data.name}, not {asked.data.name}", *told]
+
+
+def _worded(value: object) -> str:
+    if value is None:
+        return "none"
+    if isinstance(value, tuple):
+        return listing([str(part) for part in value])
+    return f"{value:,}" if isinstance(value, int) else str(value)
 
 
 def _question(study: Study) -> dict[str, object]:

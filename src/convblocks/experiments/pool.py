@@ -24,9 +24,7 @@ LISTEN_S = 0.2
 # Read by torch when a worker starts. Huge pages save the page faults of buffers that come and go each step.
 WORKER_ENVIRONMENT = {"THP_MEM_ALLOC_ENABLE": "1", "OMP_PROC_BIND": "false", "CONVBLOCKS_WORKER": "1"}
 
-DIED = (
-    "a worker process died, perhaps for want of memory; run the same command to go on, with fewer --workers"
-)
+DIED = "a worker process died, perhaps for want of memory; run the same command to go on, with fewer workers"
 UNGUARDED = (
     "compare was called without a guard, so that each worker process, which imports the script, would compare as well; "
     'put the call under: if __name__ == "__main__":'

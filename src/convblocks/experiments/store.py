@@ -17,11 +17,13 @@ from typing import TypeVar
 import msgspec
 from msgspec import Struct
 
-from convblocks.errors import RunError
+from convblocks.errors import RunError, Setting
 from convblocks.files import write
 from convblocks.records import Design, Latency, Run, Study, Summary
 
 Record = TypeVar("Record", bound=Struct)
+
+ANOTHER = ("; choose another ", Setting("out"))
 
 
 class RunFolder:
@@ -30,22 +32,27 @@ class RunFolder:
     def __init__(self, path: str | Path):
         self.path = Path(path)
 
+    def check(self) -> None:
+        """Raise RunError if the folder cannot be made or written, before any work is done for it."""
+        nearest = next(place for place in (self.path, *self.path.parents) if os.path.lexists(place))
+        if not nearest.is_dir():
+            raise RunError(f"{self.path} cannot be a run folder: {nearest} is not a folder", *ANOTHER)
+        if not os.access(nearest, os.W_OK | os.X_OK):
+            raise RunError(f"{self.path} cannot be a run folder: {nearest} cannot be written", *ANOTHER)
+
     @contextmanager
     def locked(self) -> Iterator[None]:
         """Hold the folder against a second compare; the system lets go when the process ends, however it ends."""
         try:
             self.path.mkdir(parents=True, exist_ok=True)
+            lock = (self.path / ".lock").open("w")
         except OSError as error:
-            raise RunError(
-                f"{self.path} cannot be a run folder: {error.strerror}; choose another --out"
-            ) from error
-        with (self.path / ".lock").open("w") as file:
+            raise RunError(f"{self.path} cannot be a run folder: {error.strerror}", *ANOTHER) from error
+        with lock as file:
             try:
                 fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
             except OSError as error:
-                raise RunError(
-                    f"{self.path} is in use by another compare; wait for it or choose another --out"
-                ) from error
+                raise RunError(f"{self.path} is in use by another compare; wait for it", *ANOTHER) from error
             yield
 
     def study(self) -> Study | None:
@@ -111,26 +118,28 @@ class RunFolder:
         return self.path / name
 
     def _one(self, name: str, kind: type[Record]) -> Record | None:
-        try:
-            content = (self.path / name).read_bytes()
-        except FileNotFoundError:
-            return None
-        return self._decode(name, content, kind)
+        content = self._read(name)
+        return None if content is None else self._decode(name, content, kind)
 
     def _lines(self, name: str, kind: type[Record]) -> Iterator[Record]:
-        try:
-            content = (self.path / name).read_bytes()
-        except FileNotFoundError:
-            return
+        content = self._read(name) or b""
         for line in content[: content.rfind(b"\n") + 1].splitlines():
             yield self._decode(name, line, kind)
+
+    def _read(self, name: str) -> bytes | None:
+        try:
+            return (self.path / name).read_bytes()
+        except (FileNotFoundError, NotADirectoryError):
+            return None
+        except OSError as error:
+            raise RunError(f"{self.path / name} cannot be read: {error.strerror}", *ANOTHER) from error
 
     def _decode(self, name: str, content: bytes, kind: type[Record]) -> Record:
         try:
             return msgspec.json.decode(content, type=kind)
         except msgspec.DecodeError as error:
             raise RunError(
-                f"{self.path / name} is not a record of this version: {error}; choose another --out"
+                f"{self.path / name} is not a record of this version: {error}", *ANOTHER
             ) from error
 
     def _replace(self, name: str, record: Struct) -> None:

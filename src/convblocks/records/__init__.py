@@ -1,9 +1,11 @@
 """What is written down: frozen records that go to JSON and back, and never import torch.
 
+analysis.py what `analyze` finds in a module
+signal.py   what real tensors tell of a module
 study.py    what a `compare` leaves behind, one JSON object a line
-    signal.py   what real tensors tell of a module
 """
 
+from convblocks.records.analysis import Analysis, Layer, Part
 from convblocks.records.signal import (
     AxisFit,
     EffectiveField,
@@ -36,6 +38,7 @@ from convblocks.records.study import (
 )
 
 __all__ = [
+    "Analysis",
     "Axis",
     "AxisFit",
     "DataCard",
@@ -45,11 +48,13 @@ __all__ = [
     "Host",
     "Interval",
     "Latency",
+    "Layer",
     "LayerProbe",
     "LayerSignal",
     "Loading",
     "MendCheck",
     "Paragraph",
+    "Part",
     "Probes",
     "Rate",
     "Row",

@@ -22,7 +22,7 @@ class Loading(Struct, frozen=True, kw_only=True):
     """The arguments of load_dataset that gave a data set."""
 
     source: str  # as given: a name, or a path that may be relative to where the command ran
-    size: int | None = None
+    image_size: int | None = None
     split_seed: int = 0
     skip_broken: bool = False
     layout: str | None = None

@@ -1,0 +1,145 @@
+"""All that one traced forward pass tells of a module, as one record: `analyze`."""
+
+from collections.abc import Iterator, Sequence
+
+import torch
+from msgspec import Struct
+from torch import nn
+
+from convblocks.analysis.axes import ALL, Axis, Number
+from convblocks.analysis.cost import OpCost, free, op_costs
+from convblocks.analysis.receptive_field import Field, receptive_fields
+from convblocks.analysis.rules import KNOWN
+from convblocks.analysis.trace import Op, Trace, trace
+from convblocks.records import Analysis, Layer, Part
+from convblocks.records.analysis import Seen
+
+
+def analyze(
+    module: nn.Module,
+    *input_sizes: Sequence[int],
+    dtypes: Sequence[torch.dtype] = (),
+    seen: Trace | None = None,
+) -> Analysis:
+    """Cost, memory and receptive field of any module, layer by layer, from one forward without data.
+
+    input_sizes: (channels, *spatial) of each input, without the batch axis.
+    dtypes: of each input, float32 where not given.
+    seen: a trace of the same module and sizes, if there is one already.
+    The module is neither changed nor run on data; eval mode is traced, saved_bytes are those of training.
+    Raises TraceError if the forward fails.
+
+        >>> analyze(torchvision.models.resnet50(), (3, 224, 224)).macs
+        4089184256
+    """
+    seen = seen or trace(module, *input_sizes, dtypes=dtypes)
+    fields = receptive_fields(seen)
+    costs = op_costs(seen)
+    unknown = [op.name for op in seen.ops if op.name not in KNOWN]
+    parameters = list(module.parameters())
+    layers = tuple(_layers(seen, costs, fields))
+    blind: Field = (None,) * (len(seen.input.shape) - 2)
+    return Analysis(
+        module=type(module).__name__,
+        input_size=seen.input.shape[1:],
+        input_sizes=tuple([value.shape[1:] for value in seen.inputs]),
+        dtypes=tuple([str(value.dtype).removeprefix("torch.") for value in seen.inputs]),
+        params=sum(p.numel() for p in parameters),
+        trainable_params=sum(p.numel() for p in parameters if p.requires_grad),
+        param_bytes=sum(p.numel() * p.element_size() for p in parameters),
+        macs=sum(cost.macs for cost in costs),
+        macs_weight_gradient=sum(cost.macs_weight_gradient for cost in costs),
+        macs_input_gradient=sum(cost.macs_input_gradient for cost in costs),
+        activations=sum(cost.activations for cost in costs),
+        activation_bytes=sum(layer.activation_bytes for layer in layers),
+        saved_bytes=0,
+        bytes_read=sum(cost.bytes_read for cost in costs),
+        bytes_written=sum(cost.bytes_written for cost in costs),
+        receptive_field=_recorded(fields.get(seen.output.number, blind)),
+        ops=len(seen.ops),
+        unknown_ops=tuple(sorted(set(unknown))),
+        unknown_share=len(unknown) / len(seen.ops) if seen.ops else 0.0,
+        layers=layers,
+        parts=tuple({call.path: Part(name=call.path, type=call.type) for call in seen.calls}.values()),
+    )
+
+
+class Group(Struct, gc=False):
+    """The ops of a layer, ops[start:stop]."""
+
+    name: str
+    type: str
+    start: int
+    stop: int
+
+
+def _groups(seen: Trace) -> Iterator[Group]:
+    """Calls of modules that call no other, and single ops outside them unless they only show a tensor anew."""
+    i, ops, calls = 0, seen.ops, seen.calls
+    while i < len(ops):
+        op = ops[i]
+        call = calls[op.call]
+        if call.leaf and call.stop > i:
+            yield Group(call.path, call.type, i, call.stop)
+            i = call.stop
+            continue
+        if not free(op) or any(value.number in seen.parameters for value in op.inputs):
+            yield Group(op.path, op.name, i, i + 1)
+        i += 1
+
+
+def _layers(seen: Trace, costs: Sequence[OpCost], fields: dict[int, Field]) -> Iterator[Layer]:
+    size = seen.input.shape[2:]
+    blind: Field = (None,) * len(size)
+    read: set[int] = set()
+    for group in _groups(seen):
+        ops, spent = seen.ops[group.start : group.stop], costs[group.start : group.stop]
+        out = ops[-1].outputs[0]
+        params = 0
+        for op in ops:
+            for value in op.inputs:
+                if value.number in seen.parameters and value.number not in read:
+                    read.add(value.number)
+                    params += value.elements
+        activations = sum([cost.activations for cost in spent])
+        field = fields.get(out.number, blind)
+        yield Layer(
+            name=group.name,
+            type=group.type,
+            output_shape=out.shape,
+            params=params,
+            macs=sum([cost.macs for cost in spent]),
+            macs_weight_gradient=sum([cost.macs_weight_gradient for cost in spent]),
+            macs_input_gradient=sum([cost.macs_input_gradient for cost in spent]),
+            activations=activations,
+            activation_bytes=activations * out.dtype.itemsize,
+            saved_bytes=0,
+            bytes_read=sum([cost.bytes_read for cost in spent]),
+            bytes_written=sum([cost.bytes_written for cost in spent]),
+            receptive_field=_recorded(field),
+            productive=_productive(ops[0], field, fields, size),
+        )
+
+
+def _productive(op: Op, field: Field, fields: dict[int, Field], size: Sequence[int]) -> bool | None:
+    """Whether the layer's input does not yet see the whole image along some axis."""
+    if not any(isinstance(axis, Axis) for axis in field):
+        return None  # no map is left
+    entering = next((fields[value.number] for value in op.inputs if value.number in fields), None)
+    if entering is None or None in entering:
+        return None
+    return not all(
+        axis == ALL or (isinstance(axis, Axis) and axis.hi - axis.lo + 1 >= n)
+        for axis, n in zip(entering, size, strict=True)
+    )
+
+
+def _recorded(field: Field) -> tuple[Seen, ...]:
+    return tuple([(_plain(a.step), _plain(a.lo), _plain(a.hi)) if isinstance(a, Axis) else a for a in field])
+
+
+def _plain(number: Number) -> int | float:
+    """Fractions, which only up-sampling brings, as JSON can hold them."""
+    if type(number) is int:
+        return number
+    return int(number) if number.denominator == 1 else float(number)

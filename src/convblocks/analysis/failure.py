@@ -1,0 +1,112 @@
+"""Why a forward pass could not be observed, in one line: what was given, where it broke, the mend."""
+
+import inspect
+from collections.abc import Sequence
+from typing import Any
+
+import torch
+from torch import nn
+from torch.nn.modules.lazy import LazyModuleMixin
+
+from convblocks.errors import TraceError
+
+
+class Failed(Exception):
+    """A forward pass raised; the cause is what it raised."""
+
+    def __init__(self, path: str, running: tuple[str, Any] | None) -> None:
+        super().__init__(path, running)
+        self.path, self.running = path, running
+
+
+def check_inputs(
+    module: nn.Module, input_sizes: Sequence[Sequence[int]], dtypes: Sequence[torch.dtype]
+) -> None:
+    """Raises TraceError for what cannot be tried at all."""
+    if not isinstance(module, nn.Module):
+        raise TraceError(f"got a {type(module).__name__}; expected an nn.Module")
+    name = type(module).__name__
+    if not input_sizes:
+        raise TraceError(f"{name}: no input size given; expected (channels, *spatial), e.g. (3, 224, 224)")
+    for size in input_sizes:
+        if not isinstance(size, Sequence) or not all(isinstance(n, int) and n > 0 for n in size):
+            raise TraceError(
+                f"{name}: got the input size {size!r}; expected whole numbers above 0, e.g. (3, 224, 224), "
+                "without the batch axis"
+            )
+    if len(dtypes) > len(input_sizes):
+        raise TraceError(f"{name}: got {len(dtypes)} dtypes for {len(input_sizes)} inputs")
+    for path, m in module.named_modules():
+        if isinstance(m, LazyModuleMixin) and m.has_uninitialized_params():  # type: ignore[misc]
+            raise TraceError(
+                f"{name}: {path or 'it'} has no weights before its first forward; run the module once"
+            )
+
+
+def refusal(module: nn.Module, inputs: list[torch.Tensor], failed: Failed) -> TraceError:
+    """The error to raise for a forward pass that failed."""
+    error, name = failed.__cause__, type(module).__name__
+    sizes = " and ".join("×".join(map(str, x.shape[1:])) or "one number" for x in inputs)
+    if isinstance(error, TypeError) and (wanted := _wanted(module, inputs)):
+        return TraceError(f"{name} cannot take an input of {sizes}: {wanted}")
+    reason = " ".join(str(error).split()) or type(error).__name__
+    if len(reason) > LONGEST:
+        reason = reason[:LONGEST].rsplit(" ", 1)[0] + " …"
+    where = f" at {failed.path}" if failed.path else ""
+    what = f" in {_call(*failed.running)}" if failed.running else ""
+    mend = next((mend for sign, mend in MENDS if sign in reason), "")
+    return TraceError(f"{name} cannot take an input of {sizes}{where}{what}: {reason}{mend and '; ' + mend}")
+
+
+LONGEST = 240  # characters of torch's own message
+
+_VALUES = "the forward asks for a tensor's values, which no trace has: take the branch by a shape or an option instead"
+_LARGER = "give a larger input"
+_DTYPE = "give each input's dtype, e.g. --input 16:int64, or dtypes=[torch.int64]"
+MENDS = (
+    ("on meta tensors", _VALUES),
+    ("meta tensor; no data", _VALUES),
+    ("on a meta tensor", _VALUES),
+    ("data-dependent", _VALUES),
+    ("Boolean value of Tensor", _VALUES),
+    ("aten::_local_scalar_dense", _VALUES),
+    ("aten::nonzero", _VALUES),
+    ("aten::equal", _VALUES),
+    ("Kernel size can't be greater", _LARGER),
+    ("Calculated padded input size", _LARGER),
+    ("Output size is too small", _LARGER),
+    ("output size is too small", _LARGER),
+    ("Padding size should be less", _LARGER),
+    ("Expected tensor for argument #1 'indices'", _DTYPE),
+    ("to have one of the following scalar types: Long, Int", _DTYPE),
+    ("indices must be long, int, byte or bool tensors", _DTYPE),
+)
+
+
+def _wanted(module: nn.Module, inputs: list[torch.Tensor]) -> str:
+    """What the forward's signature says that was not given; empty if the number of inputs fits."""
+    signature = inspect.signature(module.forward)
+    try:
+        signature.bind(*inputs)
+    except TypeError:
+        needed = [
+            p.name
+            for p in signature.parameters.values()
+            if p.default is p.empty and p.kind in (p.POSITIONAL_ONLY, p.POSITIONAL_OR_KEYWORD)
+        ]
+        return (
+            f"its forward takes {len(needed)} inputs ({', '.join(needed)}), got {len(inputs)}; "
+            "give a size for each (--input once for each)"
+        )
+    return ""
+
+
+def _call(name: str, given: tuple[Any, Any]) -> str:
+    """``conv2d(1×3×4×4, 8×3×5×5)``: the op and the shapes of its tensors."""
+    args, kwargs = given
+    shapes = [
+        "×".join(map(str, a.shape)) or "one number"
+        for a in (*args, *kwargs.values())
+        if isinstance(a, torch.Tensor)
+    ]
+    return f"{name}({', '.join(shapes)})"

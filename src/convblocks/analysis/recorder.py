@@ -1,0 +1,221 @@
+"""What stands between a module and torch while it is traced: sees each op and each module call pass by."""
+
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from typing import Any
+
+import torch
+from torch import nn
+from torch.overrides import TorchFunctionMode
+from torch.utils import checkpoint
+
+from convblocks.analysis.graph import Call, Op, Value
+from convblocks.analysis.shapes import SHAPES
+
+META = torch.device("meta")
+
+# Questions about a tensor, not work on it.
+QUERIES = frozenset({
+    "size", "dim", "ndimension", "numel", "nelement", "element_size", "stride", "storage_offset", "get_device",
+    "is_floating_point", "is_complex", "is_contiguous", "is_inference", "is_same_size", "is_set_to", "data_ptr",
+    "untyped_storage", "requires_grad_", "__len__", "__format__", "__repr__",
+})  # fmt: skip
+FACTORIES = frozenset(
+    {"zeros", "ones", "empty", "full", "arange", "linspace", "rand", "randn", "tensor", "eye"}
+)
+
+
+class Recorder(TorchFunctionMode):
+    """Writes down what passes by; `by_rule` says whether formulas may stand for the ops that have one."""
+
+    def __init__(self, *, by_rule: bool) -> None:
+        super().__init__()
+        self.shapes = SHAPES if by_rule else {}
+        self.ops: list[Op] = []
+        self.calls: list[Call] = []
+        self.call = -1  # the module call that is running
+        self.segment = 0  # the checkpointed segment that is running
+        self.segments = 0
+        self.values: dict[int, Value] = {}  # by id of the tensor
+        self.storages: dict[int, int] = {}  # number of the value first written there, by address
+        self.alive: list[torch.Tensor] = []  # so that no id or address is used twice
+        self.on_meta: dict[int, torch.Tensor] = {}  # meta twins of real weights and constants
+        self.running: tuple[str, Any] | None = None  # the op that is running, and its arguments
+
+    @property
+    def path(self) -> str:
+        return self.calls[self.call].path if self.calls else ""
+
+    def write(self, tensor: torch.Tensor) -> Value:
+        """A new Value for a tensor just made, or changed in place."""
+        number = len(self.alive)
+        self.alive.append(tensor)
+        storage = self.storages.setdefault(tensor.untyped_storage()._cdata, number)
+        value = self.values[id(tensor)] = Value(number, tuple(tensor.shape), tensor.dtype, storage)
+        return value
+
+    def read(self, tensor: torch.Tensor) -> Value:
+        """The Value of a tensor; parameters and constants get theirs when first read."""
+        return self.values.get(id(tensor)) or self.write(tensor)
+
+    def __torch_function__(
+        self, func: Callable[..., Any], types: Any, args: Any = (), kwargs: Any = None
+    ) -> Any:
+        kwargs = kwargs or {}
+        name = getattr(func, "__name__", None) or str(func)
+        if name in QUERIES:
+            return func(*args, **kwargs)
+        if name == "__get__":  # of a property, such as shape or T
+            result = func(*args)
+            if not isinstance(result, torch.Tensor):
+                return result
+            name = getattr(func, "__self__", func).__name__
+        seen: list[Value] = []
+        shown = tuple([self._show(a, seen) for a in args])
+        shown_by_name = {k: self._show(v, seen) for k, v in kwargs.items()} if kwargs else kwargs
+        self.running = name, (args, kwargs)
+        if name in FACTORIES and not seen:
+            return func(*args, **kwargs)
+        result = self._shaped(func, args, kwargs)
+        if result is None:
+            result = self._run(func, args, kwargs)
+        changed = args[0] if name == "__setitem__" else result
+        self._note(name, shown, shown_by_name, seen, changed)
+        self.running = None
+        return result
+
+    def _note(self, name: str, args: Any, kwargs: Any, seen: list[Value], result: Any) -> None:
+        written = (
+            (self.write(result),)
+            if isinstance(result, torch.Tensor)
+            else tuple([self.write(t) for t in tensors(result)])
+        )
+        if written:
+            self.ops.append(Op(name, self.path, self.call, args, kwargs, tuple(seen), written, self.segment))
+
+    def _shaped(self, func: Callable[..., Any], args: Any, kwargs: Any) -> Any:
+        """The output by formula; None where there is none for this call."""
+        rule = self.shapes.get(func)
+        if rule is None or not isinstance(args[0], torch.Tensor) or not args[0].is_meta:
+            return None
+        shape = rule(*args, **kwargs)
+        if shape is None:
+            return None
+        return args[0] if kwargs.get("inplace") else torch.empty(shape, dtype=args[0].dtype, device=META)
+
+    def _run(self, func: Callable[..., Any], args: Any, kwargs: Any) -> Any:
+        """On meta if any tensor is there already; constants among themselves stay real, since values may matter."""
+        if any(t.is_meta for t in tensors((args, kwargs))):
+            args, kwargs = self._to_meta(args), self._to_meta(kwargs)
+        return func(*args, **kwargs)
+
+    def _to_meta(self, given: Any) -> Any:
+        if isinstance(given, torch.Tensor):
+            if given.is_meta or (given.ndim == 0 and not isinstance(given, nn.Parameter)):
+                return given
+            if id(given) not in self.on_meta:
+                self.on_meta[id(given)] = twin = given.detach().to(META)
+                self.values[id(twin)] = value = self.read(given)
+                self.storages[twin.untyped_storage()._cdata] = value.storage
+                self.alive.append(twin)
+            return self.on_meta[id(given)]
+        if isinstance(given, dict):
+            return {name: self._to_meta(value) for name, value in given.items()}
+        if type(given) in (tuple, list):
+            return type(given)(self._to_meta(value) for value in given)
+        return given
+
+    def _show(self, given: Any, seen: list[Value]) -> Any:
+        """An argument with its tensors replaced by Values, which are added to `seen`."""
+        if isinstance(given, torch.Tensor):
+            value = self.values.get(id(given)) or self.write(given)
+            seen.append(value)
+            return value
+        if isinstance(given, tuple | list):
+            return tuple([self._show(part, seen) for part in given])
+        return given
+
+    def enter(self, module: nn.Module, path: str) -> int:
+        """A module call begins; what was running before is returned for `leave`."""
+        before = self.call
+        if before >= 0:
+            self.calls[before].leaf = False
+        self.call = len(self.calls)
+        self.calls.append(Call(path, type(module).__name__, before, len(self.ops)))
+        return before
+
+    def leave(self, module: nn.Module, before: int, args: Any, result: Any) -> None:
+        """It ends. TorchScript, in which no op can be seen, becomes one op of its type's name."""
+        call = self.calls[self.call]
+        if isinstance(module, torch.jit.ScriptModule):
+            del self.ops[call.start :], self.calls[self.call + 1 :]
+            seen: list[Value] = []
+            self._note(call.type, tuple([self._show(a, seen) for a in args]), {}, seen, result)
+        call.stop = len(self.ops)
+        self.call = before
+
+
+@contextmanager
+def observing(module: nn.Module, recorder: Recorder) -> Iterator[None]:
+    """Eval mode, no gradients, and `recorder` told of ops, module calls and checkpointed segments."""
+    named = dict(module.named_modules())
+    names = {id(m): name for name, m in named.items()}
+    training = [m for m in named.values() if m.training]
+    original = nn.Module.__call__
+
+    def call(m: nn.Module, *args: Any, **kwargs: Any) -> Any:
+        before = recorder.enter(m, names.get(id(m), recorder.path))
+        result = original(m, *args, **kwargs)
+        recorder.leave(m, before, args, result)
+        return result
+
+    for m in training:
+        m.__dict__["training"] = False  # nn.Module's own setattr looks for parameters first
+    nn.Module.__call__ = call  # type: ignore[method-assign]  # as torch.fx does: cheaper than global hooks
+    try:
+        with _checkpoints(recorder), torch.random.fork_rng(devices=[]), torch.inference_mode(), recorder:
+            yield
+    finally:
+        nn.Module.__call__ = original  # type: ignore[method-assign]
+        for m in training:
+            m.__dict__["training"] = True
+
+
+@contextmanager
+def _checkpoints(recorder: Recorder) -> Iterator[None]:
+    """Number the segments that torch.utils.checkpoint runs; its two ways pass through these two names."""
+
+    def segment(*_args: Any, **_kwargs: Any) -> Iterator[None]:
+        before = recorder.segment
+        recorder.segments += 1
+        recorder.segment = recorder.segments
+        yield
+        recorder.segment = before
+
+    class Reentrant:
+        @staticmethod
+        def apply(function: Callable[..., Any], _preserve: bool, *args: Any) -> Any:
+            with contextmanager(segment)():
+                return function(*args)
+
+    ours = {"_checkpoint_without_reentrant_generator": segment, "CheckpointFunction": Reentrant}
+    theirs = {name: getattr(checkpoint, name) for name in ours if hasattr(checkpoint, name)}
+    try:
+        for name in theirs:
+            setattr(checkpoint, name, ours[name])
+        yield
+    finally:
+        for name, original in theirs.items():
+            setattr(checkpoint, name, original)
+
+
+def tensors(given: Any) -> Iterator[torch.Tensor]:
+    """All tensors in a nest of tuples, lists and dicts."""
+    if isinstance(given, torch.Tensor):
+        yield given
+    elif isinstance(given, Mapping):
+        for part in given.values():
+            yield from tensors(part)
+    elif isinstance(given, tuple | list):
+        for part in given:
+            yield from tensors(part)

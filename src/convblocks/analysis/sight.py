@@ -1,0 +1,93 @@
+"""What the positions of an axis see of the input: exact for every position, in whole numbers.
+
+Strides and windows move all positions alike; up-sampling, window attention and the like repeat with a period.
+So position period·q + r sees inputs step·q + lows[r] … step·q + highs[r], and the op that comes next is a list
+of the positions that each of its outputs reads (`reading`). A position that sees nothing, as between the outputs of
+a transposed convolution with gaps, has lows[r] = ∞ and highs[r] = −∞.
+"""
+
+from collections.abc import Sequence
+from fractions import Fraction
+from math import gcd, inf, lcm
+
+import msgspec
+
+Number = int | Fraction
+LONGEST_PERIOD = 4096  # beyond it a sight is given up as unknown
+
+
+class Sight(msgspec.Struct, frozen=True, gc=False):
+    """Position len(lows)·q + r sees inputs step·q + lows[r] … step·q + highs[r]."""
+
+    step: int
+    lows: tuple[float, ...]  # whole numbers or infinite
+    highs: tuple[float, ...]
+
+    def at(self, position: int) -> tuple[float, float]:
+        """The first and last input that a position sees; positions outside the map too, as padding has them."""
+        q, r = divmod(position, len(self.lows))
+        return self.step * q + self.lows[r], self.step * q + self.highs[r]
+
+
+SELF = Sight(1, (0,), (0,))
+
+
+def reading(sight: Sight, advance: int, offsets: Sequence[Sequence[int]]) -> Sight:
+    """What outputs see whose position len(offsets)·q + r reads positions advance·q + o, for o in offsets[r]."""
+    step, period = sight.step, len(sight.lows)
+    if period == len(offsets) == 1 and offsets[0]:
+        first, last = step * offsets[0][0], step * offsets[0][-1]
+        if step < 0:
+            first, last = last, first
+        return Sight(step * advance, (sight.lows[0] + first,), (sight.highs[0] + last,))
+    repeats = period // gcd(period, advance)
+    seen = [[sight.at(advance * q + o) for o in read] for q in range(repeats) for read in offsets]
+    lows = tuple(min((lo for lo, _ in each), default=inf) for each in seen)
+    highs = tuple(max((hi for _, hi in each), default=-inf) for each in seen)
+    return _shortest(Sight(step * advance * repeats // period, lows, highs))
+
+
+def union(a: Sight, b: Sight) -> Sight | None:
+    """What sees both; None if they run along the input in different ways."""
+    period = len(a.lows)
+    if period != len(b.lows):
+        period = lcm(period, len(b.lows))
+        if period > LONGEST_PERIOD:
+            return None
+        a, b = _repeated(a, period), _repeated(b, period)
+    if a.step != b.step:
+        return None
+    joined = Sight(a.step, tuple(map(min, a.lows, b.lows)), tuple(map(max, a.highs, b.highs)))
+    return joined if period == 1 else _shortest(joined)
+
+
+def hull(sight: Sight) -> tuple[Number, Number, Number]:
+    """(step, lo, hi), the narrowest for which every position i sees no more than step·i + lo … step·i + hi."""
+    period = len(sight.lows)
+    if period == 1:
+        return sight.step, int(sight.lows[0]), int(sight.highs[0])
+    step = Fraction(sight.step, period)
+    lo = min(int(low) - step * r for r, low in enumerate(sight.lows) if low != inf)
+    hi = max(int(high) - step * r for r, high in enumerate(sight.highs) if high != -inf)
+    return _plain(step), _plain(lo), _plain(hi)
+
+
+def _repeated(sight: Sight, period: int) -> Sight:
+    lows, highs = zip(*map(sight.at, range(period)), strict=True)
+    return Sight(sight.step * (period // len(sight.lows)), lows, highs)
+
+
+def _shortest(sight: Sight) -> Sight:
+    """The same with the shortest period that tells all."""
+    period = len(sight.lows)
+    for short in range(1, period // 2 + 1):
+        if period % short or sight.step * short % period:
+            continue
+        shorter = Sight(sight.step * short // period, sight.lows[:short], sight.highs[:short])
+        if all(shorter.at(i) == sight.at(i) for i in range(short, period)):
+            return shorter
+    return sight
+
+
+def _plain(number: Number) -> Number:
+    return int(number) if isinstance(number, Fraction) and number.denominator == 1 else number

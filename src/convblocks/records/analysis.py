@@ -1,0 +1,93 @@
+"""What `analyze` finds in a module: totals, and one line for each layer in order of execution."""
+
+from typing import Any, Literal
+
+import msgspec
+from msgspec import Struct
+
+Number = int | float  # a float only behind up-sampling, where it is a fraction
+Seen = tuple[Number, Number, Number] | Literal["all"] | None
+"""Of one spatial axis, [step, lo, hi]: output i sees inputs step·i + lo … step·i + hi. None: unknown."""
+
+
+class Layer(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """One call of a module without submodules, or one op outside such calls. Figures are of one image."""
+
+    name: str  # module path
+    type: str  # of the module, or the op's name where it stands in a module that has submodules
+    output_shape: tuple[int, ...]  # with the batch axis
+    params: int  # first read here
+    macs: int  # forward
+    macs_weight_gradient: int
+    macs_input_gradient: int
+    activations: int  # elements put out by a convolution or linear layer
+    activation_bytes: int
+    saved_bytes: int  # kept for backward from here on
+    bytes_read: int
+    bytes_written: int
+    receptive_field: tuple[Seen, ...]  # of the output, per spatial axis of the input
+    productive: (
+        bool | None
+    )  # False: its input already sees the whole image; None where no map is left or known
+
+    @property
+    def intensity(self) -> float:
+        """MACs per byte moved."""
+        moved = self.bytes_read + self.bytes_written
+        return self.macs / moved if moved else 0.0
+
+
+class Part(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """A module that was called, for the tree."""
+
+    name: str  # module path; empty for the whole
+    type: str
+
+
+class Analysis(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """Everything one traced forward pass tells. MACs are not time."""
+
+    module: str  # its class
+    input_size: tuple[int, ...]  # (channels, *spatial) of the first input, without the batch axis
+    input_sizes: tuple[tuple[int, ...], ...]
+    dtypes: tuple[str, ...]
+    params: int
+    trainable_params: int
+    param_bytes: int
+    macs: int  # forward, one image
+    macs_weight_gradient: int
+    macs_input_gradient: int  # the input itself needs none
+    activations: int
+    activation_bytes: int
+    saved_bytes: int  # for backward, one image
+    bytes_read: int
+    bytes_written: int
+    receptive_field: tuple[Seen, ...]  # of the first output
+    ops: int
+    unknown_ops: tuple[str, ...]  # without a rule; if any, macs and what follows from them are lower bounds
+    unknown_share: float  # of all ops
+    layers: tuple[Layer, ...]
+    parts: tuple[Part, ...]  # in order of their first call
+
+    @property
+    def lower_bounds(self) -> bool:
+        """Whether some op had no rule, so that totals may be too small."""
+        return bool(self.unknown_ops)
+
+    @property
+    def unproductive(self) -> tuple[Layer, ...]:
+        """Layers with MACs whose input already sees the whole image (Richter et al. 2021, arXiv:2106.12307)."""
+        return tuple(layer for layer in self.layers if layer.productive is False and layer.macs)
+
+    def to_dict(self) -> dict[str, Any]:
+        """Plain tables, lists and numbers, as `--json` prints them."""
+        table: dict[str, Any] = msgspec.json.decode(self.to_json())
+        return table
+
+    def to_json(self) -> str:
+        return msgspec.json.encode(self).decode()
+
+    @classmethod
+    def from_json(cls, text: str | bytes) -> "Analysis":
+        """The inverse of to_json."""
+        return msgspec.json.decode(text, type=cls)
