@@ -6,11 +6,12 @@ import torch
 from msgspec import Struct
 from torch import nn
 
-from convblocks.analysis.axes import ALL, Axis, Number
+from convblocks.analysis.axes import ALL
 from convblocks.analysis.cost import OpCost, free, op_costs
 from convblocks.analysis.receptive_field import Field, receptive_fields
 from convblocks.analysis.rules import KNOWN
-from convblocks.analysis.trace import Op, Trace, trace
+from convblocks.analysis.sight import Number
+from convblocks.analysis.trace import Op, Trace, Value, trace
 from convblocks.records import Analysis, Layer, Part
 from convblocks.records.analysis import Seen
 
@@ -34,10 +35,11 @@ def analyze(
     """
     seen = seen or trace(module, *input_sizes, dtypes=dtypes)
     fields = receptive_fields(seen)
+    local = receptive_fields(seen, through_gates=False)
     costs = op_costs(seen)
     unknown = [op.name for op in seen.ops if op.name not in KNOWN]
     parameters = list(module.parameters())
-    layers = tuple(_layers(seen, costs, fields))
+    layers = tuple(_layers(seen, costs, fields, local))
     blind: Field = (None,) * (len(seen.input.shape) - 2)
     return Analysis(
         module=type(module).__name__,
@@ -88,7 +90,9 @@ def _groups(seen: Trace) -> Iterator[Group]:
         i += 1
 
 
-def _layers(seen: Trace, costs: Sequence[OpCost], fields: dict[int, Field]) -> Iterator[Layer]:
+def _layers(
+    seen: Trace, costs: Sequence[OpCost], fields: dict[int, Field], local: dict[int, Field]
+) -> Iterator[Layer]:
     size = seen.input.shape[2:]
     blind: Field = (None,) * len(size)
     read: set[int] = set()
@@ -117,29 +121,27 @@ def _layers(seen: Trace, costs: Sequence[OpCost], fields: dict[int, Field]) -> I
             bytes_read=sum([cost.bytes_read for cost in spent]),
             bytes_written=sum([cost.bytes_written for cost in spent]),
             receptive_field=_recorded(field),
-            productive=_productive(ops[0], field, fields, size),
+            productive=_productive(ops[0], out, local, size),
         )
 
 
-def _productive(op: Op, field: Field, fields: dict[int, Field], size: Sequence[int]) -> bool | None:
+def _productive(op: Op, out: Value, local: dict[int, Field], size: Sequence[int]) -> bool | None:
     """Whether the layer's input does not yet see the whole image along some axis."""
-    if not any(isinstance(axis, Axis) for axis in field):
+    if not any(isinstance(axis, tuple) for axis in local.get(out.number, ())):
         return None  # no map is left
-    entering = next((fields[value.number] for value in op.inputs if value.number in fields), None)
+    entering = next((local[value.number] for value in op.inputs if value.number in local), None)
     if entering is None or None in entering:
         return None
     return not all(
-        axis == ALL or (isinstance(axis, Axis) and axis.hi - axis.lo + 1 >= n)
+        axis == ALL or (isinstance(axis, tuple) and axis[2] - axis[1] + 1 >= n)
         for axis, n in zip(entering, size, strict=True)
     )
 
 
 def _recorded(field: Field) -> tuple[Seen, ...]:
-    return tuple([(_plain(a.step), _plain(a.lo), _plain(a.hi)) if isinstance(a, Axis) else a for a in field])
+    return tuple([(_plain(a[0]), _plain(a[1]), _plain(a[2])) if isinstance(a, tuple) else a for a in field])
 
 
 def _plain(number: Number) -> int | float:
     """Fractions, which only up-sampling brings, as JSON can hold them."""
-    if type(number) is int:
-        return number
-    return int(number) if number.denominator == 1 else float(number)
+    return number if isinstance(number, int) else float(number)

@@ -16,26 +16,28 @@ from convblocks.analysis.trace import Op, Trace, Value
 
 Seen = tuple[Number, Number, Number] | Literal["all"] | None
 """(step, lo, hi) of one axis; "all": the whole input; None: an op without a rule stands before it."""
-Field = tuple[State, ...]
+Field = tuple[Seen, ...]
+"""One for each spatial axis of the first input."""
+States = tuple[State, ...]
 
 
-def receptive_field(seen: Trace, *, through_gates: bool = True) -> tuple[Seen, ...]:
+def receptive_field(seen: Trace, *, through_gates: bool = True) -> Field:
     """(step, lo, hi) per spatial axis of the first input, of the trace's first output; see `receptive_fields`."""
     unknown = (None,) * (len(seen.input.shape) - 2)
     return receptive_fields(seen, through_gates=through_gates).get(seen.output.number, unknown)
 
 
-def receptive_fields(seen: Trace, *, through_gates: bool = True) -> dict[int, tuple[Seen, ...]]:
+def receptive_fields(seen: Trace, *, through_gates: bool = True) -> dict[int, Field]:
     """The same for every value that depends on the first input, by its number.
 
     through_gates=False leaves out what reaches a position only through a factor that is the same at every position
     and sees all, as in squeeze-excite (Hu et al. 2018), and through a norm's statistics of the whole map (group_norm,
     instance_norm): after the first of them "all" would tell nothing of the layers.
     """
-    fields: dict[int, Field] = {
+    fields: dict[int, States] = {
         seen.input.number: tuple(start(seen.input.shape, p) for p in range(2, len(seen.input.shape)))
     }
-    told: dict[int, tuple[Seen, ...]] = {}  # by id of a field: many values share one
+    told: dict[int, Field] = {}  # by id of a field: many values share one
     for op in seen.ops:
         reached = [
             (i, value, fields[value.number]) for i, value in enumerate(op.inputs) if value.number in fields
@@ -50,7 +52,7 @@ def receptive_fields(seen: Trace, *, through_gates: bool = True) -> dict[int, tu
     return {number: told[id(field)] for number, field in fields.items()}
 
 
-def _through(op: Op, reached: list[tuple[int, Value, Field]], out: Value, gates: bool) -> Field:
+def _through(op: Op, reached: list[tuple[int, Value, States]], out: Value, gates: bool) -> States:
     _, value, field = reached[0]
     if len(reached) == 1 and value.shape == out.shape and op.name in POINTWISE:
         return field
@@ -66,4 +68,4 @@ def _readable(state: State) -> Seen:
     return ALL if state == POOLED else state
 
 
-__all__ = ["Seen", "receptive_field", "receptive_fields"]
+__all__ = ["Field", "Seen", "receptive_field", "receptive_fields"]

@@ -5,6 +5,7 @@ run at all; the rest run on the meta device, which computes shapes alone. The mo
 its real weights are shown to an op as meta tensors of the same shape.
 """
 
+import warnings
 from collections.abc import Sequence
 
 import torch
@@ -40,7 +41,8 @@ def _observed(module: nn.Module, inputs: list[torch.Tensor], *, by_rule: bool) -
     recorder = Recorder(by_rule=by_rule)
     given = tuple([recorder.write(x) for x in inputs])
     try:
-        with observing(module, recorder):
+        with warnings.catch_warnings(), observing(module, recorder):
+            warnings.simplefilter("ignore")  # those of a forward are for who runs it on data
             result = module(*inputs)
     except Exception as error:  # a forward may raise anything
         raise Failed(recorder.path, recorder.running) from error
