@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from torch import nn
 
 from convblocks.analysis.observe import inputs_for, run, seeded, settled
-from convblocks.analysis.receptive_field import Seen, readable, receptive_fields
+from convblocks.analysis.receptive_field import Seen, receptive_fields
 from convblocks.analysis.trace import trace
 from convblocks.errors import OptionError, TraceError
 from convblocks.records import AxisFit, EffectiveField
@@ -114,7 +114,7 @@ def _theoretical(module: nn.Module, size: tuple[int, ...], layer: str, dims: int
         for value in op.outputs
         if value.number in fields
     ]
-    field = readable(fields[values[-1].number]) if values else (None,) * dims
+    field = fields[values[-1].number] if values else (None,) * dims
     return [_size(axis, n) for axis, n in zip(field, size[1:], strict=True)]
 
 

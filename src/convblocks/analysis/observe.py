@@ -14,7 +14,7 @@ from torch import nn
 from torch.nn.modules.batchnorm import _BatchNorm
 from torch.nn.modules.conv import _ConvNd
 
-from convblocks.analysis.trace import _tensors
+from convblocks.analysis.recorder import tensors
 from convblocks.errors import OptionError, TraceError
 
 WEIGHT_LAYERS = (_ConvNd, nn.Linear)
@@ -117,7 +117,7 @@ def run(module: nn.Module, x: torch.Tensor) -> torch.Tensor:
         shape = "×".join(map(str, x.shape))
         reason = " ".join(str(error).split()) or type(error).__name__
         raise TraceError(f"{type(module).__name__} cannot take a batch of {shape}: {reason}") from error
-    tensor = next(_tensors(result), None)
+    tensor = next(tensors(result), None)
     if tensor is None:
         raise TraceError(f"{type(module).__name__} gives a {type(result).__name__}; expected a tensor")
     return tensor

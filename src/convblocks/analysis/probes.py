@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 from torch import nn
 
 from convblocks.analysis.observe import Call, copy_of, inputs_for, main_path_calls
-from convblocks.analysis.receptive_field import Seen, readable, receptive_fields
+from convblocks.analysis.receptive_field import Seen, receptive_fields
 from convblocks.analysis.trace import trace
 from convblocks.errors import OptionError, TraceError
 from convblocks.records import Interval, LayerProbe, Probes
@@ -77,8 +77,7 @@ def productive_layers(module: nn.Module, input_size: tuple[int, ...]) -> dict[st
     for op in seen.ops:
         if op.inputs and op.inputs[0].number in fields and op.path not in found:
             sees = [
-                _whole(axis, n)
-                for axis, n in zip(readable(fields[op.inputs[0].number]), input_size[1:], strict=True)
+                _whole(axis, n) for axis, n in zip(fields[op.inputs[0].number], input_size[1:], strict=True)
             ]
             if None not in sees:
                 found[op.path] = not all(sees)

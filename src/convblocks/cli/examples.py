@@ -32,7 +32,7 @@ def load_examples(
     over the training part. most: as many of each part at most.
     """
     if data is not None:
-        dataset = load_dataset(data, size=image_size)
+        dataset = load_dataset(data, image_size=image_size)
     elif target.run is not None:
         study = RunFolder(target.run).study()
         assert study is not None  # load_target has read it
