@@ -9,6 +9,7 @@ from torch import nn
 from convblocks.analysis.axes import ALL
 from convblocks.analysis.cost import OpCost, free, op_costs
 from convblocks.analysis.receptive_field import Field, receptive_fields
+from convblocks.analysis.recorder import parameters
 from convblocks.analysis.rules import KNOWN
 from convblocks.analysis.sight import Number
 from convblocks.analysis.trace import Op, Trace, Value, trace
@@ -38,7 +39,7 @@ def analyze(
     local = receptive_fields(seen, through_gates=False)
     costs = op_costs(seen)
     unknown = [op.name for op in seen.ops if op.name not in KNOWN]
-    parameters = list(module.parameters())
+    weights = parameters(module).values()
     layers = tuple(_layers(seen, costs, fields, local))
     blind: Field = (None,) * (len(seen.input.shape) - 2)
     return Analysis(
@@ -46,9 +47,9 @@ def analyze(
         input_size=seen.input.shape[1:],
         input_sizes=tuple([value.shape[1:] for value in seen.inputs]),
         dtypes=tuple([str(value.dtype).removeprefix("torch.") for value in seen.inputs]),
-        params=sum(p.numel() for p in parameters),
-        trainable_params=sum(p.numel() for p in parameters if p.requires_grad),
-        param_bytes=sum(p.numel() * p.element_size() for p in parameters),
+        params=sum(p.numel() for p in weights),
+        trainable_params=sum(p.numel() for p in weights if p.requires_grad),
+        param_bytes=sum(p.numel() * p.element_size() for p in weights),
         macs=sum(cost.macs for cost in costs),
         macs_weight_gradient=sum(cost.macs_weight_gradient for cost in costs),
         macs_input_gradient=sum(cost.macs_input_gradient for cost in costs),

@@ -37,8 +37,7 @@ class Recorder(TorchFunctionMode):
         self.segment = 0  # the checkpointed segment that is running
         self.segments = 0
         self.values: dict[int, Value] = {}  # by id of the tensor
-        self.storages: dict[int, int] = {}  # number of the value first written there, by address
-        self.alive: list[torch.Tensor] = []  # so that no id or address is used twice
+        self.alive: list[torch.Tensor] = []  # so that no id is used twice
         self.on_meta: dict[int, torch.Tensor] = {}  # meta twins of real weights and constants
         self.running: tuple[str, Any] | None = None  # the op that is running, and its arguments
 
@@ -46,12 +45,12 @@ class Recorder(TorchFunctionMode):
     def path(self) -> str:
         return self.calls[self.call].path if self.calls else ""
 
-    def write(self, tensor: torch.Tensor) -> Value:
-        """A new Value for a tensor just made, or changed in place."""
+    def write(self, tensor: torch.Tensor, storage: int = -1) -> Value:
+        """A new Value for a tensor just made, or changed in place; its storage is new unless told."""
         number = len(self.alive)
         self.alive.append(tensor)
-        storage = self.storages.setdefault(tensor.untyped_storage()._cdata, number)
-        value = self.values[id(tensor)] = Value(number, tuple(tensor.shape), tensor.dtype, storage)
+        value = Value(number, tuple(tensor.shape), tensor.dtype, number if storage < 0 else storage)
+        self.values[id(tensor)] = value
         return value
 
     def read(self, tensor: torch.Tensor) -> Value:
@@ -77,21 +76,24 @@ class Recorder(TorchFunctionMode):
         if name in FACTORIES and not seen:
             return func(*args, **kwargs)
         result = self._shaped(func, args, kwargs)
-        if result is None:
-            result = self._run(func, args, kwargs)
-        changed = args[0] if name == "__setitem__" else result
-        self._note(name, shown, shown_by_name, seen, changed)
+        written: tuple[Value, ...]
+        if result is not None:
+            written = (self.write(result, seen[0].storage if result is args[0] else -1),)
+        else:
+            result, given = self._run(func, args, kwargs)
+            written = self._written(args[0] if name == "__setitem__" else result, given)
+        if written:
+            self._note(name, shown, shown_by_name, seen, written)
         self.running = None
         return result
 
-    def _note(self, name: str, args: Any, kwargs: Any, seen: list[Value], result: Any) -> None:
-        written = (
-            (self.write(result),)
-            if isinstance(result, torch.Tensor)
-            else tuple([self.write(t) for t in tensors(result)])
-        )
-        if written:
-            self.ops.append(Op(name, self.path, self.call, args, kwargs, tuple(seen), written, self.segment))
+    def _written(self, result: Any, given: Any) -> tuple[Value, ...]:
+        """The Values of what an op gave, which may be a view of what it was given or even that itself."""
+        homes = {t.untyped_storage()._cdata: self.read(t).storage for t in tensors(given)}
+        return tuple([self.write(t, homes.get(t.untyped_storage()._cdata, -1)) for t in tensors(result)])
+
+    def _note(self, name: str, args: Any, kwargs: Any, seen: list[Value], written: tuple[Value, ...]) -> None:
+        self.ops.append(Op(name, self.path, self.call, args, kwargs, tuple(seen), written, self.segment))
 
     def _shaped(self, func: Callable[..., Any], args: Any, kwargs: Any) -> Any:
         """The output by formula; None where there is none for this call."""
@@ -103,11 +105,14 @@ class Recorder(TorchFunctionMode):
             return None
         return args[0] if kwargs.get("inplace") else torch.empty(shape, dtype=args[0].dtype, device=META)
 
-    def _run(self, func: Callable[..., Any], args: Any, kwargs: Any) -> Any:
-        """On meta if any tensor is there already; constants among themselves stay real, since values may matter."""
+    def _run(self, func: Callable[..., Any], args: Any, kwargs: Any) -> tuple[Any, Any]:
+        """The result and what it was made of.
+
+        On meta if any tensor is there already; constants among themselves stay real, since values may matter.
+        """
         if any(t.is_meta for t in tensors((args, kwargs))):
             args, kwargs = self._to_meta(args), self._to_meta(kwargs)
-        return func(*args, **kwargs)
+        return func(*args, **kwargs), (args, kwargs)
 
     def _to_meta(self, given: Any) -> Any:
         if isinstance(given, torch.Tensor):
@@ -115,8 +120,7 @@ class Recorder(TorchFunctionMode):
                 return given
             if id(given) not in self.on_meta:
                 self.on_meta[id(given)] = twin = given.detach().to(META)
-                self.values[id(twin)] = value = self.read(given)
-                self.storages[twin.untyped_storage()._cdata] = value.storage
+                self.values[id(twin)] = self.read(given)
                 self.alive.append(twin)
             return self.on_meta[id(given)]
         if isinstance(given, dict):
@@ -127,13 +131,15 @@ class Recorder(TorchFunctionMode):
 
     def _show(self, given: Any, seen: list[Value]) -> Any:
         """An argument with its tensors replaced by Values, which are added to `seen`."""
-        if isinstance(given, torch.Tensor):
-            value = self.values.get(id(given)) or self.write(given)
-            seen.append(value)
-            return value
-        if isinstance(given, tuple | list):
-            return tuple([self._show(part, seen) for part in given])
-        return given
+        value = self.values.get(id(given))
+        if value is None:
+            if isinstance(given, tuple | list):
+                return tuple([self._show(part, seen) for part in given])
+            if not isinstance(given, torch.Tensor):
+                return given
+            value = self.write(given)
+        seen.append(value)
+        return value
 
     def enter(self, module: nn.Module, path: str) -> int:
         """A module call begins; what was running before is returned for `leave`."""
@@ -150,7 +156,8 @@ class Recorder(TorchFunctionMode):
         if isinstance(module, torch.jit.ScriptModule):
             del self.ops[call.start :], self.calls[self.call + 1 :]
             seen: list[Value] = []
-            self._note(call.type, tuple([self._show(a, seen) for a in args]), {}, seen, result)
+            shown = tuple([self._show(a, seen) for a in args])
+            self._note(call.type, shown, {}, seen, self._written(result, args))
         call.stop = len(self.ops)
         self.call = before
 
@@ -158,9 +165,9 @@ class Recorder(TorchFunctionMode):
 @contextmanager
 def observing(module: nn.Module, recorder: Recorder) -> Iterator[None]:
     """Eval mode, no gradients, and `recorder` told of ops, module calls and checkpointed segments."""
-    named = dict(module.named_modules())
-    names = {id(m): name for name, m in named.items()}
-    training = [m for m in named.values() if m.training]
+    named = [*modules(module)]
+    names = {id(m): name for name, m in named}
+    training = [m for _, m in named if m.training]
     original = nn.Module.__call__
 
     def call(m: nn.Module, *args: Any, **kwargs: Any) -> Any:
@@ -207,6 +214,31 @@ def _checkpoints(recorder: Recorder) -> Iterator[None]:
     finally:
         for name, original in theirs.items():
             setattr(checkpoint, name, original)
+
+
+def modules(module: nn.Module) -> Iterator[tuple[str, nn.Module]]:
+    """As ``module.named_modules()``, in its order and four times as fast."""
+    seen: set[int] = set()
+    waiting = [("", module)]
+    while waiting:
+        path, found = waiting.pop()
+        if id(found) in seen:
+            continue
+        seen.add(id(found))
+        yield path, found
+        if children := found._modules:
+            before = f"{path}." if path else ""
+            waiting.extend([(before + name, m) for name, m in reversed(children.items()) if m is not None])
+
+
+def parameters(module: nn.Module) -> dict[str, nn.Parameter]:
+    """As ``dict(module.named_parameters())``; one that is shared has the first of its names."""
+    found: dict[int, tuple[str, nn.Parameter]] = {}
+    for path, part in modules(module):
+        for name, p in part._parameters.items():
+            if p is not None and id(p) not in found:
+                found[id(p)] = f"{path}.{name}" if path else name, p
+    return dict(found.values())
 
 
 def tensors(given: Any) -> Iterator[torch.Tensor]:

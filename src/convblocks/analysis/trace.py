@@ -13,7 +13,7 @@ from torch import nn
 
 from convblocks.analysis.failure import Failed, check_inputs, refusal
 from convblocks.analysis.graph import Call, Op, Parameter, Trace, Value
-from convblocks.analysis.recorder import META, Recorder, observing, tensors
+from convblocks.analysis.recorder import META, Recorder, observing, parameters, tensors
 from convblocks.errors import TraceError
 
 
@@ -49,12 +49,12 @@ def _observed(module: nn.Module, inputs: list[torch.Tensor], *, by_rule: bool) -
     outputs = tuple([recorder.read(t) for t in tensors(result)])
     if not outputs:
         raise TraceError(f"{type(module).__name__} gives a {type(result).__name__}; expected a tensor")
-    parameters = {
+    read = {
         value.number: Parameter(name, p.requires_grad)
-        for name, p in module.named_parameters()
+        for name, p in parameters(module).items()
         if (value := recorder.values.get(id(p)))
     }
-    return Trace(given, outputs, tuple(recorder.ops), tuple(recorder.calls), parameters)
+    return Trace(given, outputs, tuple(recorder.ops), tuple(recorder.calls), read)
 
 
 __all__ = ["Call", "Op", "Parameter", "Trace", "Value", "trace"]
