@@ -49,7 +49,56 @@ CALLS = {
 }
 
 
-@pytest.mark.parametrize("func", [f for f in SHAPES if "conv" not in f.__name__], ids=lambda f: f.__name__)
+OTHERS = {  # arguments after the first, of a map (2, 3, 7, 6)
+    torch.Tensor.add: [(1,), (torch.ones(2, 3, 7, 6),), (torch.ones(3, 1, 1),), (torch.ones(4, 2, 1, 7, 6),)],
+    torch.Tensor.mul: [(0.5,), (torch.ones(6),), (torch.ones(2, 3, 1, 1),)],
+    torch.Tensor.add_: [(1,), (torch.ones(7, 1),)],
+    torch.Tensor.mul_: [(2.0,), (torch.ones(2, 1, 7, 6),)],
+    torch.Tensor.mean: [(1,), ((2, 3),), ((-1, -2), True), ([0],)],
+    torch.mean: [(3, True), ((1, 2),)],
+    F.adaptive_avg_pool2d: [(1,), ((2, None),), ((7, 3),)],
+    F.max_pool2d: [(2,), (3, 2), (3, 2, 1), ((3, 2), (1, 2), (0, 1)), (2, 1, 0, 2)],
+}
+SIMPLE = [f for f in SHAPES if f not in OTHERS and "conv" not in f.__name__]
+
+
+@pytest.mark.parametrize(
+    ("func", "arguments"), [(f, arguments) for f, calls in OTHERS.items() for arguments in calls]
+)
+def test_formulas_of_several_arguments_are_the_real_op_s(func, arguments):
+    x = torch.rand(2, 3, 7, 6)
+    assert SHAPES[func](x, *arguments) == func(x.clone(), *arguments).shape
+
+
+@pytest.mark.parametrize(
+    ("func", "x", "arguments", "options"),
+    [
+        (torch.Tensor.add, torch.ones(3), (torch.ones(3).double(),), {}),
+        (torch.Tensor.add, torch.ones(3), (torch.ones(2),), {}),
+        (torch.Tensor.add, torch.ones(3).long(), (0.5,), {}),
+        (torch.Tensor.add, torch.ones(3), (torch.ones(3),), {"alpha": 1j}),
+        (torch.mean, torch.ones(3).long(), (0,), {}),
+        (torch.mean, torch.ones(3), (1,), {}),
+        (torch.mean, torch.ones(3, 3), ((0, 0),), {}),
+        (F.max_pool2d, torch.ones(1, 1, 7, 7), (2, 2, 0, 1, True), {}),
+        (F.max_pool2d, torch.ones(1, 1, 2, 2), (3,), {}),
+        (F.max_pool2d, torch.ones(1, 1, 7, 7), (2, 1, 2), {}),
+    ],
+)
+def test_what_a_formula_does_not_cover_is_left_to_torch(func, x, arguments, options):
+    assert SHAPES[func](x, *arguments, **options) is None
+
+
+def test_what_is_done_in_place_keeps_its_shape_or_is_refused():
+    class InPlace(nn.Module):
+        def forward(self, x):
+            return x.mean((2, 3), keepdim=True).add_(x)
+
+    with pytest.raises(TraceError, match="add_"):
+        trace(InPlace(), (3, 8, 8))
+
+
+@pytest.mark.parametrize("func", SIMPLE, ids=lambda f: f.__name__)
 @pytest.mark.parametrize("shape", [(2, 3, 4), (1, 3, 4, 5), (2, 3, 1, 1, 1)])
 def test_every_other_formula_is_the_real_op_s(func, shape):
     x = torch.randn(shape)

@@ -36,7 +36,7 @@ def analyze(
     """
     seen = seen or trace(module, *input_sizes, dtypes=dtypes)
     fields = receptive_fields(seen)
-    local = receptive_fields(seen, through_gates=False)
+    local = _local(seen, fields)
     costs = op_costs(seen)
     unknown = [op.name for op in seen.ops if op.name not in KNOWN]
     weights = parameters(module).values()
@@ -124,6 +124,15 @@ def _layers(
             receptive_field=_recorded(field),
             productive=_productive(ops[0], out, local, size),
         )
+
+
+def _local(seen: Trace, fields: dict[int, Field]) -> dict[int, Field]:
+    """Fields without what gates show of the whole image; the same where no map is left once all is seen."""
+    for op in seen.ops:
+        out = op.outputs[0]
+        if ALL in fields.get(out.number, ()) and max(out.shape[2:], default=1) > 1:
+            return receptive_fields(seen, through_gates=False)
+    return fields
 
 
 def _productive(op: Op, out: Value, local: dict[int, Field], size: Sequence[int]) -> bool | None:

@@ -8,6 +8,7 @@ import torch
 from torch import nn
 from torch.nn.modules.lazy import LazyModuleMixin
 
+from convblocks.analysis.recorder import modules
 from convblocks.errors import TraceError
 
 
@@ -36,8 +37,8 @@ def check_inputs(
             )
     if len(dtypes) > len(input_sizes):
         raise TraceError(f"{name}: got {len(dtypes)} dtypes for {len(input_sizes)} inputs")
-    for path, m in module.named_modules():
-        if isinstance(m, LazyModuleMixin) and m.has_uninitialized_params():  # type: ignore[misc]
+    for path, m in modules(module):
+        if isinstance(m, LazyModuleMixin) and m.has_uninitialized_params():
             raise TraceError(
                 f"{name}: {path or 'it'} has no weights before its first forward; run the module once"
             )

@@ -75,7 +75,7 @@ class Recorder(TorchFunctionMode):
         self.running = name, (args, kwargs)
         if name in FACTORIES and not seen:
             return func(*args, **kwargs)
-        result = self._shaped(func, args, kwargs)
+        result = self._shaped(func, name, args, kwargs)
         written: tuple[Value, ...]
         if result is not None:
             written = (self.write(result, seen[0].storage if result is args[0] else -1),)
@@ -95,15 +95,17 @@ class Recorder(TorchFunctionMode):
     def _note(self, name: str, args: Any, kwargs: Any, seen: list[Value], written: tuple[Value, ...]) -> None:
         self.ops.append(Op(name, self.path, self.call, args, kwargs, tuple(seen), written, self.segment))
 
-    def _shaped(self, func: Callable[..., Any], args: Any, kwargs: Any) -> Any:
+    def _shaped(self, func: Callable[..., Any], name: str, args: Any, kwargs: Any) -> Any:
         """The output by formula; None where there is none for this call."""
         rule = self.shapes.get(func)
-        if rule is None or not isinstance(args[0], torch.Tensor) or not args[0].is_meta:
+        if rule is None or not any(isinstance(a, torch.Tensor) and a.is_meta for a in args):
             return None
         shape = rule(*args, **kwargs)
         if shape is None:
             return None
-        return args[0] if kwargs.get("inplace") else torch.empty(shape, dtype=args[0].dtype, device=META)
+        if name.endswith("_") or kwargs.get("inplace"):
+            return args[0] if shape == args[0].shape else None
+        return torch.empty(shape, dtype=args[0].dtype, device=META)
 
     def _run(self, func: Callable[..., Any], args: Any, kwargs: Any) -> tuple[Any, Any]:
         """The result and what it was made of.

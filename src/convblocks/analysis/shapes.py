@@ -47,6 +47,69 @@ def _same(x: torch.Tensor, *args: Any, **kwargs: Any) -> Shape:
     return tuple(x.shape)
 
 
+def _elementwise(x: torch.Tensor, other: Any, **kwargs: Any) -> Shape | None:
+    """Of floats of one type, which the result then has."""
+    if kwargs or not x.is_floating_point():
+        return None
+    here = tuple(x.shape)
+    if isinstance(other, int | float):
+        return here
+    if not isinstance(other, torch.Tensor) or other.dtype != x.dtype:
+        return None
+    there = tuple(other.shape)
+    if here == there:
+        return here
+    short, long = sorted((here, there), key=len)
+    pairs = list(zip((1,) * (len(long) - len(short)) + short, long, strict=True))
+    return tuple(map(max, pairs)) if all(a == b or 1 in (a, b) for a, b in pairs) else None
+
+
+def _max_pool2d(
+    x: torch.Tensor,
+    kernel_size: Any,
+    stride: Any = None,
+    padding: Any = 0,
+    dilation: Any = 1,
+    ceil_mode: bool = False,
+    return_indices: bool = False,
+) -> Shape | None:
+    if ceil_mode or return_indices or x.ndim != 4:
+        return None
+    kernel, pad, dilate = _pair(kernel_size), _pair(padding), _pair(dilation)
+    step = _pair(stride) if stride else kernel
+    if any(2 * p > k for p, k in zip(pad, kernel, strict=True)):
+        return None
+    spatial = tuple(
+        (n + 2 * p - d * (k - 1) - 1) // s + 1
+        for n, k, s, p, d in zip(x.shape[2:], kernel, step, pad, dilate, strict=True)
+    )
+    return (*x.shape[:2], *spatial) if min(spatial) > 0 else None
+
+
+def _adaptive_pool2d(x: torch.Tensor, output_size: Any) -> Shape | None:
+    size = _pair(output_size)
+    if x.ndim != 4 or 0 in x.shape:
+        return None
+    return (
+        *x.shape[:2],
+        *(n if wanted is None else wanted for n, wanted in zip(x.shape[2:], size, strict=True)),
+    )
+
+
+def _mean(x: torch.Tensor, dim: Any = None, keepdim: bool = False) -> Shape | None:
+    places = (dim,) if isinstance(dim, int) else dim
+    if not places or not x.is_floating_point() or not all(-x.ndim <= place < x.ndim for place in places):
+        return None
+    gone = {place % x.ndim for place in places}
+    if len(gone) < len(places):
+        return None
+    return tuple(1 if i in gone else n for i, n in enumerate(x.shape) if keepdim or i not in gone)
+
+
+def _pair(value: Any) -> tuple[Any, Any]:
+    return (value, value) if isinstance(value, int) or value is None else (value[0], value[-1])
+
+
 SHAPES: dict[Callable[..., Any], Rule] = {
     torch.conv1d: _convolution,
     torch.conv2d: _convolution,
@@ -60,6 +123,15 @@ SHAPES: dict[Callable[..., Any], Rule] = {
     F.silu: _same,
     F.gelu: _same,
     F.hardswish: _same,
+    F.hardsigmoid: _same,
     F.dropout: _same,
     torch.sigmoid: _same,
+    torch.Tensor.add: _elementwise,
+    torch.Tensor.add_: _elementwise,
+    torch.Tensor.mul: _elementwise,
+    torch.Tensor.mul_: _elementwise,
+    torch.Tensor.mean: _mean,
+    torch.mean: _mean,
+    F.adaptive_avg_pool2d: _adaptive_pool2d,
+    F.max_pool2d: _max_pool2d,
 }
