@@ -173,7 +173,7 @@ def _table(*groups: tuple[Iterable[str], Rule]) -> dict[str, Rule]:
 
 RULES = _table(
     (POINTWISE, _pointwise),
-    (("zeros_like", "ones_like", "one_hot", "embedding", "copy_", "masked_fill_"), _pointwise),
+    (("copy_",), _pointwise),
     (GLOBAL, _global),
     (LINEAR, _linear),
     (CONVOLUTIONS, windows.windowed),
@@ -206,5 +206,5 @@ RULES = _table(
     (("repeat", "tile"), moves.tiled),
     (("__getitem__",), moves.indexed),
     (("__setitem__",), moves.assigned),
-    (("channel_shuffle",), lambda op, axis, value, out: axis),
+    (("channel_shuffle", "one_hot", "embedding"), lambda op, axis, value, out: axis),
 )

@@ -10,6 +10,7 @@ from typing import Any, NamedTuple
 from convblocks.analysis.names import (
     ADAPTIVE,
     CONVOLUTIONS,
+    FRESH,
     GLOBAL,
     LINEAR,
     MIXING,
@@ -181,11 +182,21 @@ GRADIENT_MACS: dict[str, Callable[[Op, int, int], tuple[int, int]]] = {
     "scaled_dot_product_attention": _attention_gradients,
     "multi_head_attention_forward": _multi_head_gradients,
 }
-FREE = POINTWISE | GLOBAL | REDUCTIONS | MIXING | NORMS_OF_LAST_AXES | SHAPES | POOLS.keys() | ADAPTIVE.keys()
+FREE = (
+    POINTWISE
+    | GLOBAL
+    | REDUCTIONS
+    | MIXING
+    | NORMS_OF_LAST_AXES
+    | SHAPES
+    | FRESH
+    | POOLS.keys()
+    | ADAPTIVE.keys()
+)
 KNOWN = MACS.keys() | FREE
 
 __all__ = [
-    "ADAPTIVE", "CONVOLUTIONS", "FREE", "GLOBAL", "GRADIENT_MACS", "KNOWN", "LINEAR", "MACS", "MIXING",
+    "ADAPTIVE", "CONVOLUTIONS", "FREE", "FRESH", "GLOBAL", "GRADIENT_MACS", "KNOWN", "LINEAR", "MACS", "MIXING",
     "NORMS_OF_LAST_AXES", "POINTWISE", "POOLS", "REDUCTIONS", "SHAPES", "TRANSPOSED", "Window", "argument", "at",
     "letters", "weight_of", "window",
 ]  # fmt: skip
