@@ -47,7 +47,7 @@ def traced(network, size):
     return found.params, found.macs, found.activations
 
 
-@settings(max_examples=30, deadline=None)
+@settings(max_examples=15, deadline=None)
 @given(st.integers(0, 2**32), st.sampled_from([(1, (23,)), (2, (9, 12)), (3, (5, 6, 4))]))
 def test_every_cost_is_that_of_a_trace_of_the_whole_network(seed, sized):
     dims, size = sized
