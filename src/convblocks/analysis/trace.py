@@ -13,20 +13,24 @@ from torch import nn
 
 from convblocks.analysis.failure import Failed, check_inputs, refusal
 from convblocks.analysis.graph import Call, Op, Parameter, Trace, Value
-from convblocks.analysis.recorder import META, Recorder, observing, parameters, tensors
+from convblocks.analysis.recorder import META, Recorder, buffers, observing, parameters, tensors
 from convblocks.errors import TraceError
 
 
-def trace(module: nn.Module, *input_sizes: Sequence[int], dtypes: Sequence[torch.dtype] = ()) -> Trace:
+def trace(
+    module: nn.Module, *input_sizes: Sequence[int], dtypes: Sequence[torch.dtype] = (), batch: int = 1
+) -> Trace:
     """Observe one forward pass in eval mode, without data and without touching the module's weights.
 
-    input_sizes: (channels, *spatial) of each input, without the batch axis; the batch is 1.
+    input_sizes: (channels, *spatial) of each input, without the batch axis.
     dtypes: of each input, float32 where not given.
     Raises TraceError if the forward fails, e.g. because the input is too small.
     """
     check_inputs(module, input_sizes, dtypes)
     kinds = [*dtypes, *[torch.float32] * (len(input_sizes) - len(dtypes))]
-    inputs = [torch.empty(1, *size, dtype=d, device=META) for size, d in zip(input_sizes, kinds, strict=True)]
+    inputs = [
+        torch.empty(batch, *size, dtype=d, device=META) for size, d in zip(input_sizes, kinds, strict=True)
+    ]
     try:
         return _observed(module, inputs, by_rule=True)
     except Failed:  # a formula gives contiguous tensors; a view may need the layout that the module asked for
@@ -49,12 +53,15 @@ def _observed(module: nn.Module, inputs: list[torch.Tensor], *, by_rule: bool) -
     outputs = tuple([recorder.read(t) for t in tensors(result)])
     if not outputs:
         raise TraceError(f"{type(module).__name__} gives a {type(result).__name__}; expected a tensor")
+    weights = parameters(module)
     read = {
         value.number: Parameter(name, p.requires_grad)
-        for name, p in parameters(module).items()
+        for name, p in weights.items()
         if (value := recorder.values.get(id(p)))
     }
-    return Trace(given, outputs, tuple(recorder.ops), tuple(recorder.calls), read)
+    own = [*weights.values(), *buffers(module)]
+    held = frozenset([value.storage for t in own if (value := recorder.values.get(id(t)))])
+    return Trace(given, outputs, tuple(recorder.ops), tuple(recorder.calls), read, held)
 
 
 __all__ = ["Call", "Op", "Parameter", "Trace", "Value", "trace"]
