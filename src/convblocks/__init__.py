@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 __version__ = "0.1.0"
 
 if TYPE_CHECKING:
-    from convblocks.analysis import analyze
+    from convblocks.analysis import advise, analyze
     from convblocks.blocks import BLOCKS, BlockSpec, BottleneckBlock, ResidualBlock, SimpleConvBlock
     from convblocks.data import load_dataset
     from convblocks.errors import ConvblocksError
@@ -33,6 +33,7 @@ _HOMES = {
     "Stage": "networks",
     "Stem": "networks",
     "Target": "targets",
+    "advise": "analysis",
     "analyze": "analysis",
     "compare": "experiments.compare",
     "load": "experiments.trial",
@@ -54,6 +55,7 @@ __all__ = [
     "Stage",
     "Stem",
     "Target",
+    "advise",
     "analyze",
     "compare",
     "load",
