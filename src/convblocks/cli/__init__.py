@@ -8,6 +8,7 @@ from cyclopts import App, CycloptsError, UnusedCliTokensError
 from rich.console import Console
 
 from convblocks import __version__
+from convblocks.cli.advise import advise
 from convblocks.cli.compare import compare, report
 from convblocks.cli.parse import flag
 from convblocks.cli.signal import probe, signal
@@ -22,6 +23,7 @@ app = App(
 )
 app.command(compare, usage="Usage: convblocks compare [DATA] [OPTIONS]")
 app.command(report)
+app.command(advise)
 app.command(signal)
 app.command(probe)
 
