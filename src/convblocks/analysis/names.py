@@ -5,6 +5,7 @@ TRANSPOSED = {"conv_transpose1d": 1, "conv_transpose2d": 2, "conv_transpose3d": 
 POOLS = {f"{kind}_pool{dims}d": dims for kind in ("max", "avg") for dims in (1, 2, 3)}
 ADAPTIVE = {f"adaptive_{kind}_pool{dims}d": dims for kind in ("avg", "max") for dims in (1, 2, 3)}
 LINEAR = {"linear"}
+RECURRENT = {"lstm", "gru", "rnn_tanh", "rnn_relu"}
 
 _OF_ONE = {
     "relu", "relu6", "leaky_relu", "prelu", "rrelu", "elu", "selu", "celu", "silu", "mish", "gelu", "sigmoid",

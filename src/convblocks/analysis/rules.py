@@ -17,6 +17,7 @@ from convblocks.analysis.names import (
     NORMS_OF_LAST_AXES,
     POINTWISE,
     POOLS,
+    RECURRENT,
     REDUCTIONS,
     SHAPES,
     TRANSPOSED,
@@ -160,8 +161,7 @@ MACS: dict[str, Callable[[Op], int]] = {
     "scaled_dot_product_attention": _attention,
     "multi_head_attention_forward": _multi_head,
     "einsum": _einsum,
-    "lstm": _recurrent,
-    "gru": _recurrent,
+    **dict.fromkeys(RECURRENT, _recurrent),
 }
 
 
@@ -197,6 +197,6 @@ KNOWN = MACS.keys() | FREE
 
 __all__ = [
     "ADAPTIVE", "CONVOLUTIONS", "FREE", "FRESH", "GLOBAL", "GRADIENT_MACS", "KNOWN", "LINEAR", "MACS", "MIXING",
-    "NORMS_OF_LAST_AXES", "POINTWISE", "POOLS", "REDUCTIONS", "SHAPES", "TRANSPOSED", "Window", "argument", "at",
-    "letters", "weight_of", "window",
+    "NORMS_OF_LAST_AXES", "POINTWISE", "POOLS", "RECURRENT", "REDUCTIONS", "SHAPES", "TRANSPOSED", "Window", "argument",
+    "at", "letters", "weight_of", "window",
 ]  # fmt: skip
