@@ -77,18 +77,24 @@ class Group(Struct, gc=False):
 
 
 def _groups(seen: Trace) -> Iterator[Group]:
-    """Calls of modules that call no other, and single ops outside them unless they only show a tensor anew."""
+    """Calls of modules that call no other, and single ops outside them unless they only show a tensor anew.
+
+    What is computed from parameters and constants alone, such as a reshaped scale, is no layer.
+    """
     i, ops, calls = 0, seen.ops, seen.calls
+    reached = {value.number for value in seen.inputs}
     while i < len(ops):
-        op = ops[i]
-        call = calls[op.call]
-        if call.leaf and call.stop > i:
-            yield Group(call.path, call.type, i, call.stop)
-            i = call.stop
-            continue
-        if not free(op) or any(value.number in seen.parameters for value in op.inputs):
-            yield Group(op.path, op.name, i, i + 1)
-        i += 1
+        call, path, kind = calls[ops[i].call], ops[i].path, ops[i].name
+        leaf = call.leaf and call.stop > i
+        group = Group(call.path, call.type, i, call.stop) if leaf else Group(path, kind, i, i + 1)
+        depends = False
+        for op in ops[group.start : group.stop]:
+            if not reached.isdisjoint([value.number for value in op.inputs]):
+                depends = True
+                reached.update([value.number for value in op.outputs])
+        if depends and (leaf or not free(ops[i])):
+            yield group
+        i = group.stop
 
 
 def _layers(
@@ -97,15 +103,17 @@ def _layers(
     size = seen.input.shape[2:]
     blind: Field = (None,) * len(size)
     read: set[int] = set()
+    done = 0
     for group in _groups(seen):
-        ops, spent = seen.ops[group.start : group.stop], costs[group.start : group.stop]
+        ops, spent = seen.ops[group.start : group.stop], costs[done : group.stop]
         out = ops[-1].outputs[0]
         params = 0
-        for op in ops:
+        for op in seen.ops[done : group.stop]:  # those before it that are no layer count as its own
             for value in op.inputs:
                 if value.number in seen.parameters and value.number not in read:
                     read.add(value.number)
                     params += value.elements
+        done = group.stop
         activations = sum([cost.activations for cost in spent])
         field = fields.get(out.number, blind)
         yield Layer(
