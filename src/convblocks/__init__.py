@@ -17,7 +17,15 @@ if TYPE_CHECKING:
     from convblocks.errors import ConvblocksError
     from convblocks.experiments.compare import compare, write_report
     from convblocks.experiments.trial import load
-    from convblocks.networks import Network, Stage, Stem, network_cost
+    from convblocks.networks import (
+        Network,
+        NetworkSpace,
+        Stage,
+        StageChoices,
+        Stem,
+        network_cost,
+        space_costs,
+    )
     from convblocks.targets import Target, load_target
     from convblocks.training import Recipe
 
@@ -27,10 +35,12 @@ _HOMES = {
     "BottleneckBlock": "blocks",
     "ConvblocksError": "errors",
     "Network": "networks",
+    "NetworkSpace": "networks",
     "Recipe": "training",
     "ResidualBlock": "blocks",
     "SimpleConvBlock": "blocks",
     "Stage": "networks",
+    "StageChoices": "networks",
     "Stem": "networks",
     "Target": "targets",
     "analyze": "analysis",
@@ -39,6 +49,7 @@ _HOMES = {
     "load_dataset": "data",
     "load_target": "targets",
     "network_cost": "networks",
+    "space_costs": "networks",
     "write_report": "experiments.compare",
 }
 
@@ -48,10 +59,12 @@ __all__ = [
     "BottleneckBlock",
     "ConvblocksError",
     "Network",
+    "NetworkSpace",
     "Recipe",
     "ResidualBlock",
     "SimpleConvBlock",
     "Stage",
+    "StageChoices",
     "Stem",
     "Target",
     "analyze",
@@ -60,6 +73,7 @@ __all__ = [
     "load_dataset",
     "load_target",
     "network_cost",
+    "space_costs",
     "write_report",
 ]
 
