@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 __version__ = "0.1.0"
 
 if TYPE_CHECKING:
-    from convblocks.analysis import analyze
+    from convblocks.analysis import advise, analyze
     from convblocks.blocks import BLOCKS, BlockSpec, BottleneckBlock, ResidualBlock, SimpleConvBlock
     from convblocks.data import load_dataset
     from convblocks.errors import ConvblocksError
@@ -43,6 +43,7 @@ _HOMES = {
     "StageChoices": "networks",
     "Stem": "networks",
     "Target": "targets",
+    "advise": "analysis",
     "analyze": "analysis",
     "compare": "experiments.compare",
     "load": "experiments.trial",
@@ -67,6 +68,7 @@ __all__ = [
     "StageChoices",
     "Stem",
     "Target",
+    "advise",
     "analyze",
     "compare",
     "load",

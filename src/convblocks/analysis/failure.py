@@ -10,16 +10,20 @@ import torch
 from torch import nn
 from torch.nn.modules.lazy import LazyModuleMixin
 
+from convblocks.analysis.graph import Trace
 from convblocks.analysis.recorder import modules
 from convblocks.errors import TraceError
 
 
 class Failed(Exception):
-    """A forward pass raised; the cause is what it raised."""
+    """A forward pass raised; the cause is what it raised.
 
-    def __init__(self, path: str, running: tuple[str, Any] | None) -> None:
+    `seen` is the trace until then; its outputs are the tensors given to the op that failed, if it was one.
+    """
+
+    def __init__(self, path: str, running: tuple[str, Any] | None, seen: Trace) -> None:
         super().__init__(path, running)
-        self.path, self.running = path, running
+        self.path, self.running, self.seen = path, running, seen
 
 
 def check_inputs(

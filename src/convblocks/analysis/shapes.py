@@ -47,6 +47,11 @@ def _same(x: torch.Tensor, *args: Any, **kwargs: Any) -> Shape:
     return tuple(x.shape)
 
 
+def _dropout(x: torch.Tensor, p: float = 0.5, *args: Any, **kwargs: Any) -> Shape | None:
+    """What training makes of it: a new tensor, unless nothing is dropped."""
+    return tuple(x.shape) if p else None
+
+
 def _elementwise(x: torch.Tensor, other: Any, **kwargs: Any) -> Shape | None:
     """Of floats of one type, which the result then has."""
     if kwargs or not x.is_floating_point():
@@ -106,6 +111,12 @@ def _mean(x: torch.Tensor, dim: Any = None, keepdim: bool = False) -> Shape | No
     return tuple(1 if i in gone else n for i, n in enumerate(x.shape) if keepdim or i not in gone)
 
 
+def _attention(q: torch.Tensor, k: torch.Tensor, v: torch.Tensor, mask: Any = None, **_: Any) -> Shape | None:
+    if not q.ndim == k.ndim == v.ndim == 4 or mask is not None or q.shape[:2] != v.shape[:2]:
+        return None
+    return (*q.shape[:3], v.shape[3])
+
+
 def _pair(value: Any) -> tuple[Any, Any]:
     return (value, value) if isinstance(value, int) or value is None else (value[0], value[-1])
 
@@ -124,7 +135,7 @@ SHAPES: dict[Callable[..., Any], Rule] = {
     F.gelu: _same,
     F.hardswish: _same,
     F.hardsigmoid: _same,
-    F.dropout: _same,
+    F.dropout: _dropout,
     torch.sigmoid: _same,
     torch.Tensor.add: _elementwise,
     torch.Tensor.add_: _elementwise,
@@ -134,4 +145,5 @@ SHAPES: dict[Callable[..., Any], Rule] = {
     torch.mean: _mean,
     F.adaptive_avg_pool2d: _adaptive_pool2d,
     F.max_pool2d: _max_pool2d,
+    F.scaled_dot_product_attention: _attention,
 }

@@ -7,36 +7,62 @@ from collections.abc import Sequence
 from fractions import Fraction
 from math import ceil, floor
 
-from convblocks.analysis.axes import Axis, Digit, State, along, mixed
+import msgspec
+
+from convblocks.analysis.axes import Axis, Digit, State, along, lost, mixed
 from convblocks.analysis.rules import ADAPTIVE, TRANSPOSED, argument, at, weight_of, window
+from convblocks.analysis.shapes import Shape
 from convblocks.analysis.sight import reading
 from convblocks.analysis.trace import Op, Value
 
 
-def read(axis: Axis, value: Value, out: Value, advance: int, offsets: Sequence[Sequence[int]]) -> State:
-    """Output len(offsets)·q + r along the axis reads positions advance·q + o for o in offsets[r]."""
-    place = axis.whole(value.shape)
-    if place < 0:
-        return None
-    sight = reading(axis.sight, advance, offsets) if axis.sight else None
-    return along(out.shape, place, sight, axis.length)
+def read(
+    axis: Axis, old: Shape, new: Shape, place: int, advance: int, offsets: Sequence[Sequence[int]]
+) -> State:
+    """Output len(offsets)·q + r along `place` reads positions advance·q + o for o in offsets[r]."""
+    digit = axis.filling(place, old)
+    if digit is None:
+        return lost(axis, new, place)
+    if len(axis.digits) == 1:
+        sight = reading(axis.sight, advance, offsets) if axis.sight else None
+        return along(new, place, sight, axis.length)
+    size, weight, block = digit.size, digit.weight, digit.weight * digit.size
+    if digit != axis.digits[0]:  # windows end where the next block begins
+        offsets = _within(size, new[place], advance, offsets)
+        advance = size
+    each = [[weight * o + low for o in taps] for taps in offsets for low in range(weight)]
+    sight = reading(axis.sight, weight * advance, each) if axis.sight else None
+    digits = tuple(
+        Digit(place, 1, new[place], weight)
+        if d == digit
+        else msgspec.structs.replace(d, weight=d.weight // size * new[place])
+        if d.weight >= block
+        else d
+        for d in axis.digits
+    )
+    return Axis(digits, sight, axis.length)
+
+
+def _within(size: int, outputs: int, advance: int, offsets: Sequence[Sequence[int]]) -> list[list[int]]:
+    """The positions of a block of `size` that each of its outputs reads."""
+    moved = (divmod(o, len(offsets)) for o in range(outputs))
+    return [[p for p in (advance * q + o for o in offsets[r]) if 0 <= p < size] for q, r in moved]
 
 
 def windowed(op: Op, axis: Axis, value: Value, out: Value) -> State:
     """Convolutions and pools."""
     first = len(value.shape) - len(out.shape[2:])
-    place = axis.whole(value.shape)
-    if place >= first:
-        size, stride, padding, dilation = window(op, place - first)
-        last = dilation * (size - 1) - padding
-        return read(axis, value, out, stride, ((-padding, last) if size > 1 else (-padding,),))
-    return channels_mixed(op, axis, value, out, first - 1)
+    state = channels_mixed(op, axis, value, out, first - 1)
+    for place in range(first, len(value.shape)):
+        if isinstance(state, Axis) and state.runs_along(place):
+            size, stride, padding, dilation = window(op, place - first)
+            taps = range(-padding, dilation * (size - 1) - padding + 1, dilation)
+            state = read(state, value.shape, out.shape, place, stride, (taps,))
+    return state
 
 
 def channels_mixed(op: Op, axis: Axis, value: Value, out: Value, channels: int) -> State:
-    """An axis that does not run along the windows; in part it may run along the channels, as after space-to-depth."""
-    if any(digit.place > channels for digit in axis.digits):
-        return None
+    """In part an axis may run along the channels, as after space-to-depth."""
     if "pool" in op.name or not axis.runs_along(channels):
         return axis
     groups = argument(op, 6, "groups", 1)
@@ -56,7 +82,7 @@ def transposed(op: Op, axis: Axis, value: Value, out: Value) -> State:
         for i, n, d in ((3, "stride", 1), (4, "padding", 0), (7, "dilation", 1))
     )
     size = weight_of(op).shape[2 + place - first]
-    return read(axis, value, out, 1, _reached(stride, padding, dilation, size))
+    return read(axis, value.shape, out.shape, place, 1, _reached(stride, padding, dilation, size))
 
 
 def _reached(stride: int, padding: int, dilation: int, size: int) -> list[list[int]]:
@@ -74,7 +100,7 @@ def adaptive(op: Op, axis: Axis, value: Value, out: Value) -> State:
         return mixed(axis, place, stays=False)
     step = Fraction(value.shape[place], out.shape[place])
     offsets = [range(floor(o * step), ceil((o + 1) * step)) for o in range(step.denominator)]
-    return read(axis, value, out, step.numerator, offsets)
+    return read(axis, value.shape, out.shape, place, step.numerator, offsets)
 
 
 def interpolated(op: Op, axis: Axis, value: Value, out: Value) -> State:
@@ -91,7 +117,7 @@ def interpolated(op: Op, axis: Axis, value: Value, out: Value) -> State:
         _taps(o, step, mode, bool(aligned), argument(op, 6, "antialias", False))
         for o in range(step.denominator)
     ]
-    return read(axis, value, out, step.numerator, offsets)
+    return read(axis, value.shape, out.shape, place, step.numerator, offsets)
 
 
 def _step(op: Op, at_axis: int, n: int, m: int) -> Fraction:
@@ -120,28 +146,29 @@ def repeated(op: Op, axis: Axis, value: Value, out: Value) -> State:
     place, times = argument(op, 2, "dim"), argument(op, 1, "repeats")
     if place is None or not isinstance(times, int):
         return None
-    if not axis.runs_along(place % len(value.shape)):
-        return axis
-    return read(axis, value, out, 1, [[0]] * times) if axis.whole(value.shape) >= 0 else None
+    place %= len(value.shape)
+    return read(axis, value.shape, out.shape, place, 1, [[0]] * times) if axis.runs_along(place) else axis
 
 
 def shuffled(op: Op, axis: Axis, value: Value, out: Value) -> State:
     """pixel_shuffle: position i goes to r·i … r·i + r − 1; pixel_unshuffle: the inverse."""
-    if axis.whole(value.shape) < len(value.shape) - 2:
+    place = axis.whole(value.shape)
+    if place < len(value.shape) - 2:
         return None
     if op.name == "pixel_shuffle":
-        return read(axis, value, out, 1, [[0]] * argument(op, 1, "upscale_factor"))
+        return read(axis, value.shape, out.shape, place, 1, [[0]] * argument(op, 1, "upscale_factor"))
     r = argument(op, 1, "downscale_factor")
-    return read(axis, value, out, r, [range(r)])
+    return read(axis, value.shape, out.shape, place, r, [range(r)])
 
 
 def unfolded(op: Op, axis: Axis, value: Value, out: Value) -> State:
     """Windows as a new axis: Tensor.unfold puts them last, im2col into the channels."""
     if len(out.shape) == len(value.shape) + 1:
         place, size, step = argument(op, 1, "dimension"), argument(op, 2, "size"), argument(op, 3, "step")
-        if not axis.runs_along(place % len(value.shape)):
-            return axis
-        return read(axis, value, out, step, [range(size)])
+        place %= len(value.shape)
+        return (
+            read(axis, value.shape, out.shape, place, step, [range(size)]) if axis.runs_along(place) else axis
+        )
     place = axis.whole(value.shape)
     if place < 2:
         return None

@@ -8,6 +8,7 @@ from cyclopts import App, CycloptsError, UnusedCliTokensError
 from rich.console import Console
 
 from convblocks import __version__
+from convblocks.cli.advise import advise
 from convblocks.cli.analyze import analyze
 from convblocks.cli.compare import compare, report
 from convblocks.cli.parse import flag
@@ -24,6 +25,7 @@ app = App(
 app.command(compare, usage="Usage: convblocks compare [DATA] [OPTIONS]")
 app.command(report)
 app.command(analyze)
+app.command(advise)
 app.command(signal)
 app.command(probe)
 

@@ -32,7 +32,8 @@ def print_analysis(analysis: Analysis, target: str, depth: float) -> None:
     """The tree down to `depth` module names, then the totals and what they mean."""
     console = Console(highlight=False, markup=False, emoji=False)
     root = tree(analysis)
-    console.print(_fitting(console, root, analysis, depth))
+    if root.layers:
+        console.print(_fitting(console, root, analysis, depth))
     if any(node.children for at, node in _rows(root, depth) if at >= depth):
         console.print("Folded; --depth all shows every layer.", style="dim")
     told = f"{target} ({analysis.module}), input {totals.inputs(analysis)}, one image"
@@ -67,7 +68,7 @@ def _columns(analysis: Analysis, root: Node) -> list[Column]:
         Column("", 7, lambda node: "" if node is root else bar(node.total("macs"), most)),
         Column("activations", 6, lambda node: size(node.total("activation_bytes"))),
         Column("saved", 4, lambda node: size(node.total("saved_bytes"))),
-        Column("field", 2, lambda node: totals.extent(node.output)),
+        Column("field", 2, lambda node: totals.extent(node.output.receptive_field)),
         Column("", 0, _mark),
     ]
 

@@ -1,10 +1,12 @@
 """What is written down: frozen records that go to JSON and back, and never import torch.
 
+advice.py   what `advise` says of a module
 analysis.py what `analyze` finds in a module
 signal.py   what real tensors tell of a module
 study.py    what a `compare` leaves behind, one JSON object a line
 """
 
+from convblocks.records.advice import SEVERITIES, Finding, Severity
 from convblocks.records.analysis import Analysis, Layer, Part
 from convblocks.records.signal import (
     AxisFit,
@@ -38,6 +40,7 @@ from convblocks.records.study import (
 )
 
 __all__ = [
+    "SEVERITIES",
     "Analysis",
     "Axis",
     "AxisFit",
@@ -45,6 +48,7 @@ __all__ = [
     "Design",
     "EffectiveField",
     "Epoch",
+    "Finding",
     "Host",
     "Interval",
     "Latency",
@@ -60,6 +64,7 @@ __all__ = [
     "Row",
     "Run",
     "RunTiming",
+    "Severity",
     "Shattering",
     "Signal",
     "SignalAlong",

@@ -45,7 +45,7 @@ def _highlights(analysis: Analysis) -> list[tuple[str, str]]:
         ("MACs, forward", f"{least}{count(analysis.macs)}"),
         ("Activations", f"{least}{size(analysis.activation_bytes)}"),
         ("Saved for backward", f"{least}{size(analysis.saved_bytes)}"),
-        ("Receptive field, px", totals.extent(last) if last else totals.extent(analysis)),
+        ("Receptive field, px", totals.extent(last.local_field if last else analysis.receptive_field)),
     ]
     return [
         (term, text)

@@ -1,7 +1,7 @@
 """Receptive fields drawn over an image: a frame for what the central output of a layer sees.
 
-All in pixels of the input, so that the template needs no arithmetic. Of volumes the plane of the last two axes is
-drawn, of signals a strip.
+Fields are local ones, without what gates show of the whole input. All in pixels of the input, so that the template
+needs no arithmetic. Of volumes the plane of the last two axes is drawn, of signals a strip.
 """
 
 from collections.abc import Sequence
@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from convblocks.records import Analysis, Layer
 from convblocks.report.format import percent
 from convblocks.report.scales import COLOURS
-from convblocks.report.totals import extent
+from convblocks.report.totals import bounded, extent
 
 FRAMES = len(COLOURS) - 1
 APART = 1.3  # times as large as the one within, so that no frame hides another
@@ -78,7 +78,7 @@ def drawing(analysis: Analysis, picture: Picture | None = None) -> Drawing | Non
         Frame(
             number=number,
             layer=layer.name or layer.type,
-            text=f"{extent(layer)} px, {_share(box, image)}",
+            text=f"{extent(layer.local_field)} px, {_share(box, image)}",
             box=box,
             colour=COLOURS[(number - 1) % len(COLOURS)],
             beyond=_within(view, box) and box != view,
@@ -90,8 +90,8 @@ def drawing(analysis: Analysis, picture: Picture | None = None) -> Drawing | Non
 
 def chosen(layers: Sequence[Layer]) -> list[Layer]:
     """The last layer of each resolution, or layers of fields well apart where there are few of those."""
-    known = [layer for layer in layers if layer.receptive_field and all(map(_bounded, layer.receptive_field))]
-    by_step = {tuple(axis[0] for axis in layer.receptive_field): layer for layer in known}  # type: ignore[index]
+    known = [layer for layer in layers if bounded(layer.local_field)]
+    by_step = {tuple(axis[0] for axis in layer.local_field): layer for layer in known}  # type: ignore[index]
     ends = _apart(list(by_step.values()))
     found = ends if len(ends) > 2 else _apart(known)
     if len(found) <= FRAMES:
@@ -99,13 +99,9 @@ def chosen(layers: Sequence[Layer]) -> list[Layer]:
     return [found[round(i * (len(found) - 1) / (FRAMES - 1))] for i in range(FRAMES)]
 
 
-def _bounded(axis: object) -> bool:
-    return isinstance(axis, tuple)
-
-
 def _area(layer: Layer) -> float:
     area = 1.0
-    for axis in layer.receptive_field:
+    for axis in layer.local_field:
         assert isinstance(axis, tuple)
         area *= axis[2] - axis[1] + 1
     return area
@@ -115,14 +111,14 @@ def _apart(layers: Sequence[Layer]) -> list[Layer]:
     """From the largest field down, each that is smaller than the one around it by APART along each axis."""
     kept: list[Layer] = []
     for layer in sorted(layers, key=_area, reverse=True):
-        power = len(layer.receptive_field)
+        power = len(layer.local_field)
         if not kept or _area(layer) * APART**power <= _area(kept[-1]):
             kept.append(layer)
     return kept[::-1]
 
 
 def _box(layer: Layer, size: Sequence[int], height: float) -> Box:
-    spans = [_span(axis, n) for axis, n in zip(layer.receptive_field, size, strict=True)]
+    spans = [_span(axis, n) for axis, n in zip(layer.local_field, size, strict=True)]
     (left, right), (top, bottom) = spans[-1], spans[-2] if len(spans) > 1 else (0.0, height)
     return Box(left, top, right - left, bottom - top)
 

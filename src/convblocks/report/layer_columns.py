@@ -55,9 +55,9 @@ def _field(layer: Layer, _: Analysis) -> Cell:
     sizes = [
         float("inf") if axis == "all" else float(axis[2] - axis[1] + 1)
         for axis in layer.receptive_field
-        if axis is not None and not (isinstance(axis, str) and axis != "all")
+        if axis is not None
     ]
-    return Cell(extent(layer), value=max(sizes, default=None))
+    return Cell(extent(layer.receptive_field), value=max(sizes, default=None))
 
 
 def _productive(layer: Layer, _: Analysis) -> Cell:

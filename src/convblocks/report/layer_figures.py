@@ -79,10 +79,12 @@ def _bars(shown: Sequence[Layer], figures: Sequence[int], noun: str) -> alt.Laye
         y2=alt.Y2Datum(0),
         tooltip=[alt.Tooltip("layer:N", title="layer"), alt.Tooltip("told:N", title=noun or "saved")],
     )
-    return layers(
-        base.transform_filter("!datum.wasted").mark_rect(color=COLOURS[0]),
-        base.transform_filter("datum.wasted").mark_rect(color=COLOURS[0], opacity=FAINT),
-    )
+    return layers(base.mark_rect(color=COLOURS[0]).encode(opacity=_faint()))
+
+
+def _faint() -> alt.Opacity:
+    """Of a mark: less for a layer that is unproductive."""
+    return alt.Opacity("wasted:N", scale=alt.Scale(domain=[False, True], range=[1, FAINT]), legend=None)
 
 
 def _depth(number: int, x: alt.X) -> alt.X:
@@ -110,6 +112,8 @@ def _fields(analysis: Analysis, shown: Sequence[Layer]) -> Figure:
         "How much of the input one output of each layer sees. The level line is the input's size; layers whose input "
         "already sees all of it, drawn faint, have nothing new to look at."
     )
+    if any(layer.local_field != layer.receptive_field for layer in shown):
+        reading += " What gates such as squeeze-excite show of the whole input is left out."
     return Figure(key, title, reading, _largest(shown, axes, max(size)), False, tuple(panels))
 
 
@@ -120,7 +124,7 @@ def _largest(shown: Sequence[Layer], axes: Sequence[int], side: int) -> str:
     )
     times = fmt.significant(most / side)
     told = f"The largest field is {most:g} px ({layer.name or layer.type}), {times} times the input."
-    whole = sum("all" in layer.receptive_field for layer in shown)
+    whole = sum("all" in layer.local_field for layer in shown)
     see = "sees" if whole == 1 else "see"
     gone = f"Not drawn: {fmt.plural(whole, 'layer')} that {see} all, by an op on the whole map."
     return f"{told} {gone}" if whole else told
@@ -128,7 +132,7 @@ def _largest(shown: Sequence[Layer], axes: Sequence[int], side: int) -> str:
 
 def _extent(layer: Layer, axis: int) -> float:
     """Size along an axis; 0 where it is unknown or all."""
-    seen = layer.receptive_field[axis]
+    seen = layer.local_field[axis]
     return float(seen[2] - seen[1] + 1) if isinstance(seen, tuple) else 0.0
 
 
@@ -160,6 +164,5 @@ def _curve(shown: Sequence[Layer], axis: int, side: int) -> alt.LayerChart:
         image.mark_text(align="left", dx=4, dy=-8, color=MUTED, fontSize=12).encode(
             x=alt.X("at:Q"), y=alt.Y("side:Q"), text="words:N"
         ),
-        base.transform_filter("!datum.wasted").mark_circle(color=COLOURS[0], size=36, opacity=1),
-        base.transform_filter("datum.wasted").mark_circle(color=COLOURS[0], size=36, opacity=FAINT),
+        base.mark_circle(color=COLOURS[0], size=36).encode(opacity=_faint()),
     )

@@ -1,6 +1,9 @@
 """What an analysis says as a whole, in words: the same in the terminal and on the page."""
 
+from collections.abc import Sequence
+
 from convblocks.records import Analysis, Layer
+from convblocks.records.analysis import Seen
 from convblocks.report.format import MISSING, count, listing, percent, plural, significant, size
 
 NOT_TIME = "MACs are not time: layers of equal MACs may take unequal times, so measure before you choose."
@@ -43,34 +46,35 @@ def inputs(analysis: Analysis) -> str:
     return listing(named)
 
 
-def extent(layer: Layer | Analysis) -> str:
+def extent(field: Sequence[Seen]) -> str:
     """Size of a receptive field in pixels: 427, or 15×3 where axes differ; "all" if the whole input is seen."""
     axes = [
         MISSING if axis is None else axis if isinstance(axis, str) else f"{axis[2] - axis[1] + 1:g}"
-        for axis in layer.receptive_field
+        for axis in field
     ]
     return (axes[0] if len(set(axes)) == 1 else "×".join(axes)) if axes else MISSING
 
 
+def bounded(field: Sequence[Seen]) -> bool:
+    """Whether it is a part of the input that is known along every axis."""
+    return bool(field) and all(isinstance(axis, tuple) for axis in field)
+
+
 def last_map(analysis: Analysis) -> Layer | None:
-    """The last layer whose outputs see a part of the input that is known along every axis."""
-    known = [layer for layer in analysis.layers if layer.receptive_field and _bounded(layer)]
-    return known[-1] if known else None
-
-
-def _bounded(layer: Layer) -> bool:
-    return all(isinstance(axis, tuple) for axis in layer.receptive_field)
+    """The last layer whose outputs see a part of the input, but for gates."""
+    return next((layer for layer in reversed(analysis.layers) if bounded(layer.local_field)), None)
 
 
 def seen(analysis: Analysis) -> str:
     """What an output sees, and what it saw before all was seen."""
     if not analysis.receptive_field:
         return "the input has no spatial axes"
-    end, last = extent(analysis), last_map(analysis)
+    end, last = extent(analysis.receptive_field), last_map(analysis)
     told = {"all": "the whole input", MISSING: "unknown"}.get(end, f"{end} px")
-    if last is None or extent(last) == end:
+    if last is None or extent(last.local_field) == end:
         return told
-    return f"{told}; {extent(last)} px at {last.name or last.type} before"
+    gates = " but for gates" if last.local_field != last.receptive_field else ""
+    return f"{told}; {extent(last.local_field)} px at {last.name or last.type} before{gates}"
 
 
 def unknown(analysis: Analysis) -> str:
@@ -89,7 +93,8 @@ def unproductive(analysis: Analysis) -> str:
     image = "×".join(map(str, analysis.input_size[1:]))
     if not found:
         sees = [layer for layer in analysis.layers if layer.productive is not None]
-        return f"No unproductive layer at {image}." if sees else ""
+        known = ", as far as fields are known" if analysis.unknown_ops else ""
+        return f"No unproductive layer at {image}{known}." if sees else ""
     params, macs = (
         sum(getattr(layer, name) for layer in analysis.layers if layer.productive is False)
         for name in ("params", "macs")
