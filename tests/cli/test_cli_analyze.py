@@ -1,14 +1,19 @@
 """``convblocks analyze`` as a person meets it: a tree that fits, totals, JSON alone, one line for bad input."""
 
 import json
+import re
+from base64 import b64decode
+from io import BytesIO
 
 import pytest
 import torch
+from PIL import Image
 from torch import nn
 
 from convblocks import analyze
 from convblocks.cli import main
 from convblocks.cli.parse import levels, sized
+from convblocks.cli.picture import picture
 from convblocks.errors import OptionError
 from convblocks.targets import load_target
 
@@ -233,6 +238,10 @@ def line(code: str) -> str:
         ("models.py:small --input 3x32x", "--input 3x32x: expected the axes of one input without the batch"),
         ("models.py:small --input 3x32x32:long", "--input 3x32x32:long: expected a dtype of float32, "),
         ("models.py:small --input 3x32x32 --depth none", "--depth none: expected a whole number of at least 1, or all"),
+        ("models.py:small --input 3x32x32 --image x.png", "--image x.png: goes with --html"),
+        ("models.py:small --input 3x32x32 --html x.html --image x.png", "x.png"),
+        ("models.py:small --input 3x32x32 --html x.html --image models.py", "models.py"),
+        ("models.py:small --input 3x32x32 --html models.py/x.html", "models.py"),
         ("models.py:small --input 3x32x32 --dept 2", "Did you mean --depth?"),
     ],
 )  # fmt: skip
@@ -271,3 +280,26 @@ def test_integer_weights_and_autocast_are_no_mistake():
                 return self.conv(self.conv(x)[:, :3])
 
     assert analyze(Auto(), (3, 8, 8)).macs == 4 * 27 * (36 + 16)
+
+
+def test_the_page_is_written_beside_the_table_or_the_json(capsys, folder):
+    text = printed(capsys, "models.py:Net", "--input", "3x8x8", "--html", "out/page.html")
+    assert text.endswith("\nPage: out/page.html\n")
+    html = (folder / "out" / "page.html").read_text()
+    assert "danielbuechele" in html
+    table = printed(capsys, "models.py:Net", "--input", "3x8x8", "--html", "page.html", "--json")
+    assert json.loads(table)["module"] == "Net"
+
+
+def test_the_page_s_image_is_cut_to_the_input(capsys, folder):
+    Image.new("RGB", (40, 20), (200, 0, 0)).save(folder / "red.png")
+    printed(capsys, "models.py:Net", "--input", "3x16x12", "--html", "page.html", "--image", "red.png")
+    html = (folder / "page.html").read_text()
+    (uri,) = re.findall(r'href="data:image/png;base64,([^"]+)"', html)
+    with Image.open(BytesIO(b64decode(uri))) as drawn:
+        assert drawn.size == (12, 16)
+        assert drawn.getpixel((6, 8)) == (200, 0, 0)
+    assert "Image: red.png." in html
+    assert picture(folder / "red.png", (3, 50)) is None
+    with Image.open(BytesIO(b64decode(picture(None, (1, 9, 9)).uri.partition(",")[2]))) as grey:
+        assert grey.mode == "L"

@@ -149,15 +149,16 @@ def _local(seen: Trace, fields: dict[int, Field]) -> dict[int, Field]:
 
 
 def _productive(op: Op, out: Value, local: dict[int, Field], size: Sequence[int]) -> bool | None:
-    """Whether the layer's input does not yet see the whole image along some axis."""
+    """Whether some input of the layer does not yet see the whole image along some axis."""
     if not any(isinstance(axis, tuple) for axis in local.get(out.number, ())):
         return None  # no map is left
-    entering = next((local[value.number] for value in op.inputs if value.number in local), None)
-    if entering is None or None in entering:
+    entering = [local[value.number] for value in op.inputs if value.number in local]
+    if not entering or any(None in field for field in entering):
         return None
     return not all(
         axis == ALL or (isinstance(axis, tuple) and axis[2] - axis[1] + 1 >= n)
-        for axis, n in zip(entering, size, strict=True)
+        for field in entering
+        for axis, n in zip(field, size, strict=True)
     )
 
 

@@ -2,6 +2,7 @@
 
 import shlex
 import sys
+from collections.abc import Sequence
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -12,8 +13,7 @@ from convblocks.cli.parse import levels, sized
 from convblocks.errors import OptionError
 
 if TYPE_CHECKING:
-    from convblocks.records import Analysis
-    from convblocks.targets import Target
+    from convblocks.records import Analysis, Finding
 
 Flag = Annotated[bool, Parameter(negative=())]
 
@@ -54,25 +54,30 @@ def analyze(
     unfolded = levels("depth", depth)
     given = [sized("input", text) for text in input or []]
 
+    from convblocks import analysis
+    from convblocks.cli.analysis_table import print_analysis
+    from convblocks.cli.inputs import inputs_of
     from convblocks.targets import load_target
 
     if image is not None and html is None:
         raise OptionError("image", image, "goes with --html, the page that it is drawn on")
     found = load_target(target, trust_code=trust_code, on_meta=True)
-    analysis = _analysis(found, given)
+    sizes, dtypes = inputs_of(found, given)
+    analysed = analysis.analyze(found.module, *sizes, dtypes=dtypes)
     if html is not None:
-        _write_page(html, analysis, target, image)
+        advice = analysis.advise(found.module, *sizes, dtypes=dtypes)
+        _write_page(html, analysed, advice, target, image)
     if json:
-        sys.stdout.write(analysis.to_json() + "\n")
+        sys.stdout.write(analysed.to_json() + "\n")
         return
-    from convblocks.cli.analysis_table import print_analysis
-
-    print_analysis(analysis, target, unfolded)
+    print_analysis(analysed, target, unfolded)
     if html is not None:
         sys.stdout.write(f"\nPage: {html}\n")
 
 
-def _write_page(file: Path, analysis: "Analysis", target: str, image: Path | None) -> None:
+def _write_page(
+    file: Path, analysis: "Analysis", advice: "Sequence[Finding]", target: str, image: Path | None
+) -> None:
     from convblocks.cli.picture import picture
     from convblocks.files import write
     from convblocks.measure import describe_host
@@ -85,22 +90,6 @@ def _write_page(file: Path, analysis: "Analysis", target: str, image: Path | Non
         made=datetime.now(UTC).isoformat(timespec="seconds"),
         host=describe_host(),
         picture=picture(image, analysis.input_size),
+        advice=advice,
     )
     write(file, page.encode())
-
-
-def _analysis(target: "Target", given: list[tuple[tuple[int, ...], str]]) -> "Analysis":
-    """Of the sizes given, or of the one that the target states."""
-    import torch
-
-    from convblocks.analysis import analyze
-
-    sizes = given or ([(target.input_size, "float32")] if target.input_size else [])
-    if not sizes:
-        example = "x".join(map(str, (target.channels or 3, *[224] * (target.dims or 2))))
-        raise OptionError(
-            "input", ..., f"{target.name} does not say its input's size; give one, e.g. --input {example}"
-        )
-    return analyze(
-        target.module, *(size for size, _ in sizes), dtypes=[getattr(torch, dtype) for _, dtype in sizes]
-    )

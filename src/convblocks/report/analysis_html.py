@@ -1,22 +1,45 @@
 """`render_analysis`: an analysis as one HTML file that needs nothing else; analysis.html is its template."""
 
-from convblocks.records import Analysis, Host
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from convblocks.records import Analysis, Finding, Host
 from convblocks.report import totals
 from convblocks.report.conditions import Fact
 from convblocks.report.drawing import Picture, drawing
-from convblocks.report.format import count, plural, size
+from convblocks.report.format import count, listing, plural, size
 from convblocks.report.layer_columns import COLUMNS
 from convblocks.report.layer_figures import layer_figures
 from convblocks.report.page import filled
 
+PLACES = 6  # of one rule that are named
+
+
+@dataclass(frozen=True, slots=True)
+class Advice:
+    """What one rule found."""
+
+    id: str
+    severity: str
+    message: str  # at the first of its places
+    mend: str
+    places: str
+
 
 def render_analysis(
-    analysis: Analysis, *, target: str, command: str, made: str, host: Host, picture: Picture | None = None
+    analysis: Analysis,
+    *,
+    target: str,
+    command: str,
+    made: str,
+    host: Host,
+    picture: Picture | None = None,
+    advice: Sequence[Finding] = (),
 ) -> str:
     """The page of an analysis. The same arguments give the same text.
 
     target: what was analysed, by the name that its user gave it; made: when, ISO 8601; picture: what the receptive
-    fields are drawn over, of the input's spatial size.
+    fields are drawn over, of the input's spatial size; advice: what `advise` found, left out if there is none.
     """
     sentences = (totals.unknown(analysis), totals.unproductive(analysis), totals.NOT_TIME)
     return filled(
@@ -29,6 +52,7 @@ def render_analysis(
         highlights=_highlights(analysis),
         sentences=[sentence for sentence in sentences if sentence],
         totals=[Fact(term, text) for term, text in totals.facts(analysis)],
+        advice=_advice(advice),
         drawing=drawing(analysis, picture),
         columns=COLUMNS,
         rows=[[(column, column.cell(layer, analysis)) for column in COLUMNS] for layer in analysis.layers],
@@ -39,18 +63,31 @@ def render_analysis(
 
 def _highlights(analysis: Analysis) -> list[tuple[str, str]]:
     least = totals.BOUND if analysis.lower_bounds else ""
-    last = totals.last_map(analysis)
-    found = [
+    end, last = totals.extent(analysis.receptive_field), totals.last_map(analysis)
+    before = f"{totals.extent(last.local_field)}, then " if last and end == "all" else ""
+    return [
         ("Params", count(analysis.params)),
         ("MACs, forward", f"{least}{count(analysis.macs)}"),
         ("Activations", f"{least}{size(analysis.activation_bytes)}"),
-        ("Saved for backward", f"{least}{size(analysis.saved_bytes)}"),
-        ("Receptive field, px", totals.extent(last.local_field if last else analysis.receptive_field)),
+        ("Saved for backward", f"{totals.least_saved(analysis)}{size(analysis.saved_bytes)}"),
+        ("Receptive field, px", f"{before}{end}"),
     ]
+
+
+def _advice(findings: Sequence[Finding]) -> list[Advice]:
+    """Findings of one rule together, each with its first message and all places."""
+    groups: dict[tuple[str, str], list[Finding]] = {}
+    for finding in findings:
+        groups.setdefault((finding.id, finding.severity), []).append(finding)
     return [
-        (term, text)
-        for term, text in found
-        if not text.endswith("0\N{NO-BREAK SPACE}B") or "Saved" not in term
+        Advice(
+            id=name,
+            severity=severity,
+            message=alike[0].message,
+            mend=alike[0].mend,
+            places=listing([finding.place or "the whole" for finding in alike], most=PLACES),
+        )
+        for (name, severity), alike in groups.items()
     ]
 
 

@@ -6,15 +6,16 @@ needs no arithmetic. Of volumes the plane of the last two axes is drawn, of sign
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from math import ceil
 
 from convblocks.records import Analysis, Layer
-from convblocks.report.format import percent
+from convblocks.report.format import significant
 from convblocks.report.scales import COLOURS
 from convblocks.report.totals import bounded, extent
 
 FRAMES = len(COLOURS) - 1
 APART = 1.3  # times as large as the one within, so that no frame hides another
-AROUND = 0.75  # of the image, at most, is shown on each side of it
+AROUND = 0.5  # of the image, at most, is shown on each side of it
 STRIP = 0.2  # height of a signal's drawing, as a part of its length
 
 
@@ -72,13 +73,14 @@ def drawing(analysis: Analysis, picture: Picture | None = None) -> Drawing | Non
     width = size[-1]
     height = size[-2] if len(size) > 1 else STRIP * width
     image = Box(0, 0, width, height)
+    noun = "image" if len(size) == 2 else "input"
     boxes = [_box(layer, size, height) for layer in layers]
     view = _view(image, boxes)
     frames = [
         Frame(
             number=number,
             layer=layer.name or layer.type,
-            text=f"{extent(layer.local_field)} px, {_share(box, image)}",
+            text=f"{extent(layer.local_field)} px, {_share(box, image)} of the {noun}",
             box=box,
             colour=COLOURS[(number - 1) % len(COLOURS)],
             beyond=_within(view, box) and box != view,
@@ -127,7 +129,9 @@ def _span(axis: object, n: int) -> tuple[float, float]:
     """From the first pixel that the output nearest to the image's centre sees to the end of the last."""
     assert isinstance(axis, tuple)
     step, low, high = axis
-    at = round(((n - 1) / 2 - (low + high) / 2) / step) if step else 0
+    at = (
+        ceil(((n - 1) / 2 - (low + high) / 2) / step - 0.5) if step else 0
+    )  # the first of two that are as near
     return step * at + low, step * at + high + 1
 
 
@@ -147,7 +151,7 @@ def _within(a: Box, b: Box) -> bool:
 
 def _share(box: Box, image: Box) -> str:
     if _within(image, box):
-        return "the whole image"
+        return "the whole"
     wide = min(box.x + box.width, image.width) - max(box.x, 0)
     high = min(box.y + box.height, image.height) - max(box.y, 0)
-    return f"{percent(wide * high / (image.width * image.height))} of the image"
+    return f"{significant(100 * wide * high / (image.width * image.height), 2)}\N{NO-BREAK SPACE}%"

@@ -12,6 +12,7 @@ from convblocks.report.figures import Figure, Panel
 from convblocks.report.scales import COLOURS, FAR, INK, MUTED, span, whole_ticks
 
 FAINT = 0.45  # opacity of what is unproductive
+_OPACITY = alt.condition("datum.wasted", alt.value(FAINT), alt.value(1))
 UNITS = ("B", "KiB", "MiB", "GiB", "TiB")
 
 
@@ -79,12 +80,7 @@ def _bars(shown: Sequence[Layer], figures: Sequence[int], noun: str) -> alt.Laye
         y2=alt.Y2Datum(0),
         tooltip=[alt.Tooltip("layer:N", title="layer"), alt.Tooltip("told:N", title=noun or "saved")],
     )
-    return layers(base.mark_rect(color=COLOURS[0]).encode(opacity=_faint()))
-
-
-def _faint() -> alt.Opacity:
-    """Of a mark: less for a layer that is unproductive."""
-    return alt.Opacity("wasted:N", scale=alt.Scale(domain=[False, True], range=[1, FAINT]), legend=None)
+    return layers(base.mark_rect(color=COLOURS[0]).encode(opacity=_OPACITY))
 
 
 def _depth(number: int, x: alt.X) -> alt.X:
@@ -164,5 +160,5 @@ def _curve(shown: Sequence[Layer], axis: int, side: int) -> alt.LayerChart:
         image.mark_text(align="left", dx=4, dy=-8, color=MUTED, fontSize=12).encode(
             x=alt.X("at:Q"), y=alt.Y("side:Q"), text="words:N"
         ),
-        base.mark_circle(color=COLOURS[0], size=36).encode(opacity=_faint()),
+        base.mark_circle(color=COLOURS[0], size=36).encode(opacity=_OPACITY),
     )

@@ -27,7 +27,7 @@ def facts(analysis: Analysis) -> list[tuple[str, str]]:
             "activations",
             f"{least}{size(analysis.activation_bytes)} put out by convolutions and linear layers",
         ),
-        ("saved for backward", f"{least}{size(analysis.saved_bytes)}"),
+        ("saved for backward", f"{least_saved(analysis)}{size(analysis.saved_bytes)} in training"),
         (
             "bytes moved",
             f"{least}{size(moved)}: {size(analysis.bytes_read)} read, {size(analysis.bytes_written)} written",
@@ -35,6 +35,11 @@ def facts(analysis: Analysis) -> list[tuple[str, str]]:
         ("intensity", f"{significant(analysis.macs / moved if moved else None)} MACs a byte moved"),
         ("receptive field", seen(analysis)),
     ]
+
+
+def least_saved(analysis: Analysis) -> str:
+    """The mark of a lower bound, if the bytes saved are one."""
+    return BOUND if analysis.unsaved_ops else ""
 
 
 def inputs(analysis: Analysis) -> str:
@@ -79,12 +84,15 @@ def seen(analysis: Analysis) -> str:
 
 def unknown(analysis: Analysis) -> str:
     """Which ops have no rule; empty if all have one."""
-    if not analysis.unknown_ops:
-        return ""
-    return (
-        f"No rule for {listing(analysis.unknown_ops)}, {percent(analysis.unknown_share)} of the ops: what they cost is "
-        "not counted, so that figures with ≥ are lower bounds."
-    )
+    told = []
+    if analysis.unknown_ops:
+        share = percent(analysis.unknown_share)
+        told.append(
+            f"No rule for {listing(analysis.unknown_ops)}, {share} of the ops: what they cost is not counted."
+        )
+    if kept := [name for name in analysis.unsaved_ops if name not in analysis.unknown_ops]:
+        told.append(f"No rule for what {listing(kept)} keeps for the backward pass.")
+    return " ".join([*told, "Figures with ≥ are lower bounds."]) if told else ""
 
 
 def unproductive(analysis: Analysis) -> str:
@@ -102,8 +110,8 @@ def unproductive(analysis: Analysis) -> str:
     place = f"{found[0].name or found[0].type}{' on' if len(found) > 1 else ''}"
     return (
         f"{plural(len(found), 'unproductive layer')} with MACs, from {place}: what enters already sees the whole "
-        f"{image} image (Richter et al. 2021). Without them and their norms: "
-        f"{_saved(params, analysis.params, 'parameters')} and {_saved(macs, analysis.macs, 'MACs')} less."
+        f"{image} image (Richter et al. 2021). Removing them, with their norms, would save "
+        f"{_saved(params, analysis.params, 'parameters')} and {_saved(macs, analysis.macs, 'MACs')}."
     )
 
 
