@@ -110,8 +110,12 @@ def test_of_a_volume_a_plane_is_drawn_and_of_a_signal_a_strip():
 
 def test_gates_do_not_hide_what_layers_see():
     class Gate(nn.Module):
+        def __init__(self):
+            super().__init__()
+            self.squash = nn.Sigmoid()
+
         def forward(self, x):
-            return torch.sigmoid(x.mean((2, 3), keepdim=True)) * x
+            return self.squash(x.mean((2, 3), keepdim=True)) * x
 
     found = analyze(nn.Sequential(nn.Conv2d(3, 4, 3), Gate(), nn.Conv2d(4, 4, 3)), (3, 16, 16))
     assert found.layers[-1].receptive_field == ("all", "all")
@@ -196,11 +200,15 @@ def test_text_from_outside_stays_text():
         pass
 
     Evil.__name__ = EVIL
-    model = nn.Sequential(Evil(3, 4, 3))
     advice = [Finding(id=EVIL, severity="note", place=EVIL, message=EVIL, mend=EVIL, figures={})]
     picture = Picture('" onload="alert(1)', EVIL)
     html = page(
-        analyze(model, (3, 8, 8)), target=EVIL, command=EVIL, made=EVIL, advice=advice, picture=picture
+        analyze(Evil(3, 4, 3), (3, 8, 8)),
+        target=EVIL,
+        command=EVIL,
+        made=EVIL,
+        advice=advice,
+        picture=picture,
     )
     assert "<script>alert" not in html
     assert not re.search(r'<image[^>]* onload="', html)
