@@ -195,7 +195,10 @@ class Chooses(nn.Module):
 @pytest.mark.parametrize(
     ("module", "message"),
     [
-        (Chooses(), r"Chooses cannot take an input of 3×4×4 in __bool__\(one number\): .*; the forward asks"),
+        (
+            Chooses(),
+            r"Chooses cannot take an input of 3×4×4 in __bool__.* \(test_trace.py, line \d+\): .*; the forward",
+        ),
         (nn.Bilinear(2, 2, 2), r"3×4×4: its forward takes 2 inputs \(input1, input2\), got 1; give a size"),
         (
             nn.Sequential(nn.Conv2d(3, 4, 3), nn.Conv2d(4, 4, 3)),

@@ -45,7 +45,7 @@ def test_help_names_the_commands_and_needs_no_torch():
 
 def test_help_lines_fit_80_columns():
     environment = {**os.environ, "COLUMNS": "80"}
-    for arguments in (["--help"], ["compare", "--help"], ["report", "--help"]):
+    for arguments in (["--help"], ["analyze", "--help"], ["compare", "--help"], ["report", "--help"]):
         command = [sys.executable, "-m", "convblocks", *arguments]
         found = subprocess.run(command, capture_output=True, text=True, env=environment, check=True)
         assert max(map(len, found.stdout.splitlines())) <= 80

@@ -18,7 +18,7 @@ NAME = 36
 
 def print_signal(records: Mapping[str, Any], *, all_layers: bool) -> None:
     """What ``convblocks signal`` found, most telling last."""
-    console = Console(highlight=False, markup=False)
+    console = Console(highlight=False, markup=False, emoji=False)
     signal: Signal = records["signal"]
     console.print(_layers(signal, all_layers))
     if (step := _step(signal, all_layers)) > 1:
