@@ -180,9 +180,9 @@ FUNCTIONS = {
     "attention, its heads joined": lambda x: F.silu(
         F.scaled_dot_product_attention(x, x + 1, x * 2).transpose(1, 2).flatten(2)
     ),
-    "attention, its heads behind the positions": lambda x: F.silu(
-        F.scaled_dot_product_attention(x.transpose(1, 2), x.transpose(1, 2), x.transpose(1, 2)).transpose(1, 2).flatten(2)
-    ),
+    "attention, its heads behind the positions": lambda x: (
+        lambda y: F.silu(F.scaled_dot_product_attention(y, y, y).transpose(1, 2).flatten(2))
+    )(x.transpose(1, 2)),
     "attention with a mask": lambda x: F.scaled_dot_product_attention(x, x + 1, x * 2, torch.zeros(8, 8)),
     "attention with a learnt mask": lambda x, w: F.scaled_dot_product_attention(x, x + 1, x * 2, w.expand(4, 8, 8)),
     "attention of one head": lambda x: F.scaled_dot_product_attention(x[:, 0], x[:, 1] + 1, x[:, 2] * 2),
