@@ -57,7 +57,7 @@ OTHERS = {  # arguments after the first, of a map (2, 3, 7, 6)
     torch.Tensor.mean: [(1,), ((2, 3),), ((-1, -2), True), ([0],)],
     torch.mean: [(3, True), ((1, 2),)],
     F.adaptive_avg_pool2d: [(1,), ((2, None),), ((7, 3),)],
-    F.scaled_dot_product_attention: [(torch.ones(2, 3, 5, 6), torch.ones(2, 3, 5, 4))],
+    F.scaled_dot_product_attention: [(torch.ones(2, 3, 5, 6), torch.ones(2, 3, 5, 6))],
     F.max_pool2d: [(2,), (3, 2), (3, 2, 1), ((3, 2), (1, 2), (0, 1)), (2, 1, 0, 2)],
 }
 SIMPLE = [f for f in SHAPES if f not in OTHERS and "conv" not in f.__name__]

@@ -118,8 +118,8 @@ class Recorder(TorchFunctionMode):
         place = 3 if name == "dropout" else 1
         if name.endswith("_") or kwargs.get("inplace") or (len(args) > place and args[place] is True):
             return args[0] if shape == args[0].shape else None
-        if func is F.scaled_dot_product_attention:  # flash attention lays heads behind positions
-            return torch.empty_permuted(shape, (0, 2, 1, 3), dtype=args[0].dtype, device=META)
+        if func is F.scaled_dot_product_attention:  # flash attention lays its result out as the queries are
+            return torch.empty_like(args[0], device=META)
         return torch.empty(shape, dtype=args[0].dtype, device=META)
 
     def _run(self, func: Callable[..., Any], args: Any, kwargs: Any) -> tuple[Any, Any]:
