@@ -45,14 +45,8 @@ def test_help_names_the_commands_and_needs_no_torch():
 
 def test_help_lines_fit_80_columns():
     environment = {**os.environ, "COLUMNS": "80"}
-    for arguments in (
-        ["--help"],
-        ["advise", "--help"],
-        ["analyze", "--help"],
-        ["compare", "--help"],
-        ["signal", "--help"],
-    ):
-        command = [sys.executable, "-m", "convblocks", *arguments]
+    for name in ("", "advise", "analyze", "compare", "probe", "report", "signal"):
+        command = [sys.executable, "-m", "convblocks", *name.split(), "--help"]
         found = subprocess.run(command, capture_output=True, text=True, env=environment, check=True)
         assert max(map(len, found.stdout.splitlines())) <= 80
 
