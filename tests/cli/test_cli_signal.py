@@ -46,3 +46,12 @@ def test_its_record_says_the_same(plain, capsys):
     assert "vanishing gradient" in symptoms
     assert {check["symptom"] for check in found["mends"]} == symptoms
     assert found["signal"]["gradient"]["factor"] < 1
+
+
+def test_a_seed_repeats_random_weights_too(plain, capsys):
+    """The same command, the same figures."""
+    once, again, other = (
+        told(capsys, plain, "--input", "3x16x16", "--batch-size", "4", "--json", "--seed", seed)
+        for seed in ("1", "1", "2")
+    )
+    assert once == again != other
