@@ -1,6 +1,7 @@
 """Every model that timm creates without downloading, analysed on meta: what crashes, what is wrong, what is unknown.
 
-    python benchmarks/sweep.py --rows sweep.jsonl        # goes on where it was; writes benchmarks/sweep.json
+    python benchmarks/sweep.py                       # writes benchmarks/sweep.json and prints it
+    python benchmarks/sweep.py --rows FILE.jsonl     # keeps a row for each model there, and goes on where it was
 
 Two workers take each model in turn. An op without a rule matters if what it gives depends on the input or on a
 weight: such an op may carry MACs and leaves the receptive field unknown. A model that fails is run once more on meta
@@ -20,6 +21,7 @@ from importlib import import_module
 from importlib.metadata import version
 from multiprocessing import get_context
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any
 
 import msgspec
@@ -195,13 +197,15 @@ def summary(rows: list[dict[str, Any]]) -> dict[str, Any]:
 def main() -> None:
     timm = with_operators(lambda: import_module("timm"))
     parser = argparse.ArgumentParser(description="Analyse every model of timm.")
+    parser.add_argument("--rows", type=Path, help="one line for each model; goes on from there")
     parser.add_argument(
-        "--rows", type=Path, default=Path("sweep.jsonl"), help="one line a model; goes on from there"
+        "names", nargs="*", help="only these models; prints what it finds and writes no summary"
     )
-    parser.add_argument("names", nargs="*", help="only these models; nothing is written but the rows")
     given = parser.parse_args()
-    sweep(given.names or timm.list_models(), given.rows)
-    result = summary(read(given.rows))
+    with TemporaryDirectory() as folder:
+        rows = given.rows or Path(folder) / "rows.jsonl"
+        sweep(given.names or timm.list_models(), rows)
+        result = summary(read(rows))
     text = json.dumps(result, indent=1, ensure_ascii=False)
     if not given.names:
         Path(__file__).with_suffix(".json").write_text(text + "\n")

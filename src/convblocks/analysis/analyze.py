@@ -95,7 +95,7 @@ def _groups(seen: Trace, kept: Ledger) -> Iterator[Group]:
             if not reached.isdisjoint([value.number for value in op.inputs]):
                 depends = True
                 reached.update([value.number for value in op.outputs])
-        if depends and (leaf or not free(ops[i]) or kept.saved[i]):
+        if depends and (leaf or kept.saved[i] or not free(ops[i])):
             yield group
         i = group.stop
 
@@ -108,15 +108,15 @@ def _layers(
     read: set[int] = set()
     done = 0
     for group in _groups(seen, kept):
-        ops, spent = seen.ops[group.start : group.stop], costs[done : group.stop]
+        ops, mine = seen.ops[group.start : group.stop], slice(done, group.stop)
+        spent, saved = costs[mine], kept.saved[mine]
         out = ops[-1].outputs[0]
         params = 0
-        for op in seen.ops[done : group.stop]:  # those before it that are no layer count as its own
+        for op in seen.ops[mine]:  # those before it that are no layer count as its own
             for value in op.inputs:
                 if value.number in seen.parameters and value.number not in read:
                     read.add(value.number)
                     params += value.elements
-        saved_bytes = sum([each.bytes for op in kept.saved[done : group.stop] for each in op])
         done = group.stop
         activations = sum([cost.activations for cost in spent])
         field = fields.get(out.number, blind)
@@ -130,7 +130,7 @@ def _layers(
             macs_input_gradient=sum([cost.macs_input_gradient for cost in spent]),
             activations=activations,
             activation_bytes=activations * out.dtype.itemsize,
-            saved_bytes=saved_bytes,
+            saved_bytes=sum([each.bytes for op in saved for each in op]),
             bytes_read=sum([cost.bytes_read for cost in spent]),
             bytes_written=sum([cost.bytes_written for cost in spent]),
             receptive_field=_recorded(field),

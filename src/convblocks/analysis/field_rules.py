@@ -14,6 +14,7 @@ from convblocks.analysis.rules import (
     NORMS_OF_LAST_AXES,
     POINTWISE,
     POOLS,
+    RECURRENT,
     REDUCTIONS,
     TRANSPOSED,
     argument,
@@ -173,7 +174,7 @@ def _table(*groups: tuple[Iterable[str], Rule]) -> dict[str, Rule]:
 
 RULES = _table(
     (POINTWISE, _pointwise),
-    (("zeros_like", "ones_like", "one_hot", "embedding", "copy_", "masked_fill_"), _pointwise),
+    (("copy_",), _pointwise),
     (GLOBAL, _global),
     (LINEAR, _linear),
     (CONVOLUTIONS, windows.windowed),
@@ -188,7 +189,7 @@ RULES = _table(
     (REDUCTIONS, _reduced),
     (MIXING, _mixing),
     (NORMS_OF_LAST_AXES, _last_axes),
-    (("lstm", "gru"), _recurrent),
+    (RECURRENT, _recurrent),
     (("multi_head_attention_forward",), _attended),
     (KEEPING_ORDER, moves.view),
     (("permute",), moves.permuted),
@@ -206,5 +207,5 @@ RULES = _table(
     (("repeat", "tile"), moves.tiled),
     (("__getitem__",), moves.indexed),
     (("__setitem__",), moves.assigned),
-    (("channel_shuffle",), lambda op, axis, value, out: axis),
+    (("channel_shuffle", "one_hot", "embedding"), lambda op, axis, value, out: axis),
 )

@@ -5,6 +5,7 @@ TRANSPOSED = {"conv_transpose1d": 1, "conv_transpose2d": 2, "conv_transpose3d": 
 POOLS = {f"{kind}_pool{dims}d": dims for kind in ("max", "avg") for dims in (1, 2, 3)}
 ADAPTIVE = {f"adaptive_{kind}_pool{dims}d": dims for kind in ("avg", "max") for dims in (1, 2, 3)}
 LINEAR = {"linear"}
+RECURRENT = {"lstm", "gru", "rnn_tanh", "rnn_relu"}
 
 _OF_ONE = {
     "relu", "relu6", "leaky_relu", "prelu", "rrelu", "elu", "selu", "celu", "silu", "mish", "gelu", "sigmoid",
@@ -52,8 +53,12 @@ SHAPES = {
     "squeeze", "unsqueeze", "cat", "concat", "stack", "split", "chunk", "unbind", "tensor_split", "narrow", "select",
     "index_select", "gather", "take_along_dim", "__getitem__", "__setitem__", "__get__", "pad", "roll", "flip",
     "repeat", "repeat_interleave", "tile", "unfold", "fold", "t", "numpy_T", "pixel_shuffle", "pixel_unshuffle",
-    "channel_shuffle", "meshgrid", "one_hot", "tril", "triu", "zeros_like", "ones_like", "empty_like", "full_like",
-    "rand_like", "randn_like", "new_zeros", "new_ones", "new_full", "new_empty", "new_tensor", "embedding",
-    "interpolate", "grid_sample", "affine_grid", "index_put_", "copy_", "masked_select", "nonzero", "bucketize",
-    "as_strided", "fill_", "zero_", "set_",
+    "channel_shuffle", "meshgrid", "one_hot", "tril", "triu", "embedding", "interpolate", "grid_sample",
+    "affine_grid", "index_put_", "copy_", "masked_select", "nonzero", "bucketize", "as_strided", "fill_", "zero_",
+    "set_",
+}  # fmt: skip
+# They take a shape or a type from their input, and none of its values.
+FRESH = {
+    "zeros_like", "ones_like", "empty_like", "full_like", "rand_like", "randn_like", "new_zeros", "new_ones",
+    "new_full", "new_empty", "new_tensor",
 }  # fmt: skip

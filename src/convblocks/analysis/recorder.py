@@ -87,7 +87,9 @@ class Recorder(TorchFunctionMode):
             return func(*args, **kwargs)
         result = self._shaped(func, name, args, kwargs)
         written: tuple[Value, ...]
-        if result is not None:
+        if isinstance(result, tuple):
+            written = tuple([self.write(each) for each in result])
+        elif result is not None:
             written = (self.write(result, seen[0].storage if result is args[0] else -1),)
         else:
             result, given = self._run(func, args, kwargs)
@@ -116,10 +118,12 @@ class Recorder(TorchFunctionMode):
         if shape is None:
             return None
         place = 3 if name == "dropout" else 1
+        if isinstance(shape, list):
+            return tuple([torch.empty(each, dtype=args[0].dtype, device=META) for each in shape])
         if name.endswith("_") or kwargs.get("inplace") or (len(args) > place and args[place] is True):
             return args[0] if shape == args[0].shape else None
-        if func is F.scaled_dot_product_attention:  # flash attention lays heads behind positions
-            return torch.empty_permuted(shape, (0, 2, 1, 3), dtype=args[0].dtype, device=META)
+        if func is F.scaled_dot_product_attention:  # flash attention lays its result out as the queries are
+            return torch.empty_like(args[0], device=META)
         return torch.empty(shape, dtype=args[0].dtype, device=META)
 
     def _run(self, func: Callable[..., Any], args: Any, kwargs: Any) -> tuple[Any, Any]:

@@ -10,12 +10,14 @@ from typing import Any, NamedTuple
 from convblocks.analysis.names import (
     ADAPTIVE,
     CONVOLUTIONS,
+    FRESH,
     GLOBAL,
     LINEAR,
     MIXING,
     NORMS_OF_LAST_AXES,
     POINTWISE,
     POOLS,
+    RECURRENT,
     REDUCTIONS,
     SHAPES,
     TRANSPOSED,
@@ -159,8 +161,7 @@ MACS: dict[str, Callable[[Op], int]] = {
     "scaled_dot_product_attention": _attention,
     "multi_head_attention_forward": _multi_head,
     "einsum": _einsum,
-    "lstm": _recurrent,
-    "gru": _recurrent,
+    **dict.fromkeys(RECURRENT, _recurrent),
 }
 
 
@@ -181,11 +182,21 @@ GRADIENT_MACS: dict[str, Callable[[Op, int, int], tuple[int, int]]] = {
     "scaled_dot_product_attention": _attention_gradients,
     "multi_head_attention_forward": _multi_head_gradients,
 }
-FREE = POINTWISE | GLOBAL | REDUCTIONS | MIXING | NORMS_OF_LAST_AXES | SHAPES | POOLS.keys() | ADAPTIVE.keys()
+FREE = (
+    POINTWISE
+    | GLOBAL
+    | REDUCTIONS
+    | MIXING
+    | NORMS_OF_LAST_AXES
+    | SHAPES
+    | FRESH
+    | POOLS.keys()
+    | ADAPTIVE.keys()
+)
 KNOWN = MACS.keys() | FREE
 
 __all__ = [
-    "ADAPTIVE", "CONVOLUTIONS", "FREE", "GLOBAL", "GRADIENT_MACS", "KNOWN", "LINEAR", "MACS", "MIXING",
-    "NORMS_OF_LAST_AXES", "POINTWISE", "POOLS", "REDUCTIONS", "SHAPES", "TRANSPOSED", "Window", "argument", "at",
-    "letters", "weight_of", "window",
+    "ADAPTIVE", "CONVOLUTIONS", "FREE", "FRESH", "GLOBAL", "GRADIENT_MACS", "KNOWN", "LINEAR", "MACS", "MIXING",
+    "NORMS_OF_LAST_AXES", "POINTWISE", "POOLS", "RECURRENT", "REDUCTIONS", "SHAPES", "TRANSPOSED", "Window", "argument",
+    "at", "letters", "weight_of", "window",
 ]  # fmt: skip

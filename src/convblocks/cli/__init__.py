@@ -24,8 +24,8 @@ app = App(
 )
 app.command(compare, usage="Usage: convblocks compare [DATA] [OPTIONS]")
 app.command(report)
-app.command(analyze)
 app.command(advise)
+app.command(analyze)
 app.command(signal)
 app.command(probe)
 

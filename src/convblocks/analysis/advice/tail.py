@@ -45,8 +45,8 @@ def removable_tail(view: View) -> Tail | None:
     ops, crossing, stop = view.trace.ops, _crossing(view), last + 1
     while stop < len(ops) and (ops[stop].name in KEEPING or crossing[stop] != 1):
         stop += 1
-    start = next((i for i in range(first, last + 1) if crossing[i] == 1), None)
-    if start is None or any(op.name in RESAMPLED for op in ops[start:stop]):
+    start = next((i for i in range(first, last + 1) if crossing[i] == 1 and ops[i].name not in KEEPING), None)
+    if start is None or any(op.name in RESAMPLED for op in ops[:stop]):
         return None  # a decoder's work is not to see more
     layers = tuple(op for op in ops[start:stop] if op in set(view.weighted()))
     numbers = {v.number: v for op in ops[start:stop] for v in op.inputs if v.number in view.trace.parameters}
