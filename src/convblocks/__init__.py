@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 __version__ = "0.1.0"
 
 if TYPE_CHECKING:
-    from convblocks.analysis import analyze
+    from convblocks.analysis import analyze, largest_batch, step_memory
     from convblocks.blocks import BLOCKS, BlockSpec, BottleneckBlock, ResidualBlock, SimpleConvBlock
     from convblocks.data import load_dataset
     from convblocks.errors import ConvblocksError
@@ -35,10 +35,12 @@ _HOMES = {
     "Target": "targets",
     "analyze": "analysis",
     "compare": "experiments.compare",
+    "largest_batch": "analysis",
     "load": "experiments.trial",
     "load_dataset": "data",
     "load_target": "targets",
     "network_cost": "networks",
+    "step_memory": "analysis",
     "write_report": "experiments.compare",
 }
 
@@ -56,10 +58,12 @@ __all__ = [
     "Target",
     "analyze",
     "compare",
+    "largest_batch",
     "load",
     "load_dataset",
     "load_target",
     "network_cost",
+    "step_memory",
     "write_report",
 ]
 
