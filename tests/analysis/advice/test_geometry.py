@@ -7,7 +7,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from torch import nn
 
-from convblocks import analyze, load_target
+from convblocks import load_target
 from tests.analysis.advice.test_waste import Net, conv, found, places
 
 
@@ -33,6 +33,8 @@ def plain(*layers):
         ([conv(stride=2), nn.MaxPool2d(2), conv(stride=2)], (4, 32, 32), []),
         ([conv(stride=2), conv(), conv(stride=2)], (4, 32, 32), []),
         ([conv(kernel=7, stride=2), conv(stride=2)], (4, 32, 32), []),  # two layers of their own
+        ([conv(stride=2), conv(stride=2, groups=4)], (4, 32, 32), []),
+        ([conv(3, 4, stride=2), conv(stride=2), conv()], (3, 32, 32), []),  # a stem
     ],
 )
 def test_stride_repeated(layers, size, expected):
@@ -138,6 +140,7 @@ def test_a_map_of_one_position_is_stretched_by_broadcasting():
         (conv(kernel=2, stride=2, padding=0), False),
         (conv(kernel=4, stride=2, padding=1), False),
         (conv(kernel=3), False),
+        (conv(kernel=16, padding=0), False),  # which looks at all of the map at once
     ],
 )
 def test_an_even_kernel_lies_half_a_position_off(layer, told):
@@ -233,49 +236,25 @@ def test_a_shortcut_that_strides_over_what_its_branch_reads_is_no_waste():
     assert "of what 0 computes" in finding.message
 
 
-def saved(before, after):
-    return {"params": before.params - after.params, "macs": before.macs - after.macs}
+def test_what_only_moves_or_activates_is_not_computed_for_nobody():
+    def interleaved(m, x):  # as NASNet does: even positions on one path, odd ones on the other
+        return m.even(x) + m.odd(F.pad(x, (-1, 1, -1, 1)))
+
+    both = Net(interleaved, even=conv(kernel=1, stride=2), odd=conv(kernel=1, stride=2))
+    assert places(both, (4, 8, 8), rule="CB207") == []
+    activated = Net(
+        lambda m, x: m.wide(x) + m.up(m.narrow(x.relu())), wide=conv(), narrow=conv(kernel=1, stride=2)
+    )
+    activated.up = nn.Upsample(scale_factor=2)
+    assert places(activated, (4, 8, 8), rule="CB207") == []
+    alone = nn.Sequential(conv(), nn.BatchNorm2d(4), nn.ReLU(), conv(kernel=1, stride=2))
+    (finding,) = found(alone, (4, 8, 8), rule="CB207")
+    assert (finding.place, finding.figures["unread"]) == ("3", 48)
+    assert "of what 0 computes" in finding.message
 
 
-def test_what_removing_the_tail_saves_is_what_it_saves():
-    """Three 3×3 convolutions see 3, 5 and 7 pixels: on 5 × 5 the input of the third sees all."""
-    layers = [plain(conv(bias=False), nn.BatchNorm2d(4), nn.ReLU()) for _ in range(5)]
-    head = [nn.AdaptiveAvgPool2d(1), nn.Flatten(), nn.Linear(4, 2)]
-    (finding,) = found(plain(*layers, *head), (4, 5, 5), rule="CB204")
-    assert (finding.place, finding.severity, finding.figures["layers"]) == ("2.0", "warning", 3)
-    less = saved(analyze(plain(*layers, *head), (4, 5, 5)), analyze(plain(*layers[:2], *head), (4, 5, 5)))
-    assert {name: finding.figures[name] for name in less} == less
-    assert found(plain(*layers[:2], *head), (4, 5, 5), rule="CB204") == ()
-    assert found(plain(*layers, *head), (4, 12, 12), rule="CB204") == ()
-
-
-def test_the_tail_of_resnet18_is_its_last_block():
-    module = load_target("torchvision:resnet18", on_meta=True).module
-    (finding,) = found(module, (3, 224, 224), rule="CB204")
-    before = analyze(module, (3, 224, 224))
-    module.layer4[1] = nn.Identity()
-    less = saved(before, analyze(module, (3, 224, 224)))
-    assert {name: finding.figures[name] for name in less} == less
-    assert finding.severity == "note"  # past its shortcuts some inputs see less
-
-
-def test_neither_a_decoder_nor_attention_is_a_tail():
-    class UNet(nn.Module):
-        def __init__(self):
-            super().__init__()
-            self.down = nn.ModuleList(plain(conv(stride=2), conv()) for _ in range(3))
-            self.up = nn.ModuleList(nn.ConvTranspose2d(4, 4, 2, 2) for _ in range(3))
-            self.last = plain(conv(), conv())
-
-        def forward(self, x):
-            kept = []
-            for layer in self.down:
-                kept.append(x)
-                x = layer(x)
-            for layer in self.up:
-                x = layer(x) + kept.pop()
-            return self.last(x)
-
-    assert found(UNet(), (4, 16, 16), rule="CB204") == ()
-    attention = load_target("torchvision:vit_b_16", on_meta=True).module
-    assert found(attention, (3, 224, 224), rule="CB204") == ()
+def test_a_rest_at_the_far_end_is_not_stepped_over():
+    module = Net(
+        lambda m, x: (m.wide(x), m.narrow(x)), wide=conv(stride=2, padding=0), narrow=conv(kernel=1, stride=2)
+    )
+    assert places(module, (4, 8, 8), rule="CB207") == []
