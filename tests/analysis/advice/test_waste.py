@@ -177,6 +177,8 @@ def test_a_norm_added_to_a_convolution_of_its_input_folds_into_it():
     assert places(nn.Sequential(nn.ReLU(), RepVGG()), (4, 8, 8), rule="CB103") == []
     alone = Net(lambda m, x: m.norm(x) + m.conv(F.relu(x)), norm=nn.BatchNorm2d(4), conv=conv())
     assert places(nn.Sequential(nn.ReLU(), alone), (4, 8, 8), rule="CB103") == ["1.norm"]
+    bent = Net(lambda m, x: m.norm(x).relu() + m.conv(x), norm=nn.BatchNorm2d(4), conv=conv())
+    assert places(nn.Sequential(nn.ReLU(), bent), (4, 8, 8), rule="CB103") == ["1.norm"]
 
 
 def test_rows_laid_under_each_other_keep_their_channels():
@@ -214,14 +216,15 @@ class Parts(nn.Module):
         super().__init__()
         self.body, self.forgotten = conv(), nn.Sequential(conv(), nn.BatchNorm2d(4))
         self.lost = nn.Sequential(conv(4, 8), nn.ReLU(), conv(8, 2))
-        self.head = nn.Linear(4, 3)
+        self.head, self.early = nn.Linear(4, 3), conv()
         self.scale, self.unused = nn.Parameter(torch.ones(1)), nn.Parameter(torch.ones(5))
 
     def forward(self, x):
         x = self.body(x) * self.scale
         self.lost(x)
+        early = self.early(x)
         if self.training:
-            return x, self.head(x.mean((2, 3)))
+            return x, early, self.head(x.mean((2, 3)))
         return x
 
 
@@ -241,18 +244,18 @@ def test_dead_parts_are_those_without_a_gradient_in_training():
 
 
 def test_what_is_written_in_place_is_not_dead():
-    class InPlace(nn.Module):
-        def __init__(self):
-            super().__init__()
-            self.conv = conv()
-
+    class Gram(nn.Module):
         def forward(self, x):
-            out = torch.zeros_like(x)
-            out[:, :, 1:] = self.conv(x)[:, :, 1:]
-            out.view(-1).add_(self.conv(x).mean())
-            return out
+            return x.flatten(2) @ x.flatten(2).transpose(1, 2)
 
-    assert places(InPlace(), (4, 8, 8), rule="CB104") == []
+    def run(m, x):
+        out = torch.zeros_like(x)
+        out.view(-1).add_(m.gram(x).mean())
+        return out
+
+    assert places(Net(run, gram=Gram()), (4, 8, 8), rule="CB104") == []
+    forgotten = Net(lambda m, x: (m.gram(x), x.relu())[1], gram=Gram())
+    assert places(forgotten, (4, 8, 8), rule="CB104") == ["gram"]
 
 
 class Twice(nn.Module):
