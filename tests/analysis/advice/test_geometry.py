@@ -3,7 +3,7 @@
 import pytest
 import torch
 import torch.nn.functional as F
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 from torch import nn
 
@@ -89,8 +89,12 @@ def test_a_failure_at_the_size_given_is_an_error():
 def test_other_failures_at_other_sizes_are_not_a_shortcut_s():
     fixed = Net(lambda m, x: m.head((m.conv(x) + x).flatten(1)), conv=conv(), head=nn.Linear(4 * 64, 2))
     assert found(fixed, (4, 8, 8), rule="CB202") == ()
-    embedded = Net(lambda m, x: m.conv(x) + m.place.weight, conv=conv(), place=nn.Embedding(8, 8))
+    embedded = Net(
+        lambda m, x: m.conv(x) + x + m.place, conv=conv(), place=nn.Parameter(torch.zeros(1, 4, 8, 8))
+    )
     assert found(embedded, (4, 8, 8), rule="CB202") == ()
+    vector = Net(lambda m, x: m.conv(x) + x + m.wide(x.mean((2, 3))), conv=conv(), wide=nn.Linear(4, 8))
+    assert found(vector, (4, 8, 8), rule="CB202") == ()
 
 
 def centre_of(output, x):
@@ -118,6 +122,10 @@ def test_a_decoder_s_shortcut_is_not_misaligned(unpool):
     assert [f.figures["sizes"] for f in findings] == ["4×9×9, 4×11×11"]  # and fails only at odd sizes
     assert fails(module, 9)
     assert not fails(module, 10)
+    deeper = Net(lambda m, x: m.up(m.down(x)) + x, down=plain(conv(stride=2), conv(stride=2)))
+    deeper.up = nn.Upsample(scale_factor=4)
+    (finding,) = found(deeper, (4, 8, 8), rule="CB202")
+    assert finding.figures["sizes"] == "4×9×9, 4×10×10, 4×11×11"
 
 
 def test_a_map_of_one_position_is_stretched_by_broadcasting():
@@ -128,6 +136,8 @@ def test_a_map_of_one_position_is_stretched_by_broadcasting():
     assert "it sees only 3 of 8 positions" in finding.message
     context = Net(lambda m, x: x + m.conv(x.mean((2, 3), keepdim=True)), conv=conv(kernel=1))
     assert found(context, (4, 8, 8), rule="CB202") == ()
+    whole = Net(lambda m, x: x + m.conv(x), conv=nn.Conv2d(4, 4, 8))  # sees all, though at this size only
+    assert ["broadcasting" in f.message for f in found(whole, (4, 8, 8), rule="CB202")] == [False]
 
 
 @pytest.mark.parametrize(
@@ -163,6 +173,7 @@ def test_a_causal_kernel_may_be_even():
 
 @settings(max_examples=60, deadline=None)
 @given(st.integers(1, 7), st.integers(0, 4), st.integers(1, 3), st.integers(1, 3), st.integers(14, 17))
+@example(5, 3, 3, 1, 16)  # more than fits, and yet the same map
 def test_padding_told_is_padding_that_keeps_the_map(kernel, padding, stride, dilation, n):
     module = nn.Conv2d(1, 1, kernel, stride, padding, dilation)
     if dilation * (kernel - 1) >= n:
@@ -177,6 +188,10 @@ def test_padding_told_is_padding_that_keeps_the_map(kernel, padding, stride, dil
         if reach % 2:
             assert fixed(torch.zeros(1, 1, n, n)).shape[-1] == -(-n // stride)
         assert findings[0].severity == ("warning" if padding else "note")
+
+
+def test_patches_need_no_padding():
+    assert places(nn.Conv2d(4, 4, 4, stride=4), (4, 10, 10), rule="CB205") == []
 
 
 def test_padding_by_an_op_of_its_own_counts():

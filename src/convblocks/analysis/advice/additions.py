@@ -141,6 +141,8 @@ def _stretched(view: View, op: Op) -> Iterator[Found]:
 def _misaligned(view: View, op: Op) -> Iterator[Found]:
     """The middles of what both sides see lie more than half a position of this map apart."""
     a, b = op.inputs
+    if a.shape[2:] != b.shape[2:]:
+        return  # one is stretched over all places
     for one, other in zip(view.field(a), view.field(b), strict=True):
         if isinstance(one, tuple) and isinstance(other, tuple) and one[0] == other[0] != 0:
             apart = abs(float(one[1] + one[2] - other[1] - other[2])) / 2
