@@ -17,7 +17,15 @@ if TYPE_CHECKING:
     from convblocks.errors import ConvblocksError
     from convblocks.experiments.compare import compare, write_report
     from convblocks.experiments.trial import load
-    from convblocks.networks import Network, Stage, Stem, network_cost
+    from convblocks.networks import (
+        Network,
+        NetworkSpace,
+        Stage,
+        StageChoices,
+        Stem,
+        network_cost,
+        space_costs,
+    )
     from convblocks.targets import Target, load_target
     from convblocks.training import Recipe
 
@@ -27,10 +35,12 @@ _HOMES = {
     "BottleneckBlock": "blocks",
     "ConvblocksError": "errors",
     "Network": "networks",
+    "NetworkSpace": "networks",
     "Recipe": "training",
     "ResidualBlock": "blocks",
     "SimpleConvBlock": "blocks",
     "Stage": "networks",
+    "StageChoices": "networks",
     "Stem": "networks",
     "Target": "targets",
     "advise": "analysis",
@@ -40,6 +50,7 @@ _HOMES = {
     "load_dataset": "data",
     "load_target": "targets",
     "network_cost": "networks",
+    "space_costs": "networks",
     "write_report": "experiments.compare",
 }
 
@@ -49,10 +60,12 @@ __all__ = [
     "BottleneckBlock",
     "ConvblocksError",
     "Network",
+    "NetworkSpace",
     "Recipe",
     "ResidualBlock",
     "SimpleConvBlock",
     "Stage",
+    "StageChoices",
     "Stem",
     "Target",
     "advise",
@@ -62,6 +75,7 @@ __all__ = [
     "load_dataset",
     "load_target",
     "network_cost",
+    "space_costs",
     "write_report",
 ]
 

@@ -24,6 +24,7 @@ def test_layers_add_up_and_the_record_goes_to_json_and_back(spec):
         "macs_input_gradient",
         "activations",
         "activation_bytes",
+        "saved_bytes",
     ):
         assert sum(getattr(layer, name) for layer in found.layers) == getattr(found, name), name
     assert Analysis.from_json(found.to_json()) == found

@@ -11,6 +11,7 @@ from convblocks.analysis.cost import OpCost, free, op_costs
 from convblocks.analysis.receptive_field import Field, receptive_fields
 from convblocks.analysis.recorder import parameters
 from convblocks.analysis.rules import KNOWN
+from convblocks.analysis.saved import Ledger, saved_for_backward
 from convblocks.analysis.sight import Number
 from convblocks.analysis.trace import Op, Trace, Value, trace
 from convblocks.records import Analysis, Layer, Part
@@ -38,9 +39,10 @@ def analyze(
     fields = receptive_fields(seen)
     local = _local(seen, fields)
     costs = op_costs(seen)
+    kept = saved_for_backward(seen)
     unknown = [op.name for op in seen.ops if op.name not in KNOWN]
     weights = parameters(module).values()
-    layers = tuple(_layers(seen, costs, fields, local))
+    layers = tuple(_layers(seen, costs, kept, fields, local))
     blind: Field = (None,) * (len(seen.input.shape) - 2)
     return Analysis(
         module=type(module).__name__,
@@ -55,12 +57,13 @@ def analyze(
         macs_input_gradient=sum(cost.macs_input_gradient for cost in costs),
         activations=sum(cost.activations for cost in costs),
         activation_bytes=sum(layer.activation_bytes for layer in layers),
-        saved_bytes=0,
+        saved_bytes=kept.bytes,
         bytes_read=sum(cost.bytes_read for cost in costs),
         bytes_written=sum(cost.bytes_written for cost in costs),
         receptive_field=_recorded(fields.get(seen.output.number, blind)),
         ops=len(seen.ops),
         unknown_ops=tuple(sorted(set(unknown))),
+        unsaved_ops=tuple(sorted({name for name, _ in kept.unknown})),
         unknown_share=len(unknown) / len(seen.ops) if seen.ops else 0.0,
         layers=layers,
         parts=tuple({call.path: Part(name=call.path, type=call.type) for call in seen.calls}.values()),
@@ -76,36 +79,45 @@ class Group(Struct, gc=False):
     stop: int
 
 
-def _groups(seen: Trace) -> Iterator[Group]:
-    """Calls of modules that call no other, and single ops outside them unless they only show a tensor anew."""
+def _groups(seen: Trace, kept: Ledger) -> Iterator[Group]:
+    """Calls of modules that call no other, and single ops outside them that move or keep bytes.
+
+    What is computed from parameters and constants alone, such as a reshaped scale, is no layer.
+    """
     i, ops, calls = 0, seen.ops, seen.calls
+    reached = {value.number for value in seen.inputs}
     while i < len(ops):
-        op = ops[i]
-        call = calls[op.call]
-        if call.leaf and call.stop > i:
-            yield Group(call.path, call.type, i, call.stop)
-            i = call.stop
-            continue
-        if not free(op) or any(value.number in seen.parameters for value in op.inputs):
-            yield Group(op.path, op.name, i, i + 1)
-        i += 1
+        call, path, kind = calls[ops[i].call], ops[i].path, ops[i].name
+        leaf = call.leaf and call.stop > i
+        group = Group(call.path, call.type, i, call.stop) if leaf else Group(path, kind, i, i + 1)
+        depends = False
+        for op in ops[group.start : group.stop]:
+            if not reached.isdisjoint([value.number for value in op.inputs]):
+                depends = True
+                reached.update([value.number for value in op.outputs])
+        if depends and (leaf or kept.saved[i] or not free(ops[i])):
+            yield group
+        i = group.stop
 
 
 def _layers(
-    seen: Trace, costs: Sequence[OpCost], fields: dict[int, Field], local: dict[int, Field]
+    seen: Trace, costs: Sequence[OpCost], kept: Ledger, fields: dict[int, Field], local: dict[int, Field]
 ) -> Iterator[Layer]:
     size = seen.input.shape[2:]
     blind: Field = (None,) * len(size)
     read: set[int] = set()
-    for group in _groups(seen):
-        ops, spent = seen.ops[group.start : group.stop], costs[group.start : group.stop]
+    done = 0
+    for group in _groups(seen, kept):
+        ops, mine = seen.ops[group.start : group.stop], slice(done, group.stop)
+        spent, saved = costs[mine], kept.saved[mine]
         out = ops[-1].outputs[0]
         params = 0
-        for op in ops:
+        for op in seen.ops[mine]:  # those before it that are no layer count as its own
             for value in op.inputs:
                 if value.number in seen.parameters and value.number not in read:
                     read.add(value.number)
                     params += value.elements
+        done = group.stop
         activations = sum([cost.activations for cost in spent])
         field = fields.get(out.number, blind)
         yield Layer(
@@ -118,10 +130,11 @@ def _layers(
             macs_input_gradient=sum([cost.macs_input_gradient for cost in spent]),
             activations=activations,
             activation_bytes=activations * out.dtype.itemsize,
-            saved_bytes=0,
+            saved_bytes=sum([each.bytes for op in saved for each in op]),
             bytes_read=sum([cost.bytes_read for cost in spent]),
             bytes_written=sum([cost.bytes_written for cost in spent]),
             receptive_field=_recorded(field),
+            local_field=_recorded(local.get(out.number, blind)),
             productive=_productive(ops[0], out, local, size),
         )
 
@@ -136,15 +149,16 @@ def _local(seen: Trace, fields: dict[int, Field]) -> dict[int, Field]:
 
 
 def _productive(op: Op, out: Value, local: dict[int, Field], size: Sequence[int]) -> bool | None:
-    """Whether the layer's input does not yet see the whole image along some axis."""
+    """Whether some input of the layer does not yet see the whole image along some axis."""
     if not any(isinstance(axis, tuple) for axis in local.get(out.number, ())):
         return None  # no map is left
-    entering = next((local[value.number] for value in op.inputs if value.number in local), None)
-    if entering is None or None in entering:
+    entering = [local[value.number] for value in op.inputs if value.number in local]
+    if not entering or any(None in field for field in entering):
         return None
     return not all(
         axis == ALL or (isinstance(axis, tuple) and axis[2] - axis[1] + 1 >= n)
-        for axis, n in zip(entering, size, strict=True)
+        for field in entering
+        for axis, n in zip(field, size, strict=True)
     )
 
 

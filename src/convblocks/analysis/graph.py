@@ -1,6 +1,7 @@
 """What a trace consists of: values, the ops between them, and the module calls that the ops belong to."""
 
 from collections.abc import Mapping
+from itertools import pairwise
 from math import prod
 from typing import Any
 
@@ -22,6 +23,7 @@ class Value(Struct, frozen=True, gc=False):
     shape: Shape
     dtype: torch.dtype
     storage: int
+    stride: tuple[int, ...] = ()
 
     @property
     def elements(self) -> int:
@@ -31,6 +33,11 @@ class Value(Struct, frozen=True, gc=False):
     def bytes(self) -> int:
         """Of its elements; a view counts what it shows."""
         return prod(self.shape) * self.dtype.itemsize
+
+    def folds(self, axes: int) -> bool:
+        """Whether the first `axes` axes can be taken as one without a copy."""
+        large = [(n, step) for n, step in zip(self.shape[:axes], self.stride, strict=False) if n > 1]
+        return all(above == n * step for (_, above), (n, step) in pairwise(large))
 
 
 class Op(Struct, frozen=True, eq=False):
@@ -44,6 +51,7 @@ class Op(Struct, frozen=True, eq=False):
     inputs: tuple[Value, ...]
     outputs: tuple[Value, ...]
     checkpoint: int = 0  # number of the checkpointed segment it runs in; 0 outside
+    no_grad: bool = False  # whether the module has switched gradients off there
 
     @property
     def in_place(self) -> bool:
@@ -79,6 +87,7 @@ class Trace(Struct, frozen=True, eq=False):
     ops: tuple[Op, ...]
     calls: tuple[Call, ...]  # in order of their beginning; calls[0] is the whole module
     parameters: Mapping[int, Parameter]  # by the number of their Value
+    held: frozenset[int]  # storages that the module has in any case: parameters and buffers
 
     @property
     def input(self) -> Value:

@@ -5,6 +5,7 @@ from contextlib import contextmanager
 from typing import Any
 
 import torch
+import torch.nn.functional as F
 from torch import nn
 from torch.overrides import TorchFunctionMode
 from torch.utils import checkpoint
@@ -24,18 +25,21 @@ FACTORIES = frozenset(
     {"zeros", "ones", "empty", "full", "arange", "linspace", "rand", "randn", "tensor", "eye"}
 )
 
+PRODUCTS = frozenset({"linear", *(f"conv{way}{dims}d" for way in ("", "_transpose") for dims in (1, 2, 3))})
+
 
 class Recorder(TorchFunctionMode):
     """Writes down what passes by; `by_rule` says whether formulas may stand for the ops that have one."""
 
     def __init__(self, *, by_rule: bool) -> None:
         super().__init__()
-        self.shapes = SHAPES if by_rule else {}
+        self.shapes = SHAPES if by_rule else {F.dropout: SHAPES[F.dropout]}
         self.ops: list[Op] = []
         self.calls: list[Call] = []
         self.call = -1  # the module call that is running
         self.segment = 0  # the checkpointed segment that is running
         self.segments = 0
+        self.no_grad = False  # whether the module has switched gradients off
         self.values: dict[int, Value] = {}  # by id of the tensor
         self.alive: list[torch.Tensor] = []  # so that no id is used twice
         self.on_meta: dict[int, torch.Tensor] = {}  # meta twins of real weights and constants
@@ -49,7 +53,8 @@ class Recorder(TorchFunctionMode):
         """A new Value for a tensor just made, or changed in place; its storage is new unless told."""
         number = len(self.alive)
         self.alive.append(tensor)
-        value = Value(number, tuple(tensor.shape), tensor.dtype, number if storage < 0 else storage)
+        home = number if storage < 0 else storage
+        value = Value(number, tuple(tensor.shape), tensor.dtype, home, tensor.stride())
         self.values[id(tensor)] = value
         return value
 
@@ -62,6 +67,9 @@ class Recorder(TorchFunctionMode):
     ) -> Any:
         kwargs = kwargs or {}
         name = getattr(func, "__name__", None) or str(func)
+        if name == "_set_grad_enabled":
+            self.no_grad = not args[0]
+            return func(*args)
         if name in QUERIES:
             return func(*args, **kwargs)
         if name == "__get__":  # of a property, such as shape or T
@@ -73,11 +81,15 @@ class Recorder(TorchFunctionMode):
         shown = tuple([self._show(a, seen) for a in args])
         shown_by_name = {k: self._show(v, seen) for k, v in kwargs.items()} if kwargs else kwargs
         self.running = name, (args, kwargs)
+        if name in PRODUCTS and len(seen) > 1:
+            _check_dtypes(seen[0], seen[1])
         if name in FACTORIES and not seen:
             return func(*args, **kwargs)
         result = self._shaped(func, name, args, kwargs)
         written: tuple[Value, ...]
-        if result is not None:
+        if isinstance(result, tuple):
+            written = tuple([self.write(each) for each in result])
+        elif result is not None:
             written = (self.write(result, seen[0].storage if result is args[0] else -1),)
         else:
             result, given = self._run(func, args, kwargs)
@@ -93,7 +105,9 @@ class Recorder(TorchFunctionMode):
         return tuple([self.write(t, homes.get(t.untyped_storage()._cdata, -1)) for t in tensors(result)])
 
     def _note(self, name: str, args: Any, kwargs: Any, seen: list[Value], written: tuple[Value, ...]) -> None:
-        self.ops.append(Op(name, self.path, self.call, args, kwargs, tuple(seen), written, self.segment))
+        self.ops.append(
+            Op(name, self.path, self.call, args, kwargs, tuple(seen), written, self.segment, self.no_grad)
+        )
 
     def _shaped(self, func: Callable[..., Any], name: str, args: Any, kwargs: Any) -> Any:
         """The output by formula; None where there is none for this call."""
@@ -103,8 +117,13 @@ class Recorder(TorchFunctionMode):
         shape = rule(*args, **kwargs)
         if shape is None:
             return None
-        if name.endswith("_") or kwargs.get("inplace"):
+        place = 3 if name == "dropout" else 1
+        if isinstance(shape, list):
+            return tuple([torch.empty(each, dtype=args[0].dtype, device=META) for each in shape])
+        if name.endswith("_") or kwargs.get("inplace") or (len(args) > place and args[place] is True):
             return args[0] if shape == args[0].shape else None
+        if func is F.scaled_dot_product_attention:  # flash attention lays its result out as the queries are
+            return torch.empty_like(args[0], device=META)
         return torch.empty(shape, dtype=args[0].dtype, device=META)
 
     def _run(self, func: Callable[..., Any], args: Any, kwargs: Any) -> tuple[Any, Any]:
@@ -164,6 +183,14 @@ class Recorder(TorchFunctionMode):
         self.call = before
 
 
+def _check_dtypes(x: Value, weight: Value) -> None:
+    """Refuses what every device refuses but meta."""
+    autocast = torch.is_autocast_enabled("cpu") or torch.is_autocast_enabled("cuda")
+    if x.dtype != weight.dtype and not (autocast and x.dtype.is_floating_point):
+        kinds = [str(value.dtype).removeprefix("torch.") for value in (x, weight)]
+        raise RuntimeError(f"its input is {kinds[0]} and its weight is {kinds[1]}")
+
+
 @contextmanager
 def observing(module: nn.Module, recorder: Recorder) -> Iterator[None]:
     """Eval mode, no gradients, and `recorder` told of ops, module calls and checkpointed segments."""
@@ -182,7 +209,13 @@ def observing(module: nn.Module, recorder: Recorder) -> Iterator[None]:
         m.__dict__["training"] = False  # nn.Module's own setattr looks for parameters first
     nn.Module.__call__ = call  # type: ignore[method-assign]  # as torch.fx does: cheaper than global hooks
     try:
-        with _checkpoints(recorder), torch.random.fork_rng(devices=[]), torch.inference_mode(), recorder:
+        with (
+            _checkpoints(recorder),
+            torch.random.fork_rng(devices=[]),
+            torch.inference_mode(),
+            torch.enable_grad(),  # makes no graph in there, but shows where the module's own no_grad ends
+            recorder,
+        ):
             yield
     finally:
         nn.Module.__call__ = original  # type: ignore[method-assign]
@@ -196,8 +229,9 @@ def _checkpoints(recorder: Recorder) -> Iterator[None]:
 
     def segment(*_args: Any, **_kwargs: Any) -> Iterator[None]:
         before = recorder.segment
-        recorder.segments += 1
-        recorder.segment = recorder.segments
+        if not before:  # one inside another is part of it
+            recorder.segments += 1
+            recorder.segment = recorder.segments
         yield
         recorder.segment = before
 
@@ -241,6 +275,12 @@ def parameters(module: nn.Module) -> dict[str, nn.Parameter]:
             if p is not None and id(p) not in found:
                 found[id(p)] = f"{path}.{name}" if path else name, p
     return dict(found.values())
+
+
+def buffers(module: nn.Module) -> Iterator[torch.Tensor]:
+    """As ``module.buffers()``; one that is shared comes more than once."""
+    for _, part in modules(module):
+        yield from [b for b in part._buffers.values() if b is not None]
 
 
 def tensors(given: Any) -> Iterator[torch.Tensor]:

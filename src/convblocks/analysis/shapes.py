@@ -1,6 +1,7 @@
 """Output shapes by formula, for the ops that networks call most: what the meta device would say, without asking it.
 
-Each rule takes the op's own arguments and returns the shape, or None where it does not apply.
+Each rule takes the op's own arguments and returns the shape, a list of them where the op gives several tensors, or
+None where it does not apply.
 """
 
 from collections.abc import Callable
@@ -10,7 +11,7 @@ import torch
 import torch.nn.functional as F
 
 Shape = tuple[int, ...]
-Rule = Callable[..., Shape | None]
+Rule = Callable[..., Shape | list[Shape] | None]
 
 
 def _convolution(
@@ -45,6 +46,11 @@ def _linear(x: torch.Tensor, weight: torch.Tensor, bias: Any = None) -> Shape | 
 
 def _same(x: torch.Tensor, *args: Any, **kwargs: Any) -> Shape:
     return tuple(x.shape)
+
+
+def _dropout(x: torch.Tensor, p: float = 0.5, *args: Any, **kwargs: Any) -> Shape | None:
+    """What training makes of it: a new tensor, unless nothing is dropped."""
+    return tuple(x.shape) if p else None
 
 
 def _elementwise(x: torch.Tensor, other: Any, **kwargs: Any) -> Shape | None:
@@ -106,6 +112,24 @@ def _mean(x: torch.Tensor, dim: Any = None, keepdim: bool = False) -> Shape | No
     return tuple(1 if i in gone else n for i, n in enumerate(x.shape) if keepdim or i not in gone)
 
 
+def _attention(q: torch.Tensor, k: torch.Tensor, v: torch.Tensor, mask: Any = None, **_: Any) -> Shape | None:
+    """Of flash attention."""
+    if not q.ndim == k.ndim == v.ndim == 4 or mask is not None:
+        return None
+    fits = q.shape[:2] == k.shape[:2] == v.shape[:2] and q.shape[3] == k.shape[3] == v.shape[3]
+    return tuple(q.shape) if fits and k.shape[2] == v.shape[2] else None
+
+
+def _recurrent(x: torch.Tensor, state: Any, weights: Any, *options: Any) -> list[Shape] | None:
+    """The meta kernel walks through all steps; state is (h, c) of an LSTM, h of a GRU."""
+    if x.ndim != 3 or x.shape[-1] != weights[0].shape[-1]:
+        return None  # packed sequences have two axes
+    states = (state,) if isinstance(state, torch.Tensor) else state
+    *_, bidirectional, _batch_first = options
+    width = states[0].shape[-1] * (2 if bidirectional else 1)
+    return [(*x.shape[:2], width), *(tuple(each.shape) for each in states)]
+
+
 def _pair(value: Any) -> tuple[Any, Any]:
     return (value, value) if isinstance(value, int) or value is None else (value[0], value[-1])
 
@@ -124,7 +148,7 @@ SHAPES: dict[Callable[..., Any], Rule] = {
     F.gelu: _same,
     F.hardswish: _same,
     F.hardsigmoid: _same,
-    F.dropout: _same,
+    F.dropout: _dropout,
     torch.sigmoid: _same,
     torch.Tensor.add: _elementwise,
     torch.Tensor.add_: _elementwise,
@@ -132,6 +156,11 @@ SHAPES: dict[Callable[..., Any], Rule] = {
     torch.Tensor.mul_: _elementwise,
     torch.Tensor.mean: _mean,
     torch.mean: _mean,
+    torch.lstm: _recurrent,
+    torch.gru: _recurrent,
+    torch.rnn_tanh: _recurrent,
+    torch.rnn_relu: _recurrent,
     F.adaptive_avg_pool2d: _adaptive_pool2d,
     F.max_pool2d: _max_pool2d,
+    F.scaled_dot_product_attention: _attention,
 }

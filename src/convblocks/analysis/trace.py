@@ -13,29 +13,32 @@ from torch import nn
 
 from convblocks.analysis.failure import Failed, check_inputs, refusal
 from convblocks.analysis.graph import Call, Op, Parameter, Trace, Value
-from convblocks.analysis.recorder import META, Recorder, observing, parameters, tensors
+from convblocks.analysis.recorder import META, Recorder, buffers, observing, parameters, tensors
 from convblocks.errors import TraceError
 
 
-def trace(module: nn.Module, *input_sizes: Sequence[int], dtypes: Sequence[torch.dtype] = ()) -> Trace:
+def trace(
+    module: nn.Module, *input_sizes: Sequence[int], dtypes: Sequence[torch.dtype] = (), batch: int = 1
+) -> Trace:
     """Observe one forward pass in eval mode, without data and without touching the module's weights.
 
-    input_sizes: (channels, *spatial) of each input, without the batch axis; the batch is 1.
+    input_sizes: (channels, *spatial) of each input, without the batch axis.
     dtypes: of each input, float32 where not given.
+    batch: how many of each; it stands in every shape of the trace.
     Raises TraceError if the forward fails, e.g. because the input is too small.
     """
-    found = attempt(module, *input_sizes, dtypes=dtypes)
+    found = attempt(module, *input_sizes, dtypes=dtypes, batch=batch)
     if isinstance(found, Failed):
-        raise refusal(module, _inputs(input_sizes, dtypes), found) from found.__cause__
+        raise refusal(module, _inputs(input_sizes, dtypes, batch), found) from found.__cause__
     return found
 
 
 def attempt(
-    module: nn.Module, *input_sizes: Sequence[int], dtypes: Sequence[torch.dtype] = ()
+    module: nn.Module, *input_sizes: Sequence[int], dtypes: Sequence[torch.dtype] = (), batch: int = 1
 ) -> Trace | Failed:
     """As `trace`, but a forward that fails is not an error: what was seen until then is given back."""
     check_inputs(module, input_sizes, dtypes)
-    inputs = _inputs(input_sizes, dtypes)
+    inputs = _inputs(input_sizes, dtypes, batch)
     try:
         return _observed(module, inputs, by_rule=True)
     except Failed:  # a formula gives contiguous tensors; a view may need the layout that the module asked for
@@ -46,9 +49,13 @@ def attempt(
         return failed
 
 
-def _inputs(input_sizes: Sequence[Sequence[int]], dtypes: Sequence[torch.dtype]) -> list[torch.Tensor]:
+def _inputs(
+    input_sizes: Sequence[Sequence[int]], dtypes: Sequence[torch.dtype], batch: int
+) -> list[torch.Tensor]:
     kinds = [*dtypes, *[torch.float32] * (len(input_sizes) - len(dtypes))]
-    return [torch.empty(1, *size, dtype=d, device=META) for size, d in zip(input_sizes, kinds, strict=True)]
+    return [
+        torch.empty(batch, *size, dtype=d, device=META) for size, d in zip(input_sizes, kinds, strict=True)
+    ]
 
 
 def _observed(module: nn.Module, inputs: list[torch.Tensor], *, by_rule: bool) -> Trace:
@@ -73,12 +80,15 @@ def _observed(module: nn.Module, inputs: list[torch.Tensor], *, by_rule: bool) -
 def _seen(
     module: nn.Module, recorder: Recorder, given: tuple[Value, ...], outputs: tuple[Value, ...]
 ) -> Trace:
+    weights = parameters(module)
     read = {
         value.number: Parameter(name, p.requires_grad)
-        for name, p in parameters(module).items()
+        for name, p in weights.items()
         if (value := recorder.values.get(id(p)))
     }
-    return Trace(given, outputs, tuple(recorder.ops), tuple(recorder.calls), read)
+    own = [*weights.values(), *buffers(module)]
+    held = frozenset([value.storage for t in own if (value := recorder.values.get(id(t)))])
+    return Trace(given, outputs, tuple(recorder.ops), tuple(recorder.calls), read, held)
 
 
 __all__ = ["Call", "Failed", "Op", "Parameter", "Trace", "Value", "attempt", "trace"]

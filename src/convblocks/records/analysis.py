@@ -22,10 +22,15 @@ class Layer(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     macs_input_gradient: int
     activations: int  # elements put out by a convolution or linear layer
     activation_bytes: int
-    saved_bytes: int  # kept for backward from here on
+    saved_bytes: (
+        int  # kept for backward from here on: what an earlier layer keeps already does not count again
+    )
     bytes_read: int
     bytes_written: int
     receptive_field: tuple[Seen, ...]  # of the output, per spatial axis of the input
+    local_field: tuple[
+        Seen, ...
+    ]  # the same without what gates such as squeeze-excite show of the whole input
     productive: (
         bool | None
     )  # False: its input already sees the whole image; None where no map is left or known
@@ -59,13 +64,18 @@ class Analysis(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     macs_input_gradient: int  # the input itself needs none
     activations: int
     activation_bytes: int
-    saved_bytes: int  # for backward, one image
+    saved_bytes: (
+        int  # kept for backward in training, one image, each storage once; without parameters and buffers
+    )
     bytes_read: int
     bytes_written: int
     receptive_field: tuple[Seen, ...]  # of the first output
     ops: int
     unknown_ops: tuple[str, ...]  # without a rule; if any, macs and what follows from them are lower bounds
     unknown_share: float  # of all ops
+    unsaved_ops: tuple[
+        str, ...
+    ] = ()  # of which it is not known what they keep; if any, saved_bytes is a lower bound
     layers: tuple[Layer, ...]
     parts: tuple[Part, ...]  # in order of their first call
 
