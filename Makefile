@@ -26,6 +26,7 @@ format: $(READY)
 
 bench: $(READY)
 	$(BIN)/python benchmarks/workers.py
+	$(BIN)/python benchmarks/sweep.py
 
 # torch first, at the version that constraints.txt pins: a later one may bring gigabytes of CUDA
 $(READY): constraints.txt pyproject.toml

@@ -11,13 +11,21 @@ from typing import TYPE_CHECKING, Any
 __version__ = "0.1.0"
 
 if TYPE_CHECKING:
-    from convblocks.analysis import analyze, largest_batch, step_memory
+    from convblocks.analysis import advise, analyze, largest_batch, step_memory
     from convblocks.blocks import BLOCKS, BlockSpec, BottleneckBlock, ResidualBlock, SimpleConvBlock
     from convblocks.data import load_dataset
     from convblocks.errors import ConvblocksError
     from convblocks.experiments.compare import compare, write_report
     from convblocks.experiments.trial import load
-    from convblocks.networks import Network, Stage, Stem, network_cost
+    from convblocks.networks import (
+        Network,
+        NetworkSpace,
+        Stage,
+        StageChoices,
+        Stem,
+        network_cost,
+        space_costs,
+    )
     from convblocks.targets import Target, load_target
     from convblocks.training import Recipe
 
@@ -27,12 +35,15 @@ _HOMES = {
     "BottleneckBlock": "blocks",
     "ConvblocksError": "errors",
     "Network": "networks",
+    "NetworkSpace": "networks",
     "Recipe": "training",
     "ResidualBlock": "blocks",
     "SimpleConvBlock": "blocks",
     "Stage": "networks",
+    "StageChoices": "networks",
     "Stem": "networks",
     "Target": "targets",
+    "advise": "analysis",
     "analyze": "analysis",
     "compare": "experiments.compare",
     "largest_batch": "analysis",
@@ -40,6 +51,7 @@ _HOMES = {
     "load_dataset": "data",
     "load_target": "targets",
     "network_cost": "networks",
+    "space_costs": "networks",
     "step_memory": "analysis",
     "write_report": "experiments.compare",
 }
@@ -50,12 +62,15 @@ __all__ = [
     "BottleneckBlock",
     "ConvblocksError",
     "Network",
+    "NetworkSpace",
     "Recipe",
     "ResidualBlock",
     "SimpleConvBlock",
     "Stage",
+    "StageChoices",
     "Stem",
     "Target",
+    "advise",
     "analyze",
     "compare",
     "largest_batch",
@@ -63,6 +78,7 @@ __all__ = [
     "load_dataset",
     "load_target",
     "network_cost",
+    "space_costs",
     "step_memory",
     "write_report",
 ]

@@ -8,6 +8,7 @@ from hypothesis import strategies as st
 from torch import nn
 from torch.utils.checkpoint import checkpoint
 
+from convblocks import analyze
 from convblocks.analysis import trace
 from convblocks.analysis.shapes import SHAPES
 from convblocks.errors import TraceError
@@ -60,7 +61,39 @@ OTHERS = {  # arguments after the first, of a map (2, 3, 7, 6)
     F.scaled_dot_product_attention: [(torch.ones(2, 3, 5, 6), torch.ones(2, 3, 5, 6))],
     F.max_pool2d: [(2,), (3, 2), (3, 2, 1), ((3, 2), (1, 2), (0, 1)), (2, 1, 0, 2)],
 }
-SIMPLE = [f for f in SHAPES if f not in OTHERS and "conv" not in f.__name__]
+RECURRENT = {torch.lstm: nn.LSTM, torch.gru: nn.GRU, torch.rnn_tanh: nn.RNN}
+RECURRENT[torch.rnn_relu] = lambda *sizes, **options: nn.RNN(*sizes, nonlinearity="relu", **options)
+SIMPLE = [f for f in SHAPES if f not in OTHERS and f not in RECURRENT and "conv" not in f.__name__]
+
+
+@pytest.mark.filterwarnings("ignore:LSTM with projections")
+@pytest.mark.parametrize(
+    ("func", "options"),
+    [
+        (torch.lstm, {"proj_size": 3}),
+        *(
+            (f, o)
+            for f in RECURRENT
+            for o in ({}, {"num_layers": 3, "bidirectional": True, "batch_first": True})
+        ),
+    ],
+)
+def test_recurrent_networks_are_not_walked_through(func, options):
+    net = RECURRENT[func](4, 6, **options)
+    seen = trace(net, (5, 4))
+    given, states = net(torch.zeros(1, 5, 4))
+    states = states if isinstance(states, tuple) else (states,)
+    op = next(op for op in seen.ops if op.name == func.__name__)
+    assert [value.shape for value in op.outputs] == [given.shape, *(each.shape for each in states)]
+    (counted,) = (layer.macs for layer in analyze(net, (5, 4)).layers if layer.macs)
+    assert counted == 5 * sum(p.numel() for p in net.parameters() if p.ndim == 2)
+
+
+def test_packed_sequences_are_left_to_torch():
+    data, sizes = torch.zeros(7, 4), torch.tensor([3, 2, 2])
+    state = torch.zeros(1, 3, 6)
+    assert SHAPES[torch.lstm](data, sizes, (state, state), [], True, 1, 0.0, False, False) is None
+    assert SHAPES[torch.gru](data, sizes, state, [], True, 1, 0.0, False, False) is None
 
 
 @pytest.mark.parametrize(
@@ -195,7 +228,10 @@ class Chooses(nn.Module):
 @pytest.mark.parametrize(
     ("module", "message"),
     [
-        (Chooses(), r"Chooses cannot take an input of 3×4×4 in __bool__\(one number\): .*; the forward asks"),
+        (
+            Chooses(),
+            r"Chooses cannot take an input of 3×4×4 in __bool__.* \(test_trace.py, line \d+\): .*; the forward",
+        ),
         (nn.Bilinear(2, 2, 2), r"3×4×4: its forward takes 2 inputs \(input1, input2\), got 1; give a size"),
         (
             nn.Sequential(nn.Conv2d(3, 4, 3), nn.Conv2d(4, 4, 3)),

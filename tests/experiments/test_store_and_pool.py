@@ -124,7 +124,7 @@ def test_a_study_of_an_earlier_version_learns_how_its_data_were_loaded(tmp_path)
     versions = {"torch": "1", "convblocks": "1"}
     study = replace(study, host=replace(study.host, versions=versions))
     folder.path.mkdir()
-    loading = Loading(source="made", size=16)
+    loading = Loading(source="made", image_size=16)
     resume(folder, study)
     assert folder.study().data.loading is None
     resume(folder, replace(study, data=replace(study.data, loading=loading)))

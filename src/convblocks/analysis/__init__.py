@@ -1,12 +1,14 @@
 """What one forward pass tells of any module: without data its cost and receptive field, with data its signal.
 
     module ─→ trace ─→ cost, memory, receptive_field ─→ analyze, one record of all
+                 └──→ advice, rules that judge it
            ─→ signal, effective_field, probe, on real tensors
 
 recorder.py stands between the module and torch, graph.py is what it writes down, shapes.py and rules.py say what an
 op means, and the rest are short functions of the trace.
 """
 
+from convblocks.analysis.advice import advise
 from convblocks.analysis.analyze import analyze
 from convblocks.analysis.cost import Cost, count
 from convblocks.analysis.effective import effective_field
@@ -22,6 +24,7 @@ __all__ = [
     "Cost",
     "Op",
     "Trace",
+    "advise",
     "analyze",
     "check_mends",
     "count",

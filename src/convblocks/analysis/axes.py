@@ -5,6 +5,7 @@ flattening puts (H, W) along one. So a position is written in Digits, as a numbe
 and counts for `weight` positions.
 """
 
+from collections.abc import Sequence
 from math import prod
 from typing import Literal
 
@@ -31,7 +32,7 @@ class Axis(msgspec.Struct, frozen=True, gc=False):
     """One spatial axis of the input in a tensor: its digits, the greatest weight first, and what its positions see."""
 
     digits: tuple[Digit, ...]
-    sight: Sight | None  # None: unknown, though not where it runs
+    sight: Sight | None  # None: unknown, and of the digits only the places count: it runs along no others
     length: int  # of the input's axis
 
     def whole(self, shape: Shape) -> int:
@@ -39,6 +40,12 @@ class Axis(msgspec.Struct, frozen=True, gc=False):
         first = self.digits[0]
         alone = len(self.digits) == 1 and first.inner == 1 and first.size == shape[first.place]
         return first.place if alone else -1
+
+    def filling(self, place: int, shape: Shape) -> Digit | None:
+        """The one digit along tensor axis `place`, if it is all of that and nothing else is there."""
+        there = [digit for digit in self.digits if digit.place == place]
+        alone = len(there) == 1 and there[0].inner == 1 and there[0].size == shape[place]
+        return there[0] if alone else None
 
     def runs_along(self, place: int) -> bool:
         """Whether any of its digits does."""
@@ -59,9 +66,10 @@ def along(shape: Shape, place: int, sight: Sight | None, length: int) -> Axis:
     return Axis((Digit(place, 1, shape[place], 1),), sight, length)
 
 
-def lost(axis: Axis, shape: Shape, place: int) -> State:
-    """An axis whose positions have been shuffled along tensor axis `place`; what mixes there still sees all."""
-    return along(shape, place, None, axis.length) if all(d.place == place for d in axis.digits) else None
+def lost(axis: Axis, shape: Shape, place: int) -> Axis:
+    """An axis whose positions have been shuffled along tensor axis `place`; what mixes all its places sees all."""
+    others = tuple(digit for digit in axis.digits if digit.place != place)
+    return Axis((*others, Digit(place, 1, shape[place], 1)), None, axis.length)
 
 
 def union(a: State, b: State) -> State:
@@ -70,10 +78,8 @@ def union(a: State, b: State) -> State:
         return a
     if not isinstance(a, Axis) or not isinstance(b, Axis):
         return a if a == b else ALL if {a, b} & {ALL, POOLED} else None
-    if a.digits != b.digits:
-        return None
-    if a.sight is None or b.sight is None:
-        return Axis(a.digits, None, a.length)
+    if a.digits != b.digits or a.sight is None or b.sight is None:
+        return Axis(tuple(dict.fromkeys(a.digits + b.digits)), None, a.length)
     if a.sight == b.sight:
         return a
     return Axis(a.digits, sights.union(a.sight, b.sight), a.length)
@@ -95,9 +101,9 @@ def stretched(axis: Axis, old: Shape, new: Shape) -> State:
     place = axis.digits[0].place + more
     if axis.sight is None:
         return along(new, place, None, axis.length)
-    lo, hi = axis.sight.at(0)
-    if lo <= 0 and hi >= axis.length - 1:
+    if _sees_all(axis, 0):
         return POOLED
+    lo, hi = axis.sight.at(0)
     return along(new, place, Sight(0, (lo,), (hi,)), axis.length)
 
 
@@ -107,6 +113,8 @@ def mixed(axis: Axis, place: int, *, stays: bool) -> State:
         return axis
     if all(digit.place == place for digit in axis.digits):
         return ALL if stays else POOLED
+    if axis.sight is None:
+        return Axis(tuple(d for d in axis.digits if d.place != place), None, axis.length)
     for digit in axis.digits:
         if digit.place == place:
             if digit == axis.digits[0]:
@@ -117,20 +125,44 @@ def mixed(axis: Axis, place: int, *, stays: bool) -> State:
 
 def _smeared(axis: Axis, digit: Digit, *, stays: bool) -> Axis:
     """The values of a digit all see what any of them saw."""
-    weight, block = digit.weight, digit.weight * digit.size
-    of_digit = range(0, block, weight)
-    sight, digits = axis.sight, axis.digits
-    if sight and stays:
-        sight = reading(sight, block, [[r % weight + o for o in of_digit] for r in range(block)])
-    elif sight:
-        sight = reading(sight, block, [[r + o for o in of_digit] for r in range(weight)])
+    of_digit = range(0, digit.weight * digit.size, digit.weight)
     if not stays:
-        digits = tuple(
-            Digit(d.place, d.inner, d.size, d.weight // digit.size if d.weight > weight else d.weight)
-            for d in digits
-            if d != digit
-        )
-    return Axis(digits, sight, axis.length)
+        return _only(axis, digit, of_digit)
+    weight, block = digit.weight, digit.weight * digit.size
+    offsets = [[r % weight + o for o in of_digit] for r in range(block)]
+    return Axis(axis.digits, reading(axis.sight, block, offsets) if axis.sight else None, axis.length)
+
+
+def _only(axis: Axis, digit: Digit, reads: Sequence[int]) -> Axis:
+    """Without a digit that is not the first: each position is left with those at `reads` of it."""
+    weight, block = digit.weight, digit.weight * digit.size
+    offsets = [[r + o for o in reads] for r in range(weight)]
+    digits = tuple(
+        Digit(d.place, d.inner, d.size, d.weight // digit.size if d.weight > weight else d.weight)
+        for d in axis.digits
+        if d != digit
+    )
+    return Axis(digits, reading(axis.sight, block, offsets) if axis.sight else None, axis.length)
+
+
+def taken(axis: Axis, shape: Shape, place: int, index: int) -> State:
+    """One position along a tensor axis, which is not yet gone."""
+    if not axis.runs_along(place):
+        return axis
+    digit = axis.filling(place, shape)
+    if digit is None or axis.sight is None:
+        return None
+    index %= digit.size
+    if digit != axis.digits[0]:
+        return _only(axis, digit, [index * digit.weight])
+    if len(axis.digits) > 1:
+        return None
+    return POOLED if _sees_all(axis, index) else None
+
+
+def _sees_all(axis: Axis, position: int) -> bool:
+    lo, hi = axis.sight.at(position) if axis.sight else (0, -1)
+    return lo <= 0 and hi >= axis.length - 1
 
 
 def reshaped(axis: Axis, old: Shape, new: Shape) -> State:
@@ -147,8 +179,10 @@ def reshaped(axis: Axis, old: Shape, new: Shape) -> State:
             digits.append(found)
         elif cut := _cut(digit, apart, old, new):
             waiting = [*cut, *waiting]
-        else:
-            return None
+        else:  # somewhere along any
+            return Axis(
+                tuple(Digit(place, 1, n, 1) for place, n in enumerate(new) if n > 1), None, axis.length
+            )
     return Axis(_joined(digits), axis.sight, axis.length)
 
 
@@ -197,17 +231,25 @@ def _joined(digits: list[Digit]) -> tuple[Digit, ...]:
 
 
 def adopted(axis: Axis, by: Axis) -> State:
-    """With the digits of `by`, mixed over those that `by` has elsewhere or not at all: all keys under each query."""
+    """With the digits of `by`, mixed over those that `by` lacks: all keys under each query."""
+    if axis.sight is None or by.sight is None:
+        return union(axis, by)
     for digit in axis.digits:
-        if digit.place not in {d.place for d in by.digits}:
-            if digit == axis.digits[0]:
+        if not any(_alike(digit, d) for d in by.digits):
+            mix = mixed(axis, digit.place, stays=False)
+            if not isinstance(mix, Axis):
                 return ALL
-            axis = _smeared(axis, digit, stays=True)
-    sizes, wanted = ([(d.size, d.weight) for d in each.digits] for each in (axis, by))
-    block = wanted[0][1] // sizes[0][1]
-    if [(n, w * block) for n, w in sizes] != wanted[: len(sizes)]:
+            axis = mix
+    if axis.sight is None or not _alike(axis.digits[0], by.digits[0]):
         return None
-    sight = (
-        reading(axis.sight, 1, [[0]] * block) if axis.sight else None
-    )  # the rest of `by` counts within a block
-    return Axis(by.digits, sight, axis.length)
+    block, wanted = axis.digits[0].weight, by.digits[0].weight
+    weights = [next((d.weight for d in axis.digits if _alike(d, other)), 0) for other in by.digits[1:]]
+    at = [
+        sum(r // d.weight % d.size * weight for d, weight in zip(by.digits[1:], weights, strict=True))
+        for r in range(wanted)
+    ]
+    return Axis(by.digits, reading(axis.sight, block, [[position] for position in at]), axis.length)
+
+
+def _alike(a: Digit, b: Digit) -> bool:
+    return (a.place, a.inner, a.size) == (b.place, b.inner, b.size)

@@ -14,6 +14,7 @@ from convblocks.analysis.rules import (
     NORMS_OF_LAST_AXES,
     POINTWISE,
     POOLS,
+    RECURRENT,
     REDUCTIONS,
     TRANSPOSED,
     argument,
@@ -103,22 +104,21 @@ def _attended(_op: Op, axis: Axis, value: Value, _out: Value) -> State:
 def _product(op: Op, incoming: Incoming, out: Value) -> State:
     """Letters that the output lacks are summed over; operands that keep other positions are query and keys."""
     operands, result = _letters(op, out)
-    states = [_contracted(state, operands[i], result, stays=False) for i, _, state in incoming]
+    states = [_contracted(state, operands[i], result) for i, _, state in incoming]
     by = max((s for s in states if isinstance(s, Axis)), key=lambda s: len(s.digits), default=None)
     met: State = states[0]
-    for n, ((i, _, before), state) in enumerate(zip(incoming, states, strict=True)):
+    for n, state in enumerate(states):
         if by and isinstance(state, Axis) and state.digits != by.digits:
-            state = _contracted(before, operands[i], result, stays=True)
-            state = adopted(state, by) if isinstance(state, Axis) else state
+            state = adopted(state, by)
         met = union(met, state) if n else state
     return met
 
 
-def _contracted(state: State, letters_in: str, result: str, *, stays: bool) -> State:
-    """Mixed over the letters that are summed, the rest placed as in the result; what stays though summed, at −1."""
+def _contracted(state: State, letters_in: str, result: str) -> State:
+    """Mixed over the letters that are summed, the rest placed as in the result."""
     for place, letter in enumerate(letters_in):
         if letter not in result and isinstance(state, Axis):
-            state = mixed(state, place, stays=stays)
+            state = mixed(state, place, stays=False)
     return placed(state, [result.find(c) for c in letters_in]) if isinstance(state, Axis) else state
 
 
@@ -174,7 +174,7 @@ def _table(*groups: tuple[Iterable[str], Rule]) -> dict[str, Rule]:
 
 RULES = _table(
     (POINTWISE, _pointwise),
-    (("zeros_like", "ones_like", "one_hot", "embedding", "copy_", "masked_fill_"), _pointwise),
+    (("copy_",), _pointwise),
     (GLOBAL, _global),
     (LINEAR, _linear),
     (CONVOLUTIONS, windows.windowed),
@@ -189,7 +189,7 @@ RULES = _table(
     (REDUCTIONS, _reduced),
     (MIXING, _mixing),
     (NORMS_OF_LAST_AXES, _last_axes),
-    (("lstm", "gru"), _recurrent),
+    (RECURRENT, _recurrent),
     (("multi_head_attention_forward",), _attended),
     (KEEPING_ORDER, moves.view),
     (("permute",), moves.permuted),
@@ -207,5 +207,5 @@ RULES = _table(
     (("repeat", "tile"), moves.tiled),
     (("__getitem__",), moves.indexed),
     (("__setitem__",), moves.assigned),
-    (("channel_shuffle",), lambda op, axis, value, out: axis),
+    (("channel_shuffle", "one_hot", "embedding"), lambda op, axis, value, out: axis),
 )

@@ -3,8 +3,9 @@
 from collections.abc import Iterable
 from typing import Any
 
-from convblocks.analysis.axes import Axis, State, along, lost, placed, reshaped, stretched
+from convblocks.analysis.axes import Axis, State, along, lost, placed, reshaped, stretched, taken
 from convblocks.analysis.rules import argument
+from convblocks.analysis.shapes import Shape
 from convblocks.analysis.sight import reading
 from convblocks.analysis.trace import Op, Value
 from convblocks.analysis.window_rules import read
@@ -78,8 +79,14 @@ def _shifted(axis: Axis, value: Value, out: Value, shifts: dict[int, int]) -> St
     ]
     if not touched:
         return axis
-    place = axis.whole(value.shape)
-    return read(axis, value, out, 1, [[-shifts[place]]]) if place >= 0 else lost(axis, out.shape, touched[0])
+    state: State = axis
+    for place in touched:
+        state = (
+            read(state, value.shape, out.shape, place, 1, [[-shifts[place]]])
+            if isinstance(state, Axis)
+            else state
+        )
+    return state
 
 
 def flipped(op: Op, axis: Axis, value: Value, out: Value) -> State:
@@ -87,10 +94,11 @@ def flipped(op: Op, axis: Axis, value: Value, out: Value) -> State:
     touched = {
         place % len(value.shape) for place in as_list(dims if isinstance(dims, tuple) else op.args[1:], ())
     }
-    if not any(axis.runs_along(place) for place in touched):
-        return axis
-    place = axis.whole(value.shape)
-    return read(axis, value, out, -1, [[value.shape[place] - 1]]) if place >= 0 else None
+    state: State = axis
+    for place in touched:
+        if isinstance(state, Axis) and state.runs_along(place):
+            state = read(state, value.shape, out.shape, place, -1, [[value.shape[place] - 1]])
+    return state
 
 
 def joined(op: Op, axis: Axis, _value: Value, out: Value) -> State:
@@ -108,23 +116,31 @@ def part(op: Op, axis: Axis, value: Value, out: Value) -> State:
     """split, chunk, unbind: one part along an axis."""
     position = 1 if op.name == "unbind" else 2
     place = argument(op, position, "dim", 0) % len(value.shape)
+    at = next(i for i, each in enumerate(op.outputs) if each is out)
     if op.name == "unbind":
-        return _taken(axis, value, place)
-    before = 0
-    for each in op.outputs:
-        if each is out:
-            break
-        before += each.shape[place]
-    return _sliced(axis, value, out, place, place, before, 1)
+        return _without(taken(axis, value.shape, place, at), place)
+    before = sum(each.shape[place] for each in op.outputs[:at])
+    return _sliced(axis, value.shape, out.shape, place, before, 1)
 
 
 def selected(op: Op, axis: Axis, value: Value, _out: Value) -> State:
-    return _taken(axis, value, argument(op, 1, "dim") % len(value.shape))
+    place, index = argument(op, 1, "dim") % len(value.shape), argument(op, 2, "index")
+    return _without(taken(axis, value.shape, place, index), place)
+
+
+def _without(state: State, place: int) -> State:
+    """After a tensor axis that it does not run along is gone."""
+    if not isinstance(state, Axis):
+        return state
+    last = max(digit.place for digit in state.digits)
+    return placed(state, [p - (p > place) for p in range(last + 1)])
 
 
 def narrowed(op: Op, axis: Axis, value: Value, out: Value) -> State:
     place, begin = argument(op, 1, "dim") % len(value.shape), argument(op, 2, "start")
-    return _sliced(axis, value, out, place, place, begin, 1) if isinstance(begin, int) else None
+    if not isinstance(begin, int):
+        return lost(axis, out.shape, place) if axis.runs_along(place) else axis
+    return _sliced(axis, value.shape, out.shape, place, begin, 1)
 
 
 def gathered(op: Op, axis: Axis, _value: Value, out: Value) -> State:
@@ -145,8 +161,8 @@ def tiled(_op: Op, axis: Axis, value: Value, out: Value) -> State:
 
 
 def indexed(op: Op, axis: Axis, value: Value, out: Value) -> State:
-    """x[…] with whole numbers, slices, None and … ; one tensor of indices is followed along the other axes."""
-    spread = _spread(op.args[1], len(value.shape))
+    """x[…] with whole numbers, slices, None and … ; one list of indices shuffles its axis."""
+    spread = _spread(op.args[1], len(value.shape), len(out.shape))
     if spread is None:
         return None
     places, at_new = [], 0
@@ -155,53 +171,56 @@ def indexed(op: Op, axis: Axis, value: Value, out: Value) -> State:
             at_new += 1
             continue
         places.append(at_new)
-        at_new += 0 if isinstance(each, int) else max(len(each.shape), 1) if isinstance(each, Value) else 1
-    taken = [each for each in spread if each is not None]
-    for place, each in enumerate(taken):
-        if not axis.runs_along(place) or each == slice(None):
+        at_new += 0 if isinstance(each, int) else len(each.shape) if isinstance(each, Value) else 1
+    shape, state = list(value.shape), axis
+    for place, each in enumerate(each for each in spread if each is not None):
+        if not state.runs_along(place) or each == slice(None):
             continue
-        if isinstance(each, slice):
-            begin, _, step = each.indices(value.shape[place])
-            return _sliced(axis, value, out, place, places[place], begin, step)
-        return None
-    return placed(axis, places)
+        old = tuple(shape)
+        if isinstance(each, int):
+            met = taken(state, old, place, each)
+        else:
+            shape[place] = out.shape[places[place]]
+            begin, _, step = each.indices(old[place]) if isinstance(each, slice) else (0, 0, 0)
+            met = (
+                _sliced(state, old, tuple(shape), place, begin, step)
+                if step
+                else lost(state, tuple(shape), place)
+            )
+        if not isinstance(met, Axis):
+            return met
+        state = met
+    return placed(state, places)
 
 
-def _spread(given: Any, rank: int) -> list[Any] | None:
+def _spread(given: Any, rank: int, out_rank: int) -> list[Any] | None:
     """One entry for each axis, and None for each new one; None for what is not followed."""
     parts = list(given) if isinstance(given, tuple) else [given]
+    if parts and out_rank == rank and all(isinstance(each, int) for each in parts):
+        parts = [given]  # a list of indices, which the trace holds as a tuple
     plain = [each for each in parts if isinstance(each, int | slice) and not isinstance(each, bool)]
-    tensors = [each for each in parts if isinstance(each, Value)]
+    lists = [each for each in parts if isinstance(each, tuple | Value)]
     dots = [i for i, each in enumerate(parts) if each is Ellipsis]
     new = sum(each is None for each in parts)
-    if len(tensors) > 1 or len(plain) + len(tensors) + len(dots) + new != len(parts):
+    if len(lists) > 1 or len(plain) + len(lists) + len(dots) + new != len(parts):
         return None
-    whole = [slice(None)] * (rank - len(plain) - len(tensors))
+    whole = [slice(None)] * (rank - len(plain) - len(lists))
     i = dots[0] if dots else len(parts)
     return [*parts[:i], *whole, *parts[i + 1 :]]
 
 
-def _taken(axis: Axis, value: Value, place: int) -> State:
-    """One position along a tensor axis that then is gone."""
-    if axis.runs_along(place):
-        return None
-    return placed(axis, [p - (p > place) for p in range(len(value.shape))])
-
-
-def _sliced(axis: Axis, value: Value, out: Value, place: int, goes: int, begin: int, step: int) -> State:
-    if not axis.runs_along(place):
+def _sliced(axis: Axis, old: Shape, new: Shape, place: int, begin: int, step: int) -> State:
+    if not axis.runs_along(place) or old[place] == new[place]:
         return axis
-    if axis.whole(value.shape) < 0:
-        return lost(axis, out.shape, goes) if axis.sight is None else None
-    return along(out.shape, goes, reading(axis.sight, step, [[begin]]) if axis.sight else None, axis.length)
+    return read(axis, old, new, place, step, [[begin]])
 
 
 def assigned(op: Op, axis: Axis, value: Value, out: Value) -> State:
     """x[…] = y: x as it was, and y where it is written."""
     if value.number == op.inputs[0].number:
         return axis
-    spread = _spread(op.args[1], len(out.shape))
-    if spread is None or any(each is None or isinstance(each, Value) for each in spread):
+    spread = _spread(op.args[1], len(out.shape), -1)
+    if spread is None or any(each is None or isinstance(each, tuple | Value) for each in spread):
         return None
     written = {
         place: range(*each.indices(out.shape[place]))

@@ -10,7 +10,7 @@ from typing import Literal
 
 from convblocks.analysis.axes import ALL, POOLED, Axis, State, start
 from convblocks.analysis.field_rules import through
-from convblocks.analysis.rules import POINTWISE
+from convblocks.analysis.rules import FRESH, POINTWISE
 from convblocks.analysis.sight import Number, hull
 from convblocks.analysis.trace import Op, Trace, Value
 
@@ -34,22 +34,28 @@ def receptive_fields(seen: Trace, *, through_gates: bool = True) -> dict[int, Fi
     and sees all, as in squeeze-excite (Hu et al. 2018), and through a norm's statistics of the whole map (group_norm,
     instance_norm): after the first of them "all" would tell nothing of the layers.
     """
-    fields: dict[int, States] = {
-        seen.input.number: tuple(start(seen.input.shape, p) for p in range(2, len(seen.input.shape)))
-    }
+    fields = states(seen, through_gates=through_gates)
     told: dict[int, Field] = {}  # by id of a field: many values share one
-    for op in seen.ops:
-        reached = [
-            (i, value, fields[value.number]) for i, value in enumerate(op.inputs) if value.number in fields
-        ]
-        if not reached:
-            continue  # only parameters and constants
-        for out in op.outputs:
-            fields[out.number] = _through(op, reached, out, through_gates)
     for field in fields.values():
         if id(field) not in told:
             told[id(field)] = tuple(map(_readable, field))
     return {number: told[id(field)] for number, field in fields.items()}
+
+
+def states(seen: Trace, *, through_gates: bool = True) -> dict[int, States]:
+    """The same in full: where each axis runs in a value, and what every single position of it sees."""
+    fields: dict[int, States] = {
+        seen.input.number: tuple(start(seen.input.shape, p) for p in range(2, len(seen.input.shape)))
+    }
+    for op in seen.ops:
+        reached = [
+            (i, value, fields[value.number]) for i, value in enumerate(op.inputs) if value.number in fields
+        ]
+        if not reached or op.name in FRESH:
+            continue  # only parameters and constants
+        for out in op.outputs:
+            fields[out.number] = _through(op, reached, out, through_gates)
+    return fields
 
 
 def _through(op: Op, reached: list[tuple[int, Value, States]], out: Value, gates: bool) -> States:
@@ -68,4 +74,4 @@ def _readable(state: State) -> Seen:
     return ALL if state == POOLED else state
 
 
-__all__ = ["Field", "Seen", "receptive_field", "receptive_fields"]
+__all__ = ["Field", "Seen", "receptive_field", "receptive_fields", "states"]

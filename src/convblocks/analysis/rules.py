@@ -1,4 +1,4 @@
-"""What an op means: the tables that cost and receptive field read.
+"""What an op means: the rules that cost and receptive field read; names.py has the tables of names.
 
 An op that stands in no table is reported by name, never counted as zero.
 """
@@ -7,129 +7,22 @@ from collections.abc import Callable
 from math import prod
 from typing import Any, NamedTuple
 
+from convblocks.analysis.names import (
+    ADAPTIVE,
+    CONVOLUTIONS,
+    FRESH,
+    GLOBAL,
+    LINEAR,
+    MIXING,
+    NORMS_OF_LAST_AXES,
+    POINTWISE,
+    POOLS,
+    RECURRENT,
+    REDUCTIONS,
+    SHAPES,
+    TRANSPOSED,
+)
 from convblocks.analysis.trace import Op, Value
-
-CONVOLUTIONS = {"conv1d": 1, "conv2d": 2, "conv3d": 3}
-TRANSPOSED = {"conv_transpose1d": 1, "conv_transpose2d": 2, "conv_transpose3d": 3}
-POOLS = {
-    "max_pool1d": 1,
-    "max_pool2d": 2,
-    "max_pool3d": 3,
-    "avg_pool1d": 1,
-    "avg_pool2d": 2,
-    "avg_pool3d": 3,
-}
-LINEAR = {"linear"}
-
-# Every output position depends on the same position of the inputs, and on nothing else.
-POINTWISE = (
-    {
-        "relu",
-        "relu_",
-        "relu6",
-        "leaky_relu",
-        "elu",
-        "silu",
-        "mish",
-        "hardswish",
-        "hardsigmoid",
-        "hardtanh",
-        "gelu",
-    }
-    | {
-        "tanh",
-        "sigmoid",
-        "sigmoid_",
-        "softplus",
-        "exp",
-        "log",
-        "sqrt",
-        "rsqrt",
-        "square",
-        "pow",
-        "abs",
-        "neg",
-    }
-    | {"sin", "cos", "clamp", "clamp_", "clip", "round", "floor", "maximum", "minimum", "reciprocal", "erf"}
-    | {"batch_norm", "dropout", "dropout1d", "dropout2d", "dropout3d", "bernoulli_", "where", "masked_fill"}
-    | {"add", "add_", "__add__", "__iadd__", "__radd__", "sub", "sub_", "__sub__", "__rsub__", "addcmul"}
-    | {"mul", "mul_", "__mul__", "__imul__", "__rmul__", "div", "div_", "__truediv__", "__pow__", "__rpow__"}
-    | {"__neg__", "__invert__", "__gt__", "__lt__", "__ge__", "__le__", "__eq__", "__ne__", "__rtruediv__"}
-    | {"to", "type_as", "float", "half", "bfloat16", "long", "int", "bool", "contiguous", "clone", "detach"}
-    | {"expand", "expand_as", "alias", "identity", "cpu", "cuda", "requires_grad_", "type", "double"}
-)
-# Every output position depends on the whole map.
-GLOBAL = {"group_norm", "instance_norm"}
-# They mix along the axes given by `dim`, which vanish or, with keepdim, become one.
-REDUCTIONS = {
-    "mean",
-    "sum",
-    "amax",
-    "amin",
-    "max",
-    "min",
-    "std",
-    "var",
-    "logsumexp",
-    "norm",
-    "prod",
-    "all",
-    "any",
-}
-# They mix along the axis given by `dim`, which stays.
-MIXING = {"softmax", "log_softmax", "normalize", "cumsum", "argmax", "topk", "sort"}
-# They mix along the last axes.
-NORMS_OF_LAST_AXES = {"layer_norm", "rms_norm"}
-# They move, cut and join, and compute nothing.
-SHAPES = (
-    {"movedim", "permute", "transpose", "swapaxes", "flatten", "unflatten", "view", "reshape", "reshape_as"}
-    | {
-        "view_as",
-        "squeeze",
-        "unsqueeze",
-        "cat",
-        "concat",
-        "stack",
-        "split",
-        "chunk",
-        "unbind",
-        "tensor_split",
-    }
-    | {
-        "narrow",
-        "select",
-        "index_select",
-        "gather",
-        "take_along_dim",
-        "__getitem__",
-        "__setitem__",
-        "__get__",
-    }
-    | {"pad", "roll", "flip", "repeat", "repeat_interleave", "tile", "unfold", "fold", "t", "numpy_T"}
-    | {
-        "pixel_shuffle",
-        "pixel_unshuffle",
-        "channel_shuffle",
-        "meshgrid",
-        "one_hot",
-        "tril",
-        "triu",
-        "zeros_like",
-    }
-    | {"ones_like", "empty_like", "full_like", "rand_like", "randn_like", "new_zeros", "new_ones", "new_full"}
-    | {
-        "new_empty",
-        "new_tensor",
-        "embedding",
-        "interpolate",
-        "grid_sample",
-        "affine_grid",
-        "index_put_",
-        "copy_",
-    }
-    | {"masked_select", "nonzero", "bucketize", "as_strided", "masked_fill_", "fill_", "zero_", "set_"}
-)
-ADAPTIVE = {f"adaptive_{kind}_pool{dims}d": dims for kind in ("avg", "max") for dims in (1, 2, 3)}
 
 
 class Window(NamedTuple):
@@ -268,8 +161,7 @@ MACS: dict[str, Callable[[Op], int]] = {
     "scaled_dot_product_attention": _attention,
     "multi_head_attention_forward": _multi_head,
     "einsum": _einsum,
-    "lstm": _recurrent,
-    "gru": _recurrent,
+    **dict.fromkeys(RECURRENT, _recurrent),
 }
 
 
@@ -290,5 +182,21 @@ GRADIENT_MACS: dict[str, Callable[[Op, int, int], tuple[int, int]]] = {
     "scaled_dot_product_attention": _attention_gradients,
     "multi_head_attention_forward": _multi_head_gradients,
 }
-FREE = POINTWISE | GLOBAL | REDUCTIONS | MIXING | NORMS_OF_LAST_AXES | SHAPES | POOLS.keys() | ADAPTIVE.keys()
+FREE = (
+    POINTWISE
+    | GLOBAL
+    | REDUCTIONS
+    | MIXING
+    | NORMS_OF_LAST_AXES
+    | SHAPES
+    | FRESH
+    | POOLS.keys()
+    | ADAPTIVE.keys()
+)
 KNOWN = MACS.keys() | FREE
+
+__all__ = [
+    "ADAPTIVE", "CONVOLUTIONS", "FREE", "FRESH", "GLOBAL", "GRADIENT_MACS", "KNOWN", "LINEAR", "MACS", "MIXING",
+    "NORMS_OF_LAST_AXES", "POINTWISE", "POOLS", "RECURRENT", "REDUCTIONS", "SHAPES", "TRANSPOSED", "Window", "argument",
+    "at", "letters", "weight_of", "window",
+]  # fmt: skip

@@ -1,6 +1,7 @@
 """Output shapes by formula, for the ops that networks call most: what the meta device would say, without asking it.
 
-Each rule takes the op's own arguments and returns the shape, or None where it does not apply.
+Each rule takes the op's own arguments and returns the shape, a list of them where the op gives several tensors, or
+None where it does not apply.
 """
 
 from collections.abc import Callable
@@ -10,7 +11,7 @@ import torch
 import torch.nn.functional as F
 
 Shape = tuple[int, ...]
-Rule = Callable[..., Shape | None]
+Rule = Callable[..., Shape | list[Shape] | None]
 
 
 def _convolution(
@@ -119,6 +120,16 @@ def _attention(q: torch.Tensor, k: torch.Tensor, v: torch.Tensor, mask: Any = No
     return tuple(q.shape) if fits and k.shape[2] == v.shape[2] else None
 
 
+def _recurrent(x: torch.Tensor, state: Any, weights: Any, *options: Any) -> list[Shape] | None:
+    """The meta kernel walks through all steps; state is (h, c) of an LSTM, h of a GRU."""
+    if x.ndim != 3 or x.shape[-1] != weights[0].shape[-1]:
+        return None  # packed sequences have two axes
+    states = (state,) if isinstance(state, torch.Tensor) else state
+    *_, bidirectional, _batch_first = options
+    width = states[0].shape[-1] * (2 if bidirectional else 1)
+    return [(*x.shape[:2], width), *(tuple(each.shape) for each in states)]
+
+
 def _pair(value: Any) -> tuple[Any, Any]:
     return (value, value) if isinstance(value, int) or value is None else (value[0], value[-1])
 
@@ -145,6 +156,10 @@ SHAPES: dict[Callable[..., Any], Rule] = {
     torch.Tensor.mul_: _elementwise,
     torch.Tensor.mean: _mean,
     torch.mean: _mean,
+    torch.lstm: _recurrent,
+    torch.gru: _recurrent,
+    torch.rnn_tanh: _recurrent,
+    torch.rnn_relu: _recurrent,
     F.adaptive_avg_pool2d: _adaptive_pool2d,
     F.max_pool2d: _max_pool2d,
     F.scaled_dot_product_attention: _attention,

@@ -61,7 +61,7 @@ def random_batch(target: Target, size: str | None, batch: int, seed: int) -> tor
     found = shape("input", size) if size else target.input_size
     if found is None:
         raise OptionError(
-            "input", None, f"{target.name} does not say its input's size; give one, e.g. 3x224x224, or data"
+            "input", ..., f"{target.name} does not say its input's size; give one, e.g. 3x224x224, or data"
         )
     generator = torch.Generator().manual_seed(seed)
     return torch.randn(batch, *found, generator=generator)

@@ -2,6 +2,7 @@
 
 import shlex
 from collections.abc import Sequence
+from math import inf
 
 from cyclopts import Token
 
@@ -85,3 +86,33 @@ def shape(option: str, text: str) -> tuple[int, ...]:
     if len(found) not in (2, 3, 4) or min(found) < 1:
         raise OptionError(option, text, "expected channels and 1 to 3 spatial axes, e.g. 3x224x224")
     return found
+
+
+def levels(option: str, text: str) -> float:
+    """``2`` as 2, and ``all`` as infinity."""
+    if text == "all":
+        return inf
+    if not text.isdecimal() or int(text) < 1:
+        raise OptionError(option, text, "expected a whole number of at least 1, or all")
+    return int(text)
+
+
+DTYPES = ("float32", "float64", "float16", "bfloat16", "int64", "int32", "int16", "int8", "uint8", "bool")
+
+
+def sized(option: str, text: str) -> tuple[tuple[int, ...], str]:
+    """``3x224x224`` as ((3, 224, 224), "float32"), and ``128:int64`` as ((128,), "int64")."""
+    axes, colon, dtype = text.partition(":")
+    try:
+        size = tuple(int(part) for part in axes.lower().replace("×", "x").split("x"))
+    except ValueError:
+        size = ()
+    if not size or min(size) < 1:
+        raise OptionError(
+            option,
+            text,
+            "expected the axes of one input without the batch, e.g. 3x224x224, or 128:int64 with a dtype",
+        )
+    if colon and dtype not in DTYPES:
+        raise OptionError(option, text, f"expected a dtype of {', '.join(DTYPES[:-1])} or {DTYPES[-1]}")
+    return size, dtype or DTYPES[0]

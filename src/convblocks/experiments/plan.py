@@ -120,8 +120,7 @@ def _differences(before: Study, asked: Study) -> list[str]:
     """What tells two studies apart, in words: "stack depths 4 and 8, not 8 and 56"."""
     then, now = _question(before), _question(asked)
     told = [
-        f"{TERMS.get(field, field.removeprefix('recipe.').replace('_', ' '))} "
-        f"{_worded(then.get(field))}, not {_worded(now.get(field))}"
+        f"{_term(field)} {_worded(then.get(field))}, not {_worded(now.get(field))}"
         for field in {**now, **then}
         if field != "data" and then.get(field) != now.get(field)
     ]
@@ -130,6 +129,12 @@ def _differences(before: Study, asked: Study) -> list[str]:
     if before.data.name == asked.data.name:
         return [f"another data set called {asked.data.name}, of other examples or split otherwise", *told]
     return [f"data set {before.data.name}, not {asked.data.name}", *told]
+
+
+def _term(field: str) -> str:
+    """A class's name, which follows a space, is told as it is spelled."""
+    name, space, of_class = field.removeprefix("recipe.").rpartition(" ")
+    return TERMS.get(field, f"{name}{space}{of_class if space else of_class.replace('_', ' ')}")
 
 
 def _worded(value: object) -> str:

@@ -2,6 +2,17 @@
 
 from convblocks.networks.cost import network_cost
 from convblocks.networks.module import ClassificationHead, ConvNet
+from convblocks.networks.space import NetworkSpace, StageChoices, space_costs
 from convblocks.networks.spec import Network, Stage, Stem
 
-__all__ = ["ClassificationHead", "ConvNet", "Network", "Stage", "Stem", "network_cost"]
+__all__ = [
+    "ClassificationHead",
+    "ConvNet",
+    "Network",
+    "NetworkSpace",
+    "Stage",
+    "StageChoices",
+    "Stem",
+    "network_cost",
+    "space_costs",
+]

@@ -11,17 +11,28 @@ from convblocks.analysis.shapes import Shape
 from convblocks.analysis.trace import trace
 from convblocks.blocks.spec import BlockSpec, meta_block
 from convblocks.networks.module import ClassificationHead
-from convblocks.networks.spec import Axes, Network, Stem
+from convblocks.networks.spec import Axes, Network, Stage, Stem
 
 
 def network_cost(network: Network, size: Shape) -> Cost:
     """Exactly what tracing the whole network for an input of `size` (spatial axes) would count."""
-    cost, shape = _stem_cost(network.stem, (network.in_channels, *size), network.dims)
+    cost, shape = stem_cost(network.stem, (network.in_channels, *size), network.dims)
     for stage in network.stages:
-        first, shape = _block_cost(stage.block, stage.out_channels, stage.stride, shape, network.dims)
-        rest, shape = _block_cost(stage.block, stage.out_channels, 1, shape, network.dims)
-        cost += first + rest * (stage.blocks - 1)
-    return cost + _head_cost(shape, network.classes)
+        added, shape = stage_cost(stage, shape, network.dims)
+        cost += added
+    return cost + head_cost(shape, network.classes)
+
+
+def stage_cost(stage: Stage, shape: Shape, dims: int) -> tuple[Cost, Shape]:
+    """Of a stage for an input of `shape` (channels, *spatial), and the shape that it puts out."""
+    cost, shape = _block_cost(stage.block, stage.out_channels, stage.stride, shape, dims)
+    for left in range(stage.blocks - 1, 0, -1):
+        before = shape
+        each, shape = _block_cost(stage.block, stage.out_channels, 1, before, dims)
+        if shape == before:  # and so it stays
+            return cost + each * left, shape
+        cost += each
+    return cost, shape
 
 
 def _counted(module: nn.Module, shape: Shape) -> tuple[Cost, Shape]:
@@ -40,10 +51,12 @@ def _block_cost(spec: BlockSpec, channels: int, stride: Axes, shape: Shape, dims
 
 
 @lru_cache(maxsize=4096)
-def _stem_cost(stem: Stem, shape: Shape, dims: int) -> tuple[Cost, Shape]:
+def stem_cost(stem: Stem, shape: Shape, dims: int) -> tuple[Cost, Shape]:
+    """Of the stem likewise."""
     return _counted(_on_meta(lambda: stem.build(shape[0], dims)), shape)
 
 
 @lru_cache(maxsize=4096)
-def _head_cost(shape: Shape, classes: int) -> Cost:
+def head_cost(shape: Shape, classes: int) -> Cost:
+    """Of the classifier behind a map of `shape`."""
     return _counted(_on_meta(lambda: ClassificationHead(shape[0], classes)), shape)[0]

@@ -1,11 +1,13 @@
 """What is written down: frozen records that go to JSON and back, and never import torch.
 
+advice.py   what `advise` says of a module
 analysis.py what `analyze` finds in a module
 signal.py   what real tensors tell of a module
 step.py     what a training step needs at most
 study.py    what a `compare` leaves behind, one JSON object a line
 """
 
+from convblocks.records.advice import SEVERITIES, Finding, Severity
 from convblocks.records.analysis import Analysis, Layer, Part
 from convblocks.records.signal import (
     AxisFit,
@@ -40,6 +42,7 @@ from convblocks.records.study import (
 )
 
 __all__ = [
+    "SEVERITIES",
     "Analysis",
     "Axis",
     "AxisFit",
@@ -47,6 +50,7 @@ __all__ = [
     "Design",
     "EffectiveField",
     "Epoch",
+    "Finding",
     "Host",
     "Interval",
     "Latency",
@@ -62,6 +66,7 @@ __all__ = [
     "Row",
     "Run",
     "RunTiming",
+    "Severity",
     "Shattering",
     "Signal",
     "SignalAlong",

@@ -1,0 +1,177 @@
+"""CB202: additions and concatenations whose two sides do not fit, at this size of input or at the next ones."""
+
+from collections.abc import Iterator
+
+from convblocks.analysis.advice.view import ADDITIONS, RESAMPLED, Found, View, listed, named, times
+from convblocks.analysis.advice.windows import WINDOWED, reach, windows
+from convblocks.analysis.rules import CONVOLUTIONS
+from convblocks.analysis.trace import Failed, Op, Trace, Value, attempt
+
+JOINS = ADDITIONS | {"cat", "concat", "stack"}
+LARGER = (1, 2, 3)  # odd and even sizes, and a remainder of 3
+
+
+def unfit_additions(view: View) -> Iterator[Found]:
+    """Fails as it is, or fails at an input a few positions larger, or adds what lies elsewhere."""
+    if view.failed:
+        yield from _broken(view.failed)
+        return
+    yield from _broken_when_larger(view)
+    resampled = _resampled(view)
+    for op in view.trace.ops:
+        if op.name in ADDITIONS and len(op.inputs) == 2:
+            yield from _stretched(view, op)
+            if resampled.isdisjoint(value.number for value in op.inputs):
+                yield from _misaligned(view, op)
+
+
+def joined(failed: Failed) -> tuple[Value, ...]:
+    """The maps of different spatial size that a forward failed to join; none if it failed at something else."""
+    seen = failed.seen
+    depending = _depending(seen)
+    maps = tuple(v for v in seen.outputs if v.number in depending and len(v.shape) > 2)
+    sizes = {value.shape[2:] for value in maps}
+    return maps if failed.running and failed.running[0] in JOINS and len(sizes) > 1 else ()
+
+
+def _depending(seen: Trace) -> set[int]:
+    found = {value.number for value in seen.inputs}
+    for op in seen.ops:
+        if any(value.number in found for value in op.inputs):
+            found.update(value.number for value in op.outputs)
+    return found
+
+
+def _broken(failed: Failed) -> Iterator[Found]:
+    if not (maps := joined(failed)):
+        return
+    makers = {value.number: op for op in failed.seen.ops for value in op.outputs}
+    paths = [list(_windows_before(value, makers)) for value in maps]
+    sides = " and ".join(_side(value, path) for value, path in zip(maps, paths, strict=True))
+    off: dict[str, list[str]] = {}
+    for op in [op for path in paths for op in reversed(path)]:
+        if fit := _fitting(op):
+            off.setdefault(fit, []).append(named(op.path))
+    mends = [f"padding={fit} in {listed(places)}" for fit, places in off.items()]
+    yield Found(
+        place=failed.path,
+        message=f"{_verb(failed)} fails: {sides}",
+        mend=", ".join(mends) if mends else "stride, pad and pool alike on both sides",
+        figures={f"side_{i}": times(value.shape[2:]) for i, value in enumerate(maps, 1)},
+        severity="error",
+    )
+
+
+def _verb(failed: Failed) -> str:
+    name = failed.running[0] if failed.running else ""
+    return "the addition" if name in ADDITIONS else "the concatenation"
+
+
+def _windows_before(value: Value, makers: dict[int, Op]) -> Iterator[Op]:
+    """Convolutions and pools on the way back to the last addition or the input, the last one first."""
+    op = makers.get(value.number)
+    while op is not None and op.name not in JOINS:
+        if op.name in WINDOWED:
+            yield op
+        op = makers.get(op.inputs[0].number) if op.inputs else None
+
+
+def _side(value: Value, path: list[Op]) -> str:
+    where = f"behind {named(path[0].path, path[0].name)}" if path else "of what came in"
+    return f"a map of {times(value.shape[2:])} {where}"
+
+
+def _fitting(op: Op) -> str:
+    """The padding that a convolution should have; empty if it has it."""
+    if op.name not in CONVOLUTIONS:
+        return ""
+    fits = [(reach(w) - 1) // 2 for w in windows(op)]
+    if all(w.padding == fit or reach(w) % 2 == 0 for w, fit in zip(windows(op), fits, strict=True)):
+        return ""
+    return str(fits[0]) if len(set(fits)) == 1 else str(tuple(fits))
+
+
+def _broken_when_larger(view: View) -> Iterator[Found]:
+    depending = _depending(view.trace)
+    if not any(
+        op.name in JOINS and sum(v.number in depending for v in op.inputs) > 1 for op in view.trace.ops
+    ):
+        return
+    found: dict[str, list[tuple[str, Failed]]] = {}
+    for more in LARGER:
+        sizes = [(size[0], *(n + more for n in size[1:])) for size in view.input_sizes]
+        failed = attempt(view.module, *sizes, dtypes=view.dtypes)
+        if isinstance(failed, Failed) and joined(failed):
+            found.setdefault(failed.path, []).append((" and ".join(map(times, sizes)), failed))
+    for path, failures in found.items():
+        size, failed = failures[0]
+        maps = joined(failed)
+        makers = {value.number: op for op in failed.seen.ops for value in op.outputs}
+        sides = " and ".join(_side(value, list(_windows_before(value, makers))) for value in maps)
+        yield Found(
+            place=path,
+            message=f"{_verb(failed)} fails at an input of {', '.join(s for s, _ in failures)}: {sides} at {size}",
+            mend="round alike on both sides (ceil_mode=True in a pool; a strided 1×1 convolution rounds up), or resize "
+            f"one to the other{_multiples(view)}",
+            figures={"sizes": ", ".join(size for size, _ in failures)}
+            | {f"side_{i}": times(value.shape[2:]) for i, value in enumerate(maps, 1)},
+        )
+
+
+def _multiples(view: View) -> str:
+    """The sizes that are safe, as far as the size given and the strides tell."""
+    steps = [axis[0] for field in view.fields.values() for axis in field if isinstance(axis, tuple)]
+    largest = max((step for step in steps if isinstance(step, int)), default=1)
+    fits = all(n % largest == 0 for n in view.trace.input.shape[2:])
+    return f"; or give sizes that are multiples of {largest}" if largest > 1 and fits else ""
+
+
+def _stretched(view: View, op: Op) -> Iterator[Found]:
+    """A map of one position is added to all of another, though it has not seen the whole image."""
+    a, b = (value.shape[2:] for value in op.inputs)
+    if len(a) != len(b) or a == b:
+        return
+    small, large = sorted(op.inputs, key=lambda value: value.elements)
+    size = view.trace.input.shape[2:]
+    for axis, n, field in zip(range(len(a)), size, view.field(small), strict=False):
+        if (
+            small.shape[2 + axis] == 1 < large.shape[2 + axis]
+            and isinstance(field, tuple)
+            and field[2] - field[1] + 1 < n
+        ):
+            yield Found(
+                place=op.path,
+                message=f"a map of {times(small.shape[2:])} is added to one of {times(large.shape[2:])} by "
+                f"broadcasting, though it sees only {field[2] - field[1] + 1} of {n} positions of the input",
+                mend="stride and pad alike on both sides",
+                figures={"side_1": times(a), "side_2": times(b)},
+            )
+            return
+
+
+def _misaligned(view: View, op: Op) -> Iterator[Found]:
+    """The middles of what both sides see lie more than half a position of this map apart."""
+    a, b = op.inputs
+    for one, other in zip(view.field(a), view.field(b), strict=True):
+        if isinstance(one, tuple) and isinstance(other, tuple) and one[0] == other[0] != 0:
+            apart = abs(float(one[1] + one[2] - other[1] - other[2])) / 2
+            step = float(one[0])
+            if apart > abs(step) / 2:
+                yield Found(
+                    place=op.path,
+                    message=f"the two sides of the addition see places {apart:g} input positions apart (one sees "
+                    f"{one[0]}·i + {one[1]} … {one[2]}, the other {other[0]}·i + {other[1]} … {other[2]}), at {one[0]} "
+                    "input positions a step",
+                    mend="pad the branch alike at both ends, and crop a shortcut at both ends",
+                    figures={"apart": apart, "step": step},
+                )
+                return
+
+
+def _resampled(view: View) -> set[int]:
+    """Values behind up-sampling, whose positions lie beside the middle of what they see in any case."""
+    found: set[int] = set()
+    for op in view.trace.ops:
+        if op.name in RESAMPLED or any(value.number in found for value in op.inputs):
+            found.update(value.number for value in op.outputs)
+    return found

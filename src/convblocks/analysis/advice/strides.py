@@ -1,0 +1,119 @@
+"""CB201 and CB207: strides that are taken too often, or too wide."""
+
+from collections.abc import Iterator
+from math import prod
+
+import torch
+
+from convblocks.analysis.advice.view import Found, View, named, times
+from convblocks.analysis.advice.windows import WINDOWED, map_after, map_of, windows
+from convblocks.analysis.rules import CONVOLUTIONS, POOLS, Window
+from convblocks.analysis.trace import Op, Value
+
+
+def skipped_positions(view: View) -> Iterator[Found]:
+    """Positions of a map between the windows of all that reads it: computed, or given, and seen by nobody."""
+    seen: dict[int, Value] = {value.number: value for value in view.trace.inputs}
+    seen |= {value.number: value for op in view.trace.ops for value in op.outputs}
+    for value in seen.values():
+        readers = view.only_uses(value)
+        if not any(op.name in WINDOWED and any(map(_gaps, windows(op))) for op in readers):
+            continue
+        if any(op.name not in WINDOWED or len(op.inputs[0].shape) != WINDOWED[op.name] + 2 for op in readers):
+            continue
+        missed = _missed(value.shape[2:], readers)
+        if not missed:
+            continue
+        first = next(op for op in readers if any(map(_gaps, windows(op))))
+        w = next(w for w in windows(first) if _gaps(w))
+        maker = view.maker(value)
+        of = f"what {named(maker.path, maker.name)} computes" if maker else "the input"
+        steps = f"stride {w.stride} steps over a kernel of {w.size}" + (
+            f" with dilation {w.dilation}" if w.dilation > 1 else ""
+        )
+        yield Found(
+            place=first.path,
+            message=f"{steps}: {missed} of {prod(value.shape[2:])} positions ({missed / prod(value.shape[2:]):.0%}) of "
+            f"{of} are read by nobody",
+            mend=f"stride in a layer whose kernel is at least {w.stride} wide, or pool first",
+            figures={
+                "positions": prod(value.shape[2:]),
+                "unread": missed,
+                "stride": w.stride,
+                "kernel_size": w.size,
+            },
+        )
+
+
+def _gaps(w: Window) -> bool:
+    """Whether its windows leave positions out however large the map is."""
+    return len({w.dilation * tap % w.stride for tap in range(w.size)}) < w.stride
+
+
+def _missed(size: tuple[int, ...], readers: list[Op]) -> int:
+    """Positions that no window covers, up to the last that one could."""
+    read = torch.zeros(size, dtype=torch.bool)
+    for op in readers:
+        marks = torch.ones((), dtype=torch.bool)
+        for w, n, out in zip(windows(op), size, map_after(op), strict=True):
+            along = torch.zeros(n, dtype=torch.bool)
+            places = {
+                o * w.stride + tap * w.dilation - w.padding for o in range(out) for tap in range(w.size)
+            }
+            along[[p for p in places if 0 <= p < n]] = True
+            marks = marks.unsqueeze(-1) & along
+        read |= marks
+    return int((~read).sum())
+
+
+def stride_repeated(view: View) -> Iterator[Found]:
+    """The hand-written stack: each convolution is given the block's stride, though the map shall shrink once."""
+    strided = [op for op in view.convolutions() if prod(w.stride for w in windows(op)) > 1]
+    after = {id(op): _next(view, op) for op in strided}
+    begun = {id(op) for op in after.values() if op is not None}
+    for op in strided:
+        chain = [op]
+        while (following := after[id(chain[-1])]) is not None:
+            chain.append(following)
+        if id(op) in begun or len(chain) < 2:
+            continue
+        last = chain[-1]
+        stride = times(w.stride for w in windows(op))
+        channels = op.outputs[0].shape[1]
+        yield Found(
+            place=_home([each.path for each in chain]),
+            message=f"stride {stride} in each of {len(chain)} convolutions in a row, all of {channels} channels: "
+            f"the map falls from {times(map_of(op))} to {times(map_after(last))}, and each after the first keeps 1 of "
+            f"{prod(w.stride for w in windows(op))} values that the one before computes",
+            mend=f"stride in the first ({named(op.path)}) only, the others with stride 1",
+            figures={
+                "convolutions": len(chain),
+                "stride": stride,
+                "from": times(map_of(op)),
+                "to": times(map_after(last)),
+            },
+        )
+
+
+def _next(view: View, op: Op) -> Op | None:
+    """The convolution that comes next, with nothing between that has a window, if it is the same over again."""
+    value = op.outputs[0]
+    while len(uses := view.only_uses(value)) == 1:
+        (found,) = uses
+        if found.name in CONVOLUTIONS:
+            same = windows(found) == windows(op) and found.name == op.name
+            wide = found.inputs[0].shape[1] == found.outputs[0].shape[1] == op.outputs[0].shape[1]
+            return found if same and wide else None
+        if found.name in POOLS or found.outputs[0].shape != value.shape:
+            return None
+        value = found.outputs[0]
+    return None
+
+
+def _home(paths: list[str]) -> str:
+    """The module that holds all of them."""
+    split = [path.split(".") for path in paths]
+    shared = 0
+    while all(len(parts) > shared + 1 for parts in split) and len({parts[shared] for parts in split}) == 1:
+        shared += 1
+    return ".".join(split[0][:shared])

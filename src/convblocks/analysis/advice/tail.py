@@ -1,0 +1,153 @@
+"""CB204: layers whose input already sees the whole image, and what removing them would save."""
+
+from collections.abc import Iterator
+from itertools import accumulate
+
+from msgspec import Struct
+
+from convblocks.analysis.advice.view import RESAMPLED, Found, View, listed, named, plural, times
+from convblocks.analysis.advice.windows import WINDOWED, reach, windows
+from convblocks.analysis.cost import macs
+from convblocks.analysis.receptive_field import Field
+from convblocks.analysis.rules import GLOBAL, NORMS_OF_LAST_AXES, POINTWISE
+from convblocks.analysis.shapes import Shape
+from convblocks.analysis.trace import Op, Value
+
+KEEPING = POINTWISE | GLOBAL | NORMS_OF_LAST_AXES  # norms and activations go with the layer before them
+
+
+class Tail(Struct, frozen=True):
+    """Ops start … stop − 1 of a trace, which can be taken out: one tensor goes in, one comes out."""
+
+    start: int
+    stop: int
+    layers: tuple[Op, ...]  # the convolutions and linear layers among them
+    params: int
+    macs: int
+    given: Shape  # without the batch axis
+    output: Shape
+
+
+def removable_tail(view: View) -> Tail | None:
+    """The longest run of ops behind the last productive layer that only one tensor enters; None if there is none.
+
+    A layer is productive if its input does not yet see the whole image (Richter et al. 2021, arXiv:2106.12307).
+    """
+    size = view.trace.input.shape[2:]
+    seeing = [
+        (i, _sees_all(view.field(op.inputs[0]), size)) for i, op in enumerate(view.trace.ops) if _on_map(op)
+    ]
+    productive = [i for i, all_of_it in seeing if all_of_it is False]
+    last = max((i for i, all_of_it in seeing if all_of_it), default=-1)
+    first = productive[-1] + 1 if productive else 0
+    if last < first or not size:
+        return None
+    ops, crossing, stop = view.trace.ops, _crossing(view), last + 1
+    while stop < len(ops) and (ops[stop].name in KEEPING or crossing[stop] != 1):
+        stop += 1
+    start = next((i for i in range(first, last + 1) if crossing[i] == 1 and ops[i].name not in KEEPING), None)
+    if start is None or any(op.name in RESAMPLED for op in ops[:stop]):
+        return None  # a decoder's work is not to see more
+    layers = tuple(op for op in ops[start:stop] if op in set(view.weighted()))
+    numbers = {v.number: v for op in ops[start:stop] for v in op.inputs if v.number in view.trace.parameters}
+    before = {v.number for op in ops[:start] for v in op.inputs}
+    return Tail(
+        start=start,
+        stop=stop,
+        layers=layers,
+        params=sum(value.elements for number, value in numbers.items() if number not in before),
+        macs=sum(map(macs, ops[start:stop])),
+        given=_entering(view, start).shape[1:],
+        output=ops[stop - 1].outputs[0].shape[1:],
+    )
+
+
+def unproductive_tail(view: View) -> Iterator[Found]:
+    """Past shortcuts a layer may still get what sees less: a note, where only the longest path sees all."""
+    tail = removable_tail(view)
+    if tail is None or not tail.layers:
+        return
+    paths = [named(op.path, op.name) for op in tail.layers]
+    params, total = tail.params / max(view.analysis.params, 1), tail.macs / view.analysis.macs
+    sure = _sure(view, tail)
+    kept = tail.given == tail.output
+    reads = "" if kept else f"; what follows then reads {times(tail.given)}, not {times(tail.output)}"
+    yield Found(
+        place=tail.layers[0].path,
+        message=f"from here on every layer's input sees the whole image of {times(view.trace.input.shape[2:])}"
+        f"{'' if sure else ', by its longest path at least'}: {plural(len(paths), 'layer')} ({listed(paths)}) that add "
+        "no context",
+        mend=f"removing them saves {plural(tail.params, 'parameter')} ({params:.0%}) and {plural(tail.macs, 'MAC')} "
+        f"({total:.0%}){reads}; `convblocks probe` tells whether a trained network needs them",
+        figures={"layers": len(paths), "params": tail.params, "macs": tail.macs},
+        severity="warning" if sure else "note",
+    )
+
+
+def _on_map(op: Op) -> bool:
+    return op.name in WINDOWED and bool(macs(op)) and max(op.outputs[0].shape[2:], default=1) > 1
+
+
+def _sees_all(field: Field, size: Shape) -> bool | None:
+    """None: unknown, or seen through an op that mixes all, such as attention, behind which no layer adds context."""
+    if not all(isinstance(axis, tuple) for axis in field):
+        return None
+    return all(
+        isinstance(axis, tuple) and axis[2] - axis[1] + 1 >= n for axis, n in zip(field, size, strict=True)
+    )
+
+
+def _crossing(view: View) -> list[int]:
+    """In front of each op: how many tensors that depend on an input are made before it and needed from it on."""
+    ops = view.trace.ops
+    last = {value.number: i for i, op in enumerate(ops) for value in op.inputs}
+    last |= dict.fromkeys(view.given_out, len(ops))
+    change = [0] * (len(ops) + 2)
+    for number, made in _made(view).items():
+        if last.get(number, -1) > made:
+            change[made + 1] += 1
+            change[last[number] + 1] -= 1
+    return list(accumulate(change))
+
+
+def _made(view: View) -> dict[int, int]:
+    """By the number of a value that depends on an input: the index of the op that makes it; −1 for inputs."""
+    made = {value.number: -1 for value in view.trace.inputs}
+    for i, op in enumerate(view.trace.ops):
+        if any(value.number in made for value in op.inputs):
+            made |= {value.number: i for value in op.outputs}
+    return made
+
+
+def _entering(view: View, start: int) -> Value:
+    made = _made(view)
+    return next(
+        value for op in view.trace.ops[start:] for value in op.inputs if made.get(value.number, start) < start
+    )
+
+
+def _sure(view: View, tail: Tail) -> bool:
+    """Whether the inputs of its layers see the whole image along every path."""
+    least = _least(view)
+    size = view.trace.input.shape[2:]
+    return all(
+        r >= n for op in tail.layers for r, n in zip(least.get(op.inputs[0].number, ()), size, strict=False)
+    )
+
+
+def _least(view: View) -> dict[int, list[int]]:
+    """The receptive field's size along the path that sees least, by value and axis."""
+    start = view.trace.input
+    found = {start.number: [1] * (len(start.shape) - 2)}
+    for op in view.trace.ops:
+        sizes = [found[value.number] for value in op.inputs if value.number in found]
+        if not sizes:
+            continue
+        least = [min(along) for along in zip(*sizes, strict=True)]
+        if op.name in WINDOWED:
+            steps = [abs(int(axis[0])) if isinstance(axis, tuple) else 1 for axis in view.field(op.inputs[0])]
+            grown = zip(least, windows(op), steps, strict=False)
+            least = [r + (reach(w) - 1) * step for r, w, step in grown]
+        for value in op.outputs:
+            found[value.number] = least
+    return found

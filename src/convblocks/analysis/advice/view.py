@@ -1,0 +1,138 @@
+"""A module and its trace, with the questions that rules ask: who made a value, who reads it, and through what."""
+
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass
+from functools import cached_property
+
+import torch
+from torch import nn
+
+from convblocks.analysis.analyze import analyze
+from convblocks.analysis.receptive_field import Field, receptive_fields
+from convblocks.analysis.rules import CONVOLUTIONS, LINEAR, TRANSPOSED
+from convblocks.analysis.signal import signal
+from convblocks.analysis.trace import Failed, Op, Trace, Value
+from convblocks.errors import TraceError
+from convblocks.records import Analysis, Severity, Symptom
+
+ADDITIONS = frozenset({"add", "add_", "__add__", "__iadd__", "__radd__"})
+WEIGHTED = CONVOLUTIONS.keys() | TRANSPOSED.keys() | LINEAR
+RESAMPLED = TRANSPOSED.keys() | {"interpolate", "pixel_shuffle", "repeat_interleave", "fold", "grid_sample"}
+PASSING = frozenset(
+    {"contiguous", "clone", "to", "type_as", "detach", "alias", "float", "half", "bfloat16", "double"}
+)
+"""They change no value."""
+
+BATCH = 16  # random inputs that the signal is measured with
+
+
+@dataclass(frozen=True, kw_only=True)
+class Found:
+    """What a rule found at one place; the rule's id, and its severity if none is given, are added to it."""
+
+    place: str  # module path
+    message: str
+    mend: str
+    figures: Mapping[str, int | float | str]
+    severity: Severity | None = None
+
+
+@dataclass(frozen=True)
+class View:
+    """A module, what one forward of it did, and, where that forward failed, how."""
+
+    module: nn.Module
+    input_sizes: tuple[tuple[int, ...], ...]
+    dtypes: tuple[torch.dtype, ...]
+    trace: Trace
+    failed: Failed | None = None
+
+    @cached_property
+    def makers(self) -> dict[int, Op]:
+        """By the number of a value: the op that made it."""
+        return {value.number: op for op in self.trace.ops for value in op.outputs}
+
+    @cached_property
+    def readers(self) -> dict[int, list[Op]]:
+        """By the number of a value: the ops that read it."""
+        found: dict[int, list[Op]] = {}
+        for op in self.trace.ops:
+            for number in {value.number for value in op.inputs}:
+                found.setdefault(number, []).append(op)
+        return found
+
+    @cached_property
+    def given_out(self) -> frozenset[int]:
+        """Numbers of the values that the module gives out."""
+        return frozenset(value.number for value in self.trace.outputs)
+
+    @cached_property
+    def fields(self) -> dict[int, Field]:
+        """Receptive fields without what gates show of the whole image."""
+        return receptive_fields(self.trace, through_gates=False)
+
+    def field(self, value: Value) -> Field:
+        """Of one value; unknown along every axis where it does not depend on the first input."""
+        return self.fields.get(value.number, (None,) * (len(self.trace.input.shape) - 2))
+
+    @cached_property
+    def analysis(self) -> Analysis:
+        return analyze(self.module, *self.input_sizes, dtypes=self.dtypes, seen=self.trace)
+
+    @cached_property
+    def symptoms(self) -> tuple[Symptom, ...]:
+        """Of the signal of a batch of random inputs; see analysis.signal."""
+        generator = torch.Generator().manual_seed(0)
+        if len(self.input_sizes) > 1:
+            raise TraceError(
+                f"the signal is measured with one input, and {type(self.module).__name__} takes several"
+            )
+        return signal(self.module, torch.randn(BATCH, *self.input_sizes[0], generator=generator)).symptoms
+
+    def maker(self, value: Value) -> Op | None:
+        """The op that a value comes from, past ops that change no value; None for an input or a weight."""
+        op = self.makers.get(value.number)
+        while op is not None and op.name in PASSING:
+            op = self.makers.get(op.inputs[0].number)
+        return op
+
+    def uses(self, value: Value) -> list[Op]:
+        """The ops that read a value, past ops that change none."""
+        found: list[Op] = []
+        for op in self.readers.get(value.number, ()):
+            found += self.uses(op.outputs[0]) if op.name in PASSING else [op]
+        return found
+
+    def only_uses(self, value: Value) -> list[Op]:
+        """The same; none if the module gives the value out too."""
+        leaves = value.number in self.given_out
+        return [] if leaves else self.uses(value)
+
+    def weighted(self) -> Iterator[Op]:
+        """Convolutions, transposed or not, and linear layers."""
+        return (op for op in self.trace.ops if op.name in WEIGHTED)
+
+    def convolutions(self) -> Iterator[Op]:
+        return (op for op in self.trace.ops if op.name in CONVOLUTIONS)
+
+
+def times(sizes: Iterable[int]) -> str:
+    """``28×28``."""
+    return "×".join(map(str, sizes))
+
+
+def named(path: str, else_: str = "the whole module") -> str:
+    return path or else_
+
+
+def listed(places: Iterable[str], most: int = 3) -> str:
+    """``a, b, c and 4 more``."""
+    known = list(dict.fromkeys(places))
+    shown = ", ".join(known[:most])
+    return f"{shown} and {len(known) - most} more" if len(known) > most else shown
+
+
+def plural(number: int, word: str) -> str:
+    """``1 bias``, ``2 biases``, ``3 parameters``."""
+    ending = "" if number == 1 else "es" if word.endswith("s") else "s"
+    return f"{number:,} {word}{ending}"

@@ -1,0 +1,60 @@
+"""Findings as linters print them, a line each with its place first; and the table of rules."""
+
+from collections import Counter
+from collections.abc import Iterable, Sequence
+from itertools import groupby
+
+from rich.console import Console
+from rich.table import Table
+from rich.text import Text
+
+from convblocks.analysis.advice import Rule
+from convblocks.records import SEVERITIES, Finding
+
+SHOWN = 3  # places of one rule, mend and severity
+STYLES = {"note": "cyan", "warning": "yellow", "error": "red"}
+
+
+def print_findings(findings: Sequence[Finding], module: str, *, all_places: bool) -> None:
+    """One line a finding and one for its mend; `module` is the name of a place without one."""
+    console = Console(highlight=False, markup=False, emoji=False)
+    for _, group in groupby(findings, lambda finding: (finding.id, finding.severity)):
+        alike = list(group)
+        shown = alike if all_places or len(alike) == SHOWN + 1 else alike[:SHOWN]
+        for mend, run in groupby(shown, lambda finding: finding.mend):
+            for finding in run:
+                console.print(_line(finding, module), soft_wrap=True)
+            console.print(Text(f"    mend: {mend}", style="dim"), soft_wrap=True)
+        if len(shown) < len(alike):
+            more = f"    … and at {len(alike) - len(shown)} more places; --all-places shows them"
+            console.print(Text(more, style="dim"), soft_wrap=True)
+    console.print(_summary(findings))
+
+
+def _line(finding: Finding, module: str) -> Text:
+    return Text.assemble(
+        (finding.place or module, "bold"),
+        ": ",
+        (finding.id, STYLES[finding.severity]),
+        f" {finding.severity} {finding.message}",
+    )
+
+
+def _summary(findings: Sequence[Finding]) -> str:
+    if not findings:
+        return "Nothing found."
+    counts = Counter(finding.severity for finding in findings)
+    parts = [f"{counts[s]} {s}{'s' if counts[s] > 1 else ''}" for s in reversed(SEVERITIES) if counts[s]]
+    return f"Found {', '.join(parts)}."
+
+
+def print_rules(rules: Iterable[Rule]) -> None:
+    """Id, severity, what and why; those on request are marked."""
+    table = Table(box=None, pad_edge=False, padding=(0, 1, 0, 0), header_style="bold")
+    for name in ("id", "severity", "what", "why"):
+        table.add_column(name)
+    for rule in rules:
+        table.add_row(f"{rule.id}{'*' if rule.on_request else ''}", rule.severity, rule.what, rule.why)
+    console = Console(highlight=False, markup=False, emoji=False)
+    console.print(table)
+    console.print("* only on request: CB3 by --measure, CB4 by --signal, or either by --select.", style="dim")

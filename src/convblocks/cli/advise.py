@@ -1,0 +1,98 @@
+"""``convblocks advise``: what is wrong with a network, rule by rule, with an exit status for CI."""
+
+import sys
+from typing import Annotated, Literal
+
+from cyclopts import Parameter
+
+from convblocks.cli.parse import names, sized
+
+Flag = Annotated[bool, Parameter(negative=())]
+FOUND = 1
+
+
+def advise(
+    target: str | None = None,
+    /,
+    *,
+    input: Annotated[list[str] | None, Parameter(negative=())] = None,  # noqa: A002 - the option's name
+    select: str | None = None,
+    ignore: str | None = None,
+    measure: Flag = False,
+    signal: Flag = False,
+    fail_on: Literal["note", "warning", "error"] = "warning",
+    rules: Flag = False,
+    all_places: Flag = False,
+    json: Flag = False,
+    trust_code: Flag = False,
+) -> None:
+    """Say what is wrong with a network, or could be better: each finding with its place, figures and mend.
+
+    Exit status 0: nothing at or above --fail-on; 1: findings; 2: the target or an option cannot be used.
+
+    Parameters
+    ----------
+    target
+        file.py:NAME, package.module:NAME, timm:NAME, torchvision:NAME, a network's .toml, or RUN:DESIGN.
+    input
+        Size without the batch, e.g. 3x224x224 or 128:int64; repeat for several inputs. The target's own if it
+        states one.
+    select
+        Only these rules, by id or its beginning: CB101,CB2. See --rules.
+    ignore
+        Not these rules.
+    measure
+        Run the CB3 rules too, which time layers on this machine.
+    signal
+        Run the CB4 rules too, which run a copy on random inputs.
+    fail_on
+        The mildest severity that gives exit status 1.
+    rules
+        List all rules, and what each is about.
+    all_places
+        Print every place of a rule, not the first three.
+    json
+        Print the findings as JSON, and nothing else.
+    trust_code
+        Allow a run folder or network file to import the classes it names.
+    """
+    selected = names("select", select) if select is not None else []
+    ignored = names("ignore", ignore) if ignore is not None else []
+    given = [sized("input", text) for text in input or []]
+
+    import msgspec
+
+    from convblocks import analysis
+    from convblocks.analysis.advice import RULES
+    from convblocks.cli.advice_table import print_findings, print_rules
+    from convblocks.cli.inputs import inputs_of
+    from convblocks.errors import TargetError
+    from convblocks.records import SEVERITIES
+    from convblocks.targets import load_target
+
+    if rules:
+        print_rules(RULES)
+        return
+    if target is None:
+        raise TargetError(
+            "no target: name a network, e.g. torchvision:resnet18, or list the rules by --rules"
+        )
+    needs_weights = signal or any(name.startswith("CB4") for name in selected)
+    found = load_target(target, trust_code=trust_code, on_meta=not needs_weights)
+    sizes, dtypes = inputs_of(found, given)
+    findings = analysis.advise(
+        found.module,
+        *sizes,
+        dtypes=dtypes,
+        select=selected,
+        ignore=ignored,
+        measure=measure,
+        signal=signal,
+    )
+    if json:
+        sys.stdout.write(msgspec.json.encode(findings).decode() + "\n")
+    else:
+        print_findings(findings, type(found.module).__name__, all_places=all_places)
+    worst = max((SEVERITIES.index(finding.severity) for finding in findings), default=-1)
+    if worst >= SEVERITIES.index(fail_on):
+        sys.exit(FOUND)

@@ -1,0 +1,189 @@
+"""A space of networks of known blocks, and the exact cost of as many of them as one likes.
+
+A network's cost is a sum over its distinct (block, input shape) pairs, and a space has few of them: each is traced
+once, and a million networks are then a few look-ups each.
+"""
+
+from functools import lru_cache
+from math import prod
+
+import numpy as np
+from msgspec import Struct
+
+from convblocks.analysis.cost import Cost
+from convblocks.analysis.shapes import Shape
+from convblocks.blocks.spec import BlockSpec
+from convblocks.errors import OptionError, SpecError
+from convblocks.layers.check import whole
+from convblocks.networks.cost import head_cost, stage_cost, stem_cost
+from convblocks.networks.spec import Axes, Network, Stage, Stem
+
+MOST_ROWS = 2**24  # of a stage; their table takes half a gigabyte
+
+
+class StageChoices(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """What a stage may be: one of each."""
+
+    block: tuple[BlockSpec, ...]
+    blocks: tuple[int, ...]
+    out_channels: tuple[int, ...]
+    stride: Axes = 1
+
+    def stage(self, block: int, blocks: int, out_channels: int) -> Stage:
+        """The stage of one choice, given as places."""
+        return Stage(
+            block=self.block[block],
+            blocks=self.blocks[blocks],
+            out_channels=self.out_channels[out_channels],
+            stride=self.stride,
+        )
+
+
+class NetworkSpace(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """All networks with this stem whose stages are chosen from `stages`. Frozen, hashable."""
+
+    in_channels: int
+    classes: int
+    stem: Stem
+    stages: tuple[StageChoices, ...]
+    dims: int = 2
+
+    def __post_init__(self) -> None:
+        whole("stages", len(self.stages), at_least=1)
+        for i, stage in enumerate(self.stages):
+            for name, given in (
+                ("block", stage.block),
+                ("blocks", stage.blocks),
+                ("out_channels", stage.out_channels),
+            ):
+                if not given:
+                    raise SpecError(f"stages[{i}].{name}", "got no choice; expected at least one")
+
+    @property
+    def sizes(self) -> list[tuple[int, int, int]]:
+        """The number of choices that each stage has of block, blocks and out_channels."""
+        return [(len(s.block), len(s.blocks), len(s.out_channels)) for s in self.stages]
+
+    @property
+    def networks(self) -> int:
+        """How many there are."""
+        return prod(map(prod, self.sizes))
+
+    def draw(self, n: int, seed: int = 0) -> np.ndarray:
+        """`n` networks at random, as places in the choices: (n, stages, 3) for block, blocks and out_channels."""
+        random = np.random.default_rng(seed)
+        n = whole("n", n, at_least=1)
+        return random.integers(0, self.sizes, size=(n, len(self.stages), 3), dtype=np.int32)
+
+    def network(self, choice: np.ndarray) -> Network:
+        """The network of one row of `draw`. Raises SpecError for one that cannot be built."""
+        return Network(
+            in_channels=self.in_channels,
+            classes=self.classes,
+            stem=self.stem,
+            stages=tuple(s.stage(*row) for s, row in zip(self.stages, choice.tolist(), strict=True)),
+            dims=self.dims,
+        )
+
+
+class Costs(Struct, frozen=True, eq=False):
+    """Of many networks: an int64 array each, one element a network; see Cost."""
+
+    params: np.ndarray
+    macs: np.ndarray
+    activations: np.ndarray
+
+
+def space_costs(space: NetworkSpace, choices: np.ndarray, size: Shape) -> Costs:
+    """Exactly what `network_cost(space.network(row), size)` counts for each row of `choices` (n, stages, 3).
+
+    Stages that were not met before are traced, some milliseconds a block; what is known is kept for the next call.
+    Raises SpecError for a block that cannot stand where a row puts it.
+    """
+    _check(space, choices)
+    known = _known(space, tuple(size))
+    total = np.tile(_row(known.stem), (len(choices), 1))
+    entering = np.zeros(len(choices), dtype=np.intp)  # which shape enters the stage
+    for table, (block, blocks, out_channels) in zip(known.stages, choices.transpose(1, 2, 0), strict=True):
+        kinds, counts, widths = table.sizes
+        row = ((entering * kinds + block) * counts + blocks) * widths + out_channels
+        table.fill(row)
+        total += table.costs[row]
+        entering = table.leaving[row]
+    total += known.heads()[entering]
+    return Costs(*total.T)
+
+
+def _check(space: NetworkSpace, choices: np.ndarray) -> None:
+    expected = f"expected whole numbers of shape (n, {len(space.stages)}, 3), as NetworkSpace.draw gives"
+    if choices.ndim != 3 or choices.shape[1:] != (len(space.stages), 3) or choices.dtype.kind not in "iu":
+        raise OptionError("choices", f"{choices.dtype} of {choices.shape}", expected)
+    if len(choices) and (choices.min() < 0 or (choices.max(axis=0) >= space.sizes).any()):
+        raise OptionError(
+            "choices", choices.max(axis=0).tolist(), f"expected places from 0, below {space.sizes}"
+        )
+
+
+class _Table:
+    """A stage's costs, one row for each (entering shape, block, blocks, out_channels), filled as they are met."""
+
+    def __init__(self, space: NetworkSpace, stage: int, entering: list[Shape]):
+        self.choices, self.stage, self.dims = space.stages[stage], stage, space.dims
+        self.sizes = space.sizes[stage]
+        self.entering_shapes, self.leaving_shapes = entering, list[Shape]()
+        self.costs = np.zeros((0, 3), dtype=np.int64)
+        self.leaving = np.zeros(0, dtype=np.intp)  # which shape leaves; −1 where not yet met
+
+    def fill(self, rows: np.ndarray) -> None:
+        """Trace what is new."""
+        most = len(self.entering_shapes) * prod(self.sizes)
+        if most > MOST_ROWS:
+            raise SpecError(
+                f"stages[{self.stage}]",
+                f"{most:,} combinations of shape and choice; at most {MOST_ROWS:,} work",
+            )
+        if more := most - len(self.leaving):
+            self.costs = np.concatenate([self.costs, np.zeros((more, 3), dtype=np.int64)])
+            self.leaving = np.concatenate([self.leaving, np.full(more, -1)])
+        met = np.bincount(rows, minlength=most) > 0
+        for row in np.flatnonzero(met & (self.leaving < 0)).tolist():
+            self._trace(row)
+
+    def _trace(self, row: int) -> None:
+        shape, *choice = np.unravel_index(row, (len(self.entering_shapes), *self.sizes))
+        stage = self.choices.stage(*map(int, choice))
+        try:
+            cost, leaving = stage_cost(stage, self.entering_shapes[shape], self.dims)
+        except SpecError as error:
+            raise SpecError(f"stages[{self.stage}].block.{error.path}".rstrip("."), error.problem) from error
+        if leaving not in self.leaving_shapes:
+            self.leaving_shapes.append(leaving)
+        self.costs[row], self.leaving[row] = _row(cost), self.leaving_shapes.index(leaving)
+
+
+class _Known:
+    """What has been traced of a space at one input size."""
+
+    def __init__(self, space: NetworkSpace, size: Shape):
+        self.classes = space.classes
+        self.stem, shape = stem_cost(space.stem, (space.in_channels, *size), space.dims)
+        shapes = [shape]
+        self.stages: list[_Table] = []
+        for i in range(len(space.stages)):
+            table = _Table(space, i, shapes)
+            self.stages.append(table)
+            shapes = table.leaving_shapes
+
+    def heads(self) -> np.ndarray:
+        return np.array([_row(head_cost(shape, self.classes)) for shape in self.stages[-1].leaving_shapes])
+
+
+@lru_cache(maxsize=64)
+def _known(space: NetworkSpace, size: Shape) -> _Known:
+    return _Known(space, size)
+
+
+def _row(cost: Cost) -> list[int]:
+    if cost.unknown_ops:
+        raise SpecError("", f"no rule counts {', '.join(sorted(cost.unknown_ops))}, so no cost is exact")
+    return [cost.params, cost.macs, cost.activations]

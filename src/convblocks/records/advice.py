@@ -1,0 +1,20 @@
+"""What `advise` says of a module: findings, each by a rule with a stable id."""
+
+from typing import Literal
+
+from msgspec import Struct
+
+Severity = Literal["note", "warning", "error"]
+SEVERITIES: tuple[Severity, ...] = ("note", "warning", "error")
+"""note: true, and perhaps meant; warning: costs something and gives nothing; error: does not work."""
+
+
+class Finding(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """One rule, broken at one place."""
+
+    id: str  # of the rule, e.g. CB101
+    severity: Severity
+    place: str  # module path; empty for the whole
+    message: str  # what is the case, with its figures, in words
+    mend: str  # what to do, in words
+    figures: dict[str, int | float | str]  # the same figures, by name

@@ -1,0 +1,111 @@
+"""``convblocks advise`` as CI meets it: its lines, its exit status, its refusals in one line."""
+
+import json
+from pathlib import Path
+from typing import NamedTuple
+
+import pytest
+
+from convblocks.analysis.advice import RULES
+from convblocks.cli import main
+
+ROOT = Path(__file__).parents[2]
+HAND_WRITTEN = ROOT / "tests" / "analysis" / "advice" / "hand_written.py"
+STRIDED = f"{HAND_WRITTEN}:simple_strided"
+BROKEN = f"{HAND_WRITTEN}:residual_with_kernel_5"
+
+
+class Ran(NamedTuple):
+    returncode: int
+    stdout: str
+    stderr: str
+
+
+@pytest.fixture
+def advise(capsys, monkeypatch):
+    """The command, run in this process and at a terminal wide enough."""
+    monkeypatch.setenv("COLUMNS", "200")
+
+    def run(*arguments):
+        try:
+            main(["advise", *arguments])
+            status = 0
+        except SystemExit as ended:
+            status = ended.code
+        return Ran(status, *capsys.readouterr())
+
+    return run
+
+
+def test_findings_read_as_a_linter_s(advise):
+    found = advise(STRIDED, "--input", "16x28x28")
+    assert (found.returncode, found.stderr) == (1, "")
+    lines = found.stdout.splitlines()
+    assert lines[0].startswith("layers.0: CB101 warning its bias of 32 parameters does nothing")
+    assert lines[3].startswith("    mend: bias=False")
+    assert lines[4].startswith("layers: CB201 warning stride 2×2 in each of 3 convolutions")
+    assert lines[-1] == "Found 4 warnings."
+
+
+def test_an_addition_that_fails_is_a_finding_and_no_refusal(advise):
+    found = advise(BROKEN, "--input", "16x28x28", "--fail-on", "error")
+    assert (found.returncode, found.stderr) == (1, "")
+    assert "ResidualBlock: CB202 error the addition fails: a map of 24×24 behind layers.3" in found.stdout
+    assert "mend: padding=2 in layers.0, layers.3" in found.stdout
+
+
+@pytest.mark.parametrize(
+    ("options", "status"),
+    [
+        ([], 0),  # a note is below a warning
+        (["--fail-on", "note"], 1),
+        (["--fail-on", "note", "--ignore", "CB2"], 0),
+        (["--fail-on", "note", "--select", "CB1"], 0),
+    ],
+)
+def test_the_exit_status_is_ci_s(advise, options, status):
+    assert advise("torchvision:resnet18", "--input", "3x224x224", *options).returncode == status
+
+
+def test_json_is_the_findings_and_nothing_else(advise):
+    found = advise(STRIDED, "--input", "16x28x28", "--json", "--select", "CB201")
+    (finding,) = json.loads(found.stdout)
+    assert finding.keys() == {"id", "severity", "place", "message", "mend", "figures"}
+    assert (finding["id"], finding["severity"], finding["place"]) == ("CB201", "warning", "layers")
+    assert advise(STRIDED, "--input", "16x28x28", "--json", "--select", "CB3,CB104").stdout == "[]\n"
+
+
+def test_many_places_of_one_rule_are_told_in_three(advise):
+    network = "torchvision:vgg16_bn"
+    short, long = (
+        advise(network, "--input", "3x64x64", "--select", "CB101", *more) for more in ([], ["--all-places"])
+    )
+    assert (short.stdout.count("CB101"), long.stdout.count("CB101")) == (3, 13)
+    assert "… and at 10 more places; --all-places shows them" in short.stdout
+    assert short.stdout.splitlines()[-1] == long.stdout.splitlines()[-1] == "Found 13 warnings."
+
+
+def test_the_rules_are_listed(advise):
+    found = advise("--rules")
+    assert found.returncode == 0
+    assert all(rule.id in found.stdout for rule in RULES)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        ([], "no target: name a network"),
+        (["no_such.py:Net", "--input", "3x8x8"], "no_such.py"),
+        ([STRIDED], "--input: "),
+        ([STRIDED, "--input", "3by8"], "--input 3by8: expected"),
+        ([STRIDED, "--input", "3x8x8"], "SimpleBlock cannot take an input of 3×8×8 at layers.0"),
+        ([STRIDED, "--input", "16x28x28", "--select", "CB9"], "--select CB9: there is no such rule"),
+        ([STRIDED, "--input", "16x28x28", "--ignore", "CB1,,"], "--ignore CB1,,: expected names"),
+        ([STRIDED, "--input", "16x28x28", "--fail-on", "bad"], '"bad" for --fail-on'),
+    ],
+)
+def test_bad_input_is_one_line_and_status_2(advise, arguments, message):
+    found = advise(*arguments)
+    assert (found.returncode, found.stdout) == (2, "")
+    (line,) = found.stderr.splitlines()
+    assert message in line
