@@ -80,14 +80,16 @@ def test_published_networks_keep_what_autograd_keeps(name, pixels):
     check(load_target(f"torchvision:{name}").module, (3, pixels, pixels))
 
 
-# GoogLeNet's and Inception's auxiliary heads run in training only, and the trace is of eval mode.
+# GoogLeNet's and Inception's auxiliary heads run in training only, and the trace is of eval mode; so does stochastic
+# depth, which keeps one number an example.
 @pytest.mark.slow
+@pytest.mark.filterwarnings("ignore:The default weight initialization")
 @pytest.mark.parametrize(
     ("name", "pixels", "error"),
     [
         ("torchvision:resnet50", 64, 0),
         ("torchvision:resnext50_32x4d", 64, 0),
-        ("torchvision:convnext_tiny", 64, 0),
+        ("torchvision:convnext_tiny", 64, 1e-4),
         ("torchvision:densenet121", 64, 0),
         ("torchvision:mobilenet_v2", 64, 0),
         ("torchvision:mobilenet_v3_large", 64, 0),
@@ -96,7 +98,7 @@ def test_published_networks_keep_what_autograd_keeps(name, pixels):
         ("torchvision:alexnet", 96, 0),
         ("torchvision:regnet_y_400mf", 64, 0),
         ("torchvision:inception_v3", 299, 0.01),
-        ("torchvision:googlenet", 96, 0.01),
+        ("torchvision:googlenet", 224, 0.01),
         ("torchvision:vit_b_32", 224, 0),
         ("torchvision:swin_t", 64, 1e-4),
         ("torchvision:maxvit_t", 224, 1e-4),
@@ -107,7 +109,7 @@ def test_published_networks_keep_what_autograd_keeps(name, pixels):
         ("timm:coatnet_nano_rw_224", 224, 0),
         ("timm:deit3_small_patch16_224", 224, 0),
         ("timm:mobilevit_xxs", 64, 0),
-        ("timm:nest_tiny", 224, 0),
+        ("timm:nest_tiny", 224, 1e-4),
         ("timm:hrnet_w18_small", 64, 0),
         ("timm:convnextv2_atto", 64, 0),
     ],
@@ -145,6 +147,7 @@ FUNCTIONS = {
     "roots": lambda x: x.abs().sqrt().rsqrt().exp().log(),
     "relu before and after": lambda x: F.relu(x + 1) + x.relu_(),
     "in place by position": lambda x: F.hardswish(F.hardsigmoid(x + 1, True) + 1, True),
+    "in place by position, seen through the old name": lambda x: (lambda y: F.relu(y, True) + F.silu(y))(x + 1),
     "silu in place": lambda x: F.silu(F.silu(x, inplace=True) + 1, inplace=True),
     "others": lambda x: F.softplus(F.elu(x)) + F.selu(x) + F.softsign(x) + F.relu6(x) + F.hardtanh(x, -1, 1),
     "clamps": lambda x: x.clamp(0, 1) + x.clamp_min(0) + (x + 1).clamp_(0, 1),
@@ -174,6 +177,12 @@ FUNCTIONS = {
     "crosswise products": lambda x: (x.flatten(2).transpose(1, 2) @ x.flatten(2)) @ x.flatten(2).transpose(1, 2),
     "products of batches": lambda x: x.permute(0, 2, 1, 3) @ x.permute(0, 2, 3, 1),
     "attention": lambda x: F.scaled_dot_product_attention(x, x + 1, x * 2),
+    "attention, its heads joined": lambda x: F.silu(
+        F.scaled_dot_product_attention(x, x + 1, x * 2).transpose(1, 2).flatten(2)
+    ),
+    "attention, its heads behind the positions": lambda x: (
+        lambda y: F.silu(F.scaled_dot_product_attention(y, y, y).transpose(1, 2).flatten(2))
+    )(x.transpose(1, 2)),
     "attention with a mask": lambda x: F.scaled_dot_product_attention(x, x + 1, x * 2, torch.zeros(8, 8)),
     "attention with a learnt mask": lambda x, w: F.scaled_dot_product_attention(x, x + 1, x * 2, w.expand(4, 8, 8)),
     "attention of one head": lambda x: F.scaled_dot_product_attention(x[:, 0], x[:, 1] + 1, x[:, 2] * 2),

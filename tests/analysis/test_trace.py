@@ -58,7 +58,7 @@ OTHERS = {  # arguments after the first, of a map (2, 3, 7, 6)
     torch.Tensor.mean: [(1,), ((2, 3),), ((-1, -2), True), ([0],)],
     torch.mean: [(3, True), ((1, 2),)],
     F.adaptive_avg_pool2d: [(1,), ((2, None),), ((7, 3),)],
-    F.scaled_dot_product_attention: [(torch.ones(2, 3, 5, 6), torch.ones(2, 3, 5, 4))],
+    F.scaled_dot_product_attention: [(torch.ones(2, 3, 5, 6), torch.ones(2, 3, 5, 6))],
     F.max_pool2d: [(2,), (3, 2), (3, 2, 1), ((3, 2), (1, 2), (0, 1)), (2, 1, 0, 2)],
 }
 RECURRENT = {torch.lstm: nn.LSTM, torch.gru: nn.GRU, torch.rnn_tanh: nn.RNN}
@@ -228,7 +228,10 @@ class Chooses(nn.Module):
 @pytest.mark.parametrize(
     ("module", "message"),
     [
-        (Chooses(), r"Chooses cannot take an input of 3×4×4 in __bool__\(one number\): .*; the forward asks"),
+        (
+            Chooses(),
+            r"Chooses cannot take an input of 3×4×4 in __bool__.* \(test_trace.py, line \d+\): .*; the forward",
+        ),
         (nn.Bilinear(2, 2, 2), r"3×4×4: its forward takes 2 inputs \(input1, input2\), got 1; give a size"),
         (
             nn.Sequential(nn.Conv2d(3, 4, 3), nn.Conv2d(4, 4, 3)),

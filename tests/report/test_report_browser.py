@@ -1,6 +1,5 @@
 """The page in a browser: silent, self-sufficient, sortable, legible on a phone, in the dark and without JavaScript."""
 
-from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
@@ -9,6 +8,7 @@ from msgspec.structs import replace
 from convblocks.records import Paragraph
 from convblocks.report.columns import COLUMNS
 from convblocks.report.html import render_html
+from tests.report.browsing import opened
 from tests.report.conftest import Records, make_design, make_row, make_run, make_summary
 
 pytestmark = pytest.mark.browser
@@ -32,28 +32,6 @@ def write(folder: Path, records: Records) -> str:
 @pytest.fixture(scope="session")
 def address(tmp_path_factory, records) -> str:
     return write(tmp_path_factory.mktemp("report"), records)
-
-
-@contextmanager
-def opened(browser, address: str, **options):
-    """The page, once its charts are drawn; it must have said nothing and asked for nothing."""
-    context = browser.new_context(**{"viewport": {"width": 1280, "height": 900}, **options})
-    page = context.new_page()
-    heard: list[str] = []
-    page.on("console", lambda message: heard.append(f"{message.type}: {message.text}"))
-    page.on("pageerror", lambda error: heard.append(f"error: {error}"))
-    page.on("dialog", lambda dialog: (heard.append(f"dialog: {dialog.message}"), dialog.dismiss()))
-    page.on("request", lambda r: None if r.url.startswith(("file:", "data:")) else heard.append(r.url))
-    try:
-        page.goto(address)
-        if options.get("java_script_enabled", True):
-            page.wait_for_function(
-                "[...document.querySelectorAll('.chart')].every(chart => chart.querySelector('svg'))"
-            )
-        yield page
-        assert heard == []
-    finally:
-        context.close()
 
 
 def column(page, index: int) -> list[str]:

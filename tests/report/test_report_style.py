@@ -5,7 +5,7 @@ from importlib.resources import files
 
 import pytest
 
-PAGE = files("convblocks.report").joinpath("page.html").read_text(encoding="utf-8")
+PAGE = files("convblocks.report").joinpath("page.css").read_text(encoding="utf-8")
 
 
 def luminance(colour: str) -> float:

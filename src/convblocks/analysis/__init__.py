@@ -17,6 +17,7 @@ from convblocks.analysis.probes import probe
 from convblocks.analysis.receptive_field import receptive_field
 from convblocks.analysis.shattering import shattered_gradients
 from convblocks.analysis.signal import gradient_norms, signal, signal_along
+from convblocks.analysis.step_memory import largest_batch, step_memory
 from convblocks.analysis.trace import Op, Trace, trace
 
 __all__ = [
@@ -29,11 +30,13 @@ __all__ = [
     "count",
     "effective_field",
     "gradient_norms",
+    "largest_batch",
     "mended",
     "probe",
     "receptive_field",
     "shattered_gradients",
     "signal",
     "signal_along",
+    "step_memory",
     "trace",
 ]

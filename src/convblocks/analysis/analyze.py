@@ -80,18 +80,24 @@ class Group(Struct, gc=False):
 
 
 def _groups(seen: Trace, kept: Ledger) -> Iterator[Group]:
-    """Calls of modules that call no other, and single ops outside them that move or keep bytes."""
+    """Calls of modules that call no other, and single ops outside them that move or keep bytes.
+
+    What is computed from parameters and constants alone, such as a reshaped scale, is no layer.
+    """
     i, ops, calls = 0, seen.ops, seen.calls
+    reached = {value.number for value in seen.inputs}
     while i < len(ops):
-        op = ops[i]
-        call = calls[op.call]
-        if call.leaf and call.stop > i:
-            yield Group(call.path, call.type, i, call.stop)
-            i = call.stop
-            continue
-        if not free(op) or kept.saved[i] or any(value.number in seen.parameters for value in op.inputs):
-            yield Group(op.path, op.name, i, i + 1)
-        i += 1
+        call, path, kind = calls[ops[i].call], ops[i].path, ops[i].name
+        leaf = call.leaf and call.stop > i
+        group = Group(call.path, call.type, i, call.stop) if leaf else Group(path, kind, i, i + 1)
+        depends = False
+        for op in ops[group.start : group.stop]:
+            if not reached.isdisjoint([value.number for value in op.inputs]):
+                depends = True
+                reached.update([value.number for value in op.outputs])
+        if depends and (leaf or kept.saved[i] or not free(ops[i])):
+            yield group
+        i = group.stop
 
 
 def _layers(
@@ -100,15 +106,18 @@ def _layers(
     size = seen.input.shape[2:]
     blind: Field = (None,) * len(size)
     read: set[int] = set()
+    done = 0
     for group in _groups(seen, kept):
-        ops, spent = seen.ops[group.start : group.stop], costs[group.start : group.stop]
+        ops, mine = seen.ops[group.start : group.stop], slice(done, group.stop)
+        spent, saved = costs[mine], kept.saved[mine]
         out = ops[-1].outputs[0]
         params = 0
-        for op in ops:
+        for op in seen.ops[mine]:  # those before it that are no layer count as its own
             for value in op.inputs:
                 if value.number in seen.parameters and value.number not in read:
                     read.add(value.number)
                     params += value.elements
+        done = group.stop
         activations = sum([cost.activations for cost in spent])
         field = fields.get(out.number, blind)
         yield Layer(
@@ -121,11 +130,12 @@ def _layers(
             macs_input_gradient=sum([cost.macs_input_gradient for cost in spent]),
             activations=activations,
             activation_bytes=activations * out.dtype.itemsize,
-            saved_bytes=sum([each.bytes for op in kept.saved[group.start : group.stop] for each in op]),
+            saved_bytes=sum([each.bytes for op in saved for each in op]),
             bytes_read=sum([cost.bytes_read for cost in spent]),
             bytes_written=sum([cost.bytes_written for cost in spent]),
             receptive_field=_recorded(field),
-            productive=_productive(ops[0], out, local, size),
+            local_field=_recorded(local.get(out.number, blind)),
+            productive=_productive(ops, out, local, size),
         )
 
 
@@ -138,16 +148,20 @@ def _local(seen: Trace, fields: dict[int, Field]) -> dict[int, Field]:
     return fields
 
 
-def _productive(op: Op, out: Value, local: dict[int, Field], size: Sequence[int]) -> bool | None:
-    """Whether the layer's input does not yet see the whole image along some axis."""
+def _productive(ops: Sequence[Op], out: Value, local: dict[int, Field], size: Sequence[int]) -> bool | None:
+    """Whether some input of the layer does not yet see the whole image along some axis."""
     if not any(isinstance(axis, tuple) for axis in local.get(out.number, ())):
         return None  # no map is left
-    entering = next((local[value.number] for value in op.inputs if value.number in local), None)
-    if entering is None or None in entering:
+    read = ([local[value.number] for value in op.inputs if value.number in local] for op in ops)
+    entering = next(
+        filter(None, read), []
+    )  # the first op may work on weights alone, as a standardised one does
+    if not entering or any(None in field for field in entering):
         return None
     return not all(
         axis == ALL or (isinstance(axis, tuple) and axis[2] - axis[1] + 1 >= n)
-        for axis, n in zip(entering, size, strict=True)
+        for field in entering
+        for axis, n in zip(field, size, strict=True)
     )
 
 

@@ -1,7 +1,9 @@
 """Why a forward pass could not be observed, in one line: what was given, where it broke, the mend."""
 
 import inspect
+import traceback
 from collections.abc import Sequence
+from pathlib import Path
 from typing import Any
 
 import torch
@@ -51,28 +53,47 @@ def check_inputs(
 def refusal(module: nn.Module, inputs: list[torch.Tensor], failed: Failed) -> TraceError:
     """The error to raise for a forward pass that failed."""
     error, name = failed.__cause__, type(module).__name__
+    assert error is not None
     sizes = " and ".join("×".join(map(str, x.shape[1:])) or "one number" for x in inputs)
     if isinstance(error, TypeError) and (wanted := _wanted(module, inputs)):
         return TraceError(f"{name} cannot take an input of {sizes}: {wanted}")
-    reason = " ".join(str(error).split()) or type(error).__name__
-    if len(reason) > LONGEST:
-        reason = reason[:LONGEST].rsplit(" ", 1)[0] + " …"
-    where = f" at {failed.path}" if failed.path else ""
+    told = " ".join(str(error).split())
+    mend = next((mend for sign, mend in MENDS if sign in told), "")
+    reason = told if told and isinstance(error, SPEAKING) else f"{type(error).__name__} {told}".strip()
+    most = SHORTER if mend else LONGEST
+    if len(reason) > most:
+        reason = reason[:most].rsplit(" ", 1)[0] + " …"
+    if mend:
+        mend = f"; {mend}"
+        reason = reason.rstrip(".")
+    at = f" at {failed.path}" if failed.path else ""
     what = f" in {_call(*failed.running)}" if failed.running else ""
-    mend = next((mend for sign, mend in MENDS if sign in reason), "")
-    return TraceError(f"{name} cannot take an input of {sizes}{where}{what}: {reason}{mend and '; ' + mend}")
+    line = _line(error)
+    return TraceError(f"{name} cannot take an input of {sizes}{at}{what}{line}: {reason}{mend}")
 
 
-LONGEST = 240  # characters of torch's own message
+LONGEST, SHORTER = 240, 160  # characters of torch's own message, alone and before a mend
+SPEAKING = (
+    RuntimeError,
+    ValueError,
+    TypeError,
+    AssertionError,
+)  # whose messages say enough without their kind
 
 _VALUES = "the forward asks for a tensor's values, which no trace has: take the branch by a shape or an option instead"
 _LARGER = "give a larger input"
-_DTYPE = "give each input's dtype, e.g. --input 16:int64, or dtypes=[torch.int64]"
+_DTYPE = (
+    "give each input's dtype, e.g. --input 16:int64 or dtypes=[torch.int64] for indices; else it is float32"
+)
+_CHANNELS = "give the channels that this layer takes first and then the spatial axes, e.g. 3x224x224"
+_FIXED = "this layer takes one number of features only: give the input size that the module is made for"
 MENDS = (
     ("on meta tensors", _VALUES),
     ("meta tensor; no data", _VALUES),
     ("on a meta tensor", _VALUES),
+    ("convert meta device type tensor", _VALUES),
     ("data-dependent", _VALUES),
+    ("data-independent", _VALUES),
     ("Boolean value of Tensor", _VALUES),
     ("aten::_local_scalar_dense", _VALUES),
     ("aten::nonzero", _VALUES),
@@ -85,6 +106,9 @@ MENDS = (
     ("Expected tensor for argument #1 'indices'", _DTYPE),
     ("to have one of the following scalar types: Long, Int", _DTYPE),
     ("indices must be long, int, byte or bool tensors", _DTYPE),
+    ("and its weight is", _DTYPE),
+    ("Invalid channel dimensions", _CHANNELS),
+    ("must have same reduction dim", _FIXED),
 )
 
 
@@ -94,16 +118,27 @@ def _wanted(module: nn.Module, inputs: list[torch.Tensor]) -> str:
     try:
         signature.bind(*inputs)
     except TypeError:
-        needed = [
-            p.name
-            for p in signature.parameters.values()
-            if p.default is p.empty and p.kind in (p.POSITIONAL_ONLY, p.POSITIONAL_OR_KEYWORD)
-        ]
+        needed = [p for p in signature.parameters.values() if p.default is p.empty]
+        named = [p.name for p in needed if p.kind is p.KEYWORD_ONLY]
+        placed = [p.name for p in needed if p.kind in (p.POSITIONAL_ONLY, p.POSITIONAL_OR_KEYWORD)]
+        if named:
+            options = " and ".join(named)
+            return (
+                f"its forward needs {options} by name; wrap it in a module whose forward takes tensors alone"
+            )
+        noun = "input" if len(placed) == 1 else "inputs"
         return (
-            f"its forward takes {len(needed)} inputs ({', '.join(needed)}), got {len(inputs)}; "
-            "give a size for each (--input once for each)"
+            f"its forward takes {len(placed)} {noun} ({', '.join(placed)}), got {len(inputs)}; give a size for each, "
+            "and a dtype where it is not float32: repeat --input, e.g. --input 3x224x224 --input 16:int64"
         )
     return ""
+
+
+def _line(error: BaseException) -> str:
+    """`` (model.py, line 12)``: the last line of the user's own code that ran; empty if none did."""
+    ours = (str(Path(torch.__file__).parent), str(Path(__file__).parents[1]), "<")
+    frames = [f for f in traceback.extract_tb(error.__traceback__) if not f.filename.startswith(ours)]
+    return f" ({Path(frames[-1].filename).name}, line {frames[-1].lineno})" if frames else ""
 
 
 def _call(name: str, given: tuple[Any, Any]) -> str:

@@ -25,6 +25,8 @@ FACTORIES = frozenset(
     {"zeros", "ones", "empty", "full", "arange", "linspace", "rand", "randn", "tensor", "eye"}
 )
 
+PRODUCTS = frozenset({"linear", *(f"conv{way}{dims}d" for way in ("", "_transpose") for dims in (1, 2, 3))})
+
 
 class Recorder(TorchFunctionMode):
     """Writes down what passes by; `by_rule` says whether formulas may stand for the ops that have one."""
@@ -79,6 +81,8 @@ class Recorder(TorchFunctionMode):
         shown = tuple([self._show(a, seen) for a in args])
         shown_by_name = {k: self._show(v, seen) for k, v in kwargs.items()} if kwargs else kwargs
         self.running = name, (args, kwargs)
+        if name in PRODUCTS and len(seen) > 1:
+            _check_dtypes(seen[0], seen[1])
         if name in FACTORIES and not seen:
             return func(*args, **kwargs)
         result = self._shaped(func, name, args, kwargs)
@@ -118,8 +122,8 @@ class Recorder(TorchFunctionMode):
             return tuple([torch.empty(each, dtype=args[0].dtype, device=META) for each in shape])
         if name.endswith("_") or kwargs.get("inplace") or (len(args) > place and args[place] is True):
             return args[0] if shape == args[0].shape else None
-        if func is F.scaled_dot_product_attention:  # flash attention lays heads behind positions
-            return torch.empty_permuted(shape, (0, 2, 1, 3), dtype=args[0].dtype, device=META)
+        if func is F.scaled_dot_product_attention:  # flash attention lays its result out as the queries are
+            return torch.empty_like(args[0], device=META)
         return torch.empty(shape, dtype=args[0].dtype, device=META)
 
     def _run(self, func: Callable[..., Any], args: Any, kwargs: Any) -> tuple[Any, Any]:
@@ -177,6 +181,14 @@ class Recorder(TorchFunctionMode):
             self._note(call.type, shown, {}, seen, self._written(result, args))
         call.stop = len(self.ops)
         self.call = before
+
+
+def _check_dtypes(x: Value, weight: Value) -> None:
+    """Refuses what every device refuses but meta."""
+    autocast = torch.is_autocast_enabled("cpu") or torch.is_autocast_enabled("cuda")
+    if x.dtype != weight.dtype and not (autocast and x.dtype.is_floating_point):
+        kinds = [str(value.dtype).removeprefix("torch.") for value in (x, weight)]
+        raise RuntimeError(f"its input is {kinds[0]} and its weight is {kinds[1]}")
 
 
 @contextmanager

@@ -30,7 +30,7 @@ class Ledger(Struct, frozen=True):
 
     saved: tuple[tuple[Saved, ...], ...]
     unknown: tuple[tuple[str, int], ...]  # ops that learn and have no rule: name, index
-    learns: tuple[bool, ...]  # whether a gradient passes through the op
+    needs: frozenset[int]  # numbers of the values that need a gradient
 
     @property
     def bytes(self) -> int:
@@ -44,7 +44,7 @@ def saved_for_backward(seen: Trace, *, checkpoints: bool = True) -> Ledger:
     counted = set(seen.held)
     made: dict[int, int] = {}  # the segment in which a storage appeared
     ledger: list[tuple[Saved, ...]] = []
-    unknown, learning = [], []
+    unknown = []
     for i, op in enumerate(seen.ops):
         for value in op.inputs:
             sizes.setdefault(value.storage, value.bytes)
@@ -65,9 +65,8 @@ def saved_for_backward(seen: Trace, *, checkpoints: bool = True) -> Ledger:
                 kept = found
         if learns:
             needs.update([v.number for v in op.outputs if v.dtype.is_floating_point or v.dtype.is_complex])
-        learning.append(learns)
         ledger.append(tuple(_first(kept, sizes, counted)))
-    return Ledger(tuple(ledger), tuple(unknown), tuple(learning))
+    return Ledger(tuple(ledger), tuple(unknown), frozenset(needs))
 
 
 def _learns(op: Op, needs: set[int]) -> bool:

@@ -113,9 +113,11 @@ def _mean(x: torch.Tensor, dim: Any = None, keepdim: bool = False) -> Shape | No
 
 
 def _attention(q: torch.Tensor, k: torch.Tensor, v: torch.Tensor, mask: Any = None, **_: Any) -> Shape | None:
-    if not q.ndim == k.ndim == v.ndim == 4 or mask is not None or q.shape[:2] != v.shape[:2]:
+    """Of flash attention."""
+    if not q.ndim == k.ndim == v.ndim == 4 or mask is not None:
         return None
-    return (*q.shape[:3], v.shape[3])
+    fits = q.shape[:2] == k.shape[:2] == v.shape[:2] and q.shape[3] == k.shape[3] == v.shape[3]
+    return tuple(q.shape) if fits and k.shape[2] == v.shape[2] else None
 
 
 def _recurrent(x: torch.Tensor, state: Any, weights: Any, *options: Any) -> list[Shape] | None:

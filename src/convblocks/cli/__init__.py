@@ -9,6 +9,7 @@ from rich.console import Console
 
 from convblocks import __version__
 from convblocks.cli.advise import advise
+from convblocks.cli.analyze import analyze
 from convblocks.cli.compare import compare, report
 from convblocks.cli.parse import flag
 from convblocks.cli.signal import probe, signal
@@ -24,6 +25,7 @@ app = App(
 app.command(compare, usage="Usage: convblocks compare [DATA] [OPTIONS]")
 app.command(report)
 app.command(advise)
+app.command(analyze)
 app.command(signal)
 app.command(probe)
 
@@ -33,7 +35,7 @@ INTERRUPTED = 130
 
 def main(arguments: Sequence[str] | None = None) -> None:
     """Run a command; anything the user can mend is one line on stderr and exit status 2."""
-    errors = Console(stderr=True, soft_wrap=True, highlight=False, markup=False)
+    errors = Console(stderr=True, soft_wrap=True, highlight=False, markup=False, emoji=False)
     if (here := str(Path.cwd())) not in sys.path:
         sys.path.append(
             here

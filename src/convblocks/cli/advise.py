@@ -61,12 +61,12 @@ def advise(
     given = [sized("input", text) for text in input or []]
 
     import msgspec
-    import torch
 
     from convblocks import analysis
     from convblocks.analysis.advice import RULES
     from convblocks.cli.advice_table import print_findings, print_rules
-    from convblocks.errors import OptionError, TargetError
+    from convblocks.cli.inputs import inputs_of
+    from convblocks.errors import TargetError
     from convblocks.records import SEVERITIES
     from convblocks.targets import load_target
 
@@ -79,16 +79,11 @@ def advise(
         )
     needs_weights = signal or any(name.startswith("CB4") for name in selected)
     found = load_target(target, trust_code=trust_code, on_meta=not needs_weights)
-    sizes = given or ([(found.input_size, "float32")] if found.input_size else [])
-    if not sizes:
-        example = "x".join(map(str, (found.channels or 3, *[224] * (found.dims or 2))))
-        raise OptionError(
-            "input", ..., f"{found.name} does not say its input's size; give one, e.g. {example}"
-        )
+    sizes, dtypes = inputs_of(found, given)
     findings = analysis.advise(
         found.module,
-        *(size for size, _ in sizes),
-        dtypes=[getattr(torch, dtype) for _, dtype in sizes],
+        *sizes,
+        dtypes=dtypes,
         select=selected,
         ignore=ignored,
         measure=measure,

@@ -2,6 +2,7 @@
 
 import shlex
 from collections.abc import Sequence
+from math import inf
 
 from cyclopts import Token
 
@@ -85,6 +86,15 @@ def shape(option: str, text: str) -> tuple[int, ...]:
     if len(found) not in (2, 3, 4) or min(found) < 1:
         raise OptionError(option, text, "expected channels and 1 to 3 spatial axes, e.g. 3x224x224")
     return found
+
+
+def levels(option: str, text: str) -> float:
+    """``2`` as 2, and ``all`` as infinity."""
+    if text == "all":
+        return inf
+    if not text.isdecimal() or int(text) < 1:
+        raise OptionError(option, text, "expected a whole number of at least 1, or all")
+    return int(text)
 
 
 DTYPES = ("float32", "float64", "float16", "bfloat16", "int64", "int32", "int16", "int8", "uint8", "bool")

@@ -17,7 +17,7 @@ class ProgressWatcher(Watcher):
     """A bar on a terminal; elsewhere, in a log, a line for each finished run."""
 
     def __init__(self) -> None:
-        self.console = Console(stderr=True, highlight=False, markup=False)
+        self.console = Console(stderr=True, highlight=False, markup=False, emoji=False)
         self.progress = Progress(
             TextColumn("{task.fields[done]} runs"),
             BarColumn(bar_width=None),

@@ -65,6 +65,7 @@ def signal(
     steps = numbers("along", along) if along else []
 
     import msgspec
+    import torch
 
     from convblocks import analysis
     from convblocks.cli.examples import load_examples, random_batch
@@ -78,6 +79,7 @@ def signal(
         raise OptionError(
             "input", input, "goes without data, which have a size of their own; see --image-size"
         )
+    torch.manual_seed(seed)  # of the weights, where the target's are random
     found = load_target(target, trust_code=trust_code)
     examples = None if input else load_examples(found, data, image_size=image_size, seed=seed)
     if steps and examples is None:
@@ -144,7 +146,7 @@ def probe(
     from convblocks import analysis
     from convblocks.cli.examples import load_examples
     from convblocks.cli.probe_table import print_probes
-    from convblocks.errors import OptionError
+    from convblocks.errors import OptionError, TargetError
     from convblocks.targets import load_target
 
     if examples < 2:
@@ -152,9 +154,7 @@ def probe(
     found = load_target(target, trust_code=trust_code)
     chosen = load_examples(found, data, image_size=image_size, most=examples, seed=seed)
     if chosen is None:
-        raise OptionError(
-            "data", None, f"{target} brings no data along; name a folder, .npz file or embedded set"
-        )
+        raise TargetError(f"{target} brings no data along: name a folder, .npz file or embedded set after it")
     probes = analysis.probe(found.module, chosen.train, chosen.validation, pool=pool)
     if json:
         sys.stdout.write(msgspec.json.encode(probes).decode() + "\n")

@@ -18,7 +18,7 @@ NAME = 36
 
 def print_signal(records: Mapping[str, Any], *, all_layers: bool) -> None:
     """What ``convblocks signal`` found, most telling last."""
-    console = Console(highlight=False, markup=False)
+    console = Console(highlight=False, markup=False, emoji=False)
     signal: Signal = records["signal"]
     console.print(_layers(signal, all_layers))
     if (step := _step(signal, all_layers)) > 1:
@@ -123,14 +123,14 @@ def _along(along: SignalAlong) -> Table:
 
 
 def _mends(checks: Sequence[MendCheck]) -> Table:
-    table = _table("symptom", "mend", "before", "after", "verdict", "but then")
+    """Each symptom, and below it the mends that were tried."""
+    table = _table("symptom and mend", "before", "after", "verdict")
+    table.add_column("but then", ratio=1)  # folded where it is long
+    symptom = ""
     for check in checks:
-        table.add_row(
-            check.symptom,
-            check.mend,
-            significant(check.before),
-            significant(check.after),
-            check.verdict,
-            ", ".join(check.others),
-        )
+        if check.symptom != symptom:
+            symptom = check.symptom
+            table.add_row(symptom)
+        figures = significant(check.before), significant(check.after)
+        table.add_row(f"  {check.mend}", *figures, check.verdict, ", ".join(check.others))
     return table

@@ -23,7 +23,7 @@ def print_result(folder: RunFolder) -> None:
     """Print what a run folder found, and where its report is."""
     summary = folder.summary()
     assert summary is not None
-    console = Console(highlight=False, markup=False)
+    console = Console(highlight=False, markup=False, emoji=False)
     if summary.rows:
         console.print(result_table(folder.designs(), summary, wide=console.width >= WIDE))
         console.print(Padding(LEGEND, (0, 0, 1, 0)), style="dim")

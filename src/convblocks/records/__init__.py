@@ -3,6 +3,7 @@
 advice.py   what `advise` says of a module
 analysis.py what `analyze` finds in a module
 signal.py   what real tensors tell of a module
+step.py     what a training step needs at most
 study.py    what a `compare` leaves behind, one JSON object a line
 """
 
@@ -22,6 +23,7 @@ from convblocks.records.signal import (
     SignalStep,
     Symptom,
 )
+from convblocks.records.step import StepMemory
 from convblocks.records.study import (
     Axis,
     DataCard,
@@ -69,6 +71,7 @@ __all__ = [
     "Signal",
     "SignalAlong",
     "SignalStep",
+    "StepMemory",
     "Study",
     "Summary",
     "Symptom",

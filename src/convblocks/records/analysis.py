@@ -28,6 +28,9 @@ class Layer(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     bytes_read: int
     bytes_written: int
     receptive_field: tuple[Seen, ...]  # of the output, per spatial axis of the input
+    local_field: tuple[
+        Seen, ...
+    ]  # the same without what gates such as squeeze-excite show of the whole input
     productive: (
         bool | None
     )  # False: its input already sees the whole image; None where no map is left or known

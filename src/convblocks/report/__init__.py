@@ -7,8 +7,15 @@
     scales.py      what all charts share: colours, symbols, axes
     charts.py      records → Altair charts
     figures.py     charts with their words and their numbers
-    html.py        render_html, with page.html and page.js
+    page.py        a page in one file: base.html with page.css and page.js
+    html.py        render_html, with study.html
     markdown.py    render_markdown
+
+    totals.py         what an analysis says as a whole, in words
+    layer_columns.py  the table of layers
+    layer_figures.py  cost and receptive field along depth
+    drawing.py        receptive fields over an image
+    analysis_html.py  render_analysis, with analysis.html
 
 Only `convblocks.records` goes in. Nothing is imported here, so that the Markdown costs no Altair.
 """

@@ -84,17 +84,19 @@ def _heaviest(view: View, *, grouped: bool = False) -> list[Op]:
 
 def _ratio(op: Op, here: Sequence[int], there: Sequence[int]) -> tuple[float, float, float]:
     """Time of (in, out, groups) `here` by that of `there`: the median of pairs in turn, and its 95 % interval."""
-    spent = {}
     one, other = (_layer(op, *sizes) for sizes in (here, there))
     size = op.inputs[0].shape[2:]
     with torch.random.fork_rng(devices=[]):
         x, y = torch.randn(1, here[0], *size), torch.randn(1, there[0], *size)
     spent = latencies({"here": Fixed(one, x), "there": Fixed(other, y)}, x, repeats=REPEATS)
-    ratios = np.sort(spent["here"] / spent["there"])
-    margin = (
-        int(0.98 * len(ratios) ** 0.5) + 1
-    )  # order statistics around the median, by the binomial's normal form
+    return paired_ratio(spent["here"], spent["there"])
+
+
+def paired_ratio(here: np.ndarray, there: np.ndarray) -> tuple[float, float, float]:
+    """Median of the ratios of pairs, and its 95 % interval between two order statistics (Conover 1999, section 3.2)."""
+    ratios = np.sort(here / there)
     middle = len(ratios) // 2
+    margin = int(0.98 * len(ratios) ** 0.5) + 1  # 1.96 standard deviations of the binomial
     return float(ratios[middle]), float(ratios[middle - margin]), float(ratios[middle + margin])
 
 

@@ -39,7 +39,11 @@ def even_kernel(view: View) -> Iterator[Found]:
     for op in view.trace.ops:
         if op.name not in WINDOWED or _causal(view, op):
             continue
-        even = [w for w in windows(op) if w.stride == 1 and reach(w) % 2 == 0]
+        even = [
+            w
+            for w, out in zip(windows(op), map_after(op), strict=True)
+            if w.stride == 1 and reach(w) % 2 == 0 and out > 1
+        ]
         if even:
             kernel = times(w.size for w in windows(op))
             yield Found(
@@ -59,30 +63,31 @@ def _causal(view: View, op: Op) -> bool:
     if before is not None and before.name == "pad":
         front, back = (*argument(before, 1, "pad"), 0, 0)[:2]
         return min(front, back) == 0 and max(front, back) + w.padding >= reach(w) - 1
-    cut = all(after.name in ("__getitem__", "narrow") for after in view.uses(op.outputs[0]))
-    return w.padding == reach(w) - 1 and cut
+    after = {use.name for use in view.only_uses(op.outputs[0])}
+    return w.padding == reach(w) - 1 and bool(after) and after <= {"__getitem__", "narrow"}
 
 
 def padding_off(view: View) -> Iterator[Found]:
-    """Padding that is neither none nor as much as the kernel takes: the map shrinks or grows by and by."""
+    """Padding that is not what the kernel takes away, (kernel_size − 1)·dilation/2 at each end."""
     for op in view.convolutions():
         if _padded_before(view, op):
             continue
         for axis, w in enumerate(windows(op)):
             n, out = map_of(op)[axis], map_after(op)[axis]
             fits, odd = divmod(reach(w) - 1, 2)
-            grows = w.padding > fits + odd
             fitting = (n + 2 * fits - reach(w)) // w.stride + 1
-            shrinks = 1 < out < fitting and w.padding < fits and w.stride < reach(w)
+            grows = w.padding > fits + odd and out > fitting
+            shrinks = w.padding < fits and 1 < out < fitting and w.stride < reach(w)
             if not grows and not shrinks:
                 continue
             what = f"padding of {w.padding} around" if w.padding else "no padding around"
             dilated = f" with dilation {w.dilation}" if w.dilation > 1 else ""
             strided = f" with stride {w.stride}, where {fitting} would be" if w.stride > 1 else ""
+            verb = "becomes" if w.stride > 1 else "grows" if grows else "shrinks"
             yield Found(
                 place=op.path,
-                message=f"the map {'grows' if grows else 'shrinks'}, {times(map_of(op))} → {times(map_after(op))}"
-                f"{strided}: {what} a kernel of {w.size}{dilated}",
+                message=f"the map {verb}: {times(map_of(op))} → {times(map_after(op))}"
+                f"{strided}, by {what} a kernel of {w.size}{dilated}",
                 mend=f"padding={fits} keeps it"
                 if w.stride == 1
                 else f"padding={fits}, so that only the stride makes it smaller",

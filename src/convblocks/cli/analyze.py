@@ -1,0 +1,95 @@
+"""``convblocks analyze``: what one forward pass without data tells of any network."""
+
+import shlex
+import sys
+from collections.abc import Sequence
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+from cyclopts import Parameter
+
+from convblocks.cli.parse import levels, sized
+from convblocks.errors import OptionError
+
+if TYPE_CHECKING:
+    from convblocks.records import Analysis, Finding
+
+Flag = Annotated[bool, Parameter(negative=())]
+
+
+def analyze(
+    target: str,
+    /,
+    *,
+    input: Annotated[list[str] | None, Parameter(negative=())] = None,  # noqa: A002 - the option's name
+    depth: str = "2",
+    json: Flag = False,
+    html: Path | None = None,
+    image: Path | None = None,
+    trust_code: Flag = False,
+) -> None:
+    """Cost, memory and receptive field of any network, layer by layer, without data.
+
+    One forward pass is traced; the target is neither changed nor trained, and nothing is downloaded.
+
+    Parameters
+    ----------
+    target
+        file.py:NAME, package.module:NAME, timm:NAME, torchvision:NAME, a network's .toml, or RUN:DESIGN.
+    input
+        Size without the batch, e.g. 3x224x224 or 128:int64; repeat for several inputs. The target's own if it
+        states one.
+    depth
+        How many module names deep the tree is unfolded: a number, or all.
+    json
+        Print the record as JSON, and nothing else.
+    html
+        Write a page with charts and the receptive fields drawn over an image to this file.
+    image
+        The image that they are drawn over; a photograph of scikit-learn's if none is given.
+    trust_code
+        Allow a run folder or network file to import the classes it names.
+    """
+    unfolded = levels("depth", depth)
+    given = [sized("input", text) for text in input or []]
+
+    from convblocks import analysis
+    from convblocks.cli.analysis_table import print_analysis
+    from convblocks.cli.inputs import inputs_of
+    from convblocks.targets import load_target
+
+    if image is not None and html is None:
+        raise OptionError("image", image, "goes with --html, the page that it is drawn on")
+    found = load_target(target, trust_code=trust_code, on_meta=True)
+    sizes, dtypes = inputs_of(found, given)
+    analysed = analysis.analyze(found.module, *sizes, dtypes=dtypes)
+    if html is not None:
+        advice = analysis.advise(found.module, *sizes, dtypes=dtypes)
+        _write_page(html, analysed, advice, target, image)
+    if json:
+        sys.stdout.write(analysed.to_json() + "\n")
+        return
+    print_analysis(analysed, target, unfolded)
+    if html is not None:
+        sys.stdout.write(f"\nPage: {html}\n")
+
+
+def _write_page(
+    file: Path, analysis: "Analysis", advice: "Sequence[Finding]", target: str, image: Path | None
+) -> None:
+    from convblocks.cli.picture import picture
+    from convblocks.files import write
+    from convblocks.measure import describe_host
+    from convblocks.report.analysis_html import render_analysis
+
+    page = render_analysis(
+        analysis,
+        target=target,
+        command=shlex.join(["convblocks", *sys.argv[1:]]),
+        made=datetime.now(UTC).isoformat(timespec="seconds"),
+        host=describe_host(),
+        picture=picture(image, analysis.input_size),
+        advice=advice,
+    )
+    write(file, page.encode())

@@ -1,0 +1,21 @@
+"""The sizes and dtypes of a target's inputs: those given by --input, or the one that the target states."""
+
+from collections.abc import Sequence
+
+import torch
+
+from convblocks.errors import OptionError
+from convblocks.targets import Target
+
+
+def inputs_of(
+    target: Target, given: Sequence[tuple[tuple[int, ...], str]]
+) -> tuple[list[tuple[int, ...]], list[torch.dtype]]:
+    """given: as `sized` reads them. Raises OptionError if there is none and the target states none."""
+    if not given and target.input_size is None:
+        example = "x".join(map(str, (target.channels or 3, *[224] * (target.dims or 2))))
+        raise OptionError(
+            "input", ..., f"{target.name} does not say its input's size; give one, e.g. --input {example}"
+        )
+    sizes = [size for size, _ in given] or [target.input_size or ()]
+    return sizes, [getattr(torch, dtype) for _, dtype in given]

@@ -1,0 +1,47 @@
+"""The layers of an analysis as a tree by module path, each node with what its layers cost together."""
+
+from dataclasses import dataclass, field
+
+from convblocks.records import Analysis, Layer
+
+
+@dataclass
+class Node:
+    """A module, or all the ops of one name in it; `layers` are those within, in order of execution."""
+
+    name: str  # the last piece of its path; with () for an op
+    type: str  # its class; empty for an op, and for a container that is not called itself
+    layers: list[Layer] = field(default_factory=list)
+    children: dict[str, "Node"] = field(default_factory=dict)
+
+    @property
+    def output(self) -> Layer:
+        """The layer that puts out what the node does."""
+        return self.layers[-1]
+
+    def total(self, figure: str) -> int:
+        """Of one figure of its layers, such as macs."""
+        return sum(getattr(layer, figure) for layer in self.layers)
+
+    @property
+    def unproductive(self) -> tuple[int, int]:
+        """How many of its layers are so, of how many that could be."""
+        marks = [layer.productive for layer in self.layers if layer.productive is not None]
+        return marks.count(False), len(marks)
+
+
+def tree(analysis: Analysis) -> Node:
+    """The whole module as the root."""
+    types = {part.name: part.type for part in analysis.parts}
+    root = Node("", analysis.module)
+    for layer in analysis.layers:
+        nodes, path = [root], ""
+        for piece in layer.name.split(".") if layer.name else []:
+            path = f"{path}.{piece}" if path else piece
+            nodes.append(nodes[-1].children.setdefault(piece, Node(piece, types.get(path, ""))))
+        if types.get(layer.name) != layer.type:
+            call = f"{layer.type}()"
+            nodes.append(nodes[-1].children.setdefault(call, Node(call, "")))
+        for node in nodes:
+            node.layers.append(layer)
+    return root

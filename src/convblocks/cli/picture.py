@@ -1,0 +1,44 @@
+"""The image that receptive fields are drawn over: the user's, or a photograph that comes with scikit-learn."""
+
+from base64 import b64encode
+from io import BytesIO
+from pathlib import Path
+
+import numpy as np
+from PIL import Image, ImageOps
+
+from convblocks.report.drawing import Picture
+
+LARGEST = 1024  # pixels along an axis, of what is embedded
+PHOTOGRAPH = (
+    "Photograph: danielbuechele (flickr.com/photos/danielbuechele), CC BY 2.0, as scikit-learn brings it."
+)
+
+
+def picture(file: Path | None, input_size: tuple[int, ...]) -> Picture | None:
+    """Cut to the shape of an input (channels, height, width), grey for one channel; None for signals and volumes.
+
+    Raises BrokenImageError or DataError for a file that cannot be read.
+    """
+    if len(input_size) != 3:
+        return None
+    channels, height, width = input_size
+    if file is None:
+        from sklearn.datasets import load_sample_image
+
+        image, words = Image.fromarray(load_sample_image("china.jpg")), PHOTOGRAPH
+    else:
+        from convblocks.data.images import decode
+
+        image, words = Image.fromarray(np.moveaxis(decode(file, channels=3), 0, -1)), f"Image: {file.name}."
+    scale = min(1.0, LARGEST / max(height, width))
+    cut = ImageOps.fit(image, (max(1, round(width * scale)), max(1, round(height * scale))))
+    return Picture(_uri(cut.convert("L") if channels == 1 else cut), words)
+
+
+def _uri(image: Image.Image) -> str:
+    """As PNG, which small images need, where that is small, else as JPEG."""
+    kind = "png" if max(image.size) < 128 else "jpeg"
+    stream = BytesIO()
+    image.save(stream, kind, **({"quality": 85} if kind == "jpeg" else {}))
+    return f"data:image/{kind};base64,{b64encode(stream.getvalue()).decode()}"

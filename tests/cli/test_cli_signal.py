@@ -1,0 +1,57 @@
+"""What `convblocks signal` prints."""
+
+import json
+
+import pytest
+
+from convblocks.cli import main
+
+PLAIN = """
+in_channels = 3
+classes = 10
+stem = { out_channels = 16 }
+[[stages]]
+blocks = 12
+out_channels = 16
+block = { family = "simple", depth = 2, norm = "none" }
+"""
+
+
+@pytest.fixture
+def plain(tmp_path):
+    path = tmp_path / "plain.toml"
+    path.write_text(PLAIN)
+    return str(path)
+
+
+def told(capsys, *arguments):
+    main(["signal", *arguments])
+    return capsys.readouterr().out
+
+
+def test_its_tables_are_whole_in_80_columns(plain, capsys, monkeypatch):
+    monkeypatch.setenv("COLUMNS", "80")
+    lines = told(capsys, plain, "--input", "3x16x16", "--batch-size", "8", "--mend").splitlines()
+    assert max(map(len, lines)) <= 80
+    assert not any("…" in line for line in lines)
+    heading = next(i for i, line in enumerate(lines) if line.startswith("symptom and mend"))
+    assert lines[heading + 1].rstrip() == "vanishing gradient"
+    mends = {line.split()[0]: line for line in lines[heading + 2 :] if line.startswith("  ")}
+    assert "cured" in mends["shortcut"]
+
+
+def test_its_record_says_the_same(plain, capsys):
+    found = json.loads(told(capsys, plain, "--input", "3x16x16", "--batch-size", "8", "--mend", "--json"))
+    symptoms = {symptom["kind"] for symptom in found["signal"]["symptoms"]}
+    assert "vanishing gradient" in symptoms
+    assert {check["symptom"] for check in found["mends"]} == symptoms
+    assert found["signal"]["gradient"]["factor"] < 1
+
+
+def test_a_seed_repeats_random_weights_too(plain, capsys):
+    """The same command, the same figures."""
+    once, again, other = (
+        told(capsys, plain, "--input", "3x16x16", "--batch-size", "4", "--json", "--seed", seed)
+        for seed in ("1", "1", "2")
+    )
+    assert once == again != other
