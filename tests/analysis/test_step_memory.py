@@ -13,6 +13,9 @@ from torch import nn
 from torch.utils.checkpoint import checkpoint
 
 from convblocks import BlockSpec, Network, Stage, Stem, largest_batch, load_target, step_memory
+from convblocks.analysis import trace
+from convblocks.analysis.graph import Value
+from convblocks.analysis.timeline import Buffers, Timeline
 from convblocks.errors import OptionError
 from convblocks.measure import threads_of
 
@@ -116,17 +119,18 @@ class Chain(nn.Module):
         return x.mean((2, 3))
 
 
+def again(segment, x):
+    return checkpoint(segment, x, use_reentrant=False)
+
+
 def plainly(segment, x):
     return segment(x)
 
 
 def test_checkpointed_segments_run_twice_and_keep_their_inputs():
-    def run(segment, x):
-        return checkpoint(segment, x, use_reentrant=False)
-
-    check(Chain(run), (3, 32, 32), error=0.02)
+    check(Chain(again), (3, 32, 32), error=0.02)
     check(Chain(plainly), (3, 32, 32))
-    both = [predicted_bytes(Chain(how), (3, 32, 32), batch=8, optimizer="sgd") for how in (run, plainly)]
+    both = [predicted_bytes(Chain(how), (3, 32, 32), batch=8, optimizer="sgd") for how in (again, plainly)]
     assert both[0] < 0.6 * both[1]
 
 
@@ -178,6 +182,41 @@ def test_frozen_parts_have_neither_gradient_nor_state():
     found = step_memory(net, (3, 32, 32), optimizer="adam")
     learnt = sum(4 * p.numel() for p in net.parameters() if p.requires_grad)
     assert (found.gradient_bytes, found.optimizer_bytes) == (learnt, 2 * learnt)
+
+
+def test_where_nothing_is_kept_forward_is_the_peak():
+    convs = [nn.Sequential(nn.Conv2d(16, 16, 3, padding=1), nn.ReLU()) for _ in range(3)]
+    net = nn.Sequential(*convs, nn.AdaptiveAvgPool2d(1), nn.Flatten(), nn.Linear(16, 10))
+    net[:3].requires_grad_(False)
+    check(net, (16, 32, 32))
+    assert step_memory(net, (16, 32, 32), batch=8).peak_phase == "forward"
+
+
+def test_kernels_larger_than_the_map_sum_copies_of_their_weight():
+    check(nn.Sequential(nn.Conv2d(3, 64, 3), nn.Conv2d(64, 64, 3, padding=1)), (3, 4, 4), error=0.02)
+
+
+@pytest.mark.parametrize("net", [stack("bottleneck", depth=3), Through(FUNCTIONS["dropped"]), Chain(again)])
+def test_in_the_end_nothing_is_held_but_the_gradients(net):
+    line = Timeline(trace(net, (3, 32, 32), batch=2))
+    line.run()
+    assert line.saved_bytes > 0
+    assert (line.unseen, line.needed, line.maps, line.buffers.bytes) == (0, set(), set(), 0)
+    assert line.gradients == sum(4 * p.numel() for p in net.parameters())
+
+
+def test_two_gradients_that_others_hold_too_are_summed_in_a_third_buffer():
+    """As in x + y where both come from one z unchanged: z's gradient is twice the sum's."""
+    z = Value(0, (2, 3), torch.float32, 0)
+    buffers = Buffers()
+    given = buffers.new(z.bytes)
+    assert not buffers.give(z, buffers.share(given))
+    assert buffers.give(z, buffers.share(given))
+    assert buffers.bytes == 2 * z.bytes
+    buffers.drop(given)
+    assert buffers.bytes == z.bytes
+    assert not buffers.give(z, buffers.new(z.bytes))
+    assert buffers.bytes == z.bytes
 
 
 @pytest.mark.slow

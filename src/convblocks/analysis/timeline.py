@@ -15,9 +15,8 @@ from convblocks.analysis.saved import Saved, saved_for_backward
 from convblocks.analysis.workspace import backward_workspace_bytes, forward_workspace_bytes
 from convblocks.records.step import Phase
 
-# Backward, they hand on the gradient that they are given; so does a view, unless it cuts something out.
+# Backward, they hand on the gradient that they are given; so does a view, unless it shows a part.
 PASSES = {"add", "add_", "__add__", "__iadd__", "__radd__", "clone", "contiguous", "cat", "concat"}
-CUTS = {"__getitem__", "select", "narrow", "chunk", "split", "tensor_split", "unbind", "diagonal", "expand"}
 
 
 class Moment(Struct, frozen=True):
@@ -165,7 +164,7 @@ def _passes(op: Op) -> bool:
     if op.name in PASSES:
         return True
     view = op.inputs and op.outputs[0].storage == op.inputs[0].storage
-    return bool(view) and not op.in_place and op.name not in CUTS
+    return bool(view) and not op.in_place
 
 
 class Buffers:
