@@ -185,7 +185,8 @@ def test_frozen_parts_have_neither_gradient_nor_state():
 
 
 def test_where_nothing_is_kept_forward_is_the_peak():
-    convs = [nn.Sequential(nn.Conv2d(16, 16, 3, padding=1), nn.ReLU()) for _ in range(3)]
+    widths = ((16, 64), (64, 16), (16, 16))
+    convs = [nn.Sequential(nn.Conv2d(a, b, 3, padding=1), nn.ReLU()) for a, b in widths]
     net = nn.Sequential(*convs, nn.AdaptiveAvgPool2d(1), nn.Flatten(), nn.Linear(16, 10))
     net[:3].requires_grad_(False)
     check(net, (16, 32, 32))
