@@ -159,3 +159,34 @@ def test_the_tree_s_parts_are_the_modules_that_were_called():
         ("0.0", "Conv2d"),
         ("1", "Identity"),
     ]
+
+
+class Standardised(nn.Conv2d):
+    """A leaf whose first op is on its weight alone (Qiao et al. 2019, arXiv:1903.10520)."""
+
+    def forward(self, x):
+        weight = self.weight - self.weight.mean((1, 2, 3), keepdim=True)
+        return F.conv2d(x, weight, self.bias, self.stride, self.padding)
+
+
+def test_a_layer_that_works_on_its_weight_first_is_judged_by_its_input():
+    net = nn.Sequential(*[Standardised(2, 2, 3, padding=1) for _ in range(4)])
+    assert [layer.productive for layer in analyze(net, (2, 5, 5)).layers] == [True, True, False, False]
+
+
+class Scaled(nn.Module):
+    """A factor that sees all comes first, as torchvision's squeeze-excite multiplies."""
+
+    def __init__(self):
+        super().__init__()
+        self.squash = nn.Sigmoid()
+
+    def forward(self, x):
+        return self.squash(x.mean((2, 3), keepdim=True)) * x
+
+
+def test_a_layer_is_productive_while_one_of_its_inputs_does_not_see_all():
+    found = analyze(nn.Sequential(nn.Conv2d(3, 4, 3), Scaled()), (3, 16, 16))
+    assert [(layer.type, layer.productive) for layer in found.layers][-1] == ("mul", True)
+    assert found.layers[-1].receptive_field == ("all", "all")
+    assert found.layers[-1].local_field == ((1, 0, 2), (1, 0, 2))

@@ -303,3 +303,13 @@ def test_the_page_s_image_is_cut_to_the_input(capsys, folder):
     assert picture(folder / "red.png", (3, 50)) is None
     with Image.open(BytesIO(b64decode(picture(None, (1, 9, 9)).uri.partition(",")[2]))) as grey:
         assert grey.mode == "L"
+
+
+def test_parameters_that_are_frozen_or_never_read_are_told_apart(capsys, folder):
+    (folder / "part.py").write_text(
+        "from torch import nn\nclass Part(nn.Module):\n    def __init__(self):\n        super().__init__()\n"
+        "        self.used, self.unused = nn.Conv2d(3, 4, 1, bias=False), nn.Linear(9, 11, bias=False)\n"
+        "        self.used.weight.requires_grad_(False)\n    def forward(self, x):\n        return self.used(x)\n"
+    )
+    text = printed(capsys, "part.py:Part", "--input", "3x4x4")
+    assert "111, 444 B; 12 frozen; 99 read by no layer that runs" in text.replace("\N{NO-BREAK SPACE}", " ")

@@ -135,7 +135,7 @@ def _layers(
             bytes_written=sum([cost.bytes_written for cost in spent]),
             receptive_field=_recorded(field),
             local_field=_recorded(local.get(out.number, blind)),
-            productive=_productive(ops[0], out, local, size),
+            productive=_productive(ops, out, local, size),
         )
 
 
@@ -148,11 +148,14 @@ def _local(seen: Trace, fields: dict[int, Field]) -> dict[int, Field]:
     return fields
 
 
-def _productive(op: Op, out: Value, local: dict[int, Field], size: Sequence[int]) -> bool | None:
+def _productive(ops: Sequence[Op], out: Value, local: dict[int, Field], size: Sequence[int]) -> bool | None:
     """Whether some input of the layer does not yet see the whole image along some axis."""
     if not any(isinstance(axis, tuple) for axis in local.get(out.number, ())):
         return None  # no map is left
-    entering = [local[value.number] for value in op.inputs if value.number in local]
+    read = ([local[value.number] for value in op.inputs if value.number in local] for op in ops)
+    entering = next(
+        filter(None, read), []
+    )  # the first op may work on weights alone, as a standardised one does
     if not entering or any(None in field for field in entering):
         return None
     return not all(

@@ -121,5 +121,10 @@ def _saved(part: int, whole: int, noun: str) -> str:
 
 def _params(analysis: Analysis) -> str:
     frozen = analysis.params - analysis.trainable_params
-    kept = f", {count(frozen)} of them frozen" if frozen else ""
-    return f"{count(analysis.params)}{kept}, {size(analysis.param_bytes)}"
+    unread = analysis.params - sum(layer.params for layer in analysis.layers)
+    told = f"{count(analysis.params)}, {size(analysis.param_bytes)}"
+    notes = (
+        f"{count(frozen)} frozen" if frozen else "",
+        f"{count(unread)} read by no layer that runs" if unread else "",
+    )
+    return "; ".join([told, *filter(None, notes)])
