@@ -150,6 +150,8 @@ FUNCTIONS = {
     "in place by position, seen through the old name": lambda x: (lambda y: F.relu(y, True) + F.silu(y))(x + 1),
     "silu in place": lambda x: F.silu(F.silu(x, inplace=True) + 1, inplace=True),
     "others": lambda x: F.softplus(F.elu(x)) + F.selu(x) + F.softsign(x) + F.relu6(x) + F.hardtanh(x, -1, 1),
+    "functions": lambda x: x.sinh() + x.asin() + torch.erfc(x) + x.exp2() + x.tan() + abs(x) + F.logsigmoid(x),
+    "functions in place": lambda x: (x + 1).sin_().mul_(2.0).erf_().reciprocal_().square_() + torch.fmax(x, x + 1),
     "clamps": lambda x: x.clamp(0, 1) + x.clamp_min(0) + (x + 1).clamp_(0, 1),
     "softmax": lambda x: F.softmax(x, 1) + F.log_softmax(x, 1),
     "views": lambda x: x.flatten(2).transpose(1, 2).chunk(2, -1)[0].relu().unsqueeze(1),

@@ -10,7 +10,7 @@ from collections.abc import Iterable
 from msgspec import Struct
 
 from convblocks.analysis.graph import Op, Trace, Value
-from convblocks.analysis.saved_rules import SAVED, Kept
+from convblocks.analysis.saved_rules import Kept, rule_of
 
 # What comes out of them needs no gradient.
 STOPS = {"detach", "detach_", "data", "zeros_like", "ones_like", "empty_like", "full_like", "rand_like"} | {
@@ -57,7 +57,7 @@ def saved_for_backward(seen: Trace, *, checkpoints: bool = True) -> Ledger:
         if checkpoints and op.checkpoint:
             kept = [v for v in op.inputs if made.get(v.storage) != op.checkpoint]
         elif learns:
-            rule = SAVED.get(op.name)
+            rule = rule_of(op)
             found = rule(op, needs) if rule else None
             if found is None:
                 unknown.append((op.name, i))
