@@ -252,6 +252,10 @@ CUT = {
     "parts side by side": lambda: _with(_Do(lambda x: torch.stack(x.unflatten(2, (12, 2)).unbind(3)).sum(0))),
     "slices on two axes": lambda: _with(_Do(lambda x: x.unflatten(2, (6, 4))[:, :, 1:5, ::2].flatten(2))),
     "flipped in windows": lambda: _with(_Do(lambda x: x.unflatten(2, (6, 4)).flip(3).flatten(2))),
+    "of another's type": lambda: _with(_Do(lambda x: torch.ones(2).sum().type_as(x) * x)),
+    "of another's shape": lambda: _with(
+        _Do(lambda x: x[..., ::2].reshape(1, 2, 24).view_as(x.flip(1)[:, :2]).reshape(1, 4, 12))
+    ),
     "channels by a list": lambda: _with(_Do(lambda x: x[:, [2, 0, 1, 3]])),
     "examples by a list": lambda: _with(_Do(lambda x: x[[0]])),
 }

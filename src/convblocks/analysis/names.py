@@ -57,6 +57,8 @@ SHAPES = {
     "affine_grid", "index_put_", "copy_", "masked_select", "nonzero", "bucketize", "as_strided", "fill_", "zero_",
     "set_",
 }  # fmt: skip
+# Of a second tensor they take its shape or type.
+LIKE = {"type_as", "expand_as", "view_as", "reshape_as", "to"}
 # They take a shape or a type from their input, and none of its values.
 FRESH = {
     "zeros_like", "ones_like", "empty_like", "full_like", "rand_like", "randn_like", "new_zeros", "new_ones",

@@ -10,7 +10,7 @@ from typing import Literal
 
 from convblocks.analysis.axes import ALL, POOLED, Axis, State, start
 from convblocks.analysis.field_rules import through
-from convblocks.analysis.rules import FRESH, POINTWISE
+from convblocks.analysis.rules import FRESH, LIKE, POINTWISE
 from convblocks.analysis.sight import Number, hull
 from convblocks.analysis.trace import Op, Trace, Value
 
@@ -51,6 +51,8 @@ def states(seen: Trace, *, through_gates: bool = True) -> dict[int, States]:
         reached = [
             (i, value, fields[value.number]) for i, value in enumerate(op.inputs) if value.number in fields
         ]
+        if op.name in LIKE:
+            reached = [each for each in reached if each[0] == 0]
         if not reached or op.name in FRESH:
             continue  # only parameters and constants
         for out in op.outputs:

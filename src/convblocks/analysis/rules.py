@@ -12,6 +12,7 @@ from convblocks.analysis.names import (
     CONVOLUTIONS,
     FRESH,
     GLOBAL,
+    LIKE,
     LINEAR,
     MIXING,
     NORMS_OF_LAST_AXES,
@@ -196,7 +197,7 @@ FREE = (
 KNOWN = MACS.keys() | FREE
 
 __all__ = [
-    "ADAPTIVE", "CONVOLUTIONS", "FREE", "FRESH", "GLOBAL", "GRADIENT_MACS", "KNOWN", "LINEAR", "MACS", "MIXING",
-    "NORMS_OF_LAST_AXES", "POINTWISE", "POOLS", "RECURRENT", "REDUCTIONS", "SHAPES", "TRANSPOSED", "Window", "argument",
-    "at", "letters", "weight_of", "window",
+    "ADAPTIVE", "CONVOLUTIONS", "FREE", "FRESH", "GLOBAL", "GRADIENT_MACS", "KNOWN", "LIKE", "LINEAR", "MACS",
+    "MIXING", "NORMS_OF_LAST_AXES", "POINTWISE", "POOLS", "RECURRENT", "REDUCTIONS", "SHAPES", "TRANSPOSED", "Window",
+    "argument", "at", "letters", "weight_of", "window",
 ]  # fmt: skip
