@@ -70,22 +70,31 @@ def measured_here(net: str) -> int:
     """Peak of the step in this process, which must be new."""
     import torch
     import torch.nn.functional as F
+    from torch import nn
+
+    def step(module: nn.Module, optimizer: torch.optim.Optimizer, x: torch.Tensor, y: torch.Tensor) -> None:
+        optimizer.zero_grad()
+        F.cross_entropy(module(x), y).backward()
+        optimizer.step()
+
+    def momentum(module: nn.Module) -> torch.optim.Optimizer:
+        return torch.optim.SGD(module.parameters(), lr=0.01, momentum=0.9)
 
     name, pixels, batch = parsed(net)
     torch.set_num_threads(1)
     built("resnet18" if "-" not in name else "residual-8")  # imports what building needs
-    conv = torch.nn.Conv2d(8, 8, 3)
-    conv(torch.randn(2, 8, 16, 16)).sum().backward()  # and starts what a step needs
+    tiny = nn.Sequential(nn.Conv2d(3, 4, 3), nn.BatchNorm2d(4), nn.Flatten(), nn.LazyLinear(2))
+    x, y = torch.randn(2, 3, 8, 8), torch.zeros(2, dtype=torch.long)
+    tiny(x)
+    step(tiny, momentum(tiny), x, y)  # imports and starts what a step needs
     before = status_bytes("VmRSS")
     module = built(name).train()
-    optimizer = torch.optim.SGD(module.parameters(), lr=0.01, momentum=0.9)
+    optimizer = momentum(module)
     x, y = torch.randn(batch, 3, pixels, pixels), torch.zeros(batch, dtype=torch.long)
-    for step in range(4):
-        if step == 2:
+    for i in range(4):
+        if i == 2:
             Path("/proc/self/clear_refs").write_text("5")  # VmHWM starts again from what is held now
-        optimizer.zero_grad()
-        F.cross_entropy(module(x), y).backward()
-        optimizer.step()
+        step(module, optimizer, x, y)
     return status_bytes("VmHWM") - before
 
 

@@ -22,20 +22,31 @@ def test_examples_in_docstrings(module):
     assert found.failed == 0
 
 
-def readme_example():
-    (code,) = re.findall(r"```python\n(.*?)```", (ROOT / "README.md").read_text(), re.DOTALL)
-    return code
+def readme_examples():
+    """The code of the README: blocks and compare, then analysis."""
+    first, second = re.findall(r"```python\n(.*?)```", (ROOT / "README.md").read_text(), re.DOTALL)
+    return first, second
 
 
 def test_the_readme_s_python_example_as_a_worker_imports_it(capsys):
-    exec(readme_example(), {"__name__": "__mp_main__"})  # noqa: S102 - our own README
+    exec(readme_examples()[0], {"__name__": "__mp_main__"})  # noqa: S102 - our own README
     assert capsys.readouterr().out == "torch.Size([1, 128, 16, 16])\n"
+
+
+def test_the_readme_s_analysis_prints_what_it_says(capsys):
+    code = readme_examples()[1]
+    exec(code, {})  # noqa: S102
+    said = [line.partition("  # ")[2] for line in code.splitlines() if line.startswith("print(")]
+    assert len(said) == 5
+    assert capsys.readouterr().out.splitlines() == said
 
 
 @pytest.mark.slow
 def test_the_readme_s_python_example_as_a_script(tmp_path):
     checks = ["not model.training", "model(torch.zeros(2, 1, 8, 8)).shape == (2, 10)"]
-    code = readme_example() + "".join(f"    assert {check}\n" for check in checks)  # still under the guard
+    code = readme_examples()[0] + "".join(
+        f"    assert {check}\n" for check in checks
+    )  # still under the guard
     (tmp_path / "example.py").write_text(code)
     command = [sys.executable, "-W", "error", "example.py"]
     found = subprocess.run(command, capture_output=True, text=True, cwd=tmp_path, check=False)

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 __version__ = "0.1.0"
 
 if TYPE_CHECKING:
-    from convblocks.analysis import advise, analyze
+    from convblocks.analysis import advise, analyze, largest_batch, step_memory
     from convblocks.blocks import BLOCKS, BlockSpec, BottleneckBlock, ResidualBlock, SimpleConvBlock
     from convblocks.data import load_dataset
     from convblocks.errors import ConvblocksError
@@ -46,11 +46,13 @@ _HOMES = {
     "advise": "analysis",
     "analyze": "analysis",
     "compare": "experiments.compare",
+    "largest_batch": "analysis",
     "load": "experiments.trial",
     "load_dataset": "data",
     "load_target": "targets",
     "network_cost": "networks",
     "space_costs": "networks",
+    "step_memory": "analysis",
     "write_report": "experiments.compare",
 }
 
@@ -71,11 +73,13 @@ __all__ = [
     "advise",
     "analyze",
     "compare",
+    "largest_batch",
     "load",
     "load_dataset",
     "load_target",
     "network_cost",
     "space_costs",
+    "step_memory",
     "write_report",
 ]
 

@@ -32,7 +32,7 @@ class Axis(msgspec.Struct, frozen=True, gc=False):
     """One spatial axis of the input in a tensor: its digits, the greatest weight first, and what its positions see."""
 
     digits: tuple[Digit, ...]
-    sight: Sight | None  # None: unknown, though not where it runs
+    sight: Sight | None  # None: unknown, and of the digits only the places count: it runs along no others
     length: int  # of the input's axis
 
     def whole(self, shape: Shape) -> int:
@@ -66,9 +66,10 @@ def along(shape: Shape, place: int, sight: Sight | None, length: int) -> Axis:
     return Axis((Digit(place, 1, shape[place], 1),), sight, length)
 
 
-def lost(axis: Axis, shape: Shape, place: int) -> State:
-    """An axis whose positions have been shuffled along tensor axis `place`; what mixes there still sees all."""
-    return along(shape, place, None, axis.length) if all(d.place == place for d in axis.digits) else None
+def lost(axis: Axis, shape: Shape, place: int) -> Axis:
+    """An axis whose positions have been shuffled along tensor axis `place`; what mixes all its places sees all."""
+    others = tuple(digit for digit in axis.digits if digit.place != place)
+    return Axis((*others, Digit(place, 1, shape[place], 1)), None, axis.length)
 
 
 def union(a: State, b: State) -> State:
@@ -77,18 +78,11 @@ def union(a: State, b: State) -> State:
         return a
     if not isinstance(a, Axis) or not isinstance(b, Axis):
         return a if a == b else ALL if {a, b} & {ALL, POOLED} else None
-    if a.digits != b.digits:
-        return a if _covers(a, b) else b if _covers(b, a) else None
-    if a.sight is None or b.sight is None:
-        return Axis(a.digits, None, a.length)
+    if a.digits != b.digits or a.sight is None or b.sight is None:
+        return Axis(tuple(dict.fromkeys(a.digits + b.digits)), None, a.length)
     if a.sight == b.sight:
         return a
     return Axis(a.digits, sights.union(a.sight, b.sight), a.length)
-
-
-def _covers(a: Axis, b: Axis) -> bool:
-    """Whether `a` is lost along the only tensor axis that `b` has: so is what sees both."""
-    return a.sight is None and len(a.digits) == 1 and all(d.place == a.digits[0].place for d in b.digits)
 
 
 def placed(axis: Axis, places: list[int]) -> Axis:
@@ -119,6 +113,8 @@ def mixed(axis: Axis, place: int, *, stays: bool) -> State:
         return axis
     if all(digit.place == place for digit in axis.digits):
         return ALL if stays else POOLED
+    if axis.sight is None:
+        return Axis(tuple(d for d in axis.digits if d.place != place), None, axis.length)
     for digit in axis.digits:
         if digit.place == place:
             if digit == axis.digits[0]:
@@ -154,12 +150,12 @@ def taken(axis: Axis, shape: Shape, place: int, index: int) -> State:
     if not axis.runs_along(place):
         return axis
     digit = axis.filling(place, shape)
-    if digit is None:
+    if digit is None or axis.sight is None:
         return None
     index %= digit.size
     if digit != axis.digits[0]:
         return _only(axis, digit, [index * digit.weight])
-    if len(axis.digits) > 1 or axis.sight is None:
+    if len(axis.digits) > 1:
         return None
     return POOLED if _sees_all(axis, index) else None
 
@@ -183,8 +179,10 @@ def reshaped(axis: Axis, old: Shape, new: Shape) -> State:
             digits.append(found)
         elif cut := _cut(digit, apart, old, new):
             waiting = [*cut, *waiting]
-        else:
-            return None
+        else:  # somewhere along any
+            return Axis(
+                tuple(Digit(place, 1, n, 1) for place, n in enumerate(new) if n > 1), None, axis.length
+            )
     return Axis(_joined(digits), axis.sight, axis.length)
 
 
@@ -234,13 +232,15 @@ def _joined(digits: list[Digit]) -> tuple[Digit, ...]:
 
 def adopted(axis: Axis, by: Axis) -> State:
     """With the digits of `by`, mixed over those that `by` lacks: all keys under each query."""
+    if axis.sight is None or by.sight is None:
+        return union(axis, by)
     for digit in axis.digits:
         if not any(_alike(digit, d) for d in by.digits):
             mix = mixed(axis, digit.place, stays=False)
             if not isinstance(mix, Axis):
                 return ALL
             axis = mix
-    if not _alike(axis.digits[0], by.digits[0]):
+    if axis.sight is None or not _alike(axis.digits[0], by.digits[0]):
         return None
     block, wanted = axis.digits[0].weight, by.digits[0].weight
     weights = [next((d.weight for d in axis.digits if _alike(d, other)), 0) for other in by.digits[1:]]
@@ -248,8 +248,7 @@ def adopted(axis: Axis, by: Axis) -> State:
         sum(r // d.weight % d.size * weight for d, weight in zip(by.digits[1:], weights, strict=True))
         for r in range(wanted)
     ]
-    sight = reading(axis.sight, block, [[position] for position in at]) if axis.sight else None
-    return Axis(by.digits, sight, axis.length)
+    return Axis(by.digits, reading(axis.sight, block, [[position] for position in at]), axis.length)
 
 
 def _alike(a: Digit, b: Digit) -> bool:

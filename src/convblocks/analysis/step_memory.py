@@ -80,8 +80,12 @@ def largest_batch(
 ) -> int:
     """The largest batch whose training step stays within `memory_bytes`; 0 if one example does not.
 
-    Each batch that is tried is traced, so nothing is taken to grow evenly. Other arguments as for step_memory.
+    Each batch that is tried is traced, so nothing is taken to grow evenly. Other arguments and errors as for
+    step_memory; leave room for what the process holds without the module.
     """
+
+    if memory_bytes < 1:
+        raise OptionError("memory_bytes", memory_bytes, "expected a positive number of bytes")
 
     def peak(batch: int) -> int:
         found = step_memory(module, *input_sizes, batch=batch, optimizer=optimizer, dtypes=dtypes)

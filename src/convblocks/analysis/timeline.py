@@ -2,7 +2,8 @@
 
 Forward, what an op makes lives until its last reader is done, or until backward is if autograd keeps it. Backward,
 an op turns the gradient of its output into those of its inputs and lets go of what it kept; a parameter's
-gradient stays. A checkpointed segment runs forward once more when backward comes to it.
+gradient stays. A checkpointed segment runs forward once more when backward comes to it (as use_reentrant=False does;
+the other way also holds the segment's output and its gradient to the end).
 """
 
 from collections.abc import Iterable
@@ -44,13 +45,15 @@ class Timeline:
         self.recomputed = saved_for_backward(seen, checkpoints=False)
         own = seen.held.union([value.storage for value in seen.inputs])  # there all the time
         self.sizes: dict[int, int] = {}
-        self.last: dict[int, int] = {}  # the last op that touches a storage
-        for i, op in enumerate(seen.ops):
-            for value in (*op.inputs, *op.outputs):
+        for op in seen.ops:
+            for value in op.outputs:
                 if value.storage not in own:
                     self.sizes.setdefault(value.storage, value.bytes)
-                    self.last[value.storage] = i
-        self.last.update([(value.storage, len(seen.ops)) for value in seen.outputs])
+        self.dying: dict[int, list[int]] = {}  # storages, by the op after which nobody holds them
+        results = {value.storage for value in seen.outputs}
+        for storage, i in _last_holders(seen).items():
+            if storage not in results:
+                self.dying.setdefault(i, []).append(storage)
         self.maps: set[int] = set()  # storages that are held
         self.needed: set[int] = set()  # of these, what backward needs
         self.unseen = 0  # bytes that only autograd sees
@@ -69,7 +72,7 @@ class Timeline:
         self.maps &= self.needed
         for value in self.seen.outputs:
             if value.number in self.kept.needs:
-                self.buffers.give(value.number, self.buffers.new(value.bytes))
+                self.buffers.give(value, self.buffers.new(value.bytes))
         i = len(ops)
         while i:
             stop, segment = i, ops[i - 1].checkpoint
@@ -94,14 +97,13 @@ class Timeline:
                 elif each.storage < 0:
                     self.unseen += each.bytes
             self._note(op, forward_workspace_bytes(op))
-            done = [v.storage for v in (*op.inputs, *op.outputs) if self.last.get(v.storage, i) <= i]
-            self.maps.difference_update([storage for storage in done if storage not in self.needed])
+            self.maps.difference_update([s for s in self.dying.get(i, ()) if s not in self.needed])
 
     def _backward(self, i: int, saved: Iterable[Saved]) -> None:
         op = self.seen.ops[i]
         given = [self.buffers.take(value.number) for value in op.outputs if value.number in self.buffers]
         made = self._input_gradients(op, given) if given else []
-        self._note(op, backward_workspace_bytes(op) if given else 0)
+        self._note(op, backward_workspace_bytes(op, self.kept.needs) if given else 0)
         for each in saved:
             if each.storage < 0:
                 self.unseen -= each.bytes
@@ -110,7 +112,7 @@ class Timeline:
         for buffer in given:
             self.buffers.drop(buffer)
         for value, buffer in made:
-            if self.buffers.give(value.number, buffer):
+            if self.buffers.give(value, buffer):
                 self._note(op, 0, summed=value.bytes)
 
     def _input_gradients(self, op: Op, given: list[int]) -> list[tuple[Value, int]]:
@@ -140,6 +142,23 @@ class Timeline:
         self.tensor_bytes = max(self.tensor_bytes, moment.bytes - workspace)
         if moment.bytes > self.largest.bytes:
             self.largest = moment
+
+
+def _last_holders(seen: Trace) -> dict[int, int]:
+    """Of each storage, the op after which nobody holds it: a module's inputs are held until its call is done."""
+    made: dict[int, int] = {}
+    last: dict[int, int] = {}
+    for i, op in enumerate(seen.ops):
+        for value in op.outputs:
+            made.setdefault(value.storage, i)
+            last[value.storage] = i
+        for value in op.inputs:
+            call, until = op.call, i
+            while call >= 0 and made.get(value.storage, -1) < seen.calls[call].start:
+                until = max(until, seen.calls[call].stop - 1)
+                call = seen.calls[call].parent
+            last[value.storage] = max(until, last.get(value.storage, -1))
+    return last
 
 
 def _passes(op: Op) -> bool:
@@ -179,19 +198,19 @@ class Buffers:
     def take(self, number: int) -> int:
         return self._of.pop(number)
 
-    def give(self, number: int, buffer: int) -> bool:
-        """Add to what the value has; True if that needed a third buffer, since both were still shared."""
+    def give(self, value: Value, buffer: int) -> bool:
+        """Add to what the value has; True if that took a third buffer, since neither was the value's own."""
+        number = value.number
         if number not in self._of:
             self._of[number] = buffer
             return False
         before = self._of[number]
-        if self._owners[before] == 1:
-            self.drop(buffer)
-            return False
+        for own, other in ((before, buffer), (buffer, before)):
+            if self._owners[own] == 1 and self._sizes[own] == value.bytes:
+                self._of[number] = own
+                self.drop(other)
+                return False
         self.drop(before)
-        if self._owners[buffer] == 1:
-            self._of[number] = buffer
-            return False
         self.drop(buffer)
-        self._of[number] = self.new(self._sizes[buffer])
+        self._of[number] = self.new(value.bytes)
         return True

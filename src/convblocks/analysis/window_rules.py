@@ -3,7 +3,7 @@
 Each is a list of which positions every output reads; sight.py does the rest.
 """
 
-from collections.abc import Sequence
+from collections.abc import Callable, Iterable, Sequence
 from fractions import Fraction
 from math import ceil, floor
 
@@ -21,17 +21,15 @@ def read(
 ) -> State:
     """Output len(offsets)·q + r along `place` reads positions advance·q + o for o in offsets[r]."""
     digit = axis.filling(place, old)
-    if digit is None:
+    if digit is None or axis.sight is None:
         return lost(axis, new, place)
     if len(axis.digits) == 1:
-        sight = reading(axis.sight, advance, offsets) if axis.sight else None
-        return along(new, place, sight, axis.length)
+        return along(new, place, reading(axis.sight, advance, offsets), axis.length)
     size, weight, block = digit.size, digit.weight, digit.weight * digit.size
     if digit != axis.digits[0]:  # windows end where the next block begins
         offsets = _within(size, new[place], advance, offsets)
         advance = size
     each = [[weight * o + low for o in taps] for taps in offsets for low in range(weight)]
-    sight = reading(axis.sight, weight * advance, each) if axis.sight else None
     digits = tuple(
         Digit(place, 1, new[place], weight)
         if d == digit
@@ -40,7 +38,7 @@ def read(
         else d
         for d in axis.digits
     )
-    return Axis(digits, sight, axis.length)
+    return Axis(digits, reading(axis.sight, weight * advance, each), axis.length)
 
 
 def _within(size: int, outputs: int, advance: int, offsets: Sequence[Sequence[int]]) -> list[list[int]]:
@@ -49,16 +47,25 @@ def _within(size: int, outputs: int, advance: int, offsets: Sequence[Sequence[in
     return [[p for p in (advance * q + o for o in offsets[r]) if 0 <= p < size] for q, r in moved]
 
 
+def each_place(state: State, places: Iterable[int], move: Callable[[Axis, int], State]) -> State:
+    """`move` for each of the tensor axes that it runs along."""
+    for place in places:
+        if isinstance(state, Axis) and state.runs_along(place):
+            state = move(state, place)
+    return state
+
+
 def windowed(op: Op, axis: Axis, value: Value, out: Value) -> State:
     """Convolutions and pools."""
-    first = len(value.shape) - len(out.shape[2:])
-    state = channels_mixed(op, axis, value, out, first - 1)
-    for place in range(first, len(value.shape)):
-        if isinstance(state, Axis) and state.runs_along(place):
-            size, stride, padding, dilation = window(op, place - first)
-            taps = range(-padding, dilation * (size - 1) - padding + 1, dilation)
-            state = read(state, value.shape, out.shape, place, stride, (taps,))
-    return state
+    rank = len(value.shape)
+    first = rank - len(out.shape[2:])
+
+    def move(axis: Axis, place: int) -> State:
+        size, stride, padding, dilation = window(op, place - first)
+        taps = range(-padding, dilation * (size - 1) - padding + 1, dilation)
+        return read(axis, value.shape, out.shape, place, stride, (taps,))
+
+    return each_place(channels_mixed(op, axis, value, out, first - 1), range(first, rank), move)
 
 
 def channels_mixed(op: Op, axis: Axis, value: Value, out: Value, channels: int) -> State:
@@ -73,16 +80,18 @@ def channels_mixed(op: Op, axis: Axis, value: Value, out: Value, channels: int) 
 
 def transposed(op: Op, axis: Axis, value: Value, out: Value) -> State:
     """Output o is reached from every i with o = stride·i − padding + dilation·k (Dumoulin & Visin 2016, section 4)."""
-    first = len(value.shape) - TRANSPOSED[op.name]
-    place = axis.whole(value.shape)
-    if place < first:
-        return None if any(d.place >= first - 1 for d in axis.digits) else axis
-    stride, padding, dilation = (
-        at(argument(op, i, n, d), place - first)
-        for i, n, d in ((3, "stride", 1), (4, "padding", 0), (7, "dilation", 1))
-    )
-    size = weight_of(op).shape[2 + place - first]
-    return read(axis, value.shape, out.shape, place, 1, _reached(stride, padding, dilation, size))
+    rank = len(value.shape)
+    first = rank - TRANSPOSED[op.name]
+
+    def move(axis: Axis, place: int) -> State:
+        stride, padding, dilation = (
+            at(argument(op, i, n, d), place - first)
+            for i, n, d in ((3, "stride", 1), (4, "padding", 0), (7, "dilation", 1))
+        )
+        offsets = _reached(stride, padding, dilation, weight_of(op).shape[2 + place - first])
+        return read(axis, value.shape, out.shape, place, 1, offsets)
+
+    return each_place(channels_mixed(op, axis, value, out, first - 1), range(first, rank), move)
 
 
 def _reached(stride: int, padding: int, dilation: int, size: int) -> list[list[int]]:
@@ -92,32 +101,32 @@ def _reached(stride: int, padding: int, dilation: int, size: int) -> list[list[i
 
 def adaptive(op: Op, axis: Axis, value: Value, out: Value) -> State:
     """Output o of m averages positions floor(o·n/m) up to, not including, ceil((o + 1)·n/m)."""
-    first = len(value.shape) - ADAPTIVE[op.name]
-    place = axis.whole(value.shape)
-    if place < first:
-        return None if any(d.place >= first for d in axis.digits) else axis
-    if out.shape[place] == 1:
-        return mixed(axis, place, stays=False)
-    step = Fraction(value.shape[place], out.shape[place])
-    offsets = [range(floor(o * step), ceil((o + 1) * step)) for o in range(step.denominator)]
-    return read(axis, value.shape, out.shape, place, step.numerator, offsets)
+
+    def move(axis: Axis, place: int) -> State:
+        if out.shape[place] == 1:
+            return mixed(axis, place, stays=False)
+        step = Fraction(value.shape[place], out.shape[place])
+        offsets = [range(floor(o * step), ceil((o + 1) * step)) for o in range(step.denominator)]
+        return read(axis, value.shape, out.shape, place, step.numerator, offsets)
+
+    rank = len(value.shape)
+    return each_place(axis, range(rank - ADAPTIVE[op.name], rank), move)
 
 
 def interpolated(op: Op, axis: Axis, value: Value, out: Value) -> State:
     """Positions with a weight of 0 are not seen."""
-    place = axis.whole(value.shape)
-    if place < 2:
-        return None if any(d.place >= 2 for d in axis.digits) else axis
-    mode, aligned = argument(op, 3, "mode", "nearest"), argument(op, 4, "align_corners")
-    n, m = value.shape[place], out.shape[place]
-    step = Fraction(n - 1, max(m - 1, 1)) if aligned else _step(op, place - 2, n, m)
-    if mode == "area" and m == 1:
-        return mixed(axis, place, stays=False)
-    offsets = [
-        _taps(o, step, mode, bool(aligned), argument(op, 6, "antialias", False))
-        for o in range(step.denominator)
-    ]
-    return read(axis, value.shape, out.shape, place, step.numerator, offsets)
+    mode, aligned = argument(op, 3, "mode", "nearest"), bool(argument(op, 4, "align_corners"))
+
+    def move(axis: Axis, place: int) -> State:
+        n, m = value.shape[place], out.shape[place]
+        step = Fraction(n - 1, max(m - 1, 1)) if aligned else _step(op, place - 2, n, m)
+        if mode == "area" and m == 1:
+            return mixed(axis, place, stays=False)
+        antialias = argument(op, 6, "antialias", False)
+        offsets = [_taps(o, step, mode, aligned, antialias) for o in range(step.denominator)]
+        return read(axis, value.shape, out.shape, place, step.numerator, offsets)
+
+    return each_place(axis, range(2, len(value.shape)), move)
 
 
 def _step(op: Op, at_axis: int, n: int, m: int) -> Fraction:

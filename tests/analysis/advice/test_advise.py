@@ -125,6 +125,16 @@ def test_a_forward_that_fails_elsewhere_is_refused_in_words():
         advise(nn.Conv2d(4, 4, 3), (3, 4, 4))
 
 
+def test_what_a_broken_forward_would_have_reached_is_not_called_dead():
+    module = nn.Sequential(hand_written.ResidualBlock(16, 32, kernel_size=5), nn.Conv2d(32, 32, 3, padding=1))
+    assert ids(module, (16, 28, 28)) == {"CB101": 3, "CB202": 1, "CB205": 2}
+
+
+def test_a_layer_that_is_called_again_is_told_once():
+    shared = nn.Sequential(nn.Conv2d(4, 4, 3, padding=1), nn.BatchNorm2d(4), nn.ReLU())
+    assert ids(nn.Sequential(shared, shared, shared), (4, 8, 8), select="CB101") == {"CB101": 1}
+
+
 def test_the_module_is_left_as_it_was():
     module = hand_written.BottleneckBlock(16, 32)
     module.extra = nn.Linear(2, 2)

@@ -3,11 +3,11 @@
 import pytest
 import torch
 import torch.nn.functional as F
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 from torch import nn
 
-from convblocks import analyze, load_target
+from convblocks import load_target
 from tests.analysis.advice.test_waste import Net, conv, found, places
 
 
@@ -33,6 +33,8 @@ def plain(*layers):
         ([conv(stride=2), nn.MaxPool2d(2), conv(stride=2)], (4, 32, 32), []),
         ([conv(stride=2), conv(), conv(stride=2)], (4, 32, 32), []),
         ([conv(kernel=7, stride=2), conv(stride=2)], (4, 32, 32), []),  # two layers of their own
+        ([conv(stride=2), conv(stride=2, groups=4)], (4, 32, 32), []),
+        ([conv(3, 4, stride=2), conv(stride=2), conv()], (3, 32, 32), []),  # a stem
     ],
 )
 def test_stride_repeated(layers, size, expected):
@@ -87,8 +89,12 @@ def test_a_failure_at_the_size_given_is_an_error():
 def test_other_failures_at_other_sizes_are_not_a_shortcut_s():
     fixed = Net(lambda m, x: m.head((m.conv(x) + x).flatten(1)), conv=conv(), head=nn.Linear(4 * 64, 2))
     assert found(fixed, (4, 8, 8), rule="CB202") == ()
-    embedded = Net(lambda m, x: m.conv(x) + m.place.weight, conv=conv(), place=nn.Embedding(8, 8))
+    embedded = Net(
+        lambda m, x: m.conv(x) + x + m.place, conv=conv(), place=nn.Parameter(torch.zeros(1, 4, 8, 8))
+    )
     assert found(embedded, (4, 8, 8), rule="CB202") == ()
+    vector = Net(lambda m, x: m.conv(x) + x + m.wide(x.mean((2, 3))), conv=conv(), wide=nn.Linear(4, 8))
+    assert found(vector, (4, 8, 8), rule="CB202") == ()
 
 
 def centre_of(output, x):
@@ -116,6 +122,10 @@ def test_a_decoder_s_shortcut_is_not_misaligned(unpool):
     assert [f.figures["sizes"] for f in findings] == ["4×9×9, 4×11×11"]  # and fails only at odd sizes
     assert fails(module, 9)
     assert not fails(module, 10)
+    deeper = Net(lambda m, x: m.up(m.down(x)) + x, down=plain(conv(stride=2), conv(stride=2)))
+    deeper.up = nn.Upsample(scale_factor=4)
+    (finding,) = found(deeper, (4, 8, 8), rule="CB202")
+    assert finding.figures["sizes"] == "4×9×9, 4×10×10, 4×11×11"
 
 
 def test_a_map_of_one_position_is_stretched_by_broadcasting():
@@ -126,6 +136,8 @@ def test_a_map_of_one_position_is_stretched_by_broadcasting():
     assert "it sees only 3 of 8 positions" in finding.message
     context = Net(lambda m, x: x + m.conv(x.mean((2, 3), keepdim=True)), conv=conv(kernel=1))
     assert found(context, (4, 8, 8), rule="CB202") == ()
+    whole = Net(lambda m, x: x + m.conv(x), conv=nn.Conv2d(4, 4, 8))  # sees all, though at this size only
+    assert ["broadcasting" in f.message for f in found(whole, (4, 8, 8), rule="CB202")] == [False]
 
 
 @pytest.mark.parametrize(
@@ -138,6 +150,7 @@ def test_a_map_of_one_position_is_stretched_by_broadcasting():
         (conv(kernel=2, stride=2, padding=0), False),
         (conv(kernel=4, stride=2, padding=1), False),
         (conv(kernel=3), False),
+        (conv(kernel=16, padding=0), False),  # which looks at all of the map at once
     ],
 )
 def test_an_even_kernel_lies_half_a_position_off(layer, told):
@@ -160,6 +173,7 @@ def test_a_causal_kernel_may_be_even():
 
 @settings(max_examples=60, deadline=None)
 @given(st.integers(1, 7), st.integers(0, 4), st.integers(1, 3), st.integers(1, 3), st.integers(14, 17))
+@example(5, 3, 3, 1, 16)  # more than fits, and yet the same map
 def test_padding_told_is_padding_that_keeps_the_map(kernel, padding, stride, dilation, n):
     module = nn.Conv2d(1, 1, kernel, stride, padding, dilation)
     if dilation * (kernel - 1) >= n:
@@ -174,6 +188,10 @@ def test_padding_told_is_padding_that_keeps_the_map(kernel, padding, stride, dil
         if reach % 2:
             assert fixed(torch.zeros(1, 1, n, n)).shape[-1] == -(-n // stride)
         assert findings[0].severity == ("warning" if padding else "note")
+
+
+def test_patches_need_no_padding():
+    assert places(nn.Conv2d(4, 4, 4, stride=4), (4, 10, 10), rule="CB205") == []
 
 
 def test_padding_by_an_op_of_its_own_counts():
@@ -233,49 +251,25 @@ def test_a_shortcut_that_strides_over_what_its_branch_reads_is_no_waste():
     assert "of what 0 computes" in finding.message
 
 
-def saved(before, after):
-    return {"params": before.params - after.params, "macs": before.macs - after.macs}
+def test_what_only_moves_or_activates_is_not_computed_for_nobody():
+    def interleaved(m, x):  # as NASNet does: even positions on one path, odd ones on the other
+        return m.even(x) + m.odd(F.pad(x, (-1, 1, -1, 1)))
+
+    both = Net(interleaved, even=conv(kernel=1, stride=2), odd=conv(kernel=1, stride=2))
+    assert places(both, (4, 8, 8), rule="CB207") == []
+    activated = Net(
+        lambda m, x: m.wide(x) + m.up(m.narrow(x.relu())), wide=conv(), narrow=conv(kernel=1, stride=2)
+    )
+    activated.up = nn.Upsample(scale_factor=2)
+    assert places(activated, (4, 8, 8), rule="CB207") == []
+    alone = nn.Sequential(conv(), nn.BatchNorm2d(4), nn.ReLU(), conv(kernel=1, stride=2))
+    (finding,) = found(alone, (4, 8, 8), rule="CB207")
+    assert (finding.place, finding.figures["unread"]) == ("3", 48)
+    assert "of what 0 computes" in finding.message
 
 
-def test_what_removing_the_tail_saves_is_what_it_saves():
-    """Three 3×3 convolutions see 3, 5 and 7 pixels: on 5 × 5 the input of the third sees all."""
-    layers = [plain(conv(bias=False), nn.BatchNorm2d(4), nn.ReLU()) for _ in range(5)]
-    head = [nn.AdaptiveAvgPool2d(1), nn.Flatten(), nn.Linear(4, 2)]
-    (finding,) = found(plain(*layers, *head), (4, 5, 5), rule="CB204")
-    assert (finding.place, finding.severity, finding.figures["layers"]) == ("2.0", "warning", 3)
-    less = saved(analyze(plain(*layers, *head), (4, 5, 5)), analyze(plain(*layers[:2], *head), (4, 5, 5)))
-    assert {name: finding.figures[name] for name in less} == less
-    assert found(plain(*layers[:2], *head), (4, 5, 5), rule="CB204") == ()
-    assert found(plain(*layers, *head), (4, 12, 12), rule="CB204") == ()
-
-
-def test_the_tail_of_resnet18_is_its_last_block():
-    module = load_target("torchvision:resnet18", on_meta=True).module
-    (finding,) = found(module, (3, 224, 224), rule="CB204")
-    before = analyze(module, (3, 224, 224))
-    module.layer4[1] = nn.Identity()
-    less = saved(before, analyze(module, (3, 224, 224)))
-    assert {name: finding.figures[name] for name in less} == less
-    assert finding.severity == "note"  # past its shortcuts some inputs see less
-
-
-def test_neither_a_decoder_nor_attention_is_a_tail():
-    class UNet(nn.Module):
-        def __init__(self):
-            super().__init__()
-            self.down = nn.ModuleList(plain(conv(stride=2), conv()) for _ in range(3))
-            self.up = nn.ModuleList(nn.ConvTranspose2d(4, 4, 2, 2) for _ in range(3))
-            self.last = plain(conv(), conv())
-
-        def forward(self, x):
-            kept = []
-            for layer in self.down:
-                kept.append(x)
-                x = layer(x)
-            for layer in self.up:
-                x = layer(x) + kept.pop()
-            return self.last(x)
-
-    assert found(UNet(), (4, 16, 16), rule="CB204") == ()
-    attention = load_target("torchvision:vit_b_16", on_meta=True).module
-    assert found(attention, (3, 224, 224), rule="CB204") == ()
+def test_a_rest_at_the_far_end_is_not_stepped_over():
+    module = Net(
+        lambda m, x: (m.wide(x), m.narrow(x)), wide=conv(stride=2, padding=0), narrow=conv(kernel=1, stride=2)
+    )
+    assert places(module, (4, 8, 8), rule="CB207") == []

@@ -24,14 +24,14 @@ def deep(layers, gain, activation=nn.Tanh):
 @pytest.mark.parametrize(
     ("module", "expected"),
     [
-        (deep(20, 0.3), {"CB401"}),
-        (deep(20, 3.0, nn.ReLU), {"CB402"}),
+        (deep(20, 0.3), {("CB401", "vanishing gradient"), ("CB401", "vanishing activation")}),
+        (deep(20, 3.0, nn.ReLU), {("CB402", "exploding gradient"), ("CB402", "exploding activation")}),
         (deep(6, 2**0.5, nn.ReLU), set()),
     ],
 )
 def test_vanishing_and_exploding_signals(module, expected):
     findings = advise(module, (8, 16, 16), signal=True, ignore=["CB2"])
-    assert {finding.id for finding in findings} == expected
+    assert {(f.id, f.figures["kind"]) for f in findings} == expected
     assert all("shortcut" in f.mend or "norm" in f.mend for f in findings)
 
 

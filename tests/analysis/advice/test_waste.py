@@ -160,6 +160,55 @@ def test_statistics_of_the_batch_do_not_fold():
     assert places(module, (4, 8, 8), rule="CB103") == ["1"]
 
 
+class RepVGG(nn.Module):
+    """Ding et al. 2021, arXiv:2101.03697, figure 4: all three are one convolution at inference."""
+
+    def __init__(self):
+        super().__init__()
+        self.wide = nn.Sequential(conv(bias=False), nn.BatchNorm2d(4))
+        self.narrow = nn.Sequential(conv(kernel=1, bias=False), nn.BatchNorm2d(4))
+        self.identity = nn.BatchNorm2d(4)
+
+    def forward(self, x):
+        return F.relu(self.wide(x) + self.narrow(x) + self.identity(x))
+
+
+def test_a_norm_added_to_a_convolution_of_its_input_folds_into_it():
+    assert places(nn.Sequential(nn.ReLU(), RepVGG()), (4, 8, 8), rule="CB103") == []
+    alone = Net(lambda m, x: m.norm(x) + m.conv(F.relu(x)), norm=nn.BatchNorm2d(4), conv=conv())
+    assert places(nn.Sequential(nn.ReLU(), alone), (4, 8, 8), rule="CB103") == ["1.norm"]
+    bent = Net(lambda m, x: m.norm(x).relu() + m.conv(x), norm=nn.BatchNorm2d(4), conv=conv())
+    assert places(nn.Sequential(nn.ReLU(), bent), (4, 8, 8), rule="CB103") == ["1.norm"]
+
+
+def test_rows_laid_under_each_other_keep_their_channels():
+    module = Net(
+        lambda m, x: m.norm(m.linear(x).flatten(0, 1)), linear=nn.Linear(4, 6), norm=nn.BatchNorm1d(6)
+    )
+    assert places(module, (5, 4), rule="CB103") == []
+    assert places(module, (5, 4), rule="CB101") == ["linear"]
+    module.run = lambda m, x: (lambda y: m.norm(y.flatten(0, 1)).reshape_as(y))(
+        m.linear(x)
+    )  # as LeViT has it
+    assert places(module, (5, 4), rule="CB103") == []
+    assert places(module, (5, 4), rule="CB101") == ["linear"]
+    x = torch.randn(2, 5, 4)
+    before = module(x)
+    nn.init.normal_(module.linear.bias)
+    assert torch.allclose(module(x), before, atol=1e-5)
+    columns = Net(lambda m, x: m.norm(m.conv(x).flatten(0, 2)), conv=conv(), norm=nn.BatchNorm1d(8))
+    assert places(columns, (4, 8, 8), rule="CB101") == []
+    assert places(columns, (4, 8, 8), rule="CB103") == ["norm"]
+
+
+def test_a_norm_of_a_weight_is_not_one_of_the_map():
+    def standardized(m, x):
+        weight = F.batch_norm(m.conv.weight.reshape(1, 4, -1), None, None, training=True).reshape(4, 4, 3, 3)
+        return F.conv2d(x, weight, m.conv.bias, padding=1)
+
+    assert places(Net(standardized, conv=conv()), (4, 8, 8), rule="CB103") == []
+
+
 class Parts(nn.Module):
     """A branch that goes nowhere, a layer that is forgotten, one with an unused weight, a head for training only."""
 
@@ -167,14 +216,15 @@ class Parts(nn.Module):
         super().__init__()
         self.body, self.forgotten = conv(), nn.Sequential(conv(), nn.BatchNorm2d(4))
         self.lost = nn.Sequential(conv(4, 8), nn.ReLU(), conv(8, 2))
-        self.head = nn.Linear(4, 3)
+        self.head, self.early = nn.Linear(4, 3), conv()
         self.scale, self.unused = nn.Parameter(torch.ones(1)), nn.Parameter(torch.ones(5))
 
     def forward(self, x):
         x = self.body(x) * self.scale
         self.lost(x)
+        early = self.early(x)
         if self.training:
-            return x, self.head(x.mean((2, 3)))
+            return x, early, self.head(x.mean((2, 3)))
         return x
 
 
@@ -194,18 +244,18 @@ def test_dead_parts_are_those_without_a_gradient_in_training():
 
 
 def test_what_is_written_in_place_is_not_dead():
-    class InPlace(nn.Module):
-        def __init__(self):
-            super().__init__()
-            self.conv = conv()
-
+    class Gram(nn.Module):
         def forward(self, x):
-            out = torch.zeros_like(x)
-            out[:, :, 1:] = self.conv(x)[:, :, 1:]
-            out.view(-1).add_(self.conv(x).mean())
-            return out
+            return x.flatten(2) @ x.flatten(2).transpose(1, 2)
 
-    assert places(InPlace(), (4, 8, 8), rule="CB104") == []
+    def run(m, x):
+        out = torch.zeros_like(x)
+        out.view(-1).add_(m.gram(x).mean())
+        return out
+
+    assert places(Net(run, gram=Gram()), (4, 8, 8), rule="CB104") == []
+    forgotten = Net(lambda m, x: (m.gram(x), x.relu())[1], gram=Gram())
+    assert places(forgotten, (4, 8, 8), rule="CB104") == ["gram"]
 
 
 class Twice(nn.Module):

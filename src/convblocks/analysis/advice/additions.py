@@ -2,10 +2,10 @@
 
 from collections.abc import Iterator
 
-from convblocks.analysis.advice.view import ADDITIONS, RESAMPLED, Found, View, listed, named, times
+from convblocks.analysis.advice.view import ADDITIONS, RESAMPLED, Found, View, depending, listed, named, times
 from convblocks.analysis.advice.windows import WINDOWED, reach, windows
 from convblocks.analysis.rules import CONVOLUTIONS
-from convblocks.analysis.trace import Failed, Op, Trace, Value, attempt
+from convblocks.analysis.trace import Failed, Op, Value, attempt
 
 JOINS = ADDITIONS | {"cat", "concat", "stack"}
 LARGER = (1, 2, 3)  # odd and even sizes, and a remainder of 3
@@ -28,18 +28,10 @@ def unfit_additions(view: View) -> Iterator[Found]:
 def joined(failed: Failed) -> tuple[Value, ...]:
     """The maps of different spatial size that a forward failed to join; none if it failed at something else."""
     seen = failed.seen
-    depending = _depending(seen)
-    maps = tuple(v for v in seen.outputs if v.number in depending and len(v.shape) > 2)
+    known = depending(seen)
+    maps = tuple(v for v in seen.outputs if v.number in known and len(v.shape) > 2)
     sizes = {value.shape[2:] for value in maps}
     return maps if failed.running and failed.running[0] in JOINS and len(sizes) > 1 else ()
-
-
-def _depending(seen: Trace) -> set[int]:
-    found = {value.number for value in seen.inputs}
-    for op in seen.ops:
-        if any(value.number in found for value in op.inputs):
-            found.update(value.number for value in op.outputs)
-    return found
 
 
 def _broken(failed: Failed) -> Iterator[Found]:
@@ -92,10 +84,7 @@ def _fitting(op: Op) -> str:
 
 
 def _broken_when_larger(view: View) -> Iterator[Found]:
-    depending = _depending(view.trace)
-    if not any(
-        op.name in JOINS and sum(v.number in depending for v in op.inputs) > 1 for op in view.trace.ops
-    ):
+    if not any(op.name in JOINS and len(view.maps(op)) > 1 for op in view.trace.ops):
         return
     found: dict[str, list[tuple[str, Failed]]] = {}
     for more in LARGER:
@@ -152,6 +141,8 @@ def _stretched(view: View, op: Op) -> Iterator[Found]:
 def _misaligned(view: View, op: Op) -> Iterator[Found]:
     """The middles of what both sides see lie more than half a position of this map apart."""
     a, b = op.inputs
+    if a.shape[2:] != b.shape[2:]:
+        return  # one is stretched over all places
     for one, other in zip(view.field(a), view.field(b), strict=True):
         if isinstance(one, tuple) and isinstance(other, tuple) and one[0] == other[0] != 0:
             apart = abs(float(one[1] + one[2] - other[1] - other[2])) / 2

@@ -2,12 +2,14 @@
 
 from collections.abc import Iterator
 
-from convblocks.analysis.advice.view import WEIGHTED, Found, View, listed, named, plural
+from convblocks.analysis.advice.view import ADDITIONS, WEIGHTED, Found, View, listed, named, plural
 from convblocks.analysis.rules import ADAPTIVE, CONVOLUTIONS, LINEAR, POINTWISE, POOLS, argument, window
 from convblocks.analysis.trace import Op, Value
 
 DROPOUTS = frozenset({"dropout", "dropout1d", "dropout2d", "dropout3d", "feature_dropout"})
-MAPS = POINTWISE | POOLS.keys() | ADAPTIVE.keys() | {"flatten", "view", "reshape"}
+SUMS = ADDITIONS | {"sub", "sub_", "__sub__", "__isub__", "__rsub__"}
+RESHAPES = frozenset({"flatten", "view", "reshape"})
+MAPS = POINTWISE | POOLS.keys() | ADAPTIVE.keys() | RESHAPES
 """What leaves a dropped value a dropped value, more or less."""
 
 
@@ -17,10 +19,9 @@ def bias_before_norm(view: View) -> Iterator[Found]:
         bias = argument(op, 2, "bias")
         if not isinstance(bias, Value) or bias.number not in view.trace.parameters:
             continue
-        out = op.outputs[0]
-        if op.name in LINEAR and len(out.shape) != 2:
+        norms = _norms_behind(view, op.outputs[0], rows=op.name in LINEAR)
+        if op.name in LINEAR and any(len(norm.inputs[0].shape) != 2 for norm in norms):
             continue  # its channels are not where the norm looks for them
-        norms = _norms_behind(view, out)
         if norms:
             behind = listed(named(norm.path, norm.name) for norm in norms)
             yield Found(
@@ -32,13 +33,19 @@ def bias_before_norm(view: View) -> Iterator[Found]:
             )
 
 
-def _norms_behind(view: View, value: Value) -> list[Op]:
-    """The norms that a value ends in, past pools that keep a constant; none if it ends anywhere else too."""
+def _norms_behind(view: View, value: Value, *, rows: bool) -> list[Op]:
+    """The norms that a value ends in, past pools that keep a constant; none if it ends anywhere else too.
+
+    rows: its channels are the last axis, which stays so when rows are laid under each other.
+    """
     found: list[Op] = []
     for op in view.only_uses(value):
         if _removes_channel_means(op):
             found.append(op)
-        elif _keeps_constants(op) and (behind := _norms_behind(view, op.outputs[0])):
+        elif _keeps_constants(op) or (rows and _lays_rows(op)):
+            behind = _norms_behind(view, op.outputs[0], rows=rows)
+            if not behind:
+                return []
             found += behind
         else:
             return []
@@ -92,8 +99,13 @@ def _batch_norms_after(view: View, value: Value, more: bool) -> Iterator[tuple[O
 def norm_that_cannot_fold(view: View) -> Iterator[Found]:
     """A batch norm costs nothing at inference where the layer before it or, unpadded, the one behind takes it in."""
     for op in view.trace.ops:
-        if op.name != "batch_norm" or _folds_forward(view, op):
-            continue
+        if (
+            op.name != "batch_norm"
+            or not view.maps(op)
+            or _folds_forward(view, op)
+            or _folds_sideways(view, op)
+        ):
+            continue  # or it norms a weight, as in weight standardization
         if reason := _why_not(view, op):
             moved = op.inputs[0].bytes + op.outputs[0].bytes
             yield Found(
@@ -109,18 +121,64 @@ def _why_not(view: View, norm: Op) -> str:
     """Why the norm does not fold into what stands before it; empty if it does."""
     if argument(norm, 5, "training", False):
         return "it takes its statistics from the input at inference too"
-    before = view.maker(norm.inputs[0])
+    before = _before(view, norm.inputs[0])
     if before is None:
         return "it reads the input itself"
     if before.name not in WEIGHTED:
         return f"it reads what {before.name} gives, no convolution or linear layer"
-    if before.name in LINEAR and len(before.outputs[0].shape) != 2:
+    if before.name in LINEAR and len(before.outputs[0].shape) != 2 and before is view.maker(norm.inputs[0]):
         return "its channels are not those of the linear layer before it"
-    others = [op for op in view.uses(before.outputs[0]) if op is not norm]
-    if others or before.outputs[0].number in view.given_out:
+    into = _into(view, before)
+    others = [op for op in into if op is not norm]
+    if into != [norm]:
         where = listed(named(op.path, op.name) for op in others) or "the output"
         return f"{where} needs the output of {named(before.path, before.name)} without it"
     return ""
+
+
+def _before(view: View, value: Value) -> Op | None:
+    """What makes a value, past rows laid under each other: (N, L, C) → (N·L, C)."""
+    maker = view.maker(value)
+    if maker is not None and _lays_rows(maker):
+        linear = view.maker(maker.inputs[0])
+        return linear if linear is not None and linear.name in LINEAR else maker
+    return maker
+
+
+def _into(view: View, op: Op) -> list[Op]:
+    """What reads an op's output, past the same."""
+    found: list[Op] = []
+    for use in view.only_uses(op.outputs[0]):
+        found += view.only_uses(use.outputs[0]) if op.name in LINEAR and _lays_rows(use) else [use]
+    return found
+
+
+def _lays_rows(op: Op) -> bool:
+    out = op.outputs[0].shape
+    return (
+        op.name in RESHAPES
+        and len(out) == 2
+        and len(op.inputs[0].shape) > 2
+        and out[-1] == op.inputs[0].shape[-1]
+    )
+
+
+def _folds_sideways(view: View, norm: Op) -> bool:
+    """Into a convolution of the same map to which it is added, as RepVGG does (Ding et al. 2021, arXiv:2101.03697)."""
+    x = norm.inputs[0]
+    beside = [op for op in view.uses(x) if op.name in CONVOLUTIONS and op.outputs[0].shape == x.shape]
+    sums = _sums(view, norm.outputs[0])
+    return any(sums & _sums(view, op.outputs[0]) for op in beside)
+
+
+def _sums(view: View, value: Value) -> set[Op]:
+    """The additions and subtractions that a value runs into one after another, past batch norms."""
+    found: set[Op] = set()
+    while len(uses := view.only_uses(value)) == 1 and uses[0].name in SUMS | {"batch_norm"}:
+        if uses[0].name in SUMS:
+            found.add(uses[0])
+        value = uses[0].outputs[0]
+    return found
 
 
 def _folds_forward(view: View, norm: Op) -> bool:

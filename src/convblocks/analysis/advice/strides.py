@@ -7,8 +7,10 @@ import torch
 
 from convblocks.analysis.advice.view import Found, View, named, times
 from convblocks.analysis.advice.windows import WINDOWED, map_after, map_of, windows
-from convblocks.analysis.rules import CONVOLUTIONS, POOLS, Window
+from convblocks.analysis.rules import CONVOLUTIONS, POINTWISE, POOLS, Window, argument
 from convblocks.analysis.trace import Op, Value
+
+MOVES = frozenset({"pad", "__getitem__", "narrow", "roll", "flip"})
 
 
 def skipped_positions(view: View) -> Iterator[Found]:
@@ -16,7 +18,10 @@ def skipped_positions(view: View) -> Iterator[Found]:
     seen: dict[int, Value] = {value.number: value for value in view.trace.inputs}
     seen |= {value.number: value for op in view.trace.ops for value in op.outputs}
     for value in seen.values():
-        readers = view.only_uses(value)
+        maker = view.maker(value)
+        if maker and maker.name in POINTWISE | MOVES and len(view.maps(maker)) == 1:
+            continue  # its own input is looked at, whose readers are the same and more
+        readers = _readers(view, value)
         if not any(op.name in WINDOWED and any(map(_gaps, windows(op))) for op in readers):
             continue
         if any(op.name not in WINDOWED or len(op.inputs[0].shape) != WINDOWED[op.name] + 2 for op in readers):
@@ -26,7 +31,6 @@ def skipped_positions(view: View) -> Iterator[Found]:
             continue
         first = next(op for op in readers if any(map(_gaps, windows(op))))
         w = next(w for w in windows(first) if _gaps(w))
-        maker = view.maker(value)
         of = f"what {named(maker.path, maker.name)} computes" if maker else "the input"
         steps = f"stride {w.stride} steps over a kernel of {w.size}" + (
             f" with dilation {w.dilation}" if w.dilation > 1 else ""
@@ -45,13 +49,23 @@ def skipped_positions(view: View) -> Iterator[Found]:
         )
 
 
+def _readers(view: View, value: Value) -> list[Op]:
+    """What reads a value's positions, each by itself: past activations and the like, which keep them where they are."""
+    found: list[Op] = []
+    for op in view.only_uses(value):
+        plain = op.name in POINTWISE and len(view.maps(op)) == 1 and op.outputs[0].shape == value.shape
+        behind = _readers(view, op.outputs[0]) if plain else []
+        found += behind or [op]
+    return found
+
+
 def _gaps(w: Window) -> bool:
     """Whether its windows leave positions out however large the map is."""
     return len({w.dilation * tap % w.stride for tap in range(w.size)}) < w.stride
 
 
 def _missed(size: tuple[int, ...], readers: list[Op]) -> int:
-    """Positions that no window covers, up to the last that one could."""
+    """Positions that no window covers; 0 if they are but a rest at the far end."""
     read = torch.zeros(size, dtype=torch.bool)
     for op in readers:
         marks = torch.ones((), dtype=torch.bool)
@@ -63,7 +77,9 @@ def _missed(size: tuple[int, ...], readers: list[Op]) -> int:
             along[[p for p in places if 0 <= p < n]] = True
             marks = marks.unsqueeze(-1) & along
         read |= marks
-    return int((~read).sum())
+    corners = [(int(along.min()), int(along.max()) + 1) for along in read.nonzero().unbind(1)]
+    within = read[tuple(slice(*ends) for ends in corners)]
+    return 0 if bool(within.all()) else int((~read).sum())
 
 
 def stride_repeated(view: View) -> Iterator[Found]:
@@ -75,13 +91,14 @@ def stride_repeated(view: View) -> Iterator[Found]:
         chain = [op]
         while (following := after[id(chain[-1])]) is not None:
             chain.append(following)
-        if id(op) in begun or len(chain) < 2:
+        home = _home([each.path for each in chain])
+        if id(op) in begun or len(chain) < 2 or not _alone(view, chain, home):
             continue
         last = chain[-1]
         stride = times(w.stride for w in windows(op))
         channels = op.outputs[0].shape[1]
         yield Found(
-            place=_home([each.path for each in chain]),
+            place=home,
             message=f"stride {stride} in each of {len(chain)} convolutions in a row, all of {channels} channels: "
             f"the map falls from {times(map_of(op))} to {times(map_after(last))}, and each after the first keeps 1 of "
             f"{prod(w.stride for w in windows(op))} values that the one before computes",
@@ -95,13 +112,22 @@ def stride_repeated(view: View) -> Iterator[Found]:
         )
 
 
+def _alone(view: View, chain: list[Op], home: str) -> bool:
+    """Whether a module has no other convolutions: stems and fusions stride twice on purpose, beside other layers."""
+    inside = [
+        op for op in view.convolutions() if not home or op.path.startswith(f"{home}.") or op.path == home
+    ]
+    return len(inside) == len(chain)
+
+
 def _next(view: View, op: Op) -> Op | None:
     """The convolution that comes next, with nothing between that has a window, if it is the same over again."""
     value = op.outputs[0]
     while len(uses := view.only_uses(value)) == 1:
         (found,) = uses
         if found.name in CONVOLUTIONS:
-            same = windows(found) == windows(op) and found.name == op.name
+            groups = [argument(each, 6, "groups", 1) for each in (found, op)]
+            same = windows(found) == windows(op) and found.name == op.name and groups[0] == groups[1]
             wide = found.inputs[0].shape[1] == found.outputs[0].shape[1] == op.outputs[0].shape[1]
             return found if same and wide else None
         if found.name in POOLS or found.outputs[0].shape != value.shape:

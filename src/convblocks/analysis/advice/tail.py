@@ -1,11 +1,10 @@
 """CB204: layers whose input already sees the whole image, and what removing them would save."""
 
-from collections.abc import Iterator
-from itertools import accumulate
+from collections.abc import Iterator, Sequence
 
 from msgspec import Struct
 
-from convblocks.analysis.advice.view import RESAMPLED, Found, View, listed, named, plural, times
+from convblocks.analysis.advice.view import RESAMPLED, WEIGHTED, Found, View, listed, named, plural, times
 from convblocks.analysis.advice.windows import WINDOWED, reach, windows
 from convblocks.analysis.cost import macs
 from convblocks.analysis.receptive_field import Field
@@ -42,11 +41,16 @@ def removable_tail(view: View) -> Tail | None:
     first = productive[-1] + 1 if productive else 0
     if last < first or not size:
         return None
-    ops, crossing, stop = view.trace.ops, _crossing(view), last + 1
-    while stop < len(ops) and (ops[stop].name in KEEPING or crossing[stop] != 1):
+    ops, crossing = view.trace.ops, _crossing(view)
+    start = next(
+        (i for i in range(first, last + 1) if crossing[i] and _begins_layer(ops[i : last + 1])), None
+    )
+    if start is None or (given := crossing[start]) is None:
+        return None
+    stop = last + 1
+    while stop < len(ops) and (ops[stop].name in KEEPING or not _read_once(view, crossing[stop])):
         stop += 1
-    start = next((i for i in range(first, last + 1) if crossing[i] == 1 and ops[i].name not in KEEPING), None)
-    if start is None or any(op.name in RESAMPLED for op in ops[:stop]):
+    if any(op.name in RESAMPLED for op in ops[:stop]):
         return None  # a decoder's work is not to see more
     layers = tuple(op for op in ops[start:stop] if op in set(view.weighted()))
     numbers = {v.number: v for op in ops[start:stop] for v in op.inputs if v.number in view.trace.parameters}
@@ -57,7 +61,7 @@ def removable_tail(view: View) -> Tail | None:
         layers=layers,
         params=sum(value.elements for number, value in numbers.items() if number not in before),
         macs=sum(map(macs, ops[start:stop])),
-        given=_entering(view, start).shape[1:],
+        given=given.shape[1:],
         output=ops[stop - 1].outputs[0].shape[1:],
     )
 
@@ -84,6 +88,19 @@ def unproductive_tail(view: View) -> Iterator[Found]:
     )
 
 
+def _read_once(view: View, value: Value | None) -> bool:
+    """Whether a tensor goes on alone: what gates it reads it too."""
+    return value is not None and len(view.readers.get(value.number, ())) <= 1
+
+
+def _begins_layer(ops: Sequence[Op]) -> bool:
+    """Whether what comes is a layer, not the norm, activation or gate of the one before."""
+    weighted = next(op for op in ops if op.name in WEIGHTED)
+    shape = weighted.outputs[0].shape
+    gate = len(shape) == 2 or (weighted.name in WINDOWED and max(shape[2:]) == 1)
+    return ops[0].name not in KEEPING and not gate
+
+
 def _on_map(op: Op) -> bool:
     return op.name in WINDOWED and bool(macs(op)) and max(op.outputs[0].shape[2:], default=1) > 1
 
@@ -97,33 +114,19 @@ def _sees_all(field: Field, size: Shape) -> bool | None:
     )
 
 
-def _crossing(view: View) -> list[int]:
-    """In front of each op: how many tensors that depend on an input are made before it and needed from it on."""
+def _crossing(view: View) -> list[Value | None]:
+    """In front of each op: the one tensor, of those that depend on an input, that is still needed; None: several."""
     ops = view.trace.ops
     last = {value.number: i for i, op in enumerate(ops) for value in op.inputs}
     last |= dict.fromkeys(view.given_out, len(ops))
-    change = [0] * (len(ops) + 2)
-    for number, made in _made(view).items():
-        if last.get(number, -1) > made:
-            change[made + 1] += 1
-            change[last[number] + 1] -= 1
-    return list(accumulate(change))
-
-
-def _made(view: View) -> dict[int, int]:
-    """By the number of a value that depends on an input: the index of the op that makes it; −1 for inputs."""
-    made = {value.number: -1 for value in view.trace.inputs}
-    for i, op in enumerate(view.trace.ops):
-        if any(value.number in made for value in op.inputs):
-            made |= {value.number: i for value in op.outputs}
-    return made
-
-
-def _entering(view: View, start: int) -> Value:
-    made = _made(view)
-    return next(
-        value for op in view.trace.ops[start:] for value in op.inputs if made.get(value.number, start) < start
-    )
+    needed = {value.number: value for value in view.trace.inputs}
+    found: list[Value | None] = []
+    for i, op in enumerate(ops):
+        needed = {number: value for number, value in needed.items() if last.get(number, -1) >= i}
+        found.append(next(iter(needed.values())) if len(needed) == 1 else None)
+        if view.maps(op):
+            needed |= {value.number: value for value in op.outputs}
+    return found
 
 
 def _sure(view: View, tail: Tail) -> bool:

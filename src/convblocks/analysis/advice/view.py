@@ -22,6 +22,8 @@ PASSING = frozenset(
     {"contiguous", "clone", "to", "type_as", "detach", "alias", "float", "half", "bfloat16", "double"}
 )
 """They change no value."""
+LIKE = frozenset({"reshape_as", "view_as", "expand_as", "type_as"})
+"""Of their second tensor they read the shape or type only."""
 
 BATCH = 16  # random inputs that the signal is measured with
 
@@ -57,7 +59,8 @@ class View:
         """By the number of a value: the ops that read it."""
         found: dict[int, list[Op]] = {}
         for op in self.trace.ops:
-            for number in {value.number for value in op.inputs}:
+            read = op.inputs[:1] if op.name in LIKE else op.inputs
+            for number in {value.number for value in read}:
                 found.setdefault(number, []).append(op)
         return found
 
@@ -89,6 +92,15 @@ class View:
             )
         return signal(self.module, torch.randn(BATCH, *self.input_sizes[0], generator=generator)).symptoms
 
+    @cached_property
+    def depending(self) -> frozenset[int]:
+        """Numbers of the values that depend on an input of the module."""
+        return depending(self.trace)
+
+    def maps(self, op: Op) -> list[Value]:
+        """What an op reads, without weights and constants."""
+        return [value for value in op.inputs if value.number in self.depending]
+
     def maker(self, value: Value) -> Op | None:
         """The op that a value comes from, past ops that change no value; None for an input or a weight."""
         op = self.makers.get(value.number)
@@ -114,6 +126,15 @@ class View:
 
     def convolutions(self) -> Iterator[Op]:
         return (op for op in self.trace.ops if op.name in CONVOLUTIONS)
+
+
+def depending(seen: Trace) -> frozenset[int]:
+    """Numbers of the values that depend on an input."""
+    found = {value.number for value in seen.inputs}
+    for op in seen.ops:
+        if any(value.number in found for value in op.inputs):
+            found.update(value.number for value in op.outputs)
+    return frozenset(found)
 
 
 def times(sizes: Iterable[int]) -> str:

@@ -39,7 +39,11 @@ def even_kernel(view: View) -> Iterator[Found]:
     for op in view.trace.ops:
         if op.name not in WINDOWED or _causal(view, op):
             continue
-        even = [w for w in windows(op) if w.stride == 1 and reach(w) % 2 == 0]
+        even = [
+            w
+            for w, out in zip(windows(op), map_after(op), strict=True)
+            if w.stride == 1 and reach(w) % 2 == 0 and out > 1
+        ]
         if even:
             kernel = times(w.size for w in windows(op))
             yield Found(
