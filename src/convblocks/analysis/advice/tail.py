@@ -7,10 +7,10 @@ from msgspec import Struct
 from convblocks.analysis.advice.view import RESAMPLED, WEIGHTED, Found, View, listed, named, plural, times
 from convblocks.analysis.advice.windows import WINDOWED, reach, windows
 from convblocks.analysis.cost import macs
-from convblocks.analysis.receptive_field import Field
+from convblocks.analysis.fields.receptive_field import Field
 from convblocks.analysis.rules import CONVOLUTIONS, GLOBAL, NORMS_OF_LAST_AXES, POINTWISE
-from convblocks.analysis.shapes import Shape
 from convblocks.analysis.trace import Op, Value
+from convblocks.analysis.trace.shapes import Shape
 
 KEEPING = POINTWISE | GLOBAL | NORMS_OF_LAST_AXES  # norms and activations go with the layer before them
 
