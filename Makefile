@@ -2,6 +2,8 @@
 PYTHON ?= python3
 BIN := .venv/bin
 READY := .venv/ready
+# a process for each core, whole files in each, so that what a file's tests share is made once
+PYTEST := OMP_NUM_THREADS=1 $(BIN)/pytest -n auto --dist loadfile
 
 .PHONY: demo test test-all lint format bench clean
 
@@ -9,10 +11,10 @@ demo: $(READY)
 	$(BIN)/convblocks compare --out runs/demo
 
 test: $(READY) lint
-	$(BIN)/pytest
+	$(PYTEST)
 
 test-all: $(READY) lint
-	$(BIN)/pytest -m ""
+	$(PYTEST) -m ""
 
 lint: $(READY)
 	$(BIN)/ruff check .
@@ -25,7 +27,7 @@ format: $(READY)
 	$(BIN)/ruff check --fix .
 
 bench: $(READY)
-	$(BIN)/python benchmarks/workers.py
+	for each in benchmarks/*.py; do $(BIN)/python $$each; done
 	$(BIN)/python benchmarks/sweep.py
 
 # torch first, at the version that constraints.txt pins: a later one may bring gigabytes of CUDA

@@ -30,7 +30,7 @@ from torch import nn
 
 from convblocks import analyze
 from convblocks.analysis import Trace, trace
-from convblocks.analysis.receptive_field import receptive_fields
+from convblocks.analysis.fields.receptive_field import receptive_fields
 from convblocks.analysis.rules import KNOWN
 from convblocks.errors import TargetError
 from convblocks.measure import describe_host

@@ -5,7 +5,7 @@ import torch
 
 from convblocks import analyze
 from convblocks.analysis import trace
-from convblocks.analysis.receptive_field import receptive_fields
+from convblocks.analysis.fields.receptive_field import receptive_fields
 from convblocks.targets import load_target
 from convblocks.targets.target import built
 from convblocks.targets.zoos import with_operators

@@ -12,6 +12,7 @@ from convblocks.cli import main
 ROOT = Path(__file__).parents[2]
 HAND_WRITTEN = ROOT / "tests" / "analysis" / "advice" / "hand_written.py"
 STRIDED = f"{HAND_WRITTEN}:simple_strided"
+DEEP = f"{HAND_WRITTEN}:deep_and_narrow"
 BROKEN = f"{HAND_WRITTEN}:residual_with_kernel_5"
 
 
@@ -83,6 +84,18 @@ def test_many_places_of_one_rule_are_told_in_three(advise):
     assert (short.stdout.count("CB101"), long.stdout.count("CB101")) == (3, 13)
     assert "… and at 10 more places; --all-places shows them" in short.stdout
     assert short.stdout.splitlines()[-1] == long.stdout.splitlines()[-1] == "Found 13 warnings."
+
+
+@pytest.mark.parametrize("asked", [["--signal"], ["--select", "CB401"]])
+def test_the_signal_is_measured_where_it_is_asked_for(advise, asked):
+    """Weights as torch draws them by default shrink what comes in, layer by layer."""
+    options = (DEEP, "--input", "4x16x16", "--ignore", "CB2")
+    assert advise(*options).stdout == "Nothing found.\n"
+    found = advise(*options, *asked)
+    assert found.returncode == 1
+    assert (
+        "Sequential: CB401 warning vanishing gradient: the gradient, on its way back, goes ×" in found.stdout
+    )
 
 
 def test_the_rules_are_listed(advise):

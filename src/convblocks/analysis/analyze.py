@@ -6,14 +6,14 @@ import torch
 from msgspec import Struct
 from torch import nn
 
-from convblocks.analysis.axes import ALL
 from convblocks.analysis.cost import OpCost, free, op_costs
-from convblocks.analysis.receptive_field import Field, receptive_fields
-from convblocks.analysis.recorder import parameters
+from convblocks.analysis.fields.axes import ALL
+from convblocks.analysis.fields.receptive_field import Field, receptive_fields
+from convblocks.analysis.fields.sight import Number
+from convblocks.analysis.memory.saved import Ledger, saved_for_backward
 from convblocks.analysis.rules import KNOWN
-from convblocks.analysis.saved import Ledger, saved_for_backward
-from convblocks.analysis.sight import Number
 from convblocks.analysis.trace import Op, Trace, Value, trace
+from convblocks.analysis.trace.recorder import parameters
 from convblocks.records import Analysis, Layer, Part
 from convblocks.records.analysis import Seen
 

@@ -7,8 +7,8 @@ from msgspec import Struct
 from torch import nn
 
 from convblocks.analysis.rules import CONVOLUTIONS, GRADIENT_MACS, KNOWN, LINEAR, MACS, TRANSPOSED
-from convblocks.analysis.shapes import Shape
 from convblocks.analysis.trace import Op, Trace, Value, trace
+from convblocks.analysis.trace.shapes import Shape
 
 LAYERS = CONVOLUTIONS.keys() | TRANSPOSED.keys() | LINEAR
 

@@ -24,7 +24,7 @@ app = App(
 )
 app.command(compare, usage="Usage: convblocks compare [DATA] [OPTIONS]")
 app.command(report)
-app.command(advise)
+app.command(advise, usage="Usage: convblocks advise [OPTIONS] TARGET")
 app.command(analyze)
 app.command(signal)
 app.command(probe)

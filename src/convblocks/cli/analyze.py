@@ -8,13 +8,15 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 from cyclopts import Parameter
+from msgspec.json import encode
 
-from convblocks.cli.parse import levels, sized
+from convblocks.cli.parse import levels, memory_size, sized, whole
 from convblocks.errors import OptionError
 
 if TYPE_CHECKING:
     from convblocks.records import Analysis, Finding
 
+Whole = Annotated[int, Parameter(converter=whole)]
 Flag = Annotated[bool, Parameter(negative=())]
 
 
@@ -27,6 +29,9 @@ def analyze(
     json: Flag = False,
     html: Path | None = None,
     image: Path | None = None,
+    batch: Whole | None = None,
+    memory: str | None = None,
+    optimizer: str | None = None,
     trust_code: Flag = False,
 ) -> None:
     """Cost, memory and receptive field of any network, layer by layer, without data.
@@ -48,29 +53,40 @@ def analyze(
         Write a page with charts and the receptive fields drawn over an image to this file.
     image
         The image that they are drawn over; a photograph of scikit-learn's if none is given.
+    batch
+        Predict the memory of a training step of so many images too, part by part.
+    memory
+        Find the largest batch whose training step fits in it too, e.g. 8GB or 24GiB.
+    optimizer
+        That takes the step: sgd, which is the default, momentum, adam or adamw.
     trust_code
         Allow a run folder or network file to import the classes it names.
     """
     unfolded = levels("depth", depth)
+    held = None if memory is None else memory_size("memory", memory)
     given = [sized("input", text) for text in input or []]
 
     from convblocks import analysis
     from convblocks.cli.analysis_table import print_analysis
     from convblocks.cli.inputs import inputs_of
+    from convblocks.cli.step import Asked, predict, print_step
     from convblocks.targets import load_target
 
     if image is not None and html is None:
         raise OptionError("image", image, "goes with --html, the page that it is drawn on")
+    asked = Asked(batch, held, optimizer)
     found = load_target(target, trust_code=trust_code, on_meta=True)
     sizes, dtypes = inputs_of(found, given)
     analysed = analysis.analyze(found.module, *sizes, dtypes=dtypes)
+    predicted = predict(asked, found.module, sizes, dtypes)
     if html is not None:
         advice = analysis.advise(found.module, *sizes, dtypes=dtypes)
         _write_page(html, analysed, advice, target, image)
     if json:
-        sys.stdout.write(analysed.to_json() + "\n")
+        sys.stdout.write(encode({**analysed.to_dict(), **predicted.to_dict()}).decode() + "\n")
         return
     print_analysis(analysed, target, unfolded)
+    print_step(predicted)
     if html is not None:
         sys.stdout.write(f"\nPage: {html}\n")
 

@@ -1,5 +1,6 @@
 """Options that are lists, numbers or amounts, and how an argument is spelled as an option."""
 
+import re
 import shlex
 from collections.abc import Sequence
 from math import inf
@@ -75,6 +76,18 @@ def amount(option: str, text: str) -> int:
     if found < 1:
         raise OptionError(option, text, "expected a positive amount such as 5M, 250k or 1.2G")
     return found
+
+
+BYTES = re.compile(r"([0-9]+(?:\.[0-9]+)?) ?([kmgt])(i?)b", re.IGNORECASE)
+
+
+def memory_size(option: str, text: str) -> int:
+    """``8GB`` as 8·10⁹ bytes, and ``8GiB`` as 8·2³⁰."""
+    found = BYTES.fullmatch(text.strip())
+    if not found or not float(found[1]):
+        raise OptionError(option, text, "expected an amount of memory such as 8GB, 24GiB or 512MB")
+    power = "kmgt".index(found[2].lower()) + 1
+    return int(float(found[1]) * (1024 if found[3] else 1000) ** power)
 
 
 def shape(option: str, text: str) -> tuple[int, ...]:

@@ -8,7 +8,7 @@ import torch
 from msgspec.structs import replace
 
 from convblocks.analysis import count, gradient_norms, receptive_field, trace
-from convblocks.analysis.receptive_field import Seen
+from convblocks.analysis.fields.receptive_field import Seen
 from convblocks.data import Dataset
 from convblocks.experiments.implementations import Frame
 from convblocks.experiments.matching import Matched

@@ -7,8 +7,8 @@ import torch
 from torch import nn
 
 from convblocks.analysis.cost import Cost, count
-from convblocks.analysis.shapes import Shape
 from convblocks.analysis.trace import trace
+from convblocks.analysis.trace.shapes import Shape
 from convblocks.blocks.spec import BlockSpec, meta_block
 from convblocks.networks.module import ClassificationHead
 from convblocks.networks.spec import Axes, Network, Stage, Stem

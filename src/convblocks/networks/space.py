@@ -11,7 +11,7 @@ import numpy as np
 from msgspec import Struct
 
 from convblocks.analysis.cost import Cost
-from convblocks.analysis.shapes import Shape
+from convblocks.analysis.trace.shapes import Shape
 from convblocks.blocks.spec import BlockSpec
 from convblocks.errors import OptionError, SpecError
 from convblocks.layers.check import whole

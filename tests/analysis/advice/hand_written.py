@@ -69,3 +69,10 @@ def simple_strided():
 
 def residual_with_kernel_5():
     return ResidualBlock(16, 32, kernel_size=5)
+
+
+def deep_and_narrow():
+    layers = []
+    for _ in range(24):
+        layers += [nn.Conv2d(4, 4, kernel_size=3, padding=1), nn.Tanh()]
+    return nn.Sequential(*layers)

@@ -127,7 +127,8 @@ def test_a_forward_that_fails_elsewhere_is_refused_in_words():
 
 def test_what_a_broken_forward_would_have_reached_is_not_called_dead():
     module = nn.Sequential(hand_written.ResidualBlock(16, 32, kernel_size=5), nn.Conv2d(32, 32, 3, padding=1))
-    assert ids(module, (16, 28, 28)) == {"CB101": 3, "CB202": 1, "CB205": 2}
+    for signal in (False, True):  # nor is it run on data
+        assert ids(module, (16, 28, 28), signal=signal) == {"CB101": 3, "CB202": 1, "CB205": 2}
 
 
 def test_a_layer_that_is_called_again_is_told_once():

@@ -26,6 +26,15 @@ def test_what_removing_the_tail_saves_is_what_it_saves():
     assert found(plain(*layers, *head), (4, 12, 12), rule="CB204") == ()
 
 
+def test_a_tail_goes_on_where_one_position_is_left():
+    layers = [conv(stride=2), conv(stride=2), conv(stride=2), conv(), conv(), conv()]  # see 3, 7, 15 pixels
+    head = [nn.AdaptiveAvgPool2d(1), conv(kernel=1)]
+    (finding,) = found(plain(*layers, *head), (4, 8, 8), rule="CB204")
+    assert (finding.place, finding.figures["layers"]) == ("3", 3)
+    less = saved(analyze(plain(*layers, *head), (4, 8, 8)), analyze(plain(*layers[:3], *head), (4, 8, 8)))
+    assert {name: finding.figures[name] for name in less} == less
+
+
 def test_the_tail_of_resnet18_is_its_last_block():
     module = load_target("torchvision:resnet18", on_meta=True).module
     (finding,) = found(module, (3, 224, 224), rule="CB204")
@@ -54,6 +63,8 @@ def test_neither_a_decoder_nor_attention_is_a_tail():
             return self.last(x)
 
     assert found(UNet(), (4, 16, 16), rule="CB204") == ()
+    segmenting = plain(*[conv() for _ in range(5)], nn.Upsample(scale_factor=2))
+    assert found(segmenting, (4, 5, 5), rule="CB204") == ()
     attention = load_target("torchvision:vit_b_16", on_meta=True).module
     assert found(attention, (3, 224, 224), rule="CB204") == ()
 

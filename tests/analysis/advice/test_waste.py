@@ -155,6 +155,12 @@ def test_a_norm_folds_forward_only_where_nothing_is_padded():
         assert places(module, (4, 8, 8), rule="CB103") == expected
 
 
+def test_dropout_does_not_hinder_folding():
+    head = nn.Sequential(nn.ReLU(), nn.BatchNorm1d(4), nn.Dropout(), nn.Linear(4, 2))
+    assert places(head, (4,), rule="CB103") == []
+    assert places(nn.Sequential(conv(), nn.Dropout(), nn.BatchNorm2d(4)), (4, 8, 8), rule="CB103") == []
+
+
 def test_statistics_of_the_batch_do_not_fold():
     module = nn.Sequential(conv(), nn.BatchNorm2d(4, track_running_stats=False))
     assert places(module, (4, 8, 8), rule="CB103") == ["1"]

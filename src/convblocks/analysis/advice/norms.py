@@ -137,8 +137,10 @@ def _why_not(view: View, norm: Op) -> str:
 
 
 def _before(view: View, value: Value) -> Op | None:
-    """What makes a value, past rows laid under each other: (N, L, C) → (N·L, C)."""
+    """What makes a value, past dropout and rows laid under each other: (N, L, C) → (N·L, C)."""
     maker = view.maker(value)
+    while maker is not None and maker.name in DROPOUTS:
+        maker = view.maker(maker.inputs[0])
     if maker is not None and _lays_rows(maker):
         linear = view.maker(maker.inputs[0])
         return linear if linear is not None and linear.name in LINEAR else maker
@@ -148,8 +150,15 @@ def _before(view: View, value: Value) -> Op | None:
 def _into(view: View, op: Op) -> list[Op]:
     """What reads an op's output, past the same."""
     found: list[Op] = []
-    for use in view.only_uses(op.outputs[0]):
+    for use in _uses_at_inference(view, op.outputs[0]):
         found += view.only_uses(use.outputs[0]) if op.name in LINEAR and _lays_rows(use) else [use]
+    return found
+
+
+def _uses_at_inference(view: View, value: Value) -> list[Op]:
+    found: list[Op] = []
+    for op in view.only_uses(value):
+        found += _uses_at_inference(view, op.outputs[0]) if op.name in DROPOUTS else [op]
     return found
 
 
@@ -185,7 +194,7 @@ def _folds_forward(view: View, norm: Op) -> bool:
     """Into all that reads it, which must not pad: what it makes of a 0 is not 0."""
     if argument(norm, 5, "training", False):
         return False
-    after = view.only_uses(norm.outputs[0])
+    after = _uses_at_inference(view, norm.outputs[0])
     return bool(after) and all(
         (op.name in LINEAR and len(op.inputs[0].shape) == 2)
         or (

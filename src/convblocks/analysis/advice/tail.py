@@ -7,10 +7,10 @@ from msgspec import Struct
 from convblocks.analysis.advice.view import RESAMPLED, WEIGHTED, Found, View, listed, named, plural, times
 from convblocks.analysis.advice.windows import WINDOWED, reach, windows
 from convblocks.analysis.cost import macs
-from convblocks.analysis.receptive_field import Field
-from convblocks.analysis.rules import GLOBAL, NORMS_OF_LAST_AXES, POINTWISE
-from convblocks.analysis.shapes import Shape
+from convblocks.analysis.fields.receptive_field import Field
+from convblocks.analysis.rules import CONVOLUTIONS, GLOBAL, NORMS_OF_LAST_AXES, POINTWISE
 from convblocks.analysis.trace import Op, Value
+from convblocks.analysis.trace.shapes import Shape
 
 KEEPING = POINTWISE | GLOBAL | NORMS_OF_LAST_AXES  # norms and activations go with the layer before them
 
@@ -33,25 +33,22 @@ def removable_tail(view: View) -> Tail | None:
     A layer is productive if its input does not yet see the whole image (Richter et al. 2021, arXiv:2106.12307).
     """
     size = view.trace.input.shape[2:]
-    seeing = [
-        (i, _sees_all(view.field(op.inputs[0]), size)) for i, op in enumerate(view.trace.ops) if _on_map(op)
-    ]
+    convolutions = [(i, op) for i, op in enumerate(view.trace.ops) if op.name in CONVOLUTIONS]
+    seeing = [(i, _sees_all(view.field(op.inputs[0]), size)) for i, op in convolutions]
     productive = [i for i, all_of_it in seeing if all_of_it is False]
     last = max((i for i, all_of_it in seeing if all_of_it), default=-1)
     first = productive[-1] + 1 if productive else 0
-    if last < first or not size:
-        return None
+    if last < first or not size or any(op.name in RESAMPLED for op in view.trace.ops):
+        return None  # what gives out a map, as a decoder does, has other work than to see more
     ops, crossing = view.trace.ops, _crossing(view)
     start = next(
-        (i for i in range(first, last + 1) if crossing[i] and _begins_layer(ops[i : last + 1])), None
+        (i for i in range(first, last + 1) if crossing[i] and _begins_layer(view, ops[i : last + 1])), None
     )
     if start is None or (given := crossing[start]) is None:
         return None
     stop = last + 1
     while stop < len(ops) and (ops[stop].name in KEEPING or not _read_once(view, crossing[stop])):
         stop += 1
-    if any(op.name in RESAMPLED for op in ops[:stop]):
-        return None  # a decoder's work is not to see more
     layers = tuple(op for op in ops[start:stop] if op in set(view.weighted()))
     numbers = {v.number: v for op in ops[start:stop] for v in op.inputs if v.number in view.trace.parameters}
     before = {v.number for op in ops[:start] for v in op.inputs}
@@ -93,16 +90,11 @@ def _read_once(view: View, value: Value | None) -> bool:
     return value is not None and len(view.readers.get(value.number, ())) <= 1
 
 
-def _begins_layer(ops: Sequence[Op]) -> bool:
+def _begins_layer(view: View, ops: Sequence[Op]) -> bool:
     """Whether what comes is a layer, not the norm, activation or gate of the one before."""
-    weighted = next(op for op in ops if op.name in WEIGHTED)
-    shape = weighted.outputs[0].shape
-    gate = len(shape) == 2 or (weighted.name in WINDOWED and max(shape[2:]) == 1)
+    first = next(op for op in ops if op.name in WEIGHTED)
+    gate = _sees_all(view.field(first.inputs[0]), view.trace.input.shape[2:]) is None
     return ops[0].name not in KEEPING and not gate
-
-
-def _on_map(op: Op) -> bool:
-    return op.name in WINDOWED and bool(macs(op)) and max(op.outputs[0].shape[2:], default=1) > 1
 
 
 def _sees_all(field: Field, size: Shape) -> bool | None:

@@ -8,9 +8,9 @@ import torch
 from torch import nn
 
 from convblocks.analysis.analyze import analyze
-from convblocks.analysis.receptive_field import Field, receptive_fields
+from convblocks.analysis.fields.receptive_field import Field, receptive_fields
 from convblocks.analysis.rules import CONVOLUTIONS, LINEAR, TRANSPOSED
-from convblocks.analysis.signal import signal
+from convblocks.analysis.signal.signal import signal
 from convblocks.analysis.trace import Failed, Op, Trace, Value
 from convblocks.errors import TraceError
 from convblocks.records import Analysis, Severity, Symptom

@@ -120,7 +120,7 @@ def taps_beyond_map(view: View) -> Iterator[Found]:
                 message=f"on a map of {times(map_of(op))}, {taps - useful} of the {taps} weights of its "
                 f"{times(w.size for w in windows(op))} kernel meet padding only: {plural(idle, 'parameter')} and "
                 f"{plural(spent, 'MAC')} an image for nothing",
-                mend=f"fewer strides before it, a larger image, or a kernel of {times(touched)} here",
+                mend="fewer strides before it, a larger image, or a smaller kernel here",
                 figures={"params": idle, "macs": spent, "useful_taps": useful, "taps": taps},
             )
 

@@ -1,0 +1,89 @@
+"""What a training step keeps between forward and backward, read off a trace.
+
+Autograd keeps, of each op through which a gradient will pass, the tensors that its derivative needs. Each storage
+counts once: views share theirs, and what an op in place made stands where its input stood. What the module holds
+itself, parameters and buffers, is there anyway and does not count. A checkpointed segment keeps what it is given.
+"""
+
+from collections.abc import Iterable
+
+from msgspec import Struct
+
+from convblocks.analysis.memory.saved_rules import Kept, rule_of
+from convblocks.analysis.trace.graph import Op, Trace, Value
+
+# What comes out of them needs no gradient.
+STOPS = {"detach", "detach_", "data", "zeros_like", "ones_like", "empty_like", "full_like", "rand_like"} | {
+    "randn_like", "new_zeros", "new_ones", "new_full", "new_empty", "new_tensor", "bernoulli_", "one_hot",
+}  # fmt: skip
+
+
+class Saved(Struct, frozen=True, gc=False):
+    """A storage that backward needs."""
+
+    storage: int  # −1: only autograd sees it
+    bytes: int
+
+
+class Ledger(Struct, frozen=True):
+    """What is kept, by op: a storage stands at the first op that needs it, which on the way back is the last."""
+
+    saved: tuple[tuple[Saved, ...], ...]
+    unknown: tuple[tuple[str, int], ...]  # ops that learn and have no rule: name, index
+    needs: frozenset[int]  # numbers of the values that need a gradient
+
+    @property
+    def bytes(self) -> int:
+        return sum([each.bytes for op in self.saved for each in op])
+
+
+def saved_for_backward(seen: Trace, *, checkpoints: bool = True) -> Ledger:
+    """Op by op; with `checkpoints=False` as if no segment were checkpointed."""
+    needs = {number for number, parameter in seen.parameters.items() if parameter.trainable}
+    sizes = {value.storage: value.bytes for value in seen.inputs}
+    counted = set(seen.held)
+    made: dict[int, int] = {}  # the segment in which a storage appeared
+    ledger: list[tuple[Saved, ...]] = []
+    unknown = []
+    for i, op in enumerate(seen.ops):
+        for value in op.inputs:
+            sizes.setdefault(value.storage, value.bytes)
+        for value in op.outputs:
+            if value.storage not in sizes:
+                sizes[value.storage] = value.bytes
+                made[value.storage] = op.checkpoint
+        learns = _learns(op, needs)
+        kept: Iterable[Kept] = ()
+        if checkpoints and op.checkpoint:
+            kept = [v for v in op.inputs if made.get(v.storage) != op.checkpoint]
+        elif learns:
+            rule = rule_of(op)
+            found = rule(op, needs) if rule else None
+            if found is None:
+                unknown.append((op.name, i))
+            else:
+                kept = found
+        if learns:
+            needs.update([v.number for v in op.outputs if v.dtype.is_floating_point or v.dtype.is_complex])
+        ledger.append(tuple(_first(kept, sizes, counted)))
+    return Ledger(tuple(ledger), tuple(unknown), frozenset(needs))
+
+
+def _learns(op: Op, needs: set[int]) -> bool:
+    return (
+        not op.no_grad
+        and any(value.number in needs for value in op.inputs)
+        and op.name not in STOPS
+        and any(v.dtype.is_floating_point or v.dtype.is_complex for v in op.outputs)
+    )
+
+
+def _first(kept: Iterable[Kept], sizes: dict[int, int], counted: set[int]) -> Iterable[Saved]:
+    """Those that are not counted yet."""
+    for each in kept:
+        if not isinstance(each, Value):
+            if each:
+                yield Saved(-1, each)
+        elif each.storage not in counted:
+            counted.add(each.storage)
+            yield Saved(each.storage, sizes[each.storage])

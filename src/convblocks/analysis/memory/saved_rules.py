@@ -1,0 +1,283 @@
+"""What autograd keeps of each op for backward, as PyTorch's derivatives.yaml has it.
+
+A rule gives the tensors of the trace that are kept and, as a number, the bytes of those that only autograd
+sees, such as the mask of a dropout or the statistics of a norm. The trace is of eval mode; the rules are of training.
+An op that stands in no table is reported by name, never taken to keep nothing.
+"""
+
+from collections.abc import Callable, Set
+from math import prod
+
+from convblocks.analysis.rules import ADAPTIVE, CONVOLUTIONS, POOLS, TRANSPOSED, argument
+from convblocks.analysis.trace.graph import Op, Value
+
+Kept = Value | int
+Rule = Callable[[Op, Set[int]], tuple[Kept, ...] | None]
+"""Of an op and the numbers of the values that need a gradient. None: not known for this call."""
+
+INDEX_BYTES = 8  # of PyTorch's indices, which are int64
+
+
+def _nothing(op: Op, needs: Set[int]) -> tuple[Kept, ...]:
+    return ()
+
+
+def _result(op: Op, needs: Set[int]) -> tuple[Kept, ...]:
+    return (op.outputs[0],)
+
+
+def _given(op: Op, needs: Set[int]) -> tuple[Kept, ...]:
+    """The input; where the op writes over it, a copy."""
+    return (_before(op, op.inputs[0]),)
+
+
+def _before(op: Op, value: Value) -> Kept:
+    return value.bytes if value.storage == op.outputs[0].storage else value
+
+
+def _result_if_in_place(op: Op, needs: Set[int]) -> tuple[Kept, ...]:
+    """The derivative can be told from the result as well as from the input."""
+    return (op.inputs[0],)  # of the same storage as the result where that is in place
+
+
+def _given_and_result(op: Op, needs: Set[int]) -> tuple[Kept, ...]:
+    return (*_given(op, needs), op.outputs[0])
+
+
+def _all(op: Op, needs: Set[int]) -> tuple[Kept, ...]:
+    return op.inputs
+
+
+def _indices(op: Op, needs: Set[int]) -> tuple[Kept, ...]:
+    """What is no floating point number: indices, masks."""
+    return tuple([v for v in op.inputs if not v.dtype.is_floating_point])
+
+
+def _factors(*pair: int | None) -> Rule:
+    """A product's derivative by one factor is the other one; they stand at these places of the arguments."""
+
+    def rule(op: Op, needs: Set[int]) -> tuple[Kept, ...]:
+        tensors = [a for a in (op.args[pair[0] : pair[1]] if pair else op.args) if isinstance(a, Value)]
+        tensors += [a for a in op.kwargs.values() if isinstance(a, Value)]
+        if len(tensors) < 2:
+            return ()  # times a number
+        a, b = tensors[:2]
+        kept = [b] if a.number in needs else []
+        return (*kept, _before(op, a)) if b.number in needs else tuple(kept)
+
+    return rule
+
+
+def _quotient(op: Op, needs: Set[int]) -> tuple[Kept, ...]:
+    if len(op.inputs) < 2:
+        return ()
+    top, bottom = op.inputs[:2]
+    return (bottom, _before(op, top)) if bottom.number in needs else (bottom,)
+
+
+def _power(op: Op, needs: Set[int]) -> tuple[Kept, ...]:
+    return (*op.inputs, op.outputs[0]) if len(op.inputs) > 1 else _given(op, needs)
+
+
+def _weighted(op: Op, needs: Set[int]) -> tuple[Kept, ...]:
+    """Convolutions keep map and weight, whichever of them learns; padding by itself makes a copy of the map."""
+    return op.inputs[:2]
+
+
+def _flat(x: Value) -> Kept:
+    """A map as a matrix of its last axis; a copy where its other axes do not lie one behind the other."""
+    return x if x.folds(len(x.shape) - 1) else x.bytes
+
+
+def _linear(op: Op, needs: Set[int]) -> tuple[Kept, ...]:
+    x, weight = op.inputs[:2]
+    kept = [_flat(x)] if weight.number in needs else []
+    return (*kept, weight) if x.number in needs else tuple(kept)
+
+
+def _matmul(op: Op, needs: Set[int]) -> tuple[Kept, ...]:
+    """Matrices in batches are multiplied as (batch, rows, columns), for which a factor may have to be copied."""
+    a, b = op.inputs[:2]
+    kept = [_batched(b, a)] if a.number in needs else []
+    return (*kept, _batched(a, b)) if b.number in needs else tuple(kept)
+
+
+def _batched(x: Value, other: Value) -> Kept:
+    if len(x.shape) < 3:
+        return x
+    if len(other.shape) < 3:
+        return _flat(x)
+    if prod(x.shape[:-2]) < prod(other.shape[:-2]):  # stretched
+        return x.bytes * prod(other.shape[:-2]) // prod(x.shape[:-2])
+    return x if x.folds(len(x.shape) - 2) else x.bytes
+
+
+def _stats_bytes(op: Op, count: int) -> int:
+    """Mean and inverse deviation of `count` groups, in single precision at least."""
+    return 2 * count * max(4, op.inputs[0].dtype.itemsize)
+
+
+def _batch_norm(op: Op, needs: Set[int]) -> tuple[Kept, ...]:
+    return op.inputs[0], _stats_bytes(op, op.inputs[0].shape[1])
+
+
+def _layer_norm(op: Op, needs: Set[int]) -> tuple[Kept, ...]:
+    x = op.inputs[0]
+    return x, _stats_bytes(op, x.elements // max(1, prod(argument(op, 1, "normalized_shape"))))
+
+
+def _rms_norm(op: Op, needs: Set[int]) -> tuple[Kept, ...]:
+    """Without mean; the normalised map too where a weight multiplies it."""
+    x = op.inputs[0]
+    stats = _stats_bytes(op, x.elements // max(1, prod(argument(op, 1, "normalized_shape")))) // 2
+    return (x, stats, x.bytes) if len(op.inputs) > 1 else (x, stats)
+
+
+def _group_norm(op: Op, needs: Set[int]) -> tuple[Kept, ...]:
+    return op.inputs[0], _stats_bytes(op, op.inputs[0].shape[0] * argument(op, 1, "num_groups"))
+
+
+def _instance_norm(op: Op, needs: Set[int]) -> tuple[Kept, ...]:
+    """A batch norm of N·C channels, for which weight and running statistics are repeated."""
+    count = prod(op.inputs[0].shape[:2])
+    learnt = argument(op, 3, "weight") is not None
+    running = argument(op, 1, "running_mean") is not None
+    return op.inputs[0], _stats_bytes(op, count), (learnt + 2 * running) * count * op.inputs[0].dtype.itemsize
+
+
+def _max_pool(op: Op, needs: Set[int]) -> tuple[Kept, ...]:
+    return op.inputs[0], op.outputs[0].elements * INDEX_BYTES
+
+
+def _adaptive_average(op: Op, needs: Set[int]) -> tuple[Kept, ...]:
+    """One output pixel is a mean, which keeps nothing."""
+    return () if max(op.outputs[0].shape[-ADAPTIVE[op.name] :]) == 1 else op.inputs
+
+
+def _chosen(op: Op, needs: Set[int]) -> tuple[Kept, ...]:
+    """max, min, sort, topk along an axis keep where they found it; of a whole tensor, the tensor."""
+    return (op.outputs[1],) if len(op.outputs) > 1 else _given_and_result(op, needs)
+
+
+def _dropout(op: Op, needs: Set[int]) -> tuple[Kept, ...]:
+    """Its noise, in the input's type; one number a channel where whole channels go."""
+    x = op.inputs[0]
+    if not argument(op, 1, "p", 0.5):
+        return ()
+    count = x.elements if op.name == "dropout" else prod(x.shape[:2])
+    return (count * x.dtype.itemsize,)
+
+
+def _pad(op: Op, needs: Set[int]) -> tuple[Kept, ...]:
+    return op.inputs if argument(op, 2, "mode", "constant") in ("reflect", "replicate") else ()
+
+
+def _normalize(op: Op, needs: Set[int]) -> tuple[Kept, ...]:
+    """x / max(norm, eps), the norm expanded: x, the norm, and its bounded copy."""
+    x = op.inputs[0]
+    axis = argument(op, 2, "dim", 1)
+    return x, 2 * x.bytes // max(1, x.shape[axis] if isinstance(axis, int) else 1)
+
+
+def _softsign(op: Op, needs: Set[int]) -> tuple[Kept, ...]:
+    """The input, and something of its size on the way to the result."""
+    return op.inputs[0], op.inputs[0].bytes
+
+
+def _einsum(op: Op, needs: Set[int]) -> tuple[Kept, ...] | None:
+    """Two operands; what more of them make on the way is not told."""
+    return _matmul(op, needs) if len(op.inputs) == 2 else None
+
+
+def _attention(op: Op, needs: Set[int]) -> tuple[Kept, ...]:
+    """Flash attention's operands, result and log-sum-exp; the scores themselves where the mask learns."""
+    query, key, value = op.inputs[:3]
+    mask = op.inputs[3] if len(op.inputs) > 3 else None
+    rows = prod(query.shape[:-1])
+    if len(query.shape) == 4 and (mask is None or mask.number not in needs):
+        return (*op.inputs, op.outputs[0], rows * max(4, query.dtype.itemsize))
+    scores = rows * key.shape[-2] * query.dtype.itemsize
+    return _batched(value, query), query.bytes + key.bytes, scores
+
+
+def _multi_head(op: Op, needs: Set[int]) -> tuple[Kept, ...] | None:
+    """Self-attention in one projection: map, queries, keys and values, attention, result (nn.MultiheadAttention)."""
+    query, key, value = op.inputs[:3]
+    if not query.number == key.number == value.number:
+        return None
+    length, batch = query.shape[0], query.shape[1] if len(query.shape) == 3 else 1
+    rows = batch * argument(op, 4, "num_heads") * length
+    read = _flat(query)
+    if argument(op, 15, "need_weights", True):
+        return read, 5 * query.bytes, rows * length * query.dtype.itemsize  # queries also as scaled
+    return read, 4 * query.bytes, rows * max(4, query.dtype.itemsize)
+
+
+NOTHING = (
+    {"add", "add_", "__add__", "__iadd__", "__radd__", "sub", "sub_", "__sub__", "__isub__", "__rsub__", "neg"}
+    | {"__neg__", "mean", "sum", "cumsum", "round", "floor", "ceil", "sign", "lerp", "detach", "clone"}
+    | {"to", "type_as", "float", "half", "bfloat16", "double", "type", "contiguous", "cpu", "cuda", "alias"}
+    | {"movedim", "moveaxis", "permute", "transpose", "swapaxes", "flatten", "unflatten", "view", "reshape", "T"}
+    | {"reshape_as", "view_as", "squeeze", "unsqueeze", "cat", "concat", "stack", "split", "chunk", "unbind"}
+    | {"tensor_split", "narrow", "select", "__setitem__", "roll", "flip", "repeat", "repeat_interleave", "tile"}
+    | {"unfold", "fold", "t", "mT", "H", "expand", "expand_as", "pixel_shuffle", "pixel_unshuffle", "identity"}
+    | {"channel_shuffle", "tril", "triu", "interpolate", "upsample", "copy_", "as_strided", "fill_", "zero_"}
+    | {"subtract", "rsub", "__pos__", "numpy_T", "meshgrid", "affine_grid", "fmod", "remainder", "frac", "trunc"}
+    | {"real", "diagonal", "hsplit", "vsplit", "dsplit", "broadcast_to", "positive", "view_as_real"}
+)  # fmt: skip
+OF_INPUT = (
+    {"silu", "gelu", "mish", "hardswish", "hardsigmoid", "relu6", "hardtanh", "softplus", "threshold", "glu"}
+    | {"log", "log2", "log10", "log1p", "square", "abs", "sin", "cos", "atan", "clamp", "clamp_", "clip", "erf"}
+    | {"clamp_min", "clamp_max", "clamp_min_", "clamp_max_", "var", "var_mean", "silu_", "hardswish_", "logit"}
+    | {"__abs__", "acos", "asin", "sinh", "cosh", "erfc"}
+    | {"hardtanh_", "nan_to_num", "hardshrink", "softshrink", "avg_pool1d", "avg_pool2d", "avg_pool3d"}
+)  # fmt: skip
+OF_RESULT = {"relu", "relu_", "tanh", "tanh_", "sigmoid", "sigmoid_", "exp", "expm1", "sqrt", "rsqrt", "softmin"} | {
+    "tan", "exp2", "reciprocal", "__rtruediv__", "__rdiv__", "softmax", "log_softmax", "exp_",
+}  # fmt: skip
+BY_INDEX = {"__getitem__", "index_select", "embedding", "where", "masked_fill", "masked_fill_", "index_put_"} | {
+    "take_along_dim", "masked_select",
+}  # fmt: skip
+
+SAVED: dict[str, Rule] = {
+    **dict.fromkeys(NOTHING, _nothing),
+    **dict.fromkeys(OF_INPUT, _given),
+    **dict.fromkeys(OF_RESULT, _result),
+    **dict.fromkeys(BY_INDEX, _indices),
+    **dict.fromkeys(("leaky_relu", "elu", "elu_", "selu", "celu", "leaky_relu_"), _result_if_in_place),
+    **dict.fromkeys(("std", "norm", "vector_norm", "amax", "amin", "logsumexp", "prod"), _given_and_result),
+    **dict.fromkeys(
+        ("maximum", "minimum", "fmax", "fmin", "hypot", "atan2", "gather", "grid_sample", "prelu"), _all
+    ),
+    **dict.fromkeys(("mul", "mul_", "__mul__", "__imul__", "__rmul__", "multiply", "outer"), _factors()),
+    **dict.fromkeys(("matmul", "mm", "bmm", "__matmul__", "__rmatmul__"), _matmul),
+    **dict.fromkeys(("addmm", "baddbmm", "addcmul"), _factors(1, 3)),
+    **dict.fromkeys(("div", "div_", "__truediv__", "__itruediv__", "true_divide", "divide"), _quotient),
+    **dict.fromkeys(("pow", "pow_", "__pow__"), _power),
+    "__rpow__": _given_and_result,
+    **dict.fromkeys((*CONVOLUTIONS, *TRANSPOSED), _weighted),
+    "linear": _linear,
+    "einsum": _einsum,
+    "batch_norm": _batch_norm,
+    "layer_norm": _layer_norm,
+    "rms_norm": _rms_norm,
+    "group_norm": _group_norm,
+    "instance_norm": _instance_norm,
+    "normalize": _normalize,
+    **dict.fromkeys(("softsign", "logsigmoid", "log_sigmoid"), _softsign),
+    **dict.fromkeys([name for name in (*POOLS, *ADAPTIVE) if "max" in name], _max_pool),
+    **dict.fromkeys([name for name in ADAPTIVE if "avg" in name], _adaptive_average),
+    **dict.fromkeys(("max", "min", "sort", "topk"), _chosen),
+    **dict.fromkeys(("dropout", "dropout1d", "dropout2d", "dropout3d"), _dropout),
+    "pad": _pad,
+    "scaled_dot_product_attention": _attention,
+    "multi_head_attention_forward": _multi_head,
+}
+
+
+def rule_of(op: Op) -> Rule | None:
+    """What is done in place keeps as its ordinary form does, or a copy."""
+    name = op.name
+    if name not in SAVED and name.endswith("_") and not name.endswith("__"):
+        name = name[:-1]
+    return SAVED.get(name)

@@ -1,0 +1,215 @@
+"""The memory of a training step, op by op: forward, then backward in reverse.
+
+Forward, what an op makes lives until its last reader is done, or until backward is if autograd keeps it. Backward,
+an op turns the gradient of its output into those of its inputs and lets go of what it kept; a parameter's
+gradient stays. A checkpointed segment runs forward once more when backward comes to it (as use_reentrant=False does;
+the other way also holds the segment's output and its gradient to the end).
+"""
+
+from collections.abc import Iterable
+
+from msgspec import Struct
+
+from convblocks.analysis.memory.saved import Saved, saved_for_backward
+from convblocks.analysis.memory.workspace import backward_workspace_bytes, forward_workspace_bytes
+from convblocks.analysis.trace.graph import Op, Trace, Value
+from convblocks.records.step import Phase
+
+# Backward, they hand on the gradient that they are given; so does a view, unless it shows a part.
+PASSES = {"add", "add_", "__add__", "__iadd__", "__radd__", "clone", "contiguous", "cat", "concat"}
+
+
+class Moment(Struct, frozen=True):
+    """What is held while one op runs, besides what is there all the time."""
+
+    phase: Phase
+    path: str
+    gradients: int = 0  # of parameters
+    saved: int = 0
+    transient: int = 0  # maps on their way to the next op, and gradients of maps
+    workspace: int = 0
+
+    @property
+    def bytes(self) -> int:
+        return self.gradients + self.saved + self.transient + self.workspace
+
+
+class Timeline:
+    """Walks through a step and remembers its largest moment."""
+
+    def __init__(self, seen: Trace) -> None:
+        self.seen = seen
+        self.phase: Phase = "forward"
+        self.kept = saved_for_backward(seen)
+        self.recomputed = saved_for_backward(seen, checkpoints=False)
+        own = seen.held.union([value.storage for value in seen.inputs])  # there all the time
+        self.sizes: dict[int, int] = {}
+        for op in seen.ops:
+            for value in op.outputs:
+                if value.storage not in own:
+                    self.sizes.setdefault(value.storage, value.bytes)
+        self.dying: dict[int, list[int]] = {}  # storages, by the op after which nobody holds them
+        results = {value.storage for value in seen.outputs}
+        for storage, i in _last_holders(seen).items():
+            if storage not in results:
+                self.dying.setdefault(i, []).append(storage)
+        self.maps: set[int] = set()  # storages that are held
+        self.needed: set[int] = set()  # of these, what backward needs
+        self.unseen = 0  # bytes that only autograd sees
+        self.learnt: set[int] = set()  # parameters that have their gradient
+        self.gradients = 0
+        self.buffers = Buffers()
+        self.largest = Moment("forward", "")
+        self.tensor_bytes = 0  # the most that is held without workspace
+        self.saved_bytes = 0  # when forward is done
+
+    def run(self) -> None:
+        ops = self.seen.ops
+        self._forward(range(len(ops)), self.kept.saved)
+        self.saved_bytes = self._saved()
+        self.phase = "backward"
+        self.maps &= self.needed
+        for value in self.seen.outputs:
+            if value.number in self.kept.needs:
+                self.buffers.give(value, self.buffers.new(value.bytes))
+        i = len(ops)
+        while i:
+            stop, segment = i, ops[i - 1].checkpoint
+            i -= 1
+            while segment and i and ops[i - 1].checkpoint == segment:
+                i -= 1
+            if segment:
+                self._forward(range(i, stop), self.recomputed.saved)
+                self.maps &= self.needed
+            for j in reversed(range(i, stop)):
+                self._backward(
+                    j, (*self.kept.saved[j], *self.recomputed.saved[j]) if segment else self.kept.saved[j]
+                )
+
+    def _forward(self, span: range, saved: tuple[tuple[Saved, ...], ...]) -> None:
+        for i in span:
+            op = self.seen.ops[i]
+            self.maps.update([value.storage for value in op.outputs if value.storage in self.sizes])
+            for each in saved[i]:
+                if each.storage in self.sizes:
+                    self.needed.add(each.storage)
+                elif each.storage < 0:
+                    self.unseen += each.bytes
+            self._note(op, forward_workspace_bytes(op))
+            self.maps.difference_update([s for s in self.dying.get(i, ()) if s not in self.needed])
+
+    def _backward(self, i: int, saved: Iterable[Saved]) -> None:
+        op = self.seen.ops[i]
+        given = [self.buffers.take(value.number) for value in op.outputs if value.number in self.buffers]
+        made = self._input_gradients(op, given) if given else []
+        self._note(op, backward_workspace_bytes(op, self.kept.needs) if given else 0)
+        for each in saved:
+            if each.storage < 0:
+                self.unseen -= each.bytes
+            self.needed.discard(each.storage)
+            self.maps.discard(each.storage)
+        for buffer in given:
+            self.buffers.drop(buffer)
+        for value, buffer in made:
+            if self.buffers.give(value, buffer):
+                self._note(op, 0, summed=value.bytes)
+
+    def _input_gradients(self, op: Op, given: list[int]) -> list[tuple[Value, int]]:
+        """A buffer for each map; parameters keep theirs."""
+        made = []
+        out = op.outputs[0]
+        for value in {value.number: value for value in op.inputs}.values():
+            if value.number not in self.kept.needs:
+                continue
+            if value.number in self.seen.parameters:
+                if value.number not in self.learnt:
+                    self.learnt.add(value.number)
+                    self.gradients += value.bytes
+            elif _passes(op) and (value.bytes == out.bytes or op.name in ("cat", "concat")):
+                made.append((value, self.buffers.share(given[0])))
+            else:
+                made.append((value, self.buffers.new(value.bytes)))
+        return made
+
+    def _saved(self) -> int:
+        return self.unseen + sum([self.sizes[storage] for storage in self.needed])
+
+    def _note(self, op: Op, workspace: int, summed: int = 0) -> None:
+        transient = summed + sum([self.sizes[storage] for storage in self.maps if storage not in self.needed])
+        transient += self.buffers.bytes
+        moment = Moment(self.phase, op.path, self.gradients, self._saved(), transient, workspace)
+        self.tensor_bytes = max(self.tensor_bytes, moment.bytes - workspace)
+        if moment.bytes > self.largest.bytes:
+            self.largest = moment
+
+
+def _last_holders(seen: Trace) -> dict[int, int]:
+    """Of each storage, the op after which nobody holds it: a module's inputs are held until its call is done."""
+    made: dict[int, int] = {}
+    last: dict[int, int] = {}
+    for i, op in enumerate(seen.ops):
+        for value in op.outputs:
+            made.setdefault(value.storage, i)
+            last[value.storage] = i
+        for value in op.inputs:
+            call, until = op.call, i
+            while call >= 0 and made.get(value.storage, -1) < seen.calls[call].start:
+                until = max(until, seen.calls[call].stop - 1)
+                call = seen.calls[call].parent
+            last[value.storage] = max(until, last.get(value.storage, -1))
+    return last
+
+
+def _passes(op: Op) -> bool:
+    if op.name in PASSES:
+        return True
+    view = op.inputs and op.outputs[0].storage == op.inputs[0].storage
+    return bool(view) and not op.in_place
+
+
+class Buffers:
+    """Gradients of maps. Several values may share one."""
+
+    def __init__(self) -> None:
+        self.bytes = 0
+        self._of: dict[int, int] = {}  # by the number of the value
+        self._sizes: list[int] = []
+        self._owners: list[int] = []
+
+    def __contains__(self, number: int) -> bool:
+        return number in self._of
+
+    def new(self, size: int) -> int:
+        self.bytes += size
+        self._sizes.append(size)
+        self._owners.append(1)
+        return len(self._sizes) - 1
+
+    def share(self, buffer: int) -> int:
+        self._owners[buffer] += 1
+        return buffer
+
+    def drop(self, buffer: int) -> None:
+        self._owners[buffer] -= 1
+        if not self._owners[buffer]:
+            self.bytes -= self._sizes[buffer]
+
+    def take(self, number: int) -> int:
+        return self._of.pop(number)
+
+    def give(self, value: Value, buffer: int) -> bool:
+        """Add to what the value has; True if that took a third buffer, since neither was the value's own."""
+        number = value.number
+        if number not in self._of:
+            self._of[number] = buffer
+            return False
+        before = self._of[number]
+        for own, other in ((before, buffer), (buffer, before)):
+            if self._owners[own] == 1 and self._sizes[own] == value.bytes:
+                self._of[number] = own
+                self.drop(other)
+                return False
+        self.drop(before)
+        self.drop(buffer)
+        self._of[number] = self.new(value.bytes)
+        return True

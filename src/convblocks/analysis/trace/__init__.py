@@ -1,0 +1,7 @@
+"""One forward pass of any module without data: recorder.py watches it, graph.py is what it writes down."""
+
+from convblocks.analysis.trace.failure import Failed
+from convblocks.analysis.trace.graph import Call, Op, Parameter, Trace, Value
+from convblocks.analysis.trace.trace import attempt, trace
+
+__all__ = ["Call", "Failed", "Op", "Parameter", "Trace", "Value", "attempt", "trace"]

@@ -1,0 +1,152 @@
+"""Why a forward pass could not be observed, in one line: what was given, where it broke, the mend."""
+
+import inspect
+import traceback
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import nn
+from torch.nn.modules.lazy import LazyModuleMixin
+
+from convblocks.analysis.trace.graph import Trace
+from convblocks.analysis.trace.recorder import modules
+from convblocks.errors import TraceError
+
+
+class Failed(Exception):
+    """A forward pass raised; the cause is what it raised.
+
+    `seen` is the trace until then; its outputs are the tensors given to the op that failed, if it was one.
+    """
+
+    def __init__(self, path: str, running: tuple[str, Any] | None, seen: Trace) -> None:
+        super().__init__(path, running)
+        self.path, self.running, self.seen = path, running, seen
+
+
+def check_inputs(
+    module: nn.Module, input_sizes: Sequence[Sequence[int]], dtypes: Sequence[torch.dtype]
+) -> None:
+    """Raises TraceError for what cannot be tried at all."""
+    if not isinstance(module, nn.Module):
+        raise TraceError(f"got a {type(module).__name__}; expected an nn.Module")
+    name = type(module).__name__
+    if not input_sizes:
+        raise TraceError(f"{name}: no input size given; expected (channels, *spatial), e.g. (3, 224, 224)")
+    for size in input_sizes:
+        if not isinstance(size, Sequence) or not all(isinstance(n, int) and n > 0 for n in size):
+            raise TraceError(
+                f"{name}: got the input size {size!r}; expected whole numbers above 0, e.g. (3, 224, 224), "
+                "without the batch axis"
+            )
+    if len(dtypes) > len(input_sizes):
+        raise TraceError(f"{name}: got {len(dtypes)} dtypes for {len(input_sizes)} inputs")
+    for path, m in modules(module):
+        if isinstance(m, LazyModuleMixin) and m.has_uninitialized_params():
+            raise TraceError(
+                f"{name}: {path or 'it'} has no weights before its first forward; run the module once"
+            )
+
+
+def refusal(module: nn.Module, inputs: list[torch.Tensor], failed: Failed) -> TraceError:
+    """The error to raise for a forward pass that failed."""
+    error, name = failed.__cause__, type(module).__name__
+    assert error is not None
+    sizes = " and ".join("×".join(map(str, x.shape[1:])) or "one number" for x in inputs)
+    if isinstance(error, TypeError) and (wanted := _wanted(module, inputs)):
+        return TraceError(f"{name} cannot take an input of {sizes}: {wanted}")
+    told = " ".join(str(error).split())
+    mend = next((mend for sign, mend in MENDS if sign in told), "")
+    reason = told if told and isinstance(error, SPEAKING) else f"{type(error).__name__} {told}".strip()
+    most = SHORTER if mend else LONGEST
+    if len(reason) > most:
+        reason = reason[:most].rsplit(" ", 1)[0] + " …"
+    if mend:
+        mend = f"; {mend}"
+        reason = reason.rstrip(".")
+    at = f" at {failed.path}" if failed.path else ""
+    what = f" in {_call(*failed.running)}" if failed.running else ""
+    line = _line(error)
+    return TraceError(f"{name} cannot take an input of {sizes}{at}{what}{line}: {reason}{mend}")
+
+
+LONGEST, SHORTER = 240, 160  # characters of torch's own message, alone and before a mend
+SPEAKING = (
+    RuntimeError,
+    ValueError,
+    TypeError,
+    AssertionError,
+)  # whose messages say enough without their kind
+
+_VALUES = "the forward asks for a tensor's values, which no trace has: take the branch by a shape or an option instead"
+_LARGER = "give a larger input"
+_DTYPE = (
+    "give each input's dtype, e.g. --input 16:int64 or dtypes=[torch.int64] for indices; else it is float32"
+)
+_CHANNELS = "give the channels that this layer takes first and then the spatial axes, e.g. 3x224x224"
+_FIXED = "this layer takes one number of features only: give the input size that the module is made for"
+MENDS = (
+    ("on meta tensors", _VALUES),
+    ("meta tensor; no data", _VALUES),
+    ("on a meta tensor", _VALUES),
+    ("convert meta device type tensor", _VALUES),
+    ("data-dependent", _VALUES),
+    ("data-independent", _VALUES),
+    ("Boolean value of Tensor", _VALUES),
+    ("aten::_local_scalar_dense", _VALUES),
+    ("aten::nonzero", _VALUES),
+    ("aten::equal", _VALUES),
+    ("Kernel size can't be greater", _LARGER),
+    ("Calculated padded input size", _LARGER),
+    ("Output size is too small", _LARGER),
+    ("output size is too small", _LARGER),
+    ("Padding size should be less", _LARGER),
+    ("Expected tensor for argument #1 'indices'", _DTYPE),
+    ("to have one of the following scalar types: Long, Int", _DTYPE),
+    ("indices must be long, int, byte or bool tensors", _DTYPE),
+    ("and its weight is", _DTYPE),
+    ("Invalid channel dimensions", _CHANNELS),
+    ("must have same reduction dim", _FIXED),
+)
+
+
+def _wanted(module: nn.Module, inputs: list[torch.Tensor]) -> str:
+    """What the forward's signature says that was not given; empty if the number of inputs fits."""
+    signature = inspect.signature(module.forward)
+    try:
+        signature.bind(*inputs)
+    except TypeError:
+        needed = [p for p in signature.parameters.values() if p.default is p.empty]
+        named = [p.name for p in needed if p.kind is p.KEYWORD_ONLY]
+        placed = [p.name for p in needed if p.kind in (p.POSITIONAL_ONLY, p.POSITIONAL_OR_KEYWORD)]
+        if named:
+            options = " and ".join(named)
+            return (
+                f"its forward needs {options} by name; wrap it in a module whose forward takes tensors alone"
+            )
+        noun = "input" if len(placed) == 1 else "inputs"
+        return (
+            f"its forward takes {len(placed)} {noun} ({', '.join(placed)}), got {len(inputs)}; give a size for each, "
+            "and a dtype where it is not float32: repeat --input, e.g. --input 3x224x224 --input 16:int64"
+        )
+    return ""
+
+
+def _line(error: BaseException) -> str:
+    """`` (model.py, line 12)``: the last line of the user's own code that ran; empty if none did."""
+    ours = (str(Path(torch.__file__).parent), str(Path(__file__).parents[1]), "<")
+    frames = [f for f in traceback.extract_tb(error.__traceback__) if not f.filename.startswith(ours)]
+    return f" ({Path(frames[-1].filename).name}, line {frames[-1].lineno})" if frames else ""
+
+
+def _call(name: str, given: tuple[Any, Any]) -> str:
+    """``conv2d(1×3×4×4, 8×3×5×5)``: the op and the shapes of its tensors."""
+    args, kwargs = given
+    shapes = [
+        "×".join(map(str, a.shape)) or "one number"
+        for a in (*args, *kwargs.values())
+        if isinstance(a, torch.Tensor)
+    ]
+    return f"{name}({', '.join(shapes)})"

@@ -1,0 +1,100 @@
+"""What a trace consists of: values, the ops between them, and the module calls that the ops belong to."""
+
+from collections.abc import Mapping
+from itertools import pairwise
+from math import prod
+from typing import Any
+
+import torch
+from msgspec import Struct
+
+from convblocks.analysis.trace.shapes import Shape
+
+IN_PLACE = frozenset(f"__i{op}__" for op in ("add", "sub", "mul", "truediv", "floordiv", "pow", "and", "or"))
+
+
+class Value(Struct, frozen=True, gc=False):
+    """A tensor of the trace, by number; `shape` includes the batch axis.
+
+    Values of one `storage` share memory: views, and what an in-place op makes of its input.
+    """
+
+    number: int
+    shape: Shape
+    dtype: torch.dtype
+    storage: int
+    stride: tuple[int, ...] = ()
+
+    @property
+    def elements(self) -> int:
+        return prod(self.shape)
+
+    @property
+    def bytes(self) -> int:
+        """Of its elements; a view counts what it shows."""
+        return prod(self.shape) * self.dtype.itemsize
+
+    def folds(self, axes: int) -> bool:
+        """Whether the first `axes` axes can be taken as one without a copy."""
+        large = [(n, step) for n, step in zip(self.shape[:axes], self.stride, strict=False) if n > 1]
+        return all(above == n * step for (_, above), (n, step) in pairwise(large))
+
+
+class Op(Struct, frozen=True, eq=False):
+    """One call of a torch function, its tensors replaced by Values."""
+
+    name: str  # of the function: conv2d, batch_norm, add, …
+    path: str  # of the module it was called in: layer1.0.conv1
+    call: int  # the same as an index into Trace.calls
+    args: tuple[Any, ...]
+    kwargs: Mapping[str, Any]
+    inputs: tuple[Value, ...]
+    outputs: tuple[Value, ...]
+    checkpoint: int = 0  # number of the checkpointed segment it runs in; 0 outside
+    no_grad: bool = False  # whether the module has switched gradients off there
+
+    @property
+    def in_place(self) -> bool:
+        """Whether it writes into its first input."""
+        name = self.name
+        underscore = name.endswith("_") and not name.endswith("__")
+        return underscore or name in IN_PLACE or name == "__setitem__" or self.kwargs.get("inplace") is True
+
+
+class Call(Struct):
+    """One call of a module: its ops are ops[start:stop], those of the modules it calls included."""
+
+    path: str
+    type: str
+    parent: int  # index of the call it was made in; −1 for the whole module
+    start: int
+    stop: int = -1
+    leaf: bool = True  # whether it calls no module
+
+
+class Parameter(Struct, frozen=True, gc=False):
+    """A parameter of the module that some op reads."""
+
+    name: str
+    trainable: bool
+
+
+class Trace(Struct, frozen=True, eq=False):
+    """What a module does to its inputs, in order of execution."""
+
+    inputs: tuple[Value, ...]
+    outputs: tuple[Value, ...]
+    ops: tuple[Op, ...]
+    calls: tuple[Call, ...]  # in order of their beginning; calls[0] is the whole module
+    parameters: Mapping[int, Parameter]  # by the number of their Value
+    held: frozenset[int]  # storages that the module has in any case: parameters and buffers
+
+    @property
+    def input(self) -> Value:
+        """The first input."""
+        return self.inputs[0]
+
+    @property
+    def output(self) -> Value:
+        """The first output."""
+        return self.outputs[0]

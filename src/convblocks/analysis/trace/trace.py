@@ -1,0 +1,91 @@
+"""One forward pass of any module without data, written down as a list of ops.
+
+The recorder stands between the module and torch. Ops whose output shape is a formula (shapes.py) are not
+run at all; the rest run on the meta device, which computes shapes alone. The module itself is not changed:
+its real weights are shown to an op as meta tensors of the same shape.
+"""
+
+import warnings
+from collections.abc import Sequence
+
+import torch
+from torch import nn
+
+from convblocks.analysis.trace.failure import Failed, check_inputs, refusal
+from convblocks.analysis.trace.graph import Parameter, Trace, Value
+from convblocks.analysis.trace.recorder import META, Recorder, buffers, observing, parameters, tensors
+from convblocks.errors import TraceError
+
+
+def trace(
+    module: nn.Module, *input_sizes: Sequence[int], dtypes: Sequence[torch.dtype] = (), batch: int = 1
+) -> Trace:
+    """Observe one forward pass in eval mode, without data and without touching the module's weights.
+
+    input_sizes: (channels, *spatial) of each input, without the batch axis.
+    dtypes: of each input, float32 where not given.
+    batch: how many of each; it stands in every shape of the trace.
+    Raises TraceError if the forward fails, e.g. because the input is too small.
+    """
+    found = attempt(module, *input_sizes, dtypes=dtypes, batch=batch)
+    if isinstance(found, Failed):
+        raise refusal(module, _inputs(input_sizes, dtypes, batch), found) from found.__cause__
+    return found
+
+
+def attempt(
+    module: nn.Module, *input_sizes: Sequence[int], dtypes: Sequence[torch.dtype] = (), batch: int = 1
+) -> Trace | Failed:
+    """As `trace`, but a forward that fails is not an error: what was seen until then is given back."""
+    check_inputs(module, input_sizes, dtypes)
+    inputs = _inputs(input_sizes, dtypes, batch)
+    try:
+        return _observed(module, inputs, by_rule=True)
+    except Failed:  # a formula gives contiguous tensors; a view may need the layout that the module asked for
+        pass
+    try:
+        return _observed(module, inputs, by_rule=False)
+    except Failed as failed:
+        return failed
+
+
+def _inputs(
+    input_sizes: Sequence[Sequence[int]], dtypes: Sequence[torch.dtype], batch: int
+) -> list[torch.Tensor]:
+    kinds = [*dtypes, *[torch.float32] * (len(input_sizes) - len(dtypes))]
+    return [
+        torch.empty(batch, *size, dtype=d, device=META) for size, d in zip(input_sizes, kinds, strict=True)
+    ]
+
+
+def _observed(module: nn.Module, inputs: list[torch.Tensor], *, by_rule: bool) -> Trace:
+    recorder = Recorder(by_rule=by_rule)
+    given = tuple([recorder.write(x) for x in inputs])
+    try:
+        with warnings.catch_warnings(), observing(module, recorder):
+            warnings.simplefilter("ignore")  # those of a forward are for who runs it on data
+            result = module(*inputs)
+    except Exception as error:  # a forward may raise anything
+        for call in recorder.calls:
+            call.stop = len(recorder.ops) if call.stop < 0 else call.stop
+        operands = [recorder.read(t) for t in tensors(recorder.running[1])] if recorder.running else []
+        seen = _seen(module, recorder, given, tuple(operands))
+        raise Failed(recorder.path, recorder.running, seen) from error
+    outputs = tuple([recorder.read(t) for t in tensors(result)])
+    if not outputs:
+        raise TraceError(f"{type(module).__name__} gives a {type(result).__name__}; expected a tensor")
+    return _seen(module, recorder, given, outputs)
+
+
+def _seen(
+    module: nn.Module, recorder: Recorder, given: tuple[Value, ...], outputs: tuple[Value, ...]
+) -> Trace:
+    weights = parameters(module)
+    read = {
+        value.number: Parameter(name, p.requires_grad)
+        for name, p in weights.items()
+        if (value := recorder.values.get(id(p)))
+    }
+    own = [*weights.values(), *buffers(module)]
+    held = frozenset([value.storage for t in own if (value := recorder.values.get(id(t)))])
+    return Trace(given, outputs, tuple(recorder.ops), tuple(recorder.calls), read, held)

@@ -1,0 +1,114 @@
+"""What ``convblocks analyze --batch`` and ``--memory`` tell: a training step's memory, part by part."""
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import torch
+from rich.console import Console
+from rich.table import Table
+from torch import nn
+
+from convblocks.analysis import largest_batch, step_memory
+from convblocks.errors import OptionError
+from convblocks.records import StepMemory
+from convblocks.report.format import size
+
+NAMES = {"sgd": "SGD", "momentum": "SGD with momentum", "adam": "Adam", "adamw": "AdamW"}
+
+
+@dataclass(frozen=True)
+class Asked:
+    """What of a step is asked for."""
+
+    batch: int | None = None
+    memory_bytes: int | None = None
+    optimizer: str | None = None
+
+    def __post_init__(self) -> None:
+        if self.optimizer is not None and self.batch is None and self.memory_bytes is None:
+            raise OptionError(
+                "optimizer", self.optimizer, "goes with --batch or --memory, whose step it takes"
+            )
+
+
+@dataclass(frozen=True)
+class Predicted:
+    """What is told: the step of the batch asked for, or of the largest that fits."""
+
+    step: StepMemory | None
+    memory_bytes: int | None
+    largest: int | None
+
+    def to_dict(self) -> dict[str, Any]:
+        """Entries for the record that ``--json`` prints; only what was asked for."""
+        found: dict[str, Any] = {}
+        if self.step is not None:
+            found["step_memory"] = self.step.to_dict()
+        if self.memory_bytes is not None:
+            found["largest_batch"] = {"memory_bytes": self.memory_bytes, "batch": self.largest}
+        return found
+
+
+def predict(
+    asked: Asked, module: nn.Module, sizes: Sequence[Sequence[int]], dtypes: Sequence[torch.dtype]
+) -> Predicted:
+    """Of a module whose inputs have these sizes, without the batch."""
+    optimizer, largest = asked.optimizer or "sgd", None
+    if asked.memory_bytes is not None:
+        largest = largest_batch(
+            module, *sizes, memory_bytes=asked.memory_bytes, optimizer=optimizer, dtypes=dtypes
+        )
+    batch = largest or None if asked.batch is None else asked.batch
+    step = None
+    if batch is not None:
+        step = step_memory(module, *sizes, batch=batch, optimizer=optimizer, dtypes=dtypes)
+    return Predicted(step, asked.memory_bytes, largest)
+
+
+def print_step(predicted: Predicted) -> None:
+    """The peak of the step and its parts, then the largest batch that fits."""
+    console = Console(highlight=False, markup=False, emoji=False)
+    step = predicted.step
+    if step is not None:
+        least = "at least " if step.lower_bound else ""
+        images = f"{step.batch} image{'' if step.batch == 1 else 's'}"
+        title = f"Training step of {images}, {NAMES[step.optimizer]}"
+        console.print(f"\n{title}: {least}{size(step.peak_bytes)}", style="bold")
+        console.print(_table(step))
+        console.print(
+            f"Predicted peak, {_moment(step)}; what the process itself holds comes on top.", style="dim"
+        )
+        if step.lower_bound:
+            console.print(f"Not known what they keep for backward: {', '.join(step.unsaved_ops)}.")
+    if predicted.memory_bytes is not None:
+        found = predicted.largest or "none, since a single image does not fit"
+        console.print(f"\nLargest batch in {size(predicted.memory_bytes)}: {found}", style="bold")
+
+
+def _moment(step: StepMemory) -> str:
+    if step.peak_phase == "step":
+        return "while the optimizer steps"
+    return f"{step.peak_phase} at {step.peak_at or 'the whole module'}"
+
+
+def _table(step: StepMemory) -> Table:
+    table = Table(box=None, pad_edge=False, padding=(0, 2, 0, 0), show_header=False)
+    table.add_column(no_wrap=True)
+    table.add_column(justify="right", no_wrap=True)
+    table.add_column(style="dim")
+    for name, held, told in _parts(step):
+        table.add_row(name, size(held), told)
+    return table
+
+
+def _parts(step: StepMemory) -> Iterator[tuple[str, int, str]]:
+    """They add up to the peak."""
+    yield "parameters", step.param_bytes, ""
+    yield "buffers", step.buffer_bytes, ""
+    yield "inputs", step.input_bytes, ""
+    yield "optimizer state", step.optimizer_bytes, ""
+    yield "gradients", step.peak_gradient_bytes, f"of parameters, of {size(step.gradient_bytes)} in the end"
+    yield "saved for backward", step.peak_saved_bytes, f"of {size(step.saved_bytes)} after forward"
+    yield "maps in flight", step.peak_transient_bytes, "with their gradients"
+    yield "workspace", step.peak_workspace_bytes, "of kernels"

@@ -1,0 +1,281 @@
+"""Receptive fields against NaN: put one into an input column and see which outputs become NaN."""
+
+import pytest
+import torch
+from hypothesis import assume, given, settings
+from hypothesis import strategies as st
+from torch import nn
+
+from convblocks import BLOCKS
+from convblocks.analysis import receptive_field, trace
+from convblocks.analysis.fields.receptive_field import states
+
+
+def sees(module, channels, n, dims, axis):
+    """sees[output, input] along one axis, found by NaN; the other axes are as long."""
+    x = torch.randn(n, channels, *(n,) * dims)
+    for i in range(n):
+        x[i].select(1 + axis, i).fill_(float("nan"))
+    with torch.no_grad():
+        spoiled = module.eval()(x).isnan()
+    others = tuple(a for a in range(1, spoiled.ndim) if a != 2 + axis)
+    return spoiled.any(others).T
+
+
+def computed(make, channels, n, dims):
+    with torch.device("meta"):
+        module = make()
+    return receptive_field(trace(module, (channels, *(n,) * dims)))
+
+
+def check(make, channels, n, dims):
+    fields = computed(make, channels, n, dims)
+    module = make()
+    inside = 0
+    for axis, field in enumerate(fields):
+        seen = sees(module, channels, n, dims, axis)
+        if field == "all":
+            assert (seen == seen.any(0)).all()  # each output sees all that any output sees
+            continue
+        step, lo, hi = field
+        for i, row in enumerate(seen):
+            first, last = step * i + lo, step * i + hi
+            reached = row.nonzero().flatten().tolist()
+            assert all(first <= r <= last for r in reached)
+            if first >= 0 and last < n:
+                assert (reached[0], reached[-1]) == (first, last)
+                inside += 1
+    return inside
+
+
+@st.composite
+def cases(draw):
+    family = draw(st.sampled_from(sorted(BLOCKS)))
+    dims = draw(st.integers(1, 2))
+    options = {
+        "depth": draw(st.integers(3, 5)) if family == "bottleneck" else draw(st.integers(1, 3)),
+        "kernel_size": draw(st.sampled_from([1, 3, 5])),
+        "stride": draw(st.integers(1, 3)),
+        "dilation": draw(st.integers(1, 2)),
+        "norm": draw(st.sampled_from(["batch", "layer", "none", "group", "instance"])),
+        "padding_mode": draw(st.sampled_from(["zeros", "replicate"])),
+        "dims": dims,
+    }
+    if family == "simple":
+        options["pool"] = draw(st.sampled_from(["none", "max", "average", "blur"]))
+    else:
+        options["shortcut"] = draw(st.sampled_from(["projection", "average"]))
+    return family, options, dims
+
+
+@settings(max_examples=150, deadline=None)
+@given(cases())
+def test_fields_of_every_family_equal_what_nan_shows(case):
+    family, options, dims = case
+    n = {1: 61, 2: 29}[dims]
+    inside = check(lambda: BLOCKS[family](2, 4, **options), 2, n, dims)
+    assume(inside > 0 or options["norm"] in ("group", "instance"))
+
+
+def test_vgg_16_sees_212_pixels_at_its_last_pool():
+    """A published figure: Araujo et al. 2019 (Distill), table of receptive fields."""
+    layers: list[nn.Module] = []
+    for depth in (2, 2, 3, 3, 3):
+        layers += [layer for _ in range(depth) for layer in (nn.Conv2d(1, 1, 3, padding=1), nn.ReLU())]
+        layers.append(nn.MaxPool2d(2))
+    step, lo, hi = computed(lambda: nn.Sequential(*layers), 1, 224, 2)[0]
+    assert (step, hi - lo + 1) == (32, 212)
+
+
+class _OddBranches(nn.Module):
+    def __init__(self):
+        super().__init__()
+        self.a, self.b = nn.Conv1d(1, 1, 1, 2), nn.Conv1d(1, 1, 1, 1)
+
+    def forward(self, x):
+        return self.a(x) + self.b(x)[..., :4]
+
+
+class _Warped(nn.Module):
+    def forward(self, x):
+        return torch.nn.functional.grid_sample(x, x.new_zeros(1, 3, 3, 2))
+
+
+def test_what_no_rule_covers_is_unknown_rather_than_guessed():
+    assert computed(_OddBranches, 1, 8, 1) == (None,)
+    assert computed(_Warped, 1, 8, 2) == (None, None)
+
+
+def test_moved_axes_are_followed():
+    class Moved(nn.Module):
+        def __init__(self):
+            super().__init__()
+            self.conv = nn.Conv2d(1, 1, (1, 5), padding=(0, 2))
+
+        def forward(self, x):
+            return self.conv(x).transpose(2, 3).permute(0, 1, 3, 2)
+
+    assert computed(Moved, 1, 9, 2) == ((1, 0, 0), (1, -2, 2))
+
+
+def _with(module, *more):
+    return nn.Sequential(nn.Conv1d(2, 4, 3, padding=1), module, *more)
+
+
+class _Do(nn.Module):
+    def __init__(self, work):
+        super().__init__()
+        self.work = work
+
+    def forward(self, x):
+        return self.work(x)
+
+
+MOVES = {
+    "transposed": lambda: _with(nn.ConvTranspose1d(4, 4, 4, 2, 1)),
+    "transposed dilated": lambda: _with(
+        nn.ConvTranspose1d(4, 4, 3, 3, 2, dilation=2), nn.Conv1d(4, 4, 3, padding=1)
+    ),
+    "nearest": lambda: _with(nn.Upsample(scale_factor=2), nn.Conv1d(4, 4, 3, padding=1)),
+    "linear": lambda: _with(nn.Upsample(scale_factor=2, mode="linear"), nn.Conv1d(4, 4, 3, 2, 1)),
+    "adaptive": lambda: _with(nn.AdaptiveAvgPool1d(12), nn.Conv1d(4, 4, 3, padding=1)),
+    "asymmetric padding": lambda: _with(nn.ConstantPad1d((3, 0), 0.0), nn.Conv1d(4, 4, 4)),
+    "channel shuffle": lambda: _with(
+        _Do(lambda x: x.view(-1, 2, 2, x.shape[-1]).transpose(1, 2).flatten(1, 2))
+    ),
+    "chunk and cat": lambda: _with(_Do(lambda x: torch.cat([x.chunk(2, 1)[0], x.chunk(2, 1)[1].relu()], 1))),
+    "sliced": lambda: _with(_Do(lambda x: x[:, :, 2::2] + x[..., 1:-1:2])),
+    "split along": lambda: _with(_Do(lambda x: x.split(12, dim=2)[1])),
+    "squeeze and excite": lambda: _with(_Do(lambda x: x * x.mean(-1, keepdim=True).sigmoid())),
+    "tokens and back": lambda: _with(
+        _Do(lambda x: x.transpose(1, 2).flatten(0, 1).view(-1, 24, 4).transpose(1, 2))
+    ),
+    "batch and channels merged": lambda: _with(_Do(lambda x: x.reshape(-1, 1, x.shape[-1]).view_as(x))),
+    "attention": lambda: _with(_Do(lambda x: torch.softmax(x.transpose(1, 2) @ x, -1) @ x.transpose(1, 2))),
+}
+
+
+@pytest.mark.parametrize("make", MOVES.values(), ids=MOVES)
+def test_what_moves_an_axis_is_followed_as_nan_shows(make):
+    torch.manual_seed(0)
+    n = 24
+    (field,) = computed(make, 2, n, 1)
+    module = make().eval()
+    x = torch.randn(n, 2, n)
+    for i in range(n):
+        x[i, :, i] = float("nan")
+    with torch.no_grad():
+        out = torch.stack(
+            [module(part[None])[0] for part in x]
+        ).isnan()  # one by one: some views merge the batch
+    along = 1 if out.shape[-1] == 4 else 2
+    seen = out.any(3 - along).T
+    if field == "all":
+        assert seen.all()
+        return
+    step, lo, hi = field
+    for i, row in enumerate(seen):
+        if not (step * i + lo >= 0 and step * i + hi < n) and isinstance(module[1], nn.Upsample):
+            continue  # at the border torch reads one pixel more, with weight 0
+        reached = row.nonzero().flatten().tolist()
+        expected = [j for j in range(n) if step * i + lo <= j <= step * i + hi]
+        assert (reached[0], reached[-1]) == (expected[0], expected[-1])
+
+
+class _Attention(nn.Module):
+    """Every position attends to all; `pool` neighbours share a query."""
+
+    def __init__(self, pool=1):
+        super().__init__()
+        self.pool = pool
+
+    def forward(self, x):
+        query = nn.functional.avg_pool1d(x, self.pool) if self.pool > 1 else x
+        tokens = x.transpose(-1, -2)
+        return nn.functional.scaled_dot_product_attention(query.transpose(-1, -2), tokens, tokens).transpose(
+            -1, -2
+        )
+
+
+def _windows(inner, size=6, grid=False):
+    """`inner` on windows of `size` neighbours, or on the positions `size` apart; windows go into the batch."""
+
+    def work(module, x):
+        a, b = (size, -1) if grid else (-1, size)
+        cut = x.unflatten(2, (a, b))
+        cut = cut.permute(0, 3, 1, 2) if grid else cut.permute(0, 2, 1, 3)
+        done = module(cut.flatten(0, 1)).unflatten(0, (1, -1))
+        done = done.permute(0, 2, 3, 1) if grid else done.permute(0, 2, 1, 3)
+        return done.flatten(2)
+
+    class Windows(nn.Module):
+        def __init__(self):
+            super().__init__()
+            self.inner = inner()
+
+        def forward(self, x):
+            return work(self.inner, x)
+
+    return Windows()
+
+
+def _joined(x):
+    """A token of its own joins the others for the attention."""
+    tokens = torch.cat([x.new_zeros(1, x.shape[1], 1), x], 2)
+    return _Attention()(tokens)[..., 1:]
+
+
+CUT = {
+    "convolution in windows": lambda: _with(_windows(lambda: nn.Conv1d(4, 4, 3, padding=1))),
+    "even convolution in windows": lambda: _with(_windows(lambda: nn.Conv1d(4, 4, 4, padding=2))),
+    "stride in windows": lambda: _with(
+        _windows(lambda: nn.Conv1d(4, 4, 3, 2, 1)), nn.Conv1d(4, 4, 3, padding=1)
+    ),
+    "pool in windows": lambda: _with(_windows(lambda: nn.MaxPool1d(2))),
+    "convolution in a grid": lambda: _with(_windows(lambda: nn.Conv1d(4, 4, 3, padding=1), grid=True)),
+    "stride in a grid": lambda: _with(_windows(lambda: nn.Conv1d(4, 4, 3, 2, 1), grid=True)),
+    "windows in windows": lambda: _with(
+        _windows(lambda: _windows(lambda: nn.Conv1d(4, 4, 3, padding=1), 3), 12)
+    ),
+    "strided windows in windows": lambda: _with(_windows(lambda: _windows(lambda: nn.MaxPool1d(2), 4), 8)),
+    "middle of three": lambda: _with(
+        _Do(lambda x: nn.functional.max_pool2d(x.reshape(1, 4, 2, 4, 3).flatten(1, 2), (2, 1)).flatten(2)),
+        _Do(lambda x: x.reshape(1, 4, 12)),
+    ),
+    "attention in windows": lambda: _with(_windows(_Attention)),
+    "fewer queries in windows": lambda: _with(_windows(lambda: _Attention(2))),
+    "token of its own": lambda: _with(_Do(_joined)),
+    "space to depth": lambda: _with(
+        _Do(lambda x: x.unflatten(2, (12, 2)).transpose(2, 3).flatten(1, 2)), nn.Conv1d(8, 4, 3, padding=1)
+    ),
+    "every second": lambda: _with(_Do(lambda x: x.unflatten(2, (12, 2))[..., 1])),
+    "parts side by side": lambda: _with(_Do(lambda x: torch.stack(x.unflatten(2, (12, 2)).unbind(3)).sum(0))),
+    "slices on two axes": lambda: _with(_Do(lambda x: x.unflatten(2, (6, 4))[:, :, 1:5, ::2].flatten(2))),
+    "flipped in windows": lambda: _with(_Do(lambda x: x.unflatten(2, (6, 4)).flip(3).flatten(2))),
+    "of another's type": lambda: _with(_Do(lambda x: torch.ones(2).sum().type_as(x) * x)),
+    "of another's shape": lambda: _with(
+        _Do(lambda x: x[..., ::2].reshape(1, 2, 24).view_as(x.flip(1)[:, :2]).reshape(1, 4, 12))
+    ),
+    "channels by a list": lambda: _with(_Do(lambda x: x[:, [2, 0, 1, 3]])),
+    "examples by a list": lambda: _with(_Do(lambda x: x[[0]])),
+}
+
+
+@pytest.mark.parametrize("name", CUT)
+def test_every_position_of_a_cut_axis_sees_what_nan_shows(name):
+    n, gap = 24, 4 if "grid" in name else 0  # inputs that are passed over between two that are seen
+    torch.manual_seed(0)
+    module = CUT[name]().eval()
+    seen = trace(module, (2, n))
+    (state,) = states(seen)[seen.output.number]
+    spoiled = []
+    for i in range(n):
+        x = torch.randn(1, 2, n)
+        x[..., i] = float("nan")
+        with torch.no_grad():
+            spoiled.append(module(x).isnan().any(1)[0])
+    for i, row in enumerate(torch.stack(spoiled, 1)):
+        lo, hi = (0, n - 1) if state == "all" else state.sight.at(i)
+        reached = row.nonzero().flatten().tolist()
+        assert reached[0] == lo if lo >= 0 else reached[0] <= gap
+        assert reached[-1] == hi if hi < n else reached[-1] >= n - 1 - gap
