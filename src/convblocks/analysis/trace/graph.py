@@ -13,6 +13,12 @@ from convblocks.analysis.trace.shapes import Shape
 IN_PLACE = frozenset(f"__i{op}__" for op in ("add", "sub", "mul", "truediv", "floordiv", "pow", "and", "or"))
 
 
+def writes(name: str, kwargs: Mapping[str, Any]) -> bool:
+    """Whether a torch function of that name writes into its first argument."""
+    underscore = name.endswith("_") and not name.endswith("__")
+    return underscore or name in IN_PLACE or name == "__setitem__" or kwargs.get("inplace") is True
+
+
 class Value(Struct, frozen=True, gc=False):
     """A tensor of the trace, by number; `shape` includes the batch axis.
 
@@ -56,9 +62,7 @@ class Op(Struct, frozen=True, eq=False):
     @property
     def in_place(self) -> bool:
         """Whether it writes into its first input."""
-        name = self.name
-        underscore = name.endswith("_") and not name.endswith("__")
-        return underscore or name in IN_PLACE or name == "__setitem__" or self.kwargs.get("inplace") is True
+        return writes(self.name, self.kwargs)
 
 
 class Call(Struct):

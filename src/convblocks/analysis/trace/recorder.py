@@ -1,16 +1,14 @@
 """What stands between a module and torch while it is traced: sees each op and each module call pass by."""
 
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
 from typing import Any
 
 import torch
 import torch.nn.functional as F
 from torch import nn
 from torch.overrides import TorchFunctionMode
-from torch.utils import checkpoint
 
-from convblocks.analysis.trace.graph import Call, Op, Value
+from convblocks.analysis.trace.graph import Call, Op, Value, writes
 from convblocks.analysis.trace.shapes import SHAPES
 
 META = torch.device("meta")
@@ -31,8 +29,10 @@ PRODUCTS = frozenset({"linear", *(f"conv{way}{dims}d" for way in ("", "_transpos
 class Recorder(TorchFunctionMode):
     """Writes down what passes by; `by_rule` says whether formulas may stand for the ops that have one."""
 
-    def __init__(self, *, by_rule: bool) -> None:
+    def __init__(self, module: nn.Module, *, by_rule: bool) -> None:
         super().__init__()
+        self.module = module
+        self.memory: set[int] | None = None  # storages of its parameters and buffers, once asked for
         self.shapes = SHAPES if by_rule else {F.dropout: SHAPES[F.dropout]}
         self.ops: list[Op] = []
         self.calls: list[Call] = []
@@ -92,7 +92,7 @@ class Recorder(TorchFunctionMode):
         elif result is not None:
             written = (self.write(result, seen[0].storage if result is args[0] else -1),)
         else:
-            result, given = self._run(func, args, kwargs)
+            result, given = self._run(func, name, args, kwargs)
             written = self._written(args[0] if name == "__setitem__" else result, given)
         if written:
             self._note(name, shown, shown_by_name, seen, written)
@@ -126,14 +126,25 @@ class Recorder(TorchFunctionMode):
             return torch.empty_like(args[0], device=META)
         return torch.empty(shape, dtype=args[0].dtype, device=META)
 
-    def _run(self, func: Callable[..., Any], args: Any, kwargs: Any) -> tuple[Any, Any]:
+    def _run(self, func: Callable[..., Any], name: str, args: Any, kwargs: Any) -> tuple[Any, Any]:
         """The result and what it was made of.
 
         On meta if any tensor is there already; constants among themselves stay real, since values may matter.
         """
         if any(t.is_meta for t in tensors((args, kwargs))):
             args, kwargs = self._to_meta(args), self._to_meta(kwargs)
+        elif args and writes(name, kwargs) and self._is_module_s(args[0]):
+            args = args[0].clone(), *args[1:]  # a buffer that counts, say, is not to be changed
         return func(*args, **kwargs), (args, kwargs)
+
+    def _is_module_s(self, tensor: Any) -> bool:
+        """Whether it shares memory with a parameter or buffer of the module that is traced."""
+        if not isinstance(tensor, torch.Tensor):
+            return False
+        if self.memory is None:
+            own = [*parameters(self.module).values(), *buffers(self.module)]
+            self.memory = {t.untyped_storage()._cdata for t in own}
+        return tensor.untyped_storage()._cdata in self.memory
 
     def _to_meta(self, given: Any) -> Any:
         if isinstance(given, torch.Tensor):
@@ -189,67 +200,6 @@ def _check_dtypes(x: Value, weight: Value) -> None:
     if x.dtype != weight.dtype and not (autocast and x.dtype.is_floating_point):
         kinds = [str(value.dtype).removeprefix("torch.") for value in (x, weight)]
         raise RuntimeError(f"its input is {kinds[0]} and its weight is {kinds[1]}")
-
-
-@contextmanager
-def observing(module: nn.Module, recorder: Recorder) -> Iterator[None]:
-    """Eval mode, no gradients, and `recorder` told of ops, module calls and checkpointed segments."""
-    named = [*modules(module)]
-    names = {id(m): name for name, m in named}
-    training = [m for _, m in named if m.training]
-    original = nn.Module.__call__
-
-    def call(m: nn.Module, *args: Any, **kwargs: Any) -> Any:
-        before = recorder.enter(m, names.get(id(m), recorder.path))
-        result = original(m, *args, **kwargs)
-        recorder.leave(m, before, args, result)
-        return result
-
-    for m in training:
-        m.__dict__["training"] = False  # nn.Module's own setattr looks for parameters first
-    nn.Module.__call__ = call  # type: ignore[method-assign]  # as torch.fx does: cheaper than global hooks
-    try:
-        with (
-            _checkpoints(recorder),
-            torch.random.fork_rng(devices=[]),
-            torch.inference_mode(),
-            torch.enable_grad(),  # makes no graph in there, but shows where the module's own no_grad ends
-            recorder,
-        ):
-            yield
-    finally:
-        nn.Module.__call__ = original  # type: ignore[method-assign]
-        for m in training:
-            m.__dict__["training"] = True
-
-
-@contextmanager
-def _checkpoints(recorder: Recorder) -> Iterator[None]:
-    """Number the segments that torch.utils.checkpoint runs; its two ways pass through these two names."""
-
-    def segment(*_args: Any, **_kwargs: Any) -> Iterator[None]:
-        before = recorder.segment
-        if not before:  # one inside another is part of it
-            recorder.segments += 1
-            recorder.segment = recorder.segments
-        yield
-        recorder.segment = before
-
-    class Reentrant:
-        @staticmethod
-        def apply(function: Callable[..., Any], _preserve: bool, *args: Any) -> Any:
-            with contextmanager(segment)():
-                return function(*args)
-
-    ours = {"_checkpoint_without_reentrant_generator": segment, "CheckpointFunction": Reentrant}
-    theirs = {name: getattr(checkpoint, name) for name in ours if hasattr(checkpoint, name)}
-    try:
-        for name in theirs:
-            setattr(checkpoint, name, ours[name])
-        yield
-    finally:
-        for name, original in theirs.items():
-            setattr(checkpoint, name, original)
 
 
 def modules(module: nn.Module) -> Iterator[tuple[str, nn.Module]]:

@@ -13,7 +13,8 @@ from torch import nn
 
 from convblocks.analysis.trace.failure import Failed, check_inputs, refusal
 from convblocks.analysis.trace.graph import Parameter, Trace, Value
-from convblocks.analysis.trace.recorder import META, Recorder, buffers, observing, parameters, tensors
+from convblocks.analysis.trace.recorder import META, Recorder, buffers, parameters, tensors
+from convblocks.analysis.trace.watch import observing
 from convblocks.errors import TraceError
 
 
@@ -59,7 +60,7 @@ def _inputs(
 
 
 def _observed(module: nn.Module, inputs: list[torch.Tensor], *, by_rule: bool) -> Trace:
-    recorder = Recorder(by_rule=by_rule)
+    recorder = Recorder(module, by_rule=by_rule)
     given = tuple([recorder.write(x) for x in inputs])
     try:
         with warnings.catch_warnings(), observing(module, recorder):
