@@ -264,6 +264,19 @@ def test_what_is_written_in_place_is_not_dead():
     assert places(forgotten, (4, 8, 8), rule="CB104") == ["gram"]
 
 
+DRAWN = (
+    torch.randn_like,
+    torch.rand_like,
+    lambda x: torch.randint_like(x, 5),
+    lambda x: torch.bernoulli(x.sigmoid()),
+    lambda x: torch.normal(x, 1.0),
+    lambda x: torch.poisson(x.exp()),
+    lambda x: torch.empty_like(x).normal_(),
+    lambda x: F.gumbel_softmax(x, dim=1),
+    lambda x: torch.distributions.Normal(x, 1.0, validate_args=False).rsample(),
+)
+
+
 class Twice(nn.Module):
     def __init__(self, again):
         super().__init__()
@@ -283,6 +296,8 @@ class Twice(nn.Module):
         (lambda m, x: m.conv(m.conv(x)), 0),
         (lambda m, x: m.conv(F.dropout(x)) + m.conv(F.dropout(x)), 0),
         (lambda m, x: m.conv(x) + m.conv(x.clone().mul_(2)), 0),
+        (lambda m, x: m.conv(x + torch.zeros_like(x)) + m.conv(x + torch.zeros_like(x)), 1),
+        *((lambda m, x, draw=draw: m.conv(x + draw(x)) + m.conv(x + draw(x)), 0) for draw in DRAWN),
     ],
 )
 def test_the_same_layer_of_the_same_tensor(again, expected):
