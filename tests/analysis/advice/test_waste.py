@@ -73,6 +73,36 @@ def test_a_bias_that_something_else_reads_is_not_idle():
     assert places(given_out, (4, 8, 8), rule="CB101") == []
 
 
+def plus(beside):
+    """A convolution with a norm, and something else that reads its bias."""
+    return Net(
+        lambda m, x: m.norm(m.conv(x)) + beside(m, x),
+        conv=conv(),
+        other=conv(),
+        norm=nn.BatchNorm2d(4),
+        norm2=nn.BatchNorm2d(4),
+    )
+
+
+@pytest.mark.parametrize(
+    ("beside", "expected"),
+    [
+        (lambda m, x: F.conv2d(x, m.other.weight, m.conv.bias, padding=1), []),
+        (lambda m, x: m.conv.bias[:, None, None] * x, []),
+        (lambda m, x: m.norm2(F.conv2d(x, m.other.weight, m.conv.bias, padding=1)), ["", "conv"]),
+        (lambda m, x: m.norm2(m.conv(x)), ["conv"]),
+    ],
+)
+def test_a_bias_that_another_op_reads_too_is_idle_if_it_is_idle_there(beside, expected):
+    module = plus(beside)
+    x = torch.randn(2, 4, 8, 8)
+    before = module(x)
+    with torch.no_grad():
+        module.conv.bias += torch.randn(4) * 3
+    assert torch.allclose(module(x), before, atol=1e-4) == bool(expected)
+    assert sorted(set(places(module, (4, 8, 8), rule="CB101"))) == expected
+
+
 def test_linear_layers_and_other_dimensions():
     assert places(nn.Sequential(nn.Linear(4, 5), nn.BatchNorm1d(5)), (4,), rule="CB101") == ["0"]
     over_rows = nn.Sequential(nn.Linear(4, 5), nn.BatchNorm1d(6))  # whose channels are the rows
