@@ -187,7 +187,8 @@ def test_padding_told_is_padding_that_keeps_the_map(kernel, padding, stride, dil
         fixed = nn.Conv2d(1, 1, kernel, stride, findings[0].figures["fitting_padding"], dilation)
         if reach % 2:
             assert fixed(torch.zeros(1, 1, n, n)).shape[-1] == -(-n // stride)
-        assert findings[0].severity == ("warning" if padding else "note")
+        one_less = stride > 1 and out == -(-n // stride) - 1
+        assert reach % 2 == 0 or findings[0].severity == ("warning" if padding and not one_less else "note")
 
 
 def test_patches_need_no_padding():

@@ -80,6 +80,7 @@ def padding_off(view: View) -> Iterator[Found]:
             shrinks = w.padding < fits and 1 < out < fitting and w.stride < reach(w)
             if not grows and not shrinks:
                 continue
+            one_less = w.stride > 1 and fitting - out == 1  # as in AlexNet: the border, and nothing adds up
             what = f"padding of {w.padding} around" if w.padding else "no padding around"
             dilated = f" with dilation {w.dilation}" if w.dilation > 1 else ""
             strided = f" with stride {w.stride}, where {fitting} would be" if w.stride > 1 else ""
@@ -98,7 +99,7 @@ def padding_off(view: View) -> Iterator[Found]:
                     "from": n,
                     "to": out,
                 },
-                severity=None if w.padding else "note",
+                severity=None if w.padding and not one_less else "note",
             )
             break
 
