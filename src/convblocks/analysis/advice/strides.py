@@ -6,7 +6,7 @@ from math import prod
 import torch
 
 from convblocks.analysis.advice.view import Found, View, named, times
-from convblocks.analysis.advice.windows import WINDOWED, map_after, map_of, windows
+from convblocks.analysis.advice.windows import WINDOWED, map_after, map_of, readers, windows
 from convblocks.analysis.rules import CONVOLUTIONS, POINTWISE, POOLS, Window, argument
 from convblocks.analysis.trace import Op, Value
 
@@ -21,15 +21,15 @@ def skipped_positions(view: View) -> Iterator[Found]:
         maker = view.maker(value)
         if maker and maker.name in POINTWISE | MOVES and len(view.maps(maker)) == 1:
             continue  # its own input is looked at, whose readers are the same and more
-        readers = _readers(view, value)
-        if not any(op.name in WINDOWED and any(map(_gaps, windows(op))) for op in readers):
+        reading = readers(view, value)
+        if not any(op.name in WINDOWED and any(map(_gaps, windows(op))) for op in reading):
             continue
-        if any(op.name not in WINDOWED or len(op.inputs[0].shape) != WINDOWED[op.name] + 2 for op in readers):
+        if any(op.name not in WINDOWED or len(op.inputs[0].shape) != WINDOWED[op.name] + 2 for op in reading):
             continue
-        missed = _missed(value.shape[2:], readers)
+        missed = _missed(value.shape[2:], reading)
         if not missed:
             continue
-        first = next(op for op in readers if any(map(_gaps, windows(op))))
+        first = next(op for op in reading if any(map(_gaps, windows(op))))
         w = next(w for w in windows(first) if _gaps(w))
         of = f"what {named(maker.path, maker.name)} computes" if maker else "the input"
         steps = f"stride {w.stride} steps over a kernel of {w.size}" + (
@@ -49,25 +49,15 @@ def skipped_positions(view: View) -> Iterator[Found]:
         )
 
 
-def _readers(view: View, value: Value) -> list[Op]:
-    """What reads a value's positions, each by itself: past activations and the like, which keep them where they are."""
-    found: list[Op] = []
-    for op in view.only_uses(value):
-        plain = op.name in POINTWISE and len(view.maps(op)) == 1 and op.outputs[0].shape == value.shape
-        behind = _readers(view, op.outputs[0]) if plain else []
-        found += behind or [op]
-    return found
-
-
 def _gaps(w: Window) -> bool:
     """Whether its windows leave positions out however large the map is."""
     return len({w.dilation * tap % w.stride for tap in range(w.size)}) < w.stride
 
 
-def _missed(size: tuple[int, ...], readers: list[Op]) -> int:
+def _missed(size: tuple[int, ...], reading: list[Op]) -> int:
     """Positions that no window covers; 0 if they are but a rest at the far end."""
     read = torch.zeros(size, dtype=torch.bool)
-    for op in readers:
+    for op in reading:
         marks = torch.ones((), dtype=torch.bool)
         for w, n, out in zip(windows(op), size, map_after(op), strict=True):
             along = torch.zeros(n, dtype=torch.bool)
