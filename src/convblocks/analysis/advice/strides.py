@@ -7,7 +7,7 @@ import torch
 
 from convblocks.analysis.advice.view import Found, View, named, times
 from convblocks.analysis.advice.windows import WINDOWED, map_after, map_of, readers, windows
-from convblocks.analysis.rules import CONVOLUTIONS, POINTWISE, POOLS, Window, argument
+from convblocks.analysis.rules import CONVOLUTIONS, LINEAR, POINTWISE, POOLS, Window, argument
 from convblocks.analysis.trace import Op, Value
 
 MOVES = frozenset({"pad", "__getitem__", "narrow", "roll", "flip"})
@@ -73,7 +73,10 @@ def _missed(size: tuple[int, ...], reading: list[Op]) -> int:
 
 
 def stride_repeated(view: View) -> Iterator[Found]:
-    """The hand-written stack: each convolution is given the block's stride, though the map shall shrink once."""
+    """The hand-written stack: each convolution is given the block's stride, though the map shall shrink once.
+
+    A warning where it looks like one block, see `_one_block`; a note where it may be an encoder that means it.
+    """
     strided = [op for op in view.convolutions() if prod(w.stride for w in windows(op)) > 1]
     after = {id(op): _next(view, op) for op in strided}
     begun = {id(op) for op in after.values() if op is not None}
@@ -87,19 +90,52 @@ def stride_repeated(view: View) -> Iterator[Found]:
         last = chain[-1]
         stride = times(w.stride for w in windows(op))
         channels = op.outputs[0].shape[1]
+        meant_once = _one_block(view, chain, home)
+        mend = f"stride in the first ({named(op.path)}) only, the others with stride 1"
         yield Found(
             place=home,
             message=f"stride {stride} in each of {len(chain)} convolutions in a row, all of {channels} channels: "
-            f"the map falls from {times(map_of(op))} to {times(map_after(last))}, and each after the first keeps 1 of "
-            f"{prod(w.stride for w in windows(op))} values that the one before computes",
-            mend=f"stride in the first ({named(op.path)}) only, the others with stride 1",
+            f"the map falls from {times(map_of(op))} to {times(map_after(last))}"
+            + (
+                f", and each after the first keeps 1 of {prod(w.stride for w in windows(op))} values that the one "
+                "before computes"
+                if meant_once
+                else ""
+            ),
+            mend=mend if meant_once else f"none if that is meant; if the map shall shrink once, {mend}",
             figures={
                 "convolutions": len(chain),
                 "stride": stride,
                 "from": times(map_of(op)),
                 "to": times(map_after(last)),
             },
+            severity=None if meant_once else "note",
         )
+
+
+def _one_block(view: View, chain: list[Op], home: str) -> bool:
+    """Whether a chain is built as one block is: layers of one module, padded to keep the map, and normed.
+
+    An encoder that shrinks the map each time has its own head beside it, a unit for each stride, even kernels or no
+    padding; or it is a stem, two convolutions on the image with the network behind.
+    """
+    direct = all(op.path.rpartition(".")[0] == home for op in chain)
+    keeping = all(w.size % 2 and (w.padding or w.size == 1) for op in chain for w in windows(op))
+    normed = all(_normed(view, op) for op in chain[:-1])
+    head = any(op.name in LINEAR and op.path.rpartition(".")[0] == home for op in view.trace.ops)
+    whole = len(chain) == sum(1 for _ in view.convolutions())
+    stem = len(chain) == 2 and not whole and view.maker(chain[0].inputs[0]) is None
+    return direct and keeping and normed and not head and not stem
+
+
+def _normed(view: View, op: Op) -> bool:
+    """Whether a norm stands between a convolution and the next one."""
+    value = op.outputs[0]
+    while len(uses := view.only_uses(value)) == 1 and uses[0].name not in CONVOLUTIONS:
+        if uses[0].name.endswith("_norm"):
+            return True
+        value = uses[0].outputs[0]
+    return False
 
 
 def _alone(view: View, chain: list[Op], home: str) -> bool:
