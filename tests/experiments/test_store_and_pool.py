@@ -2,6 +2,7 @@
 
 import multiprocessing
 import os
+import signal
 import time
 
 import pytest
@@ -66,6 +67,15 @@ def fall_over(task, report):
     raise ValueError(f"task {task}")
 
 
+def crash(task, report):
+    signal.signal(signal.SIGSEGV, signal.SIG_DFL)  # pytest's fault handler would tell of it
+    os.kill(os.getpid(), signal.SIGSEGV)
+
+
+def killed(task, report):
+    os.kill(os.getpid(), signal.SIGKILL)
+
+
 def vanish(task, report):
     os._exit(3)
 
@@ -100,6 +110,13 @@ def test_an_error_in_a_worker_is_raised_here_and_no_worker_stays():
 def test_a_worker_that_dies_is_one_clear_line():
     with pytest.raises(RunError, match="a worker process died"):
         run_all(Job(vanish, 1), [1, 2], workers=1, on_result=print)
+
+
+def test_a_worker_that_crashes_is_told_from_one_that_lacks_memory():
+    with pytest.raises(RunError, match=r"a worker process crashed \(SIGSEGV\) in compiled code"):
+        run_all(Job(crash, 1), [1], workers=1, on_result=print)
+    with pytest.raises(RunError, match="perhaps for want of memory"):
+        run_all(Job(killed, 1), [1], workers=1, on_result=print)
 
 
 def test_an_interrupt_does_not_wait_for_the_workers():

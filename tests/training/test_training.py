@@ -1,17 +1,21 @@
 """The loop: it learns, repeats, and resumes to the same bits."""
 
 import re
+import subprocess
+import sys
 
 import numpy as np
 import pytest
 import torch
 from torch import nn
 
+from convblocks.blocks import ResidualBlock
 from convblocks.data import Split
 from convblocks.errors import OptionError
 from convblocks.training import Progress, Recipe, evaluate, train
 from convblocks.training.augment import augment
 from convblocks.training.checkpoint import load_checkpoint, save_checkpoint
+from convblocks.training.loop import training_format
 
 
 def data(n=96, seed=0):
@@ -169,3 +173,30 @@ def test_flip_mirrors_about_half():
     x = torch.arange(4.0).view(1, 1, 4).expand(400, 1, 4)
     mirrored = augment(x, "flip", torch.Generator().manual_seed(0))[:, 0, 0] == 3
     assert 150 < mirrored.sum() < 250
+
+
+@pytest.mark.parametrize(("in_channels", "layout"), [(4, torch.contiguous_format), (8, torch.channels_last)])
+def test_images_are_channels_last_unless_a_shortcut_would_crash(in_channels, layout):
+    block = ResidualBlock(in_channels, 8, stride=2)
+    assert training_format(block, 4) == layout
+    assert training_format(block, 3) == torch.contiguous_format
+
+
+NARROW = """
+import numpy as np, torch
+from torch import nn
+from convblocks import Recipe, ResidualBlock
+from convblocks.data import Split
+from convblocks.training import train
+torch.set_num_threads(1)
+x = np.random.default_rng(0).normal(size=(64, 4, 32, 32)).astype(np.float32)
+data = Split(x, np.arange(64) % 2)
+net = nn.Sequential(ResidualBlock(4, 8, stride=2), nn.AdaptiveAvgPool2d(1), nn.Flatten(), nn.Linear(8, 2))
+train(net, data, data, Recipe(epochs=20, batch_size=32), seed=0)
+"""
+
+
+def test_narrow_shortcuts_train(tmp_path):
+    """In channels last this ended in heap corruption nine times of ten."""
+    found = subprocess.run([sys.executable, "-c", NARROW], capture_output=True, text=True, check=False)
+    assert found.returncode == 0, found.stderr

@@ -75,8 +75,9 @@ def _with_gradients(design: Design, dataset: Dataset, device: str) -> Design:
 def time_designs(designs: Sequence[Design], dataset: Dataset, threads: int, device: str) -> list[Latency]:
     """Latency for a batch of one example. Weights do not matter to it, so fresh ones serve."""
     example = torch.from_numpy(dataset.train.x[:1])
-    example = example.to(device, memory_format=memory_format(example.ndim))
-    modules = {d.name: place(Network.from_dict(d.network).build(), example.ndim, device) for d in designs}
+    layout = memory_format(example.ndim)
+    example = example.to(device, memory_format=layout)
+    modules = {d.name: place(Network.from_dict(d.network).build(), layout, device) for d in designs}
     measured = latencies(modules, example, threads=threads)
     quartiles = {name: np.quantile(ms, (0.25, 0.5, 0.75)).tolist() for name, ms in measured.items()}
     return [

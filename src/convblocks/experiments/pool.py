@@ -25,6 +25,11 @@ LISTEN_S = 0.2
 WORKER_ENVIRONMENT = {"THP_MEM_ALLOC_ENABLE": "1", "OMP_PROC_BIND": "false", "CONVBLOCKS_WORKER": "1"}
 
 DIED = "a worker process died, perhaps for want of memory; run the same command to go on, with fewer workers"
+CRASHED = (
+    "a worker process crashed ({}) in compiled code, such as a kernel of torch's; what is finished is kept, and the "
+    "same command goes on. If it crashes again, leave out what was running, or try another version of torch"
+)
+CRASHES = (signal.SIGSEGV, signal.SIGABRT, signal.SIGBUS, signal.SIGFPE, signal.SIGILL)
 UNGUARDED = (
     "compare was called without a guard, so that each worker process, which imports the script, would compare as well; "
     'put the call under: if __name__ == "__main__":'
@@ -86,13 +91,20 @@ def run_all(
                     on_result(pending.pop(future), future.result())
         except BrokenProcessPool:
             pool.shutdown()  # waits until the exit statuses are known
-            unguarded = any(child.exitcode == UNGUARDED_STATUS for child in ours)
-            raise RunError(UNGUARDED if unguarded else DIED) from None
+            raise RunError(_why({child.exitcode for child in ours})) from None
         finally:
             for child in ours:
                 child.kill()
             pool.shutdown(cancel_futures=True)
             reports.close()
+
+
+def _why(statuses: set[int | None]) -> str:
+    """What the exit statuses of the workers tell; that of one ended by a signal is its number, negative."""
+    if UNGUARDED_STATUS in statuses:
+        return UNGUARDED
+    crash = next((each for each in CRASHES if -each in statuses), None)
+    return CRASHED.format(crash.name) if crash else DIED
 
 
 def _submit(

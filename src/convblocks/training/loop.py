@@ -37,7 +37,7 @@ def train(
     All randomness of an epoch is drawn from (seed, epoch), so that a run resumed from `checkpoint` ends
     with the same bits. Stops at a loss that is no longer finite and says so in `failure`.
     """
-    place(module, data.x.ndim, device)
+    place(module, training_format(module, data.x.ndim), device)
     optimizer = torch.optim.SGD(
         module.parameters(),
         lr=recipe.learning_rate,
@@ -87,7 +87,7 @@ def _one_epoch(
         for group in optimizer.param_groups:
             group["lr"] = recipe.rate((epoch * len(batches) + step + 1) / (recipe.epochs * len(batches) + 1))
         x = augment(torch.from_numpy(data.x[chosen]), recipe.augment, generator)
-        x = x.to(device, memory_format=memory_format(x.ndim))
+        x = x.to(device, memory_format=training_format(module, x.ndim))
         y = torch.from_numpy(data.y[chosen]).to(device)
         scores = module(x)
         loss = F.cross_entropy(scores, y)
@@ -120,14 +120,30 @@ def evaluate(module: nn.Module, data: Split, *, device: str = "cpu") -> tuple[in
     return tuple(torch.cat(wrong).nonzero().flatten().tolist())
 
 
-def place(module: nn.Module, ndim: int, device: str) -> nn.Module:
-    """Move a module that takes tensors of `ndim` axes to a device, in the layout of `memory_format`."""
-    return module.to(device=device, memory_format=memory_format(ndim))  # type: ignore[call-overload]  # torch lacks it
+def place(module: nn.Module, layout: torch.memory_format, device: str) -> nn.Module:
+    """Move a module to a device, its weights in that layout."""
+    return module.to(device=device, memory_format=layout)  # type: ignore[call-overload]  # torch lacks it
 
 
 def memory_format(ndim: int) -> torch.memory_format:
     """Channels last for images, which CPUs and GPUs convolve faster."""
     return torch.channels_last if ndim == 4 else torch.contiguous_format
+
+
+def training_format(module: nn.Module, ndim: int) -> torch.memory_format:
+    """The same, unless the backward pass of a layer would crash in it."""
+    crashes = any(map(_crashes_in_channels_last, module.modules()))
+    return torch.contiguous_format if crashes else memory_format(ndim)
+
+
+def _crashes_in_channels_last(layer: nn.Module) -> bool:
+    """torch 2.13's CPU kernel for a 1×1 convolution with stride writes past its buffer for fewer than 8 channels."""
+    return (
+        isinstance(layer, nn.Conv2d)
+        and layer.kernel_size == (1, 1)
+        and max(layer.stride) > 1
+        and layer.in_channels // layer.groups < 8
+    )
 
 
 def _mix(seed: int, epoch: int) -> int:
