@@ -145,6 +145,14 @@ def _only(axis: Axis, digit: Digit, reads: Sequence[int]) -> Axis:
     return Axis(digits, reading(axis.sight, block, offsets) if axis.sight else None, axis.length)
 
 
+def joined_over(axis: Axis, digit: Digit) -> Axis:
+    """Without a digit: each position sees what it sees at any value of that."""
+    reads = range(0, digit.weight * digit.size, digit.weight)
+    if digit != axis.digits[0]:
+        return _only(axis, digit, reads)
+    return Axis(axis.digits[1:], reading(axis.sight, 1, [reads]) if axis.sight else None, axis.length)
+
+
 def taken(axis: Axis, shape: Shape, place: int, index: int) -> State:
     """One position along a tensor axis, which is not yet gone."""
     if not axis.runs_along(place):

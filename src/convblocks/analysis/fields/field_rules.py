@@ -207,5 +207,6 @@ RULES = _table(
     (("repeat", "tile"), moves.tiled),
     (("__getitem__",), moves.indexed),
     (("__setitem__",), moves.assigned),
-    (("channel_shuffle", "one_hot", "embedding"), lambda op, axis, value, out: axis),
+    (("channel_shuffle",), moves.channels_shuffled),
+    (("one_hot", "embedding"), lambda op, axis, value, out: axis),
 )

@@ -152,6 +152,10 @@ def gathered(op: Op, axis: Axis, _value: Value, out: Value) -> State:
     return lost(axis, out.shape, place) if axis.runs_along(place) else axis
 
 
+def channels_shuffled(_op: Op, axis: Axis, _value: Value, out: Value) -> State:
+    return lost(axis, out.shape, 1) if axis.runs_along(1) else axis
+
+
 def tiled(_op: Op, axis: Axis, value: Value, out: Value) -> State:
     """repeat, tile: the map again and again along an axis is not followed, new axes in front are."""
     more = len(out.shape) - len(value.shape)
