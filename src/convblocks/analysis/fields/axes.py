@@ -129,7 +129,8 @@ def _smeared(axis: Axis, digit: Digit, *, stays: bool) -> Axis:
     if not stays:
         return _only(axis, digit, of_digit)
     weight, block = digit.weight, digit.weight * digit.size
-    offsets = [[r % weight + o for o in of_digit] for r in range(block)]
+    each = [[low + o for o in of_digit] for low in range(weight)]
+    offsets = [each[r % weight] for r in range(block)]
     return Axis(axis.digits, reading(axis.sight, block, offsets) if axis.sight else None, axis.length)
 
 
