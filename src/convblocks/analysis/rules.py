@@ -15,6 +15,7 @@ from convblocks.analysis.names import (
     LIKE,
     LINEAR,
     MIXING,
+    NEIGHBOURS,
     NORMS_OF_LAST_AXES,
     POINTWISE,
     POOLS,
@@ -57,12 +58,13 @@ def at(value: Any, axis: int) -> int:
 def window(op: Op, axis: int) -> Window:
     """The window of a convolution or pool along its spatial axis number `axis`."""
     if op.name in POOLS:
-        given = argument(op, 1, "kernel_size")
+        power = op.name.startswith("lp")  # its exponent comes first, and it pads nothing
+        given = argument(op, 1 + power, "kernel_size")
         dilation = argument(op, 4, "dilation", 1) if op.name.startswith("max") else 1
         size, stride, padding = (
             at(given, axis),
-            argument(op, 2, "stride") or given,
-            argument(op, 3, "padding", 0),
+            argument(op, 2 + power, "stride") or given,
+            0 if power else argument(op, 3, "padding", 0),
         )
     else:
         stride, padding, dilation = (
@@ -188,6 +190,7 @@ FREE = (
     | GLOBAL
     | REDUCTIONS
     | MIXING
+    | NEIGHBOURS
     | NORMS_OF_LAST_AXES
     | SHAPES
     | FRESH
@@ -198,6 +201,6 @@ KNOWN = MACS.keys() | FREE
 
 __all__ = [
     "ADAPTIVE", "CONVOLUTIONS", "FREE", "FRESH", "GLOBAL", "GRADIENT_MACS", "KNOWN", "LIKE", "LINEAR", "MACS",
-    "MIXING", "NORMS_OF_LAST_AXES", "POINTWISE", "POOLS", "RECURRENT", "REDUCTIONS", "SHAPES", "TRANSPOSED", "Window",
-    "argument", "at", "letters", "weight_of", "window",
+    "MIXING", "NEIGHBOURS", "NORMS_OF_LAST_AXES", "POINTWISE", "POOLS", "RECURRENT", "REDUCTIONS", "SHAPES",
+    "TRANSPOSED", "Window", "argument", "at", "letters", "weight_of", "window",
 ]  # fmt: skip

@@ -159,6 +159,7 @@ FUNCTIONS = {
     "two chunks, one storage": lambda x: (lambda a, b: torch.sigmoid(a) * b)(*x.chunk(2, 1)),
     "joined": lambda x: F.silu(torch.cat([x, x.flip(-1)], 1)) + F.silu(torch.stack([x, x], 1).flatten(1, 2)),
     "statistics": lambda x: x.mean(1) + x.var(1) + x.std(1) + x.amax(1) + x.sum(1) + x.norm(dim=1),
+    "vector norm": lambda x: torch.linalg.vector_norm(x, dim=1) + x.diff(n=1, dim=1).sum(1),
     "the largest": lambda x: x.max(1)[0].sum() + x.max() + x.topk(2, 1)[0].sum() + x.sort(2)[0].sum(),
     "normalised": lambda x: F.normalize(x, dim=1),
     "layer norm": lambda x: F.layer_norm(x, x.shape[1:]),

@@ -129,7 +129,8 @@ def _smeared(axis: Axis, digit: Digit, *, stays: bool) -> Axis:
     if not stays:
         return _only(axis, digit, of_digit)
     weight, block = digit.weight, digit.weight * digit.size
-    offsets = [[r % weight + o for o in of_digit] for r in range(block)]
+    each = [[low + o for o in of_digit] for low in range(weight)]
+    offsets = [each[r % weight] for r in range(block)]
     return Axis(axis.digits, reading(axis.sight, block, offsets) if axis.sight else None, axis.length)
 
 
@@ -143,6 +144,14 @@ def _only(axis: Axis, digit: Digit, reads: Sequence[int]) -> Axis:
         if d != digit
     )
     return Axis(digits, reading(axis.sight, block, offsets) if axis.sight else None, axis.length)
+
+
+def joined_over(axis: Axis, digit: Digit) -> Axis:
+    """Without a digit: each position sees what it sees at any value of that."""
+    reads = range(0, digit.weight * digit.size, digit.weight)
+    if digit != axis.digits[0]:
+        return _only(axis, digit, reads)
+    return Axis(axis.digits[1:], reading(axis.sight, 1, [reads]) if axis.sight else None, axis.length)
 
 
 def taken(axis: Axis, shape: Shape, place: int, index: int) -> State:

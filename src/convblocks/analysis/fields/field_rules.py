@@ -11,6 +11,7 @@ from convblocks.analysis.rules import (
     GLOBAL,
     LINEAR,
     MIXING,
+    NEIGHBOURS,
     NORMS_OF_LAST_AXES,
     POINTWISE,
     POOLS,
@@ -80,7 +81,7 @@ def _mixed(axis: Axis, dims: Iterable[int], value: Value, *, stays: bool) -> Sta
 
 def _reduced(op: Op, axis: Axis, value: Value, out: Value) -> State:
     rank = len(value.shape)
-    given = argument(op, 2 if op.name == "norm" else 1, "dim", op.kwargs.get("axis"))
+    given = argument(op, 2 if "norm" in op.name else 1, "dim", op.kwargs.get("axis"))
     if isinstance(given, Value):  # torch.max(a, b)
         return _pointwise(op, axis, value, out)
     gone = {place % rank for place in moves.as_list(given, range(rank))}
@@ -165,7 +166,17 @@ GATED = CONVOLUTIONS.keys() | {
     "__truediv__",
     "addcmul",
 }
-KEEPING_ORDER = ("reshape", "view", "flatten", "unflatten", "reshape_as", "view_as", "squeeze", "unsqueeze")
+KEEPING_ORDER = (
+    "reshape",
+    "view",
+    "flatten",
+    "unflatten",
+    "reshape_as",
+    "view_as",
+    "squeeze",
+    "unsqueeze",
+    "ravel",
+)
 
 
 def _table(*groups: tuple[Iterable[str], Rule]) -> dict[str, Rule]:
@@ -185,6 +196,7 @@ RULES = _table(
     (("pixel_shuffle", "pixel_unshuffle"), windows.shuffled),
     (("repeat_interleave",), windows.repeated),
     (("unfold",), windows.unfolded),
+    (NEIGHBOURS, windows.neighbours),
     (("fold",), windows.folded),
     (REDUCTIONS, _reduced),
     (MIXING, _mixing),
@@ -193,12 +205,12 @@ RULES = _table(
     (("multi_head_attention_forward",), _attended),
     (KEEPING_ORDER, moves.view),
     (("permute",), moves.permuted),
-    (("transpose", "swapaxes", "t"), moves.swapped),
-    (("movedim",), moves.movedim),
+    (("transpose", "swapaxes", "swapdims", "t", "T", "mT"), moves.swapped),
+    (("movedim", "moveaxis"), moves.movedim),
     (("pad",), moves.padded),
     (("roll",), moves.rolled),
     (("flip",), moves.flipped),
-    (("cat", "concat"), moves.joined),
+    (("cat", "concat", "concatenate"), moves.joined),
     (("stack",), moves.stacked),
     (("split", "chunk", "tensor_split", "unbind"), moves.part),
     (("select",), moves.selected),
@@ -207,5 +219,6 @@ RULES = _table(
     (("repeat", "tile"), moves.tiled),
     (("__getitem__",), moves.indexed),
     (("__setitem__",), moves.assigned),
-    (("channel_shuffle", "one_hot", "embedding"), lambda op, axis, value, out: axis),
+    (("channel_shuffle",), moves.channels_shuffled),
+    (("one_hot", "embedding"), lambda op, axis, value, out: axis),
 )

@@ -31,7 +31,8 @@ def permuted(op: Op, axis: Axis, value: Value, _out: Value) -> State:
 
 def swapped(op: Op, axis: Axis, value: Value, _out: Value) -> State:
     rank = len(value.shape)
-    a, b = argument(op, 1, "dim0", 0) % rank, argument(op, 2, "dim1", 1) % rank
+    first, second = (-2, -1) if op.name == "mT" else (0, 1)
+    a, b = argument(op, 1, "dim0", first) % rank, argument(op, 2, "dim1", second) % rank
     order = list(range(rank))
     order[a], order[b] = b, a
     return placed(axis, order)
@@ -150,6 +151,10 @@ def gathered(op: Op, axis: Axis, _value: Value, out: Value) -> State:
         return None
     place %= len(out.shape)
     return lost(axis, out.shape, place) if axis.runs_along(place) else axis
+
+
+def channels_shuffled(_op: Op, axis: Axis, _value: Value, out: Value) -> State:
+    return lost(axis, out.shape, 1) if axis.runs_along(1) else axis
 
 
 def tiled(_op: Op, axis: Axis, value: Value, out: Value) -> State:

@@ -3,16 +3,19 @@
 Every value of a trace carries, for each spatial axis of the input, where in the tensor that axis runs (axes.py) and
 what its positions see (sight.py), or that it sees all once an op has mixed the whole axis. Branches meet by union.
 What is told is the narrowed form of that: after up-sampling, step is a fraction, and the inputs seen are the whole
-numbers within. What no rule covers is unknown, never guessed.
+numbers within. It is told of the positions of the map, over all its channels: what space-to-depth has put into the
+channels is joined. What no rule covers is unknown, never guessed.
 """
 
+from math import prod
 from typing import Literal
 
-from convblocks.analysis.fields.axes import ALL, POOLED, Axis, State, start
+from convblocks.analysis.fields.axes import ALL, POOLED, Axis, Digit, State, joined_over, start
 from convblocks.analysis.fields.field_rules import through
-from convblocks.analysis.fields.sight import Number, hull
+from convblocks.analysis.fields.sight import Number, hull, reading
 from convblocks.analysis.rules import FRESH, LIKE, POINTWISE
 from convblocks.analysis.trace import Op, Trace, Value
+from convblocks.analysis.trace.shapes import Shape
 
 Seen = tuple[Number, Number, Number] | Literal["all"] | None
 """(step, lo, hi) of one axis; "all": the whole input; None: an op without a rule stands before it."""
@@ -35,11 +38,16 @@ def receptive_fields(seen: Trace, *, through_gates: bool = True) -> dict[int, Fi
     instance_norm): after the first of them "all" would tell nothing of the layers.
     """
     fields = states(seen, through_gates=through_gates)
-    told: dict[int, Field] = {}  # by id of a field: many values share one
-    for field in fields.values():
-        if id(field) not in told:
-            told[id(field)] = tuple(map(_readable, field))
-    return {number: told[id(field)] for number, field in fields.items()}
+    values = [seen.input, *(out for op in seen.ops for out in op.outputs if out.number in fields)]
+    told: dict[tuple[int, Shape], Field] = {}  # by id of a field: many values share one
+    found: dict[int, Field] = {}
+    for value in values:
+        field = fields[value.number]
+        key = id(field), value.shape
+        if key not in told:
+            told[key] = tuple(_readable(field, i, value.shape) for i in range(len(field)))
+        found[value.number] = told[key]
+    return found
 
 
 def states(seen: Trace, *, through_gates: bool = True) -> dict[int, States]:
@@ -70,10 +78,53 @@ def _through(op: Op, reached: list[tuple[int, Value, States]], out: Value, gates
     )
 
 
-def _readable(state: State) -> Seen:
-    if isinstance(state, Axis):
-        return hull(state.sight) if state.sight else None
-    return ALL if state == POOLED else state
+def _readable(field: States, number: int, shape: Shape) -> Seen:
+    """Of the input's spatial axis `number`, as the positions of a tensor see it."""
+    axis = field[number]
+    if not isinstance(axis, Axis):
+        return ALL if axis == POOLED else axis
+    spread = [
+        digit for digit in axis.digits if digit.place > 0 and digit.size > 1
+    ]  # parts in the batch are maps
+    own = _own_place(axis, spread, 2 + number if len(shape) == 2 + len(field) else -1, shape)
+    if own is None and len(shape) == 2 and spread:
+        return ALL  # a vector of features
+    if own is None and spread and not _grid(field, spread, shape):
+        return _copied(axis, shape)
+    for digit in spread:
+        if own is not None and digit.place != own:
+            axis = joined_over(axis, digit)
+    return hull(axis.sight) if axis.sight else None
+
+
+def _own_place(axis: Axis, spread: list[Digit], expected: int, shape: Shape) -> int | None:
+    """The one tensor axis that is a part of it and nothing else; what lies on others is then in the channels."""
+    alone = [digit.place for digit in spread if axis.filling(digit.place, shape)]
+    if expected in alone:
+        return expected
+    return alone[0] if len(alone) == 1 else None
+
+
+def _grid(field: States, spread: list[Digit], shape: Shape) -> bool:
+    """Whether it shares all its tensor axes with the input's other axes, as tokens do, in windows or not.
+
+    Positions are then those of the grid, in whatever order they are written.
+    """
+    known = [digit for other in field if isinstance(other, Axis) and other.sight for digit in other.digits]
+    for place in {digit.place for digit in spread}:
+        there = [digit for digit in known if digit.place == place]
+        if prod(digit.size for digit in there) != shape[place] or all(digit in spread for digit in there):
+            return False
+    return True
+
+
+def _copied(axis: Axis, shape: Shape) -> Seen:
+    """Every position stands `inner` times beside itself, as in up-sampling by expand and reshape."""
+    digit = axis.digits[0]
+    if axis.sight is None or len(axis.digits) > 1 or digit.inner * digit.size != shape[digit.place]:
+        return None
+    sight = reading(axis.sight, 1, [[0]] * digit.inner)
+    return hull(sight) if sight else None
 
 
 __all__ = ["Field", "Seen", "receptive_field", "receptive_fields", "states"]

@@ -32,8 +32,11 @@ class Sight(msgspec.Struct, frozen=True, gc=False):
 SELF = Sight(1, (0,), (0,))
 
 
-def reading(sight: Sight, advance: int, offsets: Sequence[Sequence[int]]) -> Sight:
-    """What outputs see whose position len(offsets)·q + r reads positions advance·q + o, for o in offsets[r]."""
+def reading(sight: Sight, advance: int, offsets: Sequence[Sequence[int]]) -> Sight | None:
+    """What outputs see whose position len(offsets)·q + r reads positions advance·q + o, for o in offsets[r].
+
+    None if that repeats with too long a period: resampling by fractions multiplies it at each stage.
+    """
     step, period = sight.step, len(sight.lows)
     if period == len(offsets) == 1 and offsets[0]:
         first, last = step * offsets[0][0], step * offsets[0][-1]
@@ -41,10 +44,21 @@ def reading(sight: Sight, advance: int, offsets: Sequence[Sequence[int]]) -> Sig
             first, last = last, first
         return Sight(step * advance, (sight.lows[0] + first,), (sight.highs[0] + last,))
     repeats = period // gcd(period, advance)
-    seen = [[sight.at(advance * q + o) for o in read] for q in range(repeats) for read in offsets]
-    lows = tuple(min((lo for lo, _ in each), default=inf) for each in seen)
-    highs = tuple(max((hi for _, hi in each), default=-inf) for each in seen)
-    return _shortest(Sight(step * advance * repeats // period, lows, highs))
+    if repeats * len(offsets) > LONGEST_PERIOD:
+        return None
+    distinct = {id(read): read for read in offsets}  # a mix gives all its outputs one list
+    lows: list[float] = []
+    highs: list[float] = []
+    for q in range(repeats):
+        ends = {key: _ends(sight, advance * q, read) for key, read in distinct.items()}
+        lows += [ends[id(read)][0] for read in offsets]
+        highs += [ends[id(read)][1] for read in offsets]
+    return _shortest(Sight(step * advance * repeats // period, tuple(lows), tuple(highs)))
+
+
+def _ends(sight: Sight, start: int, read: Sequence[int]) -> tuple[float, float]:
+    seen = [sight.at(start + o) for o in read]
+    return min((lo for lo, _ in seen), default=inf), max((hi for _, hi in seen), default=-inf)
 
 
 def union(a: Sight, b: Sight) -> Sight | None:

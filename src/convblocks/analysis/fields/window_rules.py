@@ -150,6 +150,23 @@ def _taps(o: int, step: Fraction, mode: str, aligned: bool, antialias: bool) -> 
     return [int(middle)] if cubic_zeros else taps
 
 
+def neighbours(op: Op, axis: Axis, value: Value, out: Value) -> State:
+    """glu multiplies one half of an axis by the other, diff subtracts, local_response_norm divides by neighbours."""
+    rank = len(value.shape)
+    if op.name == "local_response_norm":
+        place, size = 1, argument(op, 1, "size")
+        taps = range(-(size // 2), (size + 1) // 2)
+    elif op.name == "glu":
+        place = argument(op, 1, "dim", -1) % rank
+        taps = range(0, value.shape[place], value.shape[place] // 2)
+    else:
+        place, times = argument(op, 2, "dim", -1) % rank, argument(op, 1, "n", 1)
+        if value.shape[place] - times != out.shape[place]:  # something is put before or behind it
+            return lost(axis, out.shape, place) if axis.runs_along(place) else axis
+        taps = range(times + 1)
+    return read(axis, value.shape, out.shape, place, 1, [taps]) if axis.runs_along(place) else axis
+
+
 def repeated(op: Op, axis: Axis, value: Value, out: Value) -> State:
     """repeat_interleave: each position `repeats` times over."""
     place, times = argument(op, 2, "dim"), argument(op, 1, "repeats")

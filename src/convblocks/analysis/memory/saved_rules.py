@@ -215,25 +215,25 @@ def _multi_head(op: Op, needs: Set[int]) -> tuple[Kept, ...] | None:
 
 NOTHING = (
     {"add", "add_", "__add__", "__iadd__", "__radd__", "sub", "sub_", "__sub__", "__isub__", "__rsub__", "neg"}
-    | {"__neg__", "mean", "sum", "cumsum", "round", "floor", "ceil", "sign", "lerp", "detach", "clone"}
-    | {"to", "type_as", "float", "half", "bfloat16", "double", "type", "contiguous", "cpu", "cuda", "alias"}
+    | {"mean", "sum", "cumsum", "round", "floor", "ceil", "sign", "lerp", "detach", "clone"}
+    | {"to", "type_as", "float", "half", "bfloat16", "double", "type", "contiguous", "cpu", "cuda", "diff"}
     | {"movedim", "moveaxis", "permute", "transpose", "swapaxes", "flatten", "unflatten", "view", "reshape", "T"}
     | {"reshape_as", "view_as", "squeeze", "unsqueeze", "cat", "concat", "stack", "split", "chunk", "unbind"}
     | {"tensor_split", "narrow", "select", "__setitem__", "roll", "flip", "repeat", "repeat_interleave", "tile"}
-    | {"unfold", "fold", "t", "mT", "H", "expand", "expand_as", "pixel_shuffle", "pixel_unshuffle", "identity"}
+    | {"unfold", "fold", "t", "mT", "H", "expand", "expand_as", "pixel_shuffle", "pixel_unshuffle"}
     | {"channel_shuffle", "tril", "triu", "interpolate", "upsample", "copy_", "as_strided", "fill_", "zero_"}
-    | {"subtract", "rsub", "__pos__", "numpy_T", "meshgrid", "affine_grid", "fmod", "remainder", "frac", "trunc"}
+    | {"subtract", "rsub", "meshgrid", "affine_grid", "fmod", "remainder", "frac", "trunc"}
     | {"real", "diagonal", "hsplit", "vsplit", "dsplit", "broadcast_to", "positive", "view_as_real"}
 )  # fmt: skip
 OF_INPUT = (
     {"silu", "gelu", "mish", "hardswish", "hardsigmoid", "relu6", "hardtanh", "softplus", "threshold", "glu"}
     | {"log", "log2", "log10", "log1p", "square", "abs", "sin", "cos", "atan", "clamp", "clamp_", "clip", "erf"}
     | {"clamp_min", "clamp_max", "clamp_min_", "clamp_max_", "var", "var_mean", "silu_", "hardswish_", "logit"}
-    | {"__abs__", "acos", "asin", "sinh", "cosh", "erfc"}
+    | {"acos", "asin", "sinh", "cosh", "erfc"}
     | {"hardtanh_", "nan_to_num", "hardshrink", "softshrink", "avg_pool1d", "avg_pool2d", "avg_pool3d"}
 )  # fmt: skip
 OF_RESULT = {"relu", "relu_", "tanh", "tanh_", "sigmoid", "sigmoid_", "exp", "expm1", "sqrt", "rsqrt", "softmin"} | {
-    "tan", "exp2", "reciprocal", "__rtruediv__", "__rdiv__", "softmax", "log_softmax", "exp_",
+    "tan", "exp2", "reciprocal", "__rdiv__", "softmax", "log_softmax", "exp_",
 }  # fmt: skip
 BY_INDEX = {"__getitem__", "index_select", "embedding", "where", "masked_fill", "masked_fill_", "index_put_"} | {
     "take_along_dim", "masked_select",
@@ -245,15 +245,17 @@ SAVED: dict[str, Rule] = {
     **dict.fromkeys(OF_RESULT, _result),
     **dict.fromkeys(BY_INDEX, _indices),
     **dict.fromkeys(("leaky_relu", "elu", "elu_", "selu", "celu", "leaky_relu_"), _result_if_in_place),
-    **dict.fromkeys(("std", "norm", "vector_norm", "amax", "amin", "logsumexp", "prod"), _given_and_result),
+    **dict.fromkeys(
+        ("std", "norm", "linalg_vector_norm", "amax", "amin", "logsumexp", "prod"), _given_and_result
+    ),
     **dict.fromkeys(
         ("maximum", "minimum", "fmax", "fmin", "hypot", "atan2", "gather", "grid_sample", "prelu"), _all
     ),
     **dict.fromkeys(("mul", "mul_", "__mul__", "__imul__", "__rmul__", "multiply", "outer"), _factors()),
     **dict.fromkeys(("matmul", "mm", "bmm", "__matmul__", "__rmatmul__"), _matmul),
     **dict.fromkeys(("addmm", "baddbmm", "addcmul"), _factors(1, 3)),
-    **dict.fromkeys(("div", "div_", "__truediv__", "__itruediv__", "true_divide", "divide"), _quotient),
-    **dict.fromkeys(("pow", "pow_", "__pow__"), _power),
+    **dict.fromkeys(("div", "div_", "__truediv__", "true_divide", "divide"), _quotient),
+    **dict.fromkeys(("pow", "pow_"), _power),
     "__rpow__": _given_and_result,
     **dict.fromkeys((*CONVOLUTIONS, *TRANSPOSED), _weighted),
     "linear": _linear,
@@ -264,7 +266,7 @@ SAVED: dict[str, Rule] = {
     "group_norm": _group_norm,
     "instance_norm": _instance_norm,
     "normalize": _normalize,
-    **dict.fromkeys(("softsign", "logsigmoid", "log_sigmoid"), _softsign),
+    **dict.fromkeys(("softsign", "log_sigmoid"), _softsign),
     **dict.fromkeys([name for name in (*POOLS, *ADAPTIVE) if "max" in name], _max_pool),
     **dict.fromkeys([name for name in ADAPTIVE if "avg" in name], _adaptive_average),
     **dict.fromkeys(("max", "min", "sort", "topk"), _chosen),
