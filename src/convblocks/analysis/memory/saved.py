@@ -9,7 +9,8 @@ from collections.abc import Iterable
 
 from msgspec import Struct
 
-from convblocks.analysis.memory.saved_rules import Kept, rule_of
+from convblocks.analysis.memory.product_rules import Kept
+from convblocks.analysis.memory.saved_rules import rule_of
 from convblocks.analysis.trace.graph import Op, Trace, Value
 
 # What comes out of them needs no gradient.
@@ -38,7 +39,11 @@ class Ledger(Struct, frozen=True):
 
 
 def saved_for_backward(seen: Trace, *, checkpoints: bool = True) -> Ledger:
-    """Op by op; with `checkpoints=False` as if no segment were checkpointed."""
+    """Op by op; with `checkpoints=False` as if no segment were checkpointed.
+
+    The trace is of eval mode. Attention whose `dropout_p` eval mode hides keeps what the module's attributes say of
+    training; where they do not say it, the op is among the unknown ones.
+    """
     needs = {number for number, parameter in seen.parameters.items() if parameter.trainable}
     sizes = {value.storage: value.bytes for value in seen.inputs}
     counted = set(seen.held)
