@@ -72,6 +72,26 @@ def _quotient(op: Op, needs: Set[int]) -> tuple[Kept, ...]:
     return (bottom, _before(op, top)) if bottom.number in needs else (bottom,)
 
 
+def _remainder(op: Op, needs: Set[int]) -> tuple[Kept, ...]:
+    """Its derivative by the divisor is the whole quotient."""
+    bottom = op.inputs[1:2]
+    return (_before(op, op.inputs[0]), *bottom) if bottom and bottom[0].number in needs else ()
+
+
+def _lerp(op: Op, needs: Set[int]) -> tuple[Kept, ...]:
+    """A weight that is a tensor; both ends where it learns."""
+    if len(op.inputs) < 3:
+        return ()
+    start, end, weight = op.inputs
+    return (_before(op, start), end, weight) if weight.number in needs else (weight,)
+
+
+def _interpolate(op: Op, needs: Set[int]) -> tuple[Kept, ...]:
+    """By weights that depend on no value, but for the way that is an adaptive average."""
+    area = argument(op, 3, "mode", "nearest") == "area"
+    return () if not area or max(op.outputs[0].shape[2:]) == 1 else op.inputs[:1]
+
+
 def _power(op: Op, needs: Set[int]) -> tuple[Kept, ...]:
     return (*op.inputs, op.outputs[0]) if len(op.inputs) > 1 else _given(op, needs)
 
@@ -155,14 +175,14 @@ def _softsign(op: Op, needs: Set[int]) -> tuple[Kept, ...]:
 
 NOTHING = (
     {"add", "add_", "__add__", "__iadd__", "__radd__", "sub", "sub_", "__sub__", "__isub__", "__rsub__", "neg"}
-    | {"__neg__", "mean", "sum", "cumsum", "round", "floor", "ceil", "sign", "lerp", "detach", "clone"}
+    | {"__neg__", "mean", "sum", "cumsum", "round", "floor", "ceil", "sign", "detach", "clone"}
     | {"to", "type_as", "float", "half", "bfloat16", "double", "type", "contiguous", "cpu", "cuda", "alias"}
     | {"movedim", "moveaxis", "permute", "transpose", "swapaxes", "flatten", "unflatten", "view", "reshape", "T"}
     | {"reshape_as", "view_as", "squeeze", "unsqueeze", "cat", "concat", "stack", "split", "chunk", "unbind"}
-    | {"tensor_split", "narrow", "select", "__setitem__", "roll", "flip", "repeat", "repeat_interleave", "tile"}
+    | {"tensor_split", "narrow", "select", "roll", "flip", "repeat", "repeat_interleave", "tile"}
     | {"unfold", "fold", "t", "mT", "H", "expand", "expand_as", "pixel_shuffle", "pixel_unshuffle", "identity"}
-    | {"channel_shuffle", "tril", "triu", "interpolate", "upsample", "copy_", "as_strided", "fill_", "zero_"}
-    | {"subtract", "rsub", "__pos__", "numpy_T", "meshgrid", "affine_grid", "fmod", "remainder", "frac", "trunc"}
+    | {"channel_shuffle", "tril", "triu", "upsample", "copy_", "as_strided", "fill_", "zero_"}
+    | {"subtract", "rsub", "__pos__", "numpy_T", "meshgrid", "affine_grid", "frac", "trunc"}
     | {"real", "diagonal", "hsplit", "vsplit", "dsplit", "broadcast_to", "positive", "view_as_real"}
 )  # fmt: skip
 OF_INPUT = (
@@ -176,7 +196,7 @@ OF_RESULT = {"relu", "relu_", "tanh", "tanh_", "sigmoid", "sigmoid_", "exp", "ex
     "tan", "exp2", "reciprocal", "__rtruediv__", "__rdiv__", "softmax", "log_softmax", "exp_",
 }  # fmt: skip
 BY_INDEX = {"__getitem__", "index_select", "embedding", "where", "masked_fill", "masked_fill_", "index_put_"} | {
-    "take_along_dim", "masked_select",
+    "__setitem__", "take_along_dim", "masked_select",
 }  # fmt: skip
 
 SAVED: dict[str, Rule] = {
@@ -194,6 +214,9 @@ SAVED: dict[str, Rule] = {
     **dict.fromkeys(("addmm", "baddbmm", "addcmul"), _factors(1, 3)),
     **dict.fromkeys(("div", "div_", "__truediv__", "__itruediv__", "true_divide", "divide"), _quotient),
     **dict.fromkeys(("pow", "pow_", "__pow__"), _power),
+    **dict.fromkeys(("fmod", "remainder", "__mod__", "__imod__"), _remainder),
+    "lerp": _lerp,
+    "interpolate": _interpolate,
     "__rpow__": _given_and_result,
     **dict.fromkeys((*CONVOLUTIONS, *TRANSPOSED), _weighted),
     "linear": linear,
