@@ -38,8 +38,8 @@ def analyze(
     seen = seen or trace(module, *input_sizes, dtypes=dtypes)
     fields = receptive_fields(seen)
     local = _local(seen, fields)
-    costs = op_costs(seen)
     kept = saved_for_backward(seen)
+    costs = op_costs(seen, kept.needs)
     unknown = [op.name for op in seen.ops if op.name not in KNOWN]
     weights = parameters(module).values()
     layers = tuple(_layers(seen, costs, kept, fields, local))

@@ -3,7 +3,7 @@
 An op that stands in no table is reported by name, never counted as zero.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from math import prod
 from typing import Any, NamedTuple
 
@@ -166,12 +166,12 @@ MACS: dict[str, Callable[[Op], int]] = {
 }
 
 
-def _attention_gradients(op: Op, maps: int, _weights: int) -> tuple[int, int]:
+def _attention_gradients(op: Op, maps: Sequence[Value], _weights: Sequence[Value]) -> tuple[int, int]:
     """Two products forward, each with two operands that learn; what a kernel computes twice is not counted."""
     return 0, 2 * _attention(op) if maps else 0
 
 
-def _multi_head_gradients(op: Op, maps: int, weights: int) -> tuple[int, int]:
+def _multi_head_gradients(op: Op, maps: Sequence[Value], weights: Sequence[Value]) -> tuple[int, int]:
     """The projections cost a weight's and a map's gradient, the attention between them as above."""
     query, key = op.inputs[:2]
     attended = 2 * prod(query.shape) * key.shape[0]
@@ -179,7 +179,7 @@ def _multi_head_gradients(op: Op, maps: int, weights: int) -> tuple[int, int]:
     return projected if weights else 0, (projected if maps else 0) + 2 * attended
 
 
-GRADIENT_MACS: dict[str, Callable[[Op, int, int], tuple[int, int]]] = {
+GRADIENT_MACS: dict[str, Callable[[Op, Sequence[Value], Sequence[Value]], tuple[int, int]]] = {
     "scaled_dot_product_attention": _attention_gradients,
     "multi_head_attention_forward": _multi_head_gradients,
 }
