@@ -150,8 +150,17 @@ def _einsum(op: Op) -> int:
 
 def _recurrent(op: Op) -> int:
     """Every weight matrix of every layer once for each step; biases have one axis, weights two."""
-    steps = prod(op.inputs[0].shape[:-1])
-    return steps * sum(prod(v.shape) for v in op.inputs if len(v.shape) == 2)
+    return prod(op.inputs[0].shape[:-1]) * sum(matrix.elements for matrix in _matrices(op))
+
+
+def _matrices(op: Op) -> list[Value]:
+    """Of a recurrent op, layer by layer and way by way: weight_ih, weight_hh and, of a projection, weight_hr."""
+    return [value for value in op.args[_place(op)] if len(value.shape) == 2]
+
+
+def _place(op: Op) -> int:
+    """Of the weights in (input, states, weights, …), or in (input, batch_sizes, states, weights, …) where packed."""
+    return 3 if isinstance(op.args[3], tuple) else 2
 
 
 MACS: dict[str, Callable[[Op], int]] = {
@@ -179,9 +188,32 @@ def _multi_head_gradients(op: Op, maps: Sequence[Value], weights: Sequence[Value
     return projected if weights else 0, (projected if maps else 0) + 2 * attended
 
 
+def _recurrent_gradients(op: Op, maps: Sequence[Value], weights: Sequence[Value]) -> tuple[int, int]:
+    """Backpropagation through time (Werbos 1990): the error goes back through weight_hh at each step but the first.
+
+    There too where the first state learns; and through weight_ih of the lowest layer where the input does.
+    """
+    place, matrices = _place(op), _matrices(op)
+    states = op.args[place - 1]
+    first = states[0] if isinstance(states, tuple) else states  # h of an LSTM's h and c
+    learning = {value.number for value in (*maps, *weights)}
+    rows = prod(op.inputs[0].shape[:-1])
+    steps = rows if first.number in learning else rows - first.shape[-2]
+    group = len(matrices) // first.shape[0]  # matrices of one layer one way
+    lowest = len(matrices) // op.args[place + 2]
+    back = 0
+    for i, matrix in enumerate(matrices):
+        if i % group == 1:
+            back += steps * matrix.elements
+        elif i % group == 2 or i >= lowest or op.inputs[0].number in learning:
+            back += rows * matrix.elements
+    return rows * sum(m.elements for m in matrices if m.number in learning), back
+
+
 GRADIENT_MACS: dict[str, Callable[[Op, Sequence[Value], Sequence[Value]], tuple[int, int]]] = {
     "scaled_dot_product_attention": _attention_gradients,
     "multi_head_attention_forward": _multi_head_gradients,
+    **dict.fromkeys(RECURRENT, _recurrent_gradients),
 }
 FREE = (
     POINTWISE
