@@ -107,3 +107,32 @@ def test_backpropagation_through_time_costs_what_pytorch_counts(kind, layers, bo
     assert (
         found.macs + found.macs_weight_gradient + found.macs_input_gradient == counter.get_total_flops() // 2
     )
+
+
+class Einsum(nn.Module):
+    def __init__(self, equation, on_map, *shapes):
+        super().__init__()
+        self.equation, self.below = equation, nn.Linear(6, 6) if on_map else nn.Identity()
+        self.weights = nn.ParameterList([torch.rand(shape) for shape in shapes])
+
+    def forward(self, x):
+        return torch.einsum(self.equation, self.below(x), *self.weights)
+
+
+@pytest.mark.parametrize("on_map", [True, False])
+@pytest.mark.parametrize(
+    ("equation", "shapes"),
+    [
+        ("bnc,cd->bnd", [(6, 4)]),
+        ("bnc,cr,rd->bnd", [(6, 2), (2, 4)]),
+        ("bnc,cr,rs,sd->bnd", [(6, 2), (2, 3), (3, 4)]),
+    ],
+)
+def test_each_product_of_an_einsum_goes_back_to_both_its_sides(equation, shapes, on_map):
+    net = Einsum(equation, on_map, *shapes)
+    found = analyze(net, (5, 6))
+    with FlopCounterMode(display=False) as counter, torch.backends.opt_einsum.flags(enabled=False):
+        net(torch.rand(1, 5, 6)).sum().backward()
+    assert (
+        found.macs + found.macs_weight_gradient + found.macs_input_gradient == counter.get_total_flops() // 2
+    )

@@ -135,17 +135,21 @@ def letters(op: Op) -> tuple[list[str], str]:
 
 
 def _einsum(op: Op) -> int:
-    """Operands from left to right; each product is every combination of the letters of both once."""
+    return sum(_einsum_products(op))
+
+
+def _einsum_products(op: Op) -> list[int]:
+    """MACs of each, operands from left to right: every combination of the letters of both once."""
     operands, out = letters(op)
     sizes: dict[str, int] = {}
     for each, value in zip(operands, op.inputs, strict=True):
         for letter, n in zip(each, value.shape, strict=True):
             sizes[letter] = max(n, sizes.get(letter, 1))  # "…" may be stretched
-    macs, met = 0, set(operands[0])
+    products, met = [], set(operands[0])
     for i, each in enumerate(operands[1:], 2):
-        macs += prod(sizes[letter] for letter in met | set(each))
+        products.append(prod(sizes[letter] for letter in met | set(each)))
         met = (met | set(each)) & set(out).union(*operands[i:])
-    return macs
+    return products
 
 
 def _recurrent(op: Op) -> int:
@@ -188,6 +192,20 @@ def _multi_head_gradients(op: Op, maps: Sequence[Value], weights: Sequence[Value
     return projected if weights else 0, (projected if maps else 0) + 2 * attended
 
 
+def _einsum_gradients(op: Op, maps: Sequence[Value], weights: Sequence[Value]) -> tuple[int, int]:
+    """Each product costs once more for what is on its left, the product before, and for what is on its right."""
+    of_maps, of_weights = {value.number for value in maps}, {value.number for value in weights}
+    weight_gradient = input_gradient = 0
+    for i, macs in enumerate(_einsum_products(op), 1):
+        for side in (op.inputs[:i], op.inputs[i : i + 1]):
+            numbers = [value.number for value in side]
+            if not of_maps.isdisjoint(numbers):
+                input_gradient += macs
+            elif not of_weights.isdisjoint(numbers):
+                weight_gradient += macs
+    return weight_gradient, input_gradient
+
+
 def _recurrent_gradients(op: Op, maps: Sequence[Value], weights: Sequence[Value]) -> tuple[int, int]:
     """Backpropagation through time (Werbos 1990): the error goes back through weight_hh at each step but the first.
 
@@ -213,6 +231,7 @@ def _recurrent_gradients(op: Op, maps: Sequence[Value], weights: Sequence[Value]
 GRADIENT_MACS: dict[str, Callable[[Op, Sequence[Value], Sequence[Value]], tuple[int, int]]] = {
     "scaled_dot_product_attention": _attention_gradients,
     "multi_head_attention_forward": _multi_head_gradients,
+    "einsum": _einsum_gradients,
     **dict.fromkeys(RECURRENT, _recurrent_gradients),
 }
 FREE = (
