@@ -30,7 +30,7 @@ def analyze(
     dtypes: of each input, float32 where not given.
     seen: a trace of the same module and sizes, if there is one already.
     The module is neither changed nor run on data; eval mode is traced, saved_bytes are those of training
-    (what runs in training only, such as stochastic depth, is not seen; unsaved_ops names attention whose dropout is not).
+    (what runs in training only, such as stochastic depth, is not seen).
     Raises TraceError if the forward fails.
 
         >>> analyze(torchvision.models.resnet50(), (3, 224, 224)).macs

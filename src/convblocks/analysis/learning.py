@@ -33,9 +33,8 @@ def gets_gradient(seen: Trace, needs: Set[int]) -> frozenset[int]:
 
     come_to(seen.outputs)
     for op in reversed(seen.ops):
-        written = (
-            op.in_place and op.outputs[0].storage in storages
-        )  # into a view, say, which has another number
+        # What is written into a view has another number than what is read of the whole.
+        written = op.in_place and op.outputs[0].storage in storages
         if learns(op, needs if written else found):
             come_to(op.outputs)
             come_to(op.inputs)

@@ -24,8 +24,8 @@ ATTENTION = {
         x, x + 1, x * 2, torch.zeros(8, 8), 0.1
     ),
     "attention with dropout, its heads behind the positions": lambda x: (
-        lambda y: F.silu(F.scaled_dot_product_attention(y, y, y, dropout_p=0.1).transpose(1, 2).flatten(2))
-    )(x.transpose(1, 2)),
+        lambda y: F.silu(y).sum() + F.silu(y.transpose(1, 2).flatten(2))
+    )(F.scaled_dot_product_attention(*[x.transpose(1, 2)] * 3, dropout_p=0.1)),
     "attention with a mask of truths": lambda x: F.scaled_dot_product_attention(
         x, x + 1, x * 2, torch.ones(8, 8, dtype=torch.bool).tril()
     ),
