@@ -29,3 +29,10 @@ def test_write_makes_the_folders_on_the_way(tmp_path):
     write(tmp_path / "a" / "b", b"again")
     assert (tmp_path / "a" / "b").read_bytes() == b"again"
     assert [path.name for path in (tmp_path / "a").iterdir()] == ["b"]
+
+
+def test_a_folder_in_the_way_is_named(tmp_path):
+    with pytest.raises(IsADirectoryError) as refused:
+        write(tmp_path, b"text")
+    assert refused.value.filename == str(tmp_path)
+    assert list(tmp_path.iterdir()) == []

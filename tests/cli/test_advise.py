@@ -5,6 +5,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 import pytest
+import torch
 
 from convblocks.analysis.advice import RULES
 from convblocks.cli import main
@@ -96,6 +97,14 @@ def test_the_signal_is_measured_where_it_is_asked_for(advise, asked):
     assert (
         "Sequential: CB401 warning vanishing gradient: the gradient, on its way back, goes ×" in found.stdout
     )
+
+
+def test_the_signal_of_random_weights_is_the_same_each_time(advise):
+    options = (DEEP, "--input", "4x16x16", "--select", "CB4", "--json")
+    first = advise(*options)
+    torch.rand(5)
+    assert json.loads(first.stdout)
+    assert advise(*options) == first
 
 
 def test_the_rules_are_listed(advise):

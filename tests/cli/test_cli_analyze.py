@@ -54,6 +54,17 @@ def test_json_is_the_record_and_nothing_else(capsys, folder):
     assert [layer["productive"] for layer in table["layers"]] == [True] * 7 + [None, None]
 
 
+def test_what_the_target_s_own_code_prints_is_not_in_the_record(capsys, folder):
+    (folder / "loud.py").write_text(
+        "from models import Net as Quiet\nprint('hello')\n\n\nclass Net(Quiet):\n"
+        "    def forward(self, x):\n        print(x.shape)\n        return super().forward(x)\n"
+    )
+    main(["analyze", "loud.py:Net", "--input", "3x8x8", "--json"])
+    found = capsys.readouterr()
+    assert json.loads(found.out)["input_size"] == [3, 8, 8]
+    assert found.err.splitlines()[0] == "hello"
+
+
 def test_the_tree_is_folded_at_a_depth_and_adds_up(capsys):
     folded = rows(printed(capsys, "models.py:Net", "--input", "3x8x8", "--depth", "1"))
     assert list(folded) == ["Net", "stem", "stage", "mul()", "add()", "mean()", "head"]

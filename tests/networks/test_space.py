@@ -91,6 +91,11 @@ def test_a_block_that_shrinks_the_map_costs_less_each_time(blocks):
     assert (found.params[0], found.macs[0], found.activations[0]) == traced(network, (16, 16))
 
 
+def test_no_networks_have_no_costs():
+    networks = space(choices(BlockSpec("residual")), choices(BlockSpec("simple", depth=6)))
+    assert space_costs(networks, networks.draw(1)[:0], (8, 8)).macs.shape == (0,)
+
+
 def test_what_cannot_be_costed_is_refused():
     networks = space(choices(BlockSpec("residual")))
     for wrong in (np.zeros((4, 3), dtype=int), np.zeros((4, 2, 3), dtype=int), np.zeros((4, 1, 3))):

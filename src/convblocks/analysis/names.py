@@ -61,6 +61,12 @@ SHAPES = {
 LIKE = {"type_as", "expand_as", "view_as", "reshape_as", "to"}
 # They take a shape or a type from their input, and none of its values.
 FRESH = {
-    "zeros_like", "ones_like", "empty_like", "full_like", "rand_like", "randn_like", "new_zeros", "new_ones",
-    "new_full", "new_empty", "new_tensor",
+    "zeros_like", "ones_like", "empty_like", "full_like", "rand_like", "randn_like", "randint_like", "new_zeros",
+    "new_ones", "new_full", "new_empty", "new_tensor",
+}  # fmt: skip
+# They draw: twice of the same tensor, and the results differ. Those without a tensor, as randn, are not listed.
+RANDOM = {
+    "dropout", "dropout1d", "dropout2d", "dropout3d", "feature_dropout", "alpha_dropout", "feature_alpha_dropout",
+    "rrelu", "rand_like", "randn_like", "randint_like", "bernoulli", "binomial", "multinomial", "normal", "poisson",
+    "gumbel_softmax", "empty_like", "new_empty",
 }  # fmt: skip

@@ -3,6 +3,7 @@
 import shlex
 import sys
 from collections.abc import Sequence
+from contextlib import redirect_stdout
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -75,13 +76,14 @@ def analyze(
     if image is not None and html is None:
         raise OptionError("image", image, "goes with --html, the page that it is drawn on")
     asked = Asked(batch, held, optimizer)
-    found = load_target(target, trust_code=trust_code, on_meta=True)
-    sizes, dtypes = inputs_of(found, given)
-    analysed = analysis.analyze(found.module, *sizes, dtypes=dtypes)
-    predicted = predict(asked, found.module, sizes, dtypes)
-    if html is not None:
-        advice = analysis.advise(found.module, *sizes, dtypes=dtypes)
-        _write_page(html, analysed, advice, target, image)
+    with redirect_stdout(sys.stderr):  # what the user's own code prints is not ours
+        found = load_target(target, trust_code=trust_code, on_meta=True)
+        sizes, dtypes = inputs_of(found, given)
+        analysed = analysis.analyze(found.module, *sizes, dtypes=dtypes)
+        predicted = predict(asked, found.module, sizes, dtypes)
+        if html is not None:
+            advice = analysis.advise(found.module, *sizes, dtypes=dtypes)
+            _write_page(html, analysed, advice, target, image)
     if json:
         sys.stdout.write(encode({**analysed.to_dict(), **predicted.to_dict()}).decode() + "\n")
         return

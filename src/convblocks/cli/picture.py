@@ -7,6 +7,7 @@ from pathlib import Path
 import numpy as np
 from PIL import Image, ImageOps
 
+from convblocks.errors import DataError, Setting
 from convblocks.report.drawing import Picture
 
 LARGEST = 1024  # pixels along an axis, of what is embedded
@@ -18,7 +19,7 @@ PHOTOGRAPH = (
 def picture(file: Path | None, input_size: tuple[int, ...]) -> Picture | None:
     """Cut to the shape of an input (channels, height, width), grey for one channel; None for signals and volumes.
 
-    Raises BrokenImageError or DataError for a file that cannot be read.
+    Raises DataError for a file that cannot be read.
     """
     if len(input_size) != 3:
         return None
@@ -28,12 +29,20 @@ def picture(file: Path | None, input_size: tuple[int, ...]) -> Picture | None:
 
         image, words = Image.fromarray(load_sample_image("china.jpg")), PHOTOGRAPH
     else:
-        from convblocks.data.images import decode
-
-        image, words = Image.fromarray(np.moveaxis(decode(file, channels=3), 0, -1)), f"Image: {file.name}."
+        image, words = _read(file), f"Image: {file.name}."
     scale = min(1.0, LARGEST / max(height, width))
     cut = ImageOps.fit(image, (max(1, round(width * scale)), max(1, round(height * scale))))
     return Picture(_uri(cut.convert("L") if channels == 1 else cut), words)
+
+
+def _read(file: Path) -> Image.Image:
+    from convblocks.data.images import SKIP, BrokenImageError, decode
+
+    try:
+        return Image.fromarray(np.moveaxis(decode(file, channels=3), 0, -1))
+    except BrokenImageError as error:
+        told = [part for part in error.args if part not in SKIP]
+        raise DataError(*told, "give another by ", Setting("image")) from error
 
 
 def _uri(image: Image.Image) -> str:

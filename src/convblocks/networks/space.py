@@ -175,7 +175,8 @@ class _Known:
             shapes = table.leaving_shapes
 
     def heads(self) -> np.ndarray:
-        return np.array([_row(head_cost(shape, self.classes)) for shape in self.stages[-1].leaving_shapes])
+        rows = [_row(head_cost(shape, self.classes)) for shape in self.stages[-1].leaving_shapes]
+        return np.array(rows, dtype=np.int64).reshape(-1, 3)
 
 
 @lru_cache(maxsize=64)

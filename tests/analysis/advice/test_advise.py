@@ -104,6 +104,17 @@ def test_well_known_networks_give_notes_that_are_true(name):
     assert ids(module, (3, size, size)) == ZOO[name]
 
 
+def test_alexnet_as_published_fails_no_build():
+    """Krizhevsky's 2014 version, as torchvision has it: 224 → 55 by padding of 2 around a kernel of 11."""
+    module = load_target("torchvision:alexnet", on_meta=True).module
+    (found,) = advise(module, (3, 224, 224))
+    assert (found.id, found.severity, found.place) == ("CB205", "note", "features.0")
+    module.features[0].padding = (1, 1)  # two positions less, and 1 of padding around 11 fits nothing
+    assert [(f.severity, f.place) for f in advise(module, (3, 220, 220), select="CB205")] == [
+        ("warning", "features.0")
+    ]
+
+
 def test_select_and_ignore_take_ids_and_their_beginnings():
     block = hand_written.SimpleBlock(16, 32, kernel_size=5, stride=2)
     assert set(ids(block, (16, 28, 28))) == {"CB101", "CB201", "CB205"}

@@ -60,6 +60,17 @@ def test_the_signal_of_several_inputs_is_refused():
         advise(Two(), (3, 4, 4), (3, 4, 4), signal=True)
 
 
+def test_the_signal_of_whole_numbers_is_refused_in_words():
+    module = nn.Sequential(nn.Embedding(10, 8), nn.Linear(8, 4))
+    for asked in ({"select": "CB4"}, {"signal": True}):
+        with pytest.raises(
+            TraceError, match="floating-point inputs, and Sequential is given int64: leave CB4 out"
+        ):
+            advise(module, (16,), dtypes=[torch.int64], **asked)
+    assert not advise(module, (16,), dtypes=[torch.int64])
+    assert not advise(module[1], (16, 8), select="CB403")
+
+
 def test_the_interval_of_the_median_covers_it_as_often_as_it_says():
     """By order statistics: the binomial tells how often the true median lies within."""
     rng = np.random.default_rng(0)

@@ -19,10 +19,9 @@ def bias_before_norm(view: View) -> Iterator[Found]:
         bias = argument(op, 2, "bias")
         if not isinstance(bias, Value) or bias.number not in view.trace.parameters:
             continue
-        norms = _norms_behind(view, op.outputs[0], rows=op.name in LINEAR)
-        if op.name in LINEAR and any(len(norm.inputs[0].shape) != 2 for norm in norms):
-            continue  # its channels are not where the norm looks for them
-        if norms:
+        norms = _norms_that_take_away(view, op, bias)
+        uses = view.only_uses(bias)
+        if norms and op in uses and all(_norms_that_take_away(view, use, bias) for use in uses):
             behind = listed(named(norm.path, norm.name) for norm in norms)
             yield Found(
                 place=op.path,
@@ -31,6 +30,16 @@ def bias_before_norm(view: View) -> Iterator[Found]:
                 mend="bias=False; of trained weights, subtract the bias from the norm's running_mean first",
                 figures={"params": bias.elements, "norm": behind},
             )
+
+
+def _norms_that_take_away(view: View, op: Op, bias: Value) -> list[Op]:
+    """The norms behind a layer that undo its bias; none if they do not, or if it reads `bias` as something else."""
+    if op.name not in WEIGHTED or argument(op, 2, "bias") != bias or op.inputs.count(bias) != 1:
+        return []
+    norms = _norms_behind(view, op.outputs[0], rows=op.name in LINEAR)
+    if op.name in LINEAR and any(len(norm.inputs[0].shape) != 2 for norm in norms):
+        return []  # its channels are not where the norm looks for them
+    return norms
 
 
 def _norms_behind(view: View, value: Value, *, rows: bool) -> list[Op]:

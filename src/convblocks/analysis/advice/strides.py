@@ -6,8 +6,8 @@ from math import prod
 import torch
 
 from convblocks.analysis.advice.view import Found, View, named, times
-from convblocks.analysis.advice.windows import WINDOWED, map_after, map_of, windows
-from convblocks.analysis.rules import CONVOLUTIONS, POINTWISE, POOLS, Window, argument
+from convblocks.analysis.advice.windows import WINDOWED, map_after, map_of, readers, windows
+from convblocks.analysis.rules import CONVOLUTIONS, LINEAR, POINTWISE, POOLS, Window, argument
 from convblocks.analysis.trace import Op, Value
 
 MOVES = frozenset({"pad", "__getitem__", "narrow", "roll", "flip"})
@@ -21,15 +21,15 @@ def skipped_positions(view: View) -> Iterator[Found]:
         maker = view.maker(value)
         if maker and maker.name in POINTWISE | MOVES and len(view.maps(maker)) == 1:
             continue  # its own input is looked at, whose readers are the same and more
-        readers = _readers(view, value)
-        if not any(op.name in WINDOWED and any(map(_gaps, windows(op))) for op in readers):
+        reading = readers(view, value)
+        if not any(op.name in WINDOWED and any(map(_gaps, windows(op))) for op in reading):
             continue
-        if any(op.name not in WINDOWED or len(op.inputs[0].shape) != WINDOWED[op.name] + 2 for op in readers):
+        if any(op.name not in WINDOWED or len(op.inputs[0].shape) != WINDOWED[op.name] + 2 for op in reading):
             continue
-        missed = _missed(value.shape[2:], readers)
+        missed = _missed(value.shape[2:], reading)
         if not missed:
             continue
-        first = next(op for op in readers if any(map(_gaps, windows(op))))
+        first = next(op for op in reading if any(map(_gaps, windows(op))))
         w = next(w for w in windows(first) if _gaps(w))
         of = f"what {named(maker.path, maker.name)} computes" if maker else "the input"
         steps = f"stride {w.stride} steps over a kernel of {w.size}" + (
@@ -49,25 +49,15 @@ def skipped_positions(view: View) -> Iterator[Found]:
         )
 
 
-def _readers(view: View, value: Value) -> list[Op]:
-    """What reads a value's positions, each by itself: past activations and the like, which keep them where they are."""
-    found: list[Op] = []
-    for op in view.only_uses(value):
-        plain = op.name in POINTWISE and len(view.maps(op)) == 1 and op.outputs[0].shape == value.shape
-        behind = _readers(view, op.outputs[0]) if plain else []
-        found += behind or [op]
-    return found
-
-
 def _gaps(w: Window) -> bool:
     """Whether its windows leave positions out however large the map is."""
     return len({w.dilation * tap % w.stride for tap in range(w.size)}) < w.stride
 
 
-def _missed(size: tuple[int, ...], readers: list[Op]) -> int:
+def _missed(size: tuple[int, ...], reading: list[Op]) -> int:
     """Positions that no window covers; 0 if they are but a rest at the far end."""
     read = torch.zeros(size, dtype=torch.bool)
-    for op in readers:
+    for op in reading:
         marks = torch.ones((), dtype=torch.bool)
         for w, n, out in zip(windows(op), size, map_after(op), strict=True):
             along = torch.zeros(n, dtype=torch.bool)
@@ -83,7 +73,10 @@ def _missed(size: tuple[int, ...], readers: list[Op]) -> int:
 
 
 def stride_repeated(view: View) -> Iterator[Found]:
-    """The hand-written stack: each convolution is given the block's stride, though the map shall shrink once."""
+    """The hand-written stack: each convolution is given the block's stride, though the map shall shrink once.
+
+    A warning where it looks like one block, see `_one_block`; a note where it may be an encoder that means it.
+    """
     strided = [op for op in view.convolutions() if prod(w.stride for w in windows(op)) > 1]
     after = {id(op): _next(view, op) for op in strided}
     begun = {id(op) for op in after.values() if op is not None}
@@ -97,19 +90,52 @@ def stride_repeated(view: View) -> Iterator[Found]:
         last = chain[-1]
         stride = times(w.stride for w in windows(op))
         channels = op.outputs[0].shape[1]
+        meant_once = _one_block(view, chain, home)
+        mend = f"stride in the first ({named(op.path)}) only, the others with stride 1"
         yield Found(
             place=home,
             message=f"stride {stride} in each of {len(chain)} convolutions in a row, all of {channels} channels: "
-            f"the map falls from {times(map_of(op))} to {times(map_after(last))}, and each after the first keeps 1 of "
-            f"{prod(w.stride for w in windows(op))} values that the one before computes",
-            mend=f"stride in the first ({named(op.path)}) only, the others with stride 1",
+            f"the map falls from {times(map_of(op))} to {times(map_after(last))}"
+            + (
+                f", and each after the first keeps 1 of {prod(w.stride for w in windows(op))} values that the one "
+                "before computes"
+                if meant_once
+                else ""
+            ),
+            mend=mend if meant_once else f"none if that is meant; if the map shall shrink once, {mend}",
             figures={
                 "convolutions": len(chain),
                 "stride": stride,
                 "from": times(map_of(op)),
                 "to": times(map_after(last)),
             },
+            severity=None if meant_once else "note",
         )
+
+
+def _one_block(view: View, chain: list[Op], home: str) -> bool:
+    """Whether a chain is built as one block is: layers of one module, padded to keep the map, and normed.
+
+    An encoder that shrinks the map each time has its own head beside it, a unit for each stride, even kernels or no
+    padding; or it is a stem, two convolutions on the image with the network behind.
+    """
+    direct = all(op.path.rpartition(".")[0] == home for op in chain)
+    keeping = all(w.size % 2 and (w.padding or w.size == 1) for op in chain for w in windows(op))
+    normed = all(_normed(view, op) for op in chain[:-1])
+    head = any(op.name in LINEAR and op.path.rpartition(".")[0] == home for op in view.trace.ops)
+    whole = len(chain) == sum(1 for _ in view.convolutions())
+    stem = len(chain) == 2 and not whole and view.maker(chain[0].inputs[0]) is None
+    return direct and keeping and normed and not head and not stem
+
+
+def _normed(view: View, op: Op) -> bool:
+    """Whether a norm stands between a convolution and the next one."""
+    value = op.outputs[0]
+    while len(uses := view.only_uses(value)) == 1 and uses[0].name not in CONVOLUTIONS:
+        if uses[0].name.endswith("_norm"):
+            return True
+        value = uses[0].outputs[0]
+    return False
 
 
 def _alone(view: View, chain: list[Op], home: str) -> bool:

@@ -85,11 +85,17 @@ class View:
     @cached_property
     def symptoms(self) -> tuple[Symptom, ...]:
         """Of the signal of a batch of random inputs; see analysis.signal."""
-        generator = torch.Generator().manual_seed(0)
         if len(self.input_sizes) > 1:
             raise TraceError(
                 f"the signal is measured with one input, and {type(self.module).__name__} takes several"
             )
+        if not self.dtypes[0].is_floating_point:
+            kind = str(self.dtypes[0]).removeprefix("torch.")
+            raise TraceError(
+                f"the signal (CB4) is measured with random floating-point inputs, and {type(self.module).__name__} is "
+                f"given {kind}: leave CB4 out, or look at the part behind its embedding"
+            )
+        generator = torch.Generator().manual_seed(0)
         return signal(self.module, torch.randn(BATCH, *self.input_sizes[0], generator=generator)).symptoms
 
     @cached_property

@@ -10,12 +10,9 @@ from torch.func import functional_call
 
 from convblocks.analysis.advice.view import Found, View, named, plural
 from convblocks.analysis.cost import macs
+from convblocks.analysis.names import RANDOM
 from convblocks.analysis.trace import Call, Op, Value
 from convblocks.analysis.trace.recorder import META, parameters, tensors
-
-RANDOM = frozenset(
-    {"dropout", "dropout1d", "dropout2d", "dropout3d", "feature_dropout", "alpha_dropout", "bernoulli_"}
-)
 
 
 def dead_branches(view: View) -> Iterator[Found]:

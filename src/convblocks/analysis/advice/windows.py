@@ -5,8 +5,17 @@ from math import prod
 
 from convblocks.analysis.advice.view import Found, View, plural, times
 from convblocks.analysis.cost import macs
-from convblocks.analysis.rules import CONVOLUTIONS, POOLS, Window, argument, weight_of, window
-from convblocks.analysis.trace import Op
+from convblocks.analysis.fields.receptive_field import Field
+from convblocks.analysis.rules import (
+    CONVOLUTIONS,
+    POINTWISE,
+    POOLS,
+    Window,
+    argument,
+    weight_of,
+    window,
+)
+from convblocks.analysis.trace import Op, Value
 
 WINDOWED = CONVOLUTIONS | POOLS
 
@@ -63,8 +72,40 @@ def _causal(view: View, op: Op) -> bool:
     if before is not None and before.name == "pad":
         front, back = (*argument(before, 1, "pad"), 0, 0)[:2]
         return min(front, back) == 0 and max(front, back) + w.padding >= reach(w) - 1
-    after = {use.name for use in view.only_uses(op.outputs[0])}
-    return w.padding == reach(w) - 1 and bool(after) and after <= {"__getitem__", "narrow"}
+    return _cut_behind(view, op, WINDOWED[op.name] - 1)
+
+
+def _cut_behind(view: View, op: Op, axis: int) -> bool:
+    """Whether it pads both ends by all that its kernel takes away, and what it has too much is cut off at one end."""
+    w = windows(op)[axis]
+    if w.stride != 1 or w.padding != reach(w) - 1:
+        return False
+    cuts = readers(view, op.outputs[0])
+    given = view.field(op.inputs[0])[axis:][:1]
+    return bool(cuts) and all(
+        cut.name in ("__getitem__", "narrow")
+        and cut.outputs[0].shape[2:][axis:][:1] == map_of(op)[axis : axis + 1]
+        and _one_sided(given, view.field(cut.outputs[0])[axis:][:1])
+        for cut in cuts
+    )
+
+
+def _one_sided(given: Field, seen: Field) -> bool:
+    """Whether what is seen begins or ends where that does which is given, or it is not known."""
+    return all(
+        not isinstance(a, tuple) or not isinstance(b, tuple) or a[1] == b[1] or a[2] == b[2]
+        for a, b in zip(given, seen, strict=False)
+    )
+
+
+def readers(view: View, value: Value) -> list[Op]:
+    """What reads a value's positions, each by itself: past activations and the like, which keep them where they are."""
+    found: list[Op] = []
+    for op in view.only_uses(value):
+        plain = op.name in POINTWISE and len(view.maps(op)) == 1 and op.outputs[0].shape == value.shape
+        behind = readers(view, op.outputs[0]) if plain else []
+        found += behind or [op]
+    return found
 
 
 def padding_off(view: View) -> Iterator[Found]:
@@ -78,8 +119,9 @@ def padding_off(view: View) -> Iterator[Found]:
             fitting = (n + 2 * fits - reach(w)) // w.stride + 1
             grows = w.padding > fits + odd and out > fitting
             shrinks = w.padding < fits and 1 < out < fitting and w.stride < reach(w)
-            if not grows and not shrinks:
+            if (not grows and not shrinks) or _cut_behind(view, op, axis):
                 continue
+            one_less = w.stride > 1 and fitting - out == 1  # as in AlexNet: the border, and nothing adds up
             what = f"padding of {w.padding} around" if w.padding else "no padding around"
             dilated = f" with dilation {w.dilation}" if w.dilation > 1 else ""
             strided = f" with stride {w.stride}, where {fitting} would be" if w.stride > 1 else ""
@@ -98,7 +140,7 @@ def padding_off(view: View) -> Iterator[Found]:
                     "from": n,
                     "to": out,
                 },
-                severity=None if w.padding else "note",
+                severity=None if w.padding and not one_less else "note",
             )
             break
 

@@ -17,6 +17,7 @@ from convblocks.analysis.signal.observe import (
     inputs_for,
     main_path_calls,
     positions,
+    run,
     seeded,
     weights_of,
 )
@@ -28,6 +29,7 @@ from convblocks.records import LayerSignal, Signal, SignalAlong, SignalStep
 
 Loss = Callable[[torch.Tensor, torch.Tensor], torch.Tensor]
 Batch = tuple[torch.Tensor, torch.Tensor]
+STEP = 1e-2  # of the largest entry of a parameter that starts at zero
 RESOLVED = 1e-6  # of an output, for a difference between examples to be more than rounding
 
 
@@ -47,12 +49,17 @@ def signal(
     cross-entropy if no loss is given. Without y, gradients are those of ⟨output, v⟩ / N, v standard normal.
     training: in training mode, where batch norms use this batch. shattering: also correlate the gradients
     at neighbouring inputs, for two examples or more. The module is not changed, and nothing random is drawn.
+    A layer whose figures are 0 only as long as trainable parameters are that start at 0, as the last norm of a
+    residual branch (Goyal et al. 2017, arXiv:1706.02677, section 5.1), is not among the symptoms.
     Raises OptionError for an x that is no batch, TraceError for a module that cannot be run, or that y does not fit.
     """
     x = inputs_for(module, x)
     with seeded(seed, x):
         layers, body, unreached = _layers(copy_of(module).train(training), x, y, loss)
         found = shattered_gradients(module, x, seed=seed) if shattering and len(x) > 1 else None
+        dead = _dead(layers)
+        if dead:
+            dead &= _dead_once_zeros_learn(module, x, y, loss, training=training)
     activation = fit_rate([_told_apart(layer) for layer in layers[:body]])
     gradient = fit_rate([layer.gradient_norm for layer in reversed(layers[:body])])
     return Signal(
@@ -64,7 +71,7 @@ def signal(
         activation=activation,
         gradient=gradient,
         shattering=found,
-        symptoms=symptoms_of(layers, activation, gradient, found),
+        symptoms=symptoms_of(layers, activation, gradient, found, dead),
     )
 
 
@@ -122,6 +129,35 @@ def _told_apart(layer: LayerSignal) -> float | None:
     if layer.spread is None or layer.rms is None or layer.spread < RESOLVED * layer.rms:
         return None
     return layer.spread
+
+
+def _dead(layers: Sequence[LayerSignal]) -> set[str]:
+    return {layer.name for layer in layers if layer.rms == 0 or layer.gradient_norm == 0}
+
+
+def _dead_once_zeros_learn(
+    module: nn.Module, x: torch.Tensor, y: torch.Tensor | None, loss: Loss | None, *, training: bool
+) -> set[str]:
+    """Layers dead after trainable parameters that are all 0 and get a gradient have taken a step; nothing else moves.
+
+    Several times, as a zero head lets a gradient through to the zero norms below it only then.
+    """
+    copy = copy_of(module).train(training)
+    trainable = {name for name, p in module.named_parameters() if p.requires_grad}
+    zeros = {name: p for name, p in copy.named_parameters() if name in trainable and not p.any()}
+    while zeros:
+        value = _loss(run(copy, x), y, loss)
+        gradients = torch.autograd.grad(value, list(zeros.values()), allow_unused=True)
+        step = {
+            name: g
+            for name, g in zip(zeros, gradients, strict=True)
+            if g is not None and g.any() and g.isfinite().all()
+        }
+        if not step:
+            break
+        for name, gradient in step.items():
+            zeros.pop(name).data.sub_(STEP * gradient / gradient.abs().max())
+    return _dead(_layers(copy, x, y, loss)[0])
 
 
 def _loss_of(module: nn.Module, x: torch.Tensor, y: torch.Tensor) -> float | None:

@@ -1,6 +1,6 @@
 """From figures to symptoms: what keeps a network from learning, the evidence, and the mends by name."""
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 
 from convblocks.analysis.signal.rates import EXPLODED, VANISHED, changed
 from convblocks.records import LayerSignal, Rate, Shattering, Symptom
@@ -26,10 +26,17 @@ def symptoms_of(
     activation: Rate | None,
     gradient: Rate | None,
     shattering: Shattering | None,
+    dead: Collection[str],
 ) -> tuple[Symptom, ...]:
-    """What is wrong, the gravest first."""
-    found = [_not_finite(layers), _dead(layers), _rate("gradient", gradient), _rate("activation", activation)]
-    return tuple(symptom for symptom in (*found, _shattered(shattering)) if symptom)
+    """What is wrong, the gravest first. dead: names of the layers that do not learn."""
+    found = [
+        _not_finite(layers),
+        _dead([layer.name for layer in layers if layer.name in dead]),
+        _rate("gradient", gradient),
+        _rate("activation", activation),
+        _shattered(shattering),
+    ]
+    return tuple(symptom for symptom in found if symptom)
 
 
 def symptom(kind: str, evidence: str) -> Symptom:
@@ -44,8 +51,7 @@ def _not_finite(layers: Sequence[LayerSignal]) -> Symptom | None:
     return symptom("not finite", f"values or gradients overflow at {_some(names)}")
 
 
-def _dead(layers: Sequence[LayerSignal]) -> Symptom | None:
-    names = [layer.name for layer in layers if layer.rms == 0 or layer.gradient_norm == 0]
+def _dead(names: Sequence[str]) -> Symptom | None:
     if not names:
         return None
     return symptom("dead", f"the output or its gradient is exactly 0 at {_some(names)}")

@@ -35,7 +35,6 @@ def observing(module: nn.Module, recorder: Recorder) -> Iterator[None]:
     nn.Module.__call__ = call  # type: ignore[method-assign]  # as torch.fx does: cheaper than global hooks
     try:
         with (
-
             restored([m for _, m in named]),
             _uncompiled(),
             _checkpoints(recorder),
