@@ -76,6 +76,59 @@ def test_macs_of_the_backward_pass_are_pytorch_s():
     )
 
 
+class Head(nn.Module):
+    """A body that hands on no gradient, and a head that learns."""
+
+    def __init__(self, stop):
+        super().__init__()
+        self.body = nn.Sequential(nn.Conv2d(3, 8, 3), nn.Conv2d(8, 8, 3), nn.ReLU(inplace=True))
+        self.head, self.last, self.stop = nn.Conv2d(8, 4, 1), nn.Conv2d(4, 4, 1), stop
+
+    def forward(self, x):
+        if self.stop == "no_grad":
+            with torch.no_grad():
+                x = self.body(x)
+        else:
+            x = self.body(x)
+            if self.stop == "detach":
+                x = x.detach()
+            elif self.stop == "unused":
+                self.last(self.head(x))
+                x = x + 1
+            elif self.stop == "written into a view":
+                whole = x.clone()
+                whole[:, 4:].add_(self.head(x))
+                x = whole
+        return self.last(self.head(x))
+
+
+@pytest.mark.parametrize("stop", ["no_grad", "detach", "unused", "written into a view", "nothing"])
+@pytest.mark.parametrize("frozen", [True, False])
+def test_backward_costs_nothing_where_no_gradient_comes(stop, frozen):
+    net = Head(stop)
+    net.head.requires_grad_(not frozen)
+    found = analyze(net, (3, 12, 12))
+    with FlopCounterMode(display=False) as counter:
+        out = net(torch.zeros(1, 3, 12, 12))
+        forward = counter.get_total_flops() // 2
+        out.sum().backward()
+    assert found.macs == forward
+    assert found.macs_weight_gradient + found.macs_input_gradient == counter.get_total_flops() // 2 - forward
+
+
+def test_a_vector_that_learns_is_a_factor():
+    class Scores(nn.Module):
+        def __init__(self):
+            super().__init__()
+            self.project, self.query = nn.Linear(8, 8), nn.Parameter(torch.rand(8))
+
+        def forward(self, x):
+            return self.project(x) @ self.query
+
+    scored = analyze(Scores(), (5, 8)).layers[-1]
+    assert scored.macs == scored.macs_weight_gradient == scored.macs_input_gradient == 5 * 8
+
+
 def test_a_grouped_convolution_s_backward_costs_twice_its_forward():
     """PyTorch's counter multiplies it by the groups."""
     found = analyze(nn.Sequential(nn.Conv2d(8, 8, 1), nn.Conv2d(8, 8, 3, groups=4)), (8, 6, 6))

@@ -41,8 +41,8 @@ def test_the_step_of_the_largest_batch_is_shown_where_none_is_given(target, caps
     main(["analyze", target, "--input", "3x8x8", "--memory", "1MiB"])
     told = capsys.readouterr().out
     fits = largest_batch(load_target(target).module, SIZE, memory_bytes=2**20)
-    assert f"Training step of {fits} images, SGD" in told
-    assert told.rstrip().endswith(f"Largest batch in 1.00\N{NO-BREAK SPACE}MiB: {fits}")
+    assert f"Training step of {fits} images on a CPU, SGD" in told
+    assert told.rstrip().endswith(f"Largest batch in 1.00\N{NO-BREAK SPACE}MiB on a CPU: {fits}")
     assert max(map(len, told.splitlines())) <= 80
 
 

@@ -29,7 +29,8 @@ def analyze(
     input_sizes: (channels, *spatial) of each input, without the batch axis.
     dtypes: of each input, float32 where not given.
     seen: a trace of the same module and sizes, if there is one already.
-    The module is neither changed nor run on data; eval mode is traced, saved_bytes are those of training.
+    The module is neither changed nor run on data; eval mode is traced, saved_bytes are those of training
+    (what runs in training only, such as stochastic depth, is not seen).
     Raises TraceError if the forward fails.
 
         >>> analyze(torchvision.models.resnet50(), (3, 224, 224)).macs
@@ -38,8 +39,8 @@ def analyze(
     seen = seen or trace(module, *input_sizes, dtypes=dtypes)
     fields = receptive_fields(seen)
     local = _local(seen, fields)
-    costs = op_costs(seen)
     kept = saved_for_backward(seen)
+    costs = op_costs(seen, kept.needs)
     unknown = [op.name for op in seen.ops if op.name not in KNOWN]
     weights = parameters(module).values()
     layers = tuple(_layers(seen, costs, kept, fields, local))

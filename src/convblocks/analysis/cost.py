@@ -1,11 +1,12 @@
 """Parameters, MACs, activations and memory traffic, read off a trace."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence, Set
 from math import prod
 
 from msgspec import Struct
 from torch import nn
 
+from convblocks.analysis.learning import gets_gradient, learns
 from convblocks.analysis.rules import CONVOLUTIONS, GRADIENT_MACS, KNOWN, LINEAR, MACS, TRANSPOSED
 from convblocks.analysis.trace import Op, Trace, Value, trace
 from convblocks.analysis.trace.shapes import Shape
@@ -68,46 +69,46 @@ def count(module: nn.Module, input_size: Shape, seen: Trace | None = None) -> Co
     )
 
 
-def op_costs(seen: Trace) -> list[OpCost]:
-    """Of each op, in order.
+def op_costs(seen: Trace, needs: Set[int]) -> list[OpCost]:
+    """Of each op, in order; `needs` has the numbers of the values that need a gradient (learning.py).
 
     Backward, a product of a weight and a map costs once more for the weight's gradient and once for the
-    map's, where anything before it is trained; a grouped convolution no more than another.
+    map's, where either needs one; a grouped convolution no more than another.
     """
-    trained = {number for number, parameter in seen.parameters.items() if parameter.trainable}
+    reached = gets_gradient(seen, needs)
     from_input = {value.number for value in seen.inputs}
     costs = []
     for op in seen.ops:
-        inputs = op.inputs
         cost = OpCost(activations=activations(op))
-        numbers = [value.number for value in inputs]
-        learns = not trained.isdisjoint(numbers)
-        sees = not from_input.isdisjoint(numbers)
+        sees = not from_input.isdisjoint([value.number for value in op.inputs])
         if op.name in MACS:
             cost.macs = macs(op)
-            factors = [v for v in inputs if v.number in trained and len(v.shape) > 1]  # a bias is no factor
-            _add_gradients(cost, op, factors, from_input)
+            if learns(op, reached):
+                _add_gradients(cost, op, [v for v in _factors(op) if v.number in reached], from_input)
         if not free(op):
-            cost.bytes_read = _bytes(inputs)
+            cost.bytes_read = _bytes(op.inputs)
             cost.bytes_written = _bytes(op.outputs)
-        for value in op.outputs:
-            if learns:
-                trained.add(value.number)
-            if sees:
-                from_input.add(value.number)
+        if sees:
+            from_input.update([value.number for value in op.outputs])
         costs.append(cost)
     return costs
 
 
-def _add_gradients(cost: OpCost, op: Op, trained: list[Value], from_input: set[int]) -> None:
-    if not trained:
-        return
-    maps = sum(value.number in from_input for value in trained)
+def _factors(op: Op) -> Sequence[Value]:
+    """What is multiplied: without biases, behind in layers and in front in addmm."""
+    if op.name in LAYERS:
+        return op.inputs[:2]
+    return op.inputs[-2:] if op.name in ("addmm", "baddbmm") else op.inputs
+
+
+def _add_gradients(cost: OpCost, op: Op, learning: Sequence[Value], from_input: Set[int]) -> None:
+    maps = [value for value in learning if value.number in from_input]
+    weights = [value for value in learning if value.number not in from_input]
     if rule := GRADIENT_MACS.get(op.name):
-        cost.macs_weight_gradient, cost.macs_input_gradient = rule(op, maps, len(trained) - maps)
+        cost.macs_weight_gradient, cost.macs_input_gradient = rule(op, maps, weights)
         return
-    cost.macs_weight_gradient = cost.macs if len(trained) > maps else 0
-    cost.macs_input_gradient = cost.macs * maps
+    cost.macs_weight_gradient = cost.macs if weights else 0
+    cost.macs_input_gradient = cost.macs * len(maps)
 
 
 def free(op: Op) -> bool:

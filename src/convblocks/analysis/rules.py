@@ -3,7 +3,7 @@
 An op that stands in no table is reported by name, never counted as zero.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from math import prod
 from typing import Any, NamedTuple
 
@@ -137,23 +137,36 @@ def letters(op: Op) -> tuple[list[str], str]:
 
 
 def _einsum(op: Op) -> int:
-    """Operands from left to right; each product is every combination of the letters of both once."""
+    return sum(_einsum_products(op))
+
+
+def _einsum_products(op: Op) -> list[int]:
+    """MACs of each, operands from left to right: every combination of the letters of both once."""
     operands, out = letters(op)
     sizes: dict[str, int] = {}
     for each, value in zip(operands, op.inputs, strict=True):
         for letter, n in zip(each, value.shape, strict=True):
             sizes[letter] = max(n, sizes.get(letter, 1))  # "…" may be stretched
-    macs, met = 0, set(operands[0])
+    products, met = [], set(operands[0])
     for i, each in enumerate(operands[1:], 2):
-        macs += prod(sizes[letter] for letter in met | set(each))
+        products.append(prod(sizes[letter] for letter in met | set(each)))
         met = (met | set(each)) & set(out).union(*operands[i:])
-    return macs
+    return products
 
 
 def _recurrent(op: Op) -> int:
     """Every weight matrix of every layer once for each step; biases have one axis, weights two."""
-    steps = prod(op.inputs[0].shape[:-1])
-    return steps * sum(prod(v.shape) for v in op.inputs if len(v.shape) == 2)
+    return prod(op.inputs[0].shape[:-1]) * sum(matrix.elements for matrix in _matrices(op))
+
+
+def _matrices(op: Op) -> list[Value]:
+    """Of a recurrent op, layer by layer and way by way: weight_ih, weight_hh and, of a projection, weight_hr."""
+    return [value for value in op.args[_place(op)] if len(value.shape) == 2]
+
+
+def _place(op: Op) -> int:
+    """Of the weights in (input, states, weights, …), or in (input, batch_sizes, states, weights, …) where packed."""
+    return 3 if isinstance(op.args[3], tuple) else 2
 
 
 MACS: dict[str, Callable[[Op], int]] = {
@@ -168,12 +181,12 @@ MACS: dict[str, Callable[[Op], int]] = {
 }
 
 
-def _attention_gradients(op: Op, maps: int, _weights: int) -> tuple[int, int]:
+def _attention_gradients(op: Op, maps: Sequence[Value], _weights: Sequence[Value]) -> tuple[int, int]:
     """Two products forward, each with two operands that learn; what a kernel computes twice is not counted."""
     return 0, 2 * _attention(op) if maps else 0
 
 
-def _multi_head_gradients(op: Op, maps: int, weights: int) -> tuple[int, int]:
+def _multi_head_gradients(op: Op, maps: Sequence[Value], weights: Sequence[Value]) -> tuple[int, int]:
     """The projections cost a weight's and a map's gradient, the attention between them as above."""
     query, key = op.inputs[:2]
     attended = 2 * prod(query.shape) * key.shape[0]
@@ -181,9 +194,47 @@ def _multi_head_gradients(op: Op, maps: int, weights: int) -> tuple[int, int]:
     return projected if weights else 0, (projected if maps else 0) + 2 * attended
 
 
-GRADIENT_MACS: dict[str, Callable[[Op, int, int], tuple[int, int]]] = {
+def _einsum_gradients(op: Op, maps: Sequence[Value], weights: Sequence[Value]) -> tuple[int, int]:
+    """Each product costs once more for what is on its left, the product before, and for what is on its right."""
+    of_maps, of_weights = {value.number for value in maps}, {value.number for value in weights}
+    weight_gradient = input_gradient = 0
+    for i, macs in enumerate(_einsum_products(op), 1):
+        for side in (op.inputs[:i], op.inputs[i : i + 1]):
+            numbers = [value.number for value in side]
+            if not of_maps.isdisjoint(numbers):
+                input_gradient += macs
+            elif not of_weights.isdisjoint(numbers):
+                weight_gradient += macs
+    return weight_gradient, input_gradient
+
+
+def _recurrent_gradients(op: Op, maps: Sequence[Value], weights: Sequence[Value]) -> tuple[int, int]:
+    """Backpropagation through time (Werbos 1990): the error goes back through weight_hh at each step but the first.
+
+    There too where the first state learns; and through weight_ih of the lowest layer where the input does.
+    """
+    place, matrices = _place(op), _matrices(op)
+    states = op.args[place - 1]
+    first = states[0] if isinstance(states, tuple) else states  # h of an LSTM's h and c
+    learning = {value.number for value in (*maps, *weights)}
+    rows = prod(op.inputs[0].shape[:-1])
+    steps = rows if first.number in learning else rows - first.shape[-2]
+    group = len(matrices) // first.shape[0]  # matrices of one layer one way
+    lowest = len(matrices) // op.args[place + 2]
+    back = 0
+    for i, matrix in enumerate(matrices):
+        if i % group == 1:
+            back += steps * matrix.elements
+        elif i % group == 2 or i >= lowest or op.inputs[0].number in learning:
+            back += rows * matrix.elements
+    return rows * sum(m.elements for m in matrices if m.number in learning), back
+
+
+GRADIENT_MACS: dict[str, Callable[[Op, Sequence[Value], Sequence[Value]], tuple[int, int]]] = {
     "scaled_dot_product_attention": _attention_gradients,
     "multi_head_attention_forward": _multi_head_gradients,
+    "einsum": _einsum_gradients,
+    **dict.fromkeys(RECURRENT, _recurrent_gradients),
 }
 FREE = (
     POINTWISE

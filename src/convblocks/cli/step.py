@@ -73,7 +73,7 @@ def print_step(predicted: Predicted) -> None:
     if step is not None:
         least = "at least " if step.lower_bound else ""
         images = f"{step.batch} image{'' if step.batch == 1 else 's'}"
-        title = f"Training step of {images}, {NAMES[step.optimizer]}"
+        title = f"Training step of {images} on a CPU, {NAMES[step.optimizer]}"
         console.print(f"\n{title}: {least}{size(step.peak_bytes)}", style="bold")
         console.print(_table(step))
         console.print(
@@ -83,7 +83,7 @@ def print_step(predicted: Predicted) -> None:
             console.print(f"Not known what they keep for backward: {', '.join(step.unsaved_ops)}.")
     if predicted.memory_bytes is not None:
         found = predicted.largest or "none, since a single image does not fit"
-        console.print(f"\nLargest batch in {size(predicted.memory_bytes)}: {found}", style="bold")
+        console.print(f"\nLargest batch in {size(predicted.memory_bytes)} on a CPU: {found}", style="bold")
 
 
 def _moment(step: StepMemory) -> str:

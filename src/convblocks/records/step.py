@@ -9,7 +9,7 @@ Phase = Literal["forward", "backward", "step"]
 
 
 class StepMemory(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """Predicted memory of one training step of a batch.
+    """Predicted memory of one training step of a batch on a CPU, whose kernels the workspace is of.
 
     The peak is the sum of what is held all the time (parameters, buffers, inputs, the optimizer's state) and of the
     four parts that are held at its moment, whose names begin with ``peak_``.

@@ -9,35 +9,7 @@ from torch.utils.checkpoint import checkpoint
 from convblocks import BottleneckBlock, ResidualBlock, SimpleConvBlock, analyze, load_target
 from convblocks.analysis import trace
 from convblocks.analysis.memory.saved import saved_for_backward
-
-
-def kept_bytes(net, *inputs):
-    """Of every storage that autograd saves, once; without what the module holds itself."""
-    held = {t.untyped_storage()._cdata for t in (*net.parameters(), *net.buffers())}
-    seen = {}
-
-    def pack(tensor):
-        seen.setdefault(
-            tensor.untyped_storage()._cdata, tensor
-        )  # which keeps it, so that no other has its address
-        return tensor
-
-    net.train()
-    with torch.autograd.graph.saved_tensors_hooks(pack, lambda tensor: tensor):
-        net(*inputs)
-    return sum(t.untyped_storage().nbytes() for address, t in seen.items() if address not in held)
-
-
-def predicted(net, *sizes, batch=2):
-    found = saved_for_backward(trace(net, *sizes, batch=batch))
-    assert found.unknown == ()
-    return found.bytes
-
-
-def check(net, *sizes, batch=2):
-    real = kept_bytes(net, *[torch.randn(batch, *size) for size in sizes])
-    assert predicted(net, *sizes, batch=batch) == real
-
+from tests.analysis.memory.hooks import Through, check, kept_bytes, predicted
 
 NORMS = ("batch", "group", "layer", "instance", "none")
 ACTIVATIONS = ("relu", "leaky_relu", "elu", "silu", "mish", "hardswish", "gelu", "tanh", "none")
@@ -118,99 +90,6 @@ def test_many_published_networks_keep_what_autograd_keeps(name, pixels, error):
     net = load_target(name).module
     real = kept_bytes(net, torch.randn(2, 3, pixels, pixels))
     assert predicted(net, (3, pixels, pixels)) == pytest.approx(real, rel=error or 1e-12)
-
-
-class Through(nn.Module):
-    """A function of a convolution's output, and of a weight where it takes two."""
-
-    def __init__(self, function):
-        super().__init__()
-        self.conv, self.weight = nn.Conv2d(3, 4, 3, padding=1), nn.Parameter(torch.rand(4, 1, 1) + 0.5)
-        self.function = function
-
-    def forward(self, x):
-        x = self.conv(x)
-        return self.function(x, self.weight) if self.function.__code__.co_argcount > 1 else self.function(x)
-
-
-FUNCTIONS = {
-    "times a weight": lambda x, w: x * w,
-    "times itself": lambda x: x * x,
-    "times a number": lambda x: x * 2.0 + 1,
-    "times in place": lambda x, w: x.mul_(w),
-    "times what needs no gradient": lambda x, w: x * w.detach(),
-    "by a weight": lambda x, w: x / w,
-    "by a number": lambda x: 1 / (x / 2),
-    "to a power": lambda x: x**3 + 2**x,
-    "to a learnt power": lambda x, w: x.abs() ** w,
-    "larger": lambda x, w: torch.maximum(x, w),
-    "roots": lambda x: x.abs().sqrt().rsqrt().exp().log(),
-    "relu before and after": lambda x: F.relu(x + 1) + x.relu_(),
-    "in place by position": lambda x: F.hardswish(F.hardsigmoid(x + 1, True) + 1, True),
-    "in place by position, seen through the old name": lambda x: (lambda y: F.relu(y, True) + F.silu(y))(x + 1),
-    "silu in place": lambda x: F.silu(F.silu(x, inplace=True) + 1, inplace=True),
-    "others": lambda x: F.softplus(F.elu(x)) + F.selu(x) + F.softsign(x) + F.relu6(x) + F.hardtanh(x, -1, 1),
-    "functions": lambda x: x.sinh() + x.asin() + torch.erfc(x) + x.exp2() + x.tan() + abs(x) + F.logsigmoid(x),
-    "functions in place": lambda x: (x + 1).sin_().mul_(2.0).erf_().reciprocal_().square_() + torch.fmax(x, x + 1),
-    "clamps": lambda x: x.clamp(0, 1) + x.clamp_min(0) + (x + 1).clamp_(0, 1),
-    "softmax": lambda x: F.softmax(x, 1) + F.log_softmax(x, 1),
-    "views": lambda x: x.flatten(2).transpose(1, 2).chunk(2, -1)[0].relu().unsqueeze(1),
-    "squares of views": lambda x: x[:, :2] * x[:, 2:],
-    "two chunks, one storage": lambda x: (lambda a, b: torch.sigmoid(a) * b)(*x.chunk(2, 1)),
-    "joined": lambda x: F.silu(torch.cat([x, x.flip(-1)], 1)) + F.silu(torch.stack([x, x], 1).flatten(1, 2)),
-    "statistics": lambda x: x.mean(1) + x.var(1) + x.std(1) + x.amax(1) + x.sum(1) + x.norm(dim=1),
-    "vector norm": lambda x: torch.linalg.vector_norm(x, dim=1) + x.diff(n=1, dim=1).sum(1),
-    "the largest": lambda x: x.max(1)[0].sum() + x.max() + x.topk(2, 1)[0].sum() + x.sort(2)[0].sum(),
-    "normalised": lambda x: F.normalize(x, dim=1),
-    "layer norm": lambda x: F.layer_norm(x, x.shape[1:]),
-    "rms norm": lambda x, w: F.rms_norm(x, x.shape[3:]) + F.rms_norm(x, x.shape[3:], w.expand(4, 1, 8)[0, 0]),
-    "group norm": lambda x: F.group_norm(x, 2),
-    "instance norm": lambda x: F.instance_norm(x),
-    "instance norm with a weight": lambda x, w: F.instance_norm(x, weight=w.flatten(), bias=w.flatten()),
-    "max pools": lambda x: F.max_pool2d(x, 2).sum() + F.max_pool1d(x.flatten(2), 3).sum(),
-    "average pools": lambda x: F.avg_pool2d(x, 2) + F.adaptive_avg_pool2d(x, 1) + F.adaptive_avg_pool2d(x, 4),
-    "padded": lambda x: F.pad(x, (1, 1)).sum() + F.pad(x, (1, 1, 1, 1), mode="reflect").sum(),
-    "stretched": lambda x: F.interpolate(x, scale_factor=2, mode="bilinear") + F.interpolate(x, scale_factor=2),
-    "by index": lambda x: x[:, torch.tensor([0, 2])] + x.index_select(1, torch.tensor([1, 3])),
-    "masked": lambda x: torch.where(x > 0, x, 0.5) + x.masked_fill(x > 1, 0.0),
-    "dropped": lambda x: F.dropout(x, 0.5) + F.dropout2d(x, 0.5),
-    "dropped in place": lambda x: F.dropout(x, 0.5, True, True),
-    "none dropped": lambda x: F.relu(F.dropout(F.sigmoid(x), 0.0)),
-    "products": lambda x: x @ x.transpose(2, 3) + torch.einsum("bchw,bcvw->bchv", x, x),
-    "crosswise products": lambda x: (x.flatten(2).transpose(1, 2) @ x.flatten(2)) @ x.flatten(2).transpose(1, 2),
-    "products of batches": lambda x: x.permute(0, 2, 1, 3) @ x.permute(0, 2, 3, 1),
-    "attention": lambda x: F.scaled_dot_product_attention(x, x + 1, x * 2),
-    "attention, its heads joined": lambda x: F.silu(
-        F.scaled_dot_product_attention(x, x + 1, x * 2).transpose(1, 2).flatten(2)
-    ),
-    "attention, its heads behind the positions": lambda x: (
-        lambda y: F.silu(F.scaled_dot_product_attention(y, y, y).transpose(1, 2).flatten(2))
-    )(x.transpose(1, 2)),
-    "attention with a mask": lambda x: F.scaled_dot_product_attention(x, x + 1, x * 2, torch.zeros(8, 8)),
-    "attention with a learnt mask": lambda x, w: F.scaled_dot_product_attention(x, x + 1, x * 2, w.expand(4, 8, 8)),
-    "attention of one head": lambda x: F.scaled_dot_product_attention(x[:, 0], x[:, 1] + 1, x[:, 2] * 2),
-    "a weight that is computed": lambda x, w: F.conv2d(x, (w - w.mean()).expand(4, 4, 1, 1) * 2),
-    "without gradient": lambda x: x + torch.no_grad()(lambda: torch.sigmoid(x) * x)() + torch.tanh(x.detach()),
-}  # fmt: skip
-
-
-@pytest.mark.parametrize("name", FUNCTIONS)
-def test_what_an_op_keeps(name):
-    check(Through(FUNCTIONS[name]), (3, 8, 8))
-
-
-@pytest.mark.parametrize("need_weights", [True, False])
-@pytest.mark.parametrize("batch_first", [True, False])
-def test_multi_head_attention(need_weights, batch_first):
-    class Net(nn.Module):
-        def __init__(self):
-            super().__init__()
-            self.attend = nn.MultiheadAttention(8, 2, batch_first=batch_first)
-
-        def forward(self, x):
-            return self.attend(x, x, x, need_weights=need_weights)[0]
-
-    check(Net(), (5, 8), batch=3)
 
 
 def test_frozen_parts_keep_nothing():

@@ -261,14 +261,24 @@ def test_the_largest_batch_fits_and_the_next_does_not():
     ("options", "message"),
     [
         ({"batch": 0}, "batch=0: expected at least 1 example"),
+        ({"batch": 2.5}, "batch=2.5: expected a whole number of examples"),
+        ({"batch": True}, "batch=True: expected a whole number of examples"),
         ({"optimizer": "lion"}, "optimizer='lion': expected one of sgd, momentum, adam, adamw"),
     ],
 )
 def test_refusals(options, message):
     with pytest.raises(OptionError, match=message):
         step_memory(nn.Conv2d(3, 4, 3), (3, 8, 8), **options)
-    with pytest.raises(OptionError, match="memory_bytes=0: expected"):
-        largest_batch(nn.Conv2d(3, 4, 3), (3, 8, 8), memory_bytes=0)
+    for given in (0, float("inf"), float("nan"), "8GB"):
+        with pytest.raises(OptionError, match=f"memory_bytes={given!r}: expected"):
+            largest_batch(nn.Conv2d(3, 4, 3), (3, 8, 8), memory_bytes=given)
+
+
+def test_an_amount_of_memory_may_be_a_float():
+    net = stack("simple", depth=2)
+    assert largest_batch(net, (3, 32, 32), memory_bytes=1e7) == largest_batch(
+        net, (3, 32, 32), memory_bytes=10**7
+    )
 
 
 @pytest.mark.slow

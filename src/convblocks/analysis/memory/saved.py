@@ -9,13 +9,10 @@ from collections.abc import Iterable
 
 from msgspec import Struct
 
-from convblocks.analysis.memory.saved_rules import Kept, rule_of
-from convblocks.analysis.trace.graph import Op, Trace, Value
-
-# What comes out of them needs no gradient.
-STOPS = {"detach", "detach_", "data", "zeros_like", "ones_like", "empty_like", "full_like", "rand_like"} | {
-    "randn_like", "new_zeros", "new_ones", "new_full", "new_empty", "new_tensor", "bernoulli_", "one_hot",
-}  # fmt: skip
+from convblocks.analysis.learning import learns, needs_gradient
+from convblocks.analysis.memory.product_rules import Kept
+from convblocks.analysis.memory.saved_rules import rule_of
+from convblocks.analysis.trace.graph import Trace, Value
 
 
 class Saved(Struct, frozen=True, gc=False):
@@ -38,8 +35,12 @@ class Ledger(Struct, frozen=True):
 
 
 def saved_for_backward(seen: Trace, *, checkpoints: bool = True) -> Ledger:
-    """Op by op; with `checkpoints=False` as if no segment were checkpointed."""
-    needs = {number for number, parameter in seen.parameters.items() if parameter.trainable}
+    """Op by op; with `checkpoints=False` as if no segment were checkpointed.
+
+    The trace is of eval mode. Attention whose `dropout_p` eval mode hides keeps what the module's attributes say of
+    training; where they do not say it, the op is among the unknown ones.
+    """
+    needs = needs_gradient(seen)
     sizes = {value.storage: value.bytes for value in seen.inputs}
     counted = set(seen.held)
     made: dict[int, int] = {}  # the segment in which a storage appeared
@@ -52,30 +53,18 @@ def saved_for_backward(seen: Trace, *, checkpoints: bool = True) -> Ledger:
             if value.storage not in sizes:
                 sizes[value.storage] = value.bytes
                 made[value.storage] = op.checkpoint
-        learns = _learns(op, needs)
         kept: Iterable[Kept] = ()
         if checkpoints and op.checkpoint:
             kept = [v for v in op.inputs if made.get(v.storage) != op.checkpoint]
-        elif learns:
+        elif learns(op, needs):
             rule = rule_of(op)
             found = rule(op, needs) if rule else None
             if found is None:
                 unknown.append((op.name, i))
             else:
                 kept = found
-        if learns:
-            needs.update([v.number for v in op.outputs if v.dtype.is_floating_point or v.dtype.is_complex])
         ledger.append(tuple(_first(kept, sizes, counted)))
-    return Ledger(tuple(ledger), tuple(unknown), frozenset(needs))
-
-
-def _learns(op: Op, needs: set[int]) -> bool:
-    return (
-        not op.no_grad
-        and any(value.number in needs for value in op.inputs)
-        and op.name not in STOPS
-        and any(v.dtype.is_floating_point or v.dtype.is_complex for v in op.outputs)
-    )
+    return Ledger(tuple(ledger), tuple(unknown), needs)
 
 
 def _first(kept: Iterable[Kept], sizes: dict[int, int], counted: set[int]) -> Iterable[Saved]:

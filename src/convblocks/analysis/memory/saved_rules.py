@@ -5,15 +5,12 @@ sees, such as the mask of a dropout or the statistics of a norm. The trace is of
 An op that stands in no table is reported by name, never taken to keep nothing.
 """
 
-from collections.abc import Callable, Set
+from collections.abc import Set
 from math import prod
 
+from convblocks.analysis.memory.product_rules import Kept, Rule, attention, einsum, linear, matmul, multi_head
 from convblocks.analysis.rules import ADAPTIVE, CONVOLUTIONS, POOLS, TRANSPOSED, argument
 from convblocks.analysis.trace.graph import Op, Value
-
-Kept = Value | int
-Rule = Callable[[Op, Set[int]], tuple[Kept, ...] | None]
-"""Of an op and the numbers of the values that need a gradient. None: not known for this call."""
 
 INDEX_BYTES = 8  # of PyTorch's indices, which are int64
 
@@ -75,6 +72,26 @@ def _quotient(op: Op, needs: Set[int]) -> tuple[Kept, ...]:
     return (bottom, _before(op, top)) if bottom.number in needs else (bottom,)
 
 
+def _remainder(op: Op, needs: Set[int]) -> tuple[Kept, ...]:
+    """Its derivative by the divisor is the whole quotient."""
+    bottom = op.inputs[1:2]
+    return (_before(op, op.inputs[0]), *bottom) if bottom and bottom[0].number in needs else ()
+
+
+def _lerp(op: Op, needs: Set[int]) -> tuple[Kept, ...]:
+    """A weight that is a tensor; both ends where it learns."""
+    if len(op.inputs) < 3:
+        return ()
+    start, end, weight = op.inputs
+    return (_before(op, start), end, weight) if weight.number in needs else (weight,)
+
+
+def _interpolate(op: Op, needs: Set[int]) -> tuple[Kept, ...]:
+    """By weights that depend on no value, but for the way that is an adaptive average."""
+    area = argument(op, 3, "mode", "nearest") == "area"
+    return () if not area or max(op.outputs[0].shape[2:]) == 1 else op.inputs[:1]
+
+
 def _power(op: Op, needs: Set[int]) -> tuple[Kept, ...]:
     return (*op.inputs, op.outputs[0]) if len(op.inputs) > 1 else _given(op, needs)
 
@@ -82,34 +99,6 @@ def _power(op: Op, needs: Set[int]) -> tuple[Kept, ...]:
 def _weighted(op: Op, needs: Set[int]) -> tuple[Kept, ...]:
     """Convolutions keep map and weight, whichever of them learns; padding by itself makes a copy of the map."""
     return op.inputs[:2]
-
-
-def _flat(x: Value) -> Kept:
-    """A map as a matrix of its last axis; a copy where its other axes do not lie one behind the other."""
-    return x if x.folds(len(x.shape) - 1) else x.bytes
-
-
-def _linear(op: Op, needs: Set[int]) -> tuple[Kept, ...]:
-    x, weight = op.inputs[:2]
-    kept = [_flat(x)] if weight.number in needs else []
-    return (*kept, weight) if x.number in needs else tuple(kept)
-
-
-def _matmul(op: Op, needs: Set[int]) -> tuple[Kept, ...]:
-    """Matrices in batches are multiplied as (batch, rows, columns), for which a factor may have to be copied."""
-    a, b = op.inputs[:2]
-    kept = [_batched(b, a)] if a.number in needs else []
-    return (*kept, _batched(a, b)) if b.number in needs else tuple(kept)
-
-
-def _batched(x: Value, other: Value) -> Kept:
-    if len(x.shape) < 3:
-        return x
-    if len(other.shape) < 3:
-        return _flat(x)
-    if prod(x.shape[:-2]) < prod(other.shape[:-2]):  # stretched
-        return x.bytes * prod(other.shape[:-2]) // prod(x.shape[:-2])
-    return x if x.folds(len(x.shape) - 2) else x.bytes
 
 
 def _stats_bytes(op: Op, count: int) -> int:
@@ -184,45 +173,16 @@ def _softsign(op: Op, needs: Set[int]) -> tuple[Kept, ...]:
     return op.inputs[0], op.inputs[0].bytes
 
 
-def _einsum(op: Op, needs: Set[int]) -> tuple[Kept, ...] | None:
-    """Two operands; what more of them make on the way is not told."""
-    return _matmul(op, needs) if len(op.inputs) == 2 else None
-
-
-def _attention(op: Op, needs: Set[int]) -> tuple[Kept, ...]:
-    """Flash attention's operands, result and log-sum-exp; the scores themselves where the mask learns."""
-    query, key, value = op.inputs[:3]
-    mask = op.inputs[3] if len(op.inputs) > 3 else None
-    rows = prod(query.shape[:-1])
-    if len(query.shape) == 4 and (mask is None or mask.number not in needs):
-        return (*op.inputs, op.outputs[0], rows * max(4, query.dtype.itemsize))
-    scores = rows * key.shape[-2] * query.dtype.itemsize
-    return _batched(value, query), query.bytes + key.bytes, scores
-
-
-def _multi_head(op: Op, needs: Set[int]) -> tuple[Kept, ...] | None:
-    """Self-attention in one projection: map, queries, keys and values, attention, result (nn.MultiheadAttention)."""
-    query, key, value = op.inputs[:3]
-    if not query.number == key.number == value.number:
-        return None
-    length, batch = query.shape[0], query.shape[1] if len(query.shape) == 3 else 1
-    rows = batch * argument(op, 4, "num_heads") * length
-    read = _flat(query)
-    if argument(op, 15, "need_weights", True):
-        return read, 5 * query.bytes, rows * length * query.dtype.itemsize  # queries also as scaled
-    return read, 4 * query.bytes, rows * max(4, query.dtype.itemsize)
-
-
 NOTHING = (
     {"add", "add_", "__add__", "__iadd__", "__radd__", "sub", "sub_", "__sub__", "__isub__", "__rsub__", "neg"}
-    | {"mean", "sum", "cumsum", "round", "floor", "ceil", "sign", "lerp", "detach", "clone"}
+    | {"mean", "sum", "cumsum", "round", "floor", "ceil", "sign", "detach", "clone"}
     | {"to", "type_as", "float", "half", "bfloat16", "double", "type", "contiguous", "cpu", "cuda", "diff"}
     | {"movedim", "moveaxis", "permute", "transpose", "swapaxes", "flatten", "unflatten", "view", "reshape", "T"}
     | {"reshape_as", "view_as", "squeeze", "unsqueeze", "cat", "concat", "stack", "split", "chunk", "unbind"}
-    | {"tensor_split", "narrow", "select", "__setitem__", "roll", "flip", "repeat", "repeat_interleave", "tile"}
+    | {"tensor_split", "narrow", "select", "roll", "flip", "repeat", "repeat_interleave", "tile"}
     | {"unfold", "fold", "t", "mT", "H", "expand", "expand_as", "pixel_shuffle", "pixel_unshuffle"}
-    | {"channel_shuffle", "tril", "triu", "interpolate", "upsample", "copy_", "as_strided", "fill_", "zero_"}
-    | {"subtract", "rsub", "meshgrid", "affine_grid", "fmod", "remainder", "frac", "trunc"}
+    | {"channel_shuffle", "tril", "triu", "upsample", "copy_", "as_strided", "fill_", "zero_"}
+    | {"subtract", "rsub", "meshgrid", "affine_grid", "frac", "trunc"}
     | {"real", "diagonal", "hsplit", "vsplit", "dsplit", "broadcast_to", "positive", "view_as_real"}
 )  # fmt: skip
 OF_INPUT = (
@@ -236,7 +196,7 @@ OF_RESULT = {"relu", "relu_", "tanh", "tanh_", "sigmoid", "sigmoid_", "exp", "ex
     "tan", "exp2", "reciprocal", "__rdiv__", "softmax", "log_softmax", "exp_",
 }  # fmt: skip
 BY_INDEX = {"__getitem__", "index_select", "embedding", "where", "masked_fill", "masked_fill_", "index_put_"} | {
-    "take_along_dim", "masked_select",
+    "__setitem__", "take_along_dim", "masked_select",
 }  # fmt: skip
 
 SAVED: dict[str, Rule] = {
@@ -252,14 +212,17 @@ SAVED: dict[str, Rule] = {
         ("maximum", "minimum", "fmax", "fmin", "hypot", "atan2", "gather", "grid_sample", "prelu"), _all
     ),
     **dict.fromkeys(("mul", "mul_", "__mul__", "__imul__", "__rmul__", "multiply", "outer"), _factors()),
-    **dict.fromkeys(("matmul", "mm", "bmm", "__matmul__", "__rmatmul__"), _matmul),
+    **dict.fromkeys(("matmul", "mm", "bmm", "__matmul__", "__rmatmul__"), matmul),
     **dict.fromkeys(("addmm", "baddbmm", "addcmul"), _factors(1, 3)),
     **dict.fromkeys(("div", "div_", "__truediv__", "true_divide", "divide"), _quotient),
     **dict.fromkeys(("pow", "pow_"), _power),
+    **dict.fromkeys(("fmod", "remainder"), _remainder),
+    "lerp": _lerp,
+    "interpolate": _interpolate,
     "__rpow__": _given_and_result,
     **dict.fromkeys((*CONVOLUTIONS, *TRANSPOSED), _weighted),
-    "linear": _linear,
-    "einsum": _einsum,
+    "linear": linear,
+    "einsum": einsum,
     "batch_norm": _batch_norm,
     "layer_norm": _layer_norm,
     "rms_norm": _rms_norm,
@@ -272,8 +235,8 @@ SAVED: dict[str, Rule] = {
     **dict.fromkeys(("max", "min", "sort", "topk"), _chosen),
     **dict.fromkeys(("dropout", "dropout1d", "dropout2d", "dropout3d"), _dropout),
     "pad": _pad,
-    "scaled_dot_product_attention": _attention,
-    "multi_head_attention_forward": _multi_head,
+    "scaled_dot_product_attention": attention,
+    "multi_head_attention_forward": multi_head,
 }
 
 

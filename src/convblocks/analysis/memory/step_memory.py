@@ -1,12 +1,13 @@
-"""What one training step needs at most, and the largest batch whose step fits."""
+"""What one training step on a CPU needs at most, and the largest batch whose step fits."""
 
 from collections.abc import Sequence
 
 import torch
+from msgspec import Struct
 from torch import nn
 
 from convblocks.analysis.memory.timeline import Moment, Timeline
-from convblocks.analysis.trace import trace
+from convblocks.analysis.trace import Trace, trace
 from convblocks.analysis.trace.recorder import buffers, parameters
 from convblocks.errors import OptionError
 from convblocks.records import StepMemory
@@ -23,29 +24,25 @@ def step_memory(
     optimizer: str = "sgd",
     dtypes: Sequence[torch.dtype] = (),
 ) -> StepMemory:
-    """Predict the peak memory of a training step: zero_grad, forward, backward, optimizer step.
+    """Predict the peak memory of a training step on a CPU: zero_grad, forward, backward, optimizer step.
 
     input_sizes: (channels, *spatial) of each input, without the batch axis.
     optimizer: sgd, momentum, adam or adamw, as torch.optim has them, one parameter at a time.
     dtypes: of each input, float32 where not given.
-    Bytes are those of tensors; what the process holds without the module (interpreter, libraries) is not in them.
+    Bytes are those of tensors and of the CPU's kernels (workspace.py), which another device does not take so;
+    what the process holds without the module (interpreter, libraries) is not in them.
     Raises OptionError, or TraceError if the forward fails.
     """
     if optimizer not in OPTIMIZERS:
         raise OptionError("optimizer", optimizer, f"expected one of {', '.join(OPTIMIZERS)}")
-    if batch < 1:
-        raise OptionError("batch", batch, "expected at least 1 example")
-    seen = trace(module, *input_sizes, dtypes=dtypes, batch=batch)
+    seen = trace(module, *input_sizes, dtypes=dtypes, batch=_examples(batch))
     line = Timeline(seen)
     line.run()
-    weights = parameters(module).values()
-    learnt = [p.numel() * p.element_size() for p in weights if p.requires_grad]
-    states, scratch = OPTIMIZERS[optimizer]
-    param_bytes = sum([p.numel() * p.element_size() for p in weights])
-    buffer_bytes = sum({id(b): b.numel() * b.element_size() for b in buffers(module)}.values())
-    input_bytes = sum([value.bytes for value in seen.inputs])
-    always = param_bytes + buffer_bytes + input_bytes + states * sum(learnt)
-    stepping = Moment("step", "", gradients=sum(learnt), workspace=scratch * max(learnt, default=0))
+    always = _always(module, seen, optimizer)
+    learnt = always.learnt_bytes
+    stepping = Moment(
+        "step", "", gradients=sum(learnt), workspace=OPTIMIZERS[optimizer][1] * max(learnt, default=0)
+    )
     at = max(line.largest, stepping, key=lambda moment: moment.bytes)
     return StepMemory(
         module=type(module).__name__,
@@ -53,14 +50,14 @@ def step_memory(
         dtypes=tuple([str(value.dtype).removeprefix("torch.") for value in seen.inputs]),
         batch=batch,
         optimizer=optimizer,
-        param_bytes=param_bytes,
-        buffer_bytes=buffer_bytes,
-        input_bytes=input_bytes,
-        optimizer_bytes=states * sum(learnt),
+        param_bytes=always.param_bytes,
+        buffer_bytes=always.buffer_bytes,
+        input_bytes=always.input_bytes,
+        optimizer_bytes=always.optimizer_bytes,
         gradient_bytes=sum(learnt),
         saved_bytes=line.saved_bytes,
-        tensor_bytes=always + max(line.tensor_bytes, stepping.bytes),
-        peak_bytes=always + at.bytes,
+        tensor_bytes=always.bytes + max(line.tensor_bytes, stepping.bytes),
+        peak_bytes=always.bytes + at.bytes,
         peak_phase=at.phase,
         peak_at=at.path,
         peak_gradient_bytes=at.gradients,
@@ -71,27 +68,66 @@ def step_memory(
     )
 
 
+class Always(Struct, frozen=True):
+    """What is held from the first moment of a step to the last."""
+
+    param_bytes: int
+    buffer_bytes: int
+    input_bytes: int
+    optimizer_bytes: int
+    learnt_bytes: tuple[int, ...]  # of each parameter that learns
+
+    @property
+    def bytes(self) -> int:
+        return self.param_bytes + self.buffer_bytes + self.input_bytes + self.optimizer_bytes
+
+
+def _always(module: nn.Module, seen: Trace, optimizer: str) -> Always:
+    weights = parameters(module).values()
+    learnt = tuple([p.numel() * p.element_size() for p in weights if p.requires_grad])
+    return Always(
+        param_bytes=sum([p.numel() * p.element_size() for p in weights]),
+        buffer_bytes=sum({id(b): b.numel() * b.element_size() for b in buffers(module)}.values()),
+        input_bytes=sum([value.bytes for value in seen.inputs]),
+        optimizer_bytes=OPTIMIZERS[optimizer][0] * sum(learnt),
+        learnt_bytes=learnt,
+    )
+
+
+def _examples(batch: int) -> int:
+    if not isinstance(batch, int) or isinstance(batch, bool):
+        raise OptionError("batch", batch, "expected a whole number of examples")
+    if batch < 1:
+        raise OptionError("batch", batch, "expected at least 1 example")
+    return batch
+
+
+def _whole_bytes(memory_bytes: float) -> int:
+    """8e9 is as good as 8 * 10**9."""
+    if not isinstance(memory_bytes, int | float) or not 1 <= memory_bytes < float("inf"):
+        raise OptionError("memory_bytes", memory_bytes, "expected a positive number of bytes")
+    return int(memory_bytes)
+
+
 def largest_batch(
     module: nn.Module,
     *input_sizes: Sequence[int],
-    memory_bytes: int,
+    memory_bytes: float,
     optimizer: str = "sgd",
     dtypes: Sequence[torch.dtype] = (),
 ) -> int:
-    """The largest batch whose training step stays within `memory_bytes`; 0 if one example does not.
+    """The largest batch whose training step on a CPU stays within `memory_bytes`; 0 if one example does not.
 
     Each batch that is tried is traced, so nothing is taken to grow evenly. Other arguments and errors as for
     step_memory; leave room for what the process holds without the module.
     """
-
-    if memory_bytes < 1:
-        raise OptionError("memory_bytes", memory_bytes, "expected a positive number of bytes")
+    limit = _whole_bytes(memory_bytes)
 
     def peak(batch: int) -> int:
         found = step_memory(module, *input_sizes, batch=batch, optimizer=optimizer, dtypes=dtypes)
-        return found.peak_bytes - memory_bytes
+        return found.peak_bytes - limit
 
-    fits, over = (0, -memory_bytes), (1, peak(1))
+    fits, over = (0, -limit), (1, peak(1))
     while over[1] <= 0 and over[0] < MOST:
         fits, over = over, (2 * over[0], peak(2 * over[0]))
     if over[1] <= 0:

@@ -8,6 +8,7 @@ import torch.nn.functional as F
 from torch import nn
 from torch.overrides import TorchFunctionMode
 
+from convblocks.analysis.trace.dropout import dropout_in_training
 from convblocks.analysis.trace.graph import Call, Op, Value, writes
 from convblocks.analysis.trace.shapes import SHAPES
 
@@ -37,6 +38,7 @@ class Recorder(TorchFunctionMode):
         self.ops: list[Op] = []
         self.calls: list[Call] = []
         self.call = -1  # the module call that is running
+        self.inside: list[nn.Module] = [module]  # the modules whose calls are running, innermost last
         self.segment = 0  # the checkpointed segment that is running
         self.segments = 0
         self.no_grad = False  # whether the module has switched gradients off
@@ -65,7 +67,7 @@ class Recorder(TorchFunctionMode):
     def __torch_function__(
         self, func: Callable[..., Any], types: Any, args: Any = (), kwargs: Any = None
     ) -> Any:
-        kwargs = kwargs or {}
+        kwargs = self._in_training(func, kwargs or {})
         name = getattr(func, "__name__", None) or str(func)
         if name == "_set_grad_enabled":
             self.no_grad = not args[0]
@@ -99,6 +101,12 @@ class Recorder(TorchFunctionMode):
         self.running = None
         return result
 
+    def _in_training(self, func: Callable[..., Any], kwargs: Any) -> Any:
+        """Attention's dropout is written down as in training; as None where that cannot be told."""
+        if func is F.scaled_dot_product_attention and "dropout_p" in kwargs:
+            return {**kwargs, "dropout_p": dropout_in_training(self.inside[-1], kwargs["dropout_p"])}
+        return kwargs
+
     def _written(self, result: Any, given: Any) -> tuple[Value, ...]:
         """The Values of what an op gave, which may be a view of what it was given or even that itself."""
         homes = {t.untyped_storage()._cdata: self.read(t).storage for t in tensors(given)}
@@ -131,6 +139,8 @@ class Recorder(TorchFunctionMode):
 
         On meta if any tensor is there already; constants among themselves stay real, since values may matter.
         """
+        if kwargs.get("dropout_p", 0.0) is None:  # not known, and all the same to a shape
+            kwargs = {**kwargs, "dropout_p": 0.0}
         if any(t.is_meta for t in tensors((args, kwargs))):
             args, kwargs = self._to_meta(args), self._to_meta(kwargs)
         elif args and writes(name, kwargs) and self._is_module_s(args[0]):
@@ -179,6 +189,7 @@ class Recorder(TorchFunctionMode):
         if before >= 0:
             self.calls[before].leaf = False
         self.call = len(self.calls)
+        self.inside.append(module)
         self.calls.append(Call(path, type(module).__name__, before, len(self.ops)))
         return before
 
@@ -192,6 +203,7 @@ class Recorder(TorchFunctionMode):
             self._note(call.type, shown, {}, seen, self._written(result, args))
         call.stop = len(self.ops)
         self.call = before
+        self.inside.pop()
 
 
 def _check_dtypes(x: Value, weight: Value) -> None:

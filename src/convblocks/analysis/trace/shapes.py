@@ -112,11 +112,14 @@ def _mean(x: torch.Tensor, dim: Any = None, keepdim: bool = False) -> Shape | No
     return tuple(1 if i in gone else n for i, n in enumerate(x.shape) if keepdim or i not in gone)
 
 
-def _attention(q: torch.Tensor, k: torch.Tensor, v: torch.Tensor, mask: Any = None, **_: Any) -> Shape | None:
-    """Of flash attention."""
-    if not q.ndim == k.ndim == v.ndim == 4 or mask is not None:
+def _attention(
+    q: torch.Tensor, k: torch.Tensor, v: torch.Tensor, mask: Any = None, dropout_p: float = 0.0, **_: Any
+) -> Shape | None:
+    """Of flash attention, which takes no dropout and only operands whose last axis lies side by side."""
+    if not q.ndim == k.ndim == v.ndim == 4 or mask is not None or dropout_p:
         return None
     fits = q.shape[:2] == k.shape[:2] == v.shape[:2] and q.shape[3] == k.shape[3] == v.shape[3]
+    fits = fits and q.stride(3) == k.stride(3) == v.stride(3) == 1
     return tuple(q.shape) if fits and k.shape[2] == v.shape[2] else None
 
 

@@ -1,0 +1,46 @@
+"""Who needs a gradient: autograd's own rule, which the cost of backward and what it keeps both read."""
+
+from collections.abc import Set
+
+from convblocks.analysis.trace.graph import Op, Trace, Value
+
+# What comes out of them needs no gradient.
+STOPS = {"detach", "detach_", "data", "zeros_like", "ones_like", "empty_like", "full_like", "rand_like"} | {
+    "randn_like", "new_zeros", "new_ones", "new_full", "new_empty", "new_tensor", "bernoulli_", "one_hot",
+}  # fmt: skip
+
+
+def needs_gradient(seen: Trace) -> frozenset[int]:
+    """Numbers of the values through which a gradient passes: what learns, and all that is made of it."""
+    needs = {number for number, parameter in seen.parameters.items() if parameter.trainable}
+    for op in seen.ops:
+        if op.no_grad or op.name in STOPS or needs.isdisjoint([value.number for value in op.inputs]):
+            continue
+        needs.update([v.number for v in op.outputs if v.dtype.is_floating_point or v.dtype.is_complex])
+    return frozenset(needs)
+
+
+def gets_gradient(seen: Trace, needs: Set[int]) -> frozenset[int]:
+    """Those of them that backward comes to from the outputs: not what is detached on the way, or left unused."""
+    found: set[int] = set()
+    storages: set[int] = set()
+
+    def come_to(values: tuple[Value, ...]) -> None:
+        for value in values:
+            if value.number in needs:
+                found.add(value.number)
+                storages.add(value.storage)
+
+    come_to(seen.outputs)
+    for op in reversed(seen.ops):
+        # What is written into a view has another number than what is read of the whole.
+        written = op.in_place and op.outputs[0].storage in storages
+        if learns(op, needs if written else found):
+            come_to(op.outputs)
+            come_to(op.inputs)
+    return frozenset(found)
+
+
+def learns(op: Op, needs: Set[int]) -> bool:
+    """Whether what it makes is among these."""
+    return any(value.number in needs for value in op.outputs)
