@@ -12,6 +12,7 @@ from torch import nn
 
 from convblocks import analyze
 from convblocks.cli import main
+from convblocks.cli.layer_tree import tree
 from convblocks.cli.parse import levels, sized
 from convblocks.cli.picture import picture
 from convblocks.errors import OptionError
@@ -63,6 +64,19 @@ def test_what_the_target_s_own_code_prints_is_not_in_the_record(capsys, folder):
     found = capsys.readouterr()
     assert json.loads(found.out)["input_size"] == [3, 8, 8]
     assert found.err.splitlines()[0] == "hello"
+
+
+def test_each_call_of_a_function_is_a_row_where_it_happens():
+    class Twice(nn.Module):
+        def __init__(self):
+            super().__init__()
+            self.first, self.second = nn.Conv2d(3, 4, 3), nn.Conv2d(4, 8, 3)
+
+        def forward(self, x):
+            return torch.relu(self.second(torch.relu(self.first(x))))
+
+    names = [node.name for node in tree(analyze(Twice(), (3, 8, 8))).children.values()]
+    assert names == ["first", "relu()", "second", "relu()"]
 
 
 def test_the_tree_is_folded_at_a_depth_and_adds_up(capsys):

@@ -1,6 +1,7 @@
 """What `convblocks signal` prints."""
 
 import json
+from pathlib import Path
 
 import pytest
 
@@ -38,6 +39,16 @@ def test_its_tables_are_whole_in_80_columns(plain, capsys, monkeypatch):
     assert lines[heading + 1].rstrip() == "vanishing gradient"
     mends = {line.split()[0]: line for line in lines[heading + 2 :] if line.startswith("  ")}
     assert "cured" in mends["shortcut"]
+
+
+def test_the_steps_of_a_training_are_whole_in_80_columns(plain, capsys, monkeypatch):
+    monkeypatch.setenv("COLUMNS", "80")
+    Path(plain).write_text(PLAIN.replace("in_channels = 3", "in_channels = 1"))
+    lines = told(capsys, plain, "--data", "digits", "--batch-size", "512", "--along", "1").splitlines()
+    assert max(map(len, lines)) <= 80
+    assert not any("…" in line for line in lines)
+    heading = next(line for line in lines if line.startswith("step"))
+    assert heading.split() == ["step", "loss", "spread/layer", "gradient/layer", "over", "all", "symptoms"]
 
 
 def test_its_record_says_the_same(plain, capsys):

@@ -7,7 +7,7 @@ from convblocks.records import Analysis, Layer
 
 @dataclass
 class Node:
-    """A module, or all the ops of one name in it; `layers` are those within, in order of execution."""
+    """A module, or one op in it; `layers` are those within, in order of execution."""
 
     name: str  # the last piece of its path; with () for an op
     type: str  # its class; empty for an op, and for a container that is not called itself
@@ -25,8 +25,8 @@ class Node:
 
     @property
     def unproductive(self) -> tuple[int, int]:
-        """How many of its layers are so, of how many that could be."""
-        marks = [layer.productive for layer in self.layers if layer.productive is not None]
+        """How many of its layers with MACs are so, of how many that could be."""
+        marks = [layer.productive for layer in self.layers if layer.macs and layer.productive is not None]
         return marks.count(False), len(marks)
 
 
@@ -40,8 +40,9 @@ def tree(analysis: Analysis) -> Node:
             path = f"{path}.{piece}" if path else piece
             nodes.append(nodes[-1].children.setdefault(piece, Node(piece, types.get(path, ""))))
         if types.get(layer.name) != layer.type:
-            call = f"{layer.type}()"
-            nodes.append(nodes[-1].children.setdefault(call, Node(call, "")))
+            siblings = nodes[-1].children
+            siblings[f"call {len(siblings)}"] = Node(f"{layer.type}()", "")  # each call where it happens
+            nodes.append(siblings[f"call {len(siblings) - 1}"])
         for node in nodes:
             node.layers.append(layer)
     return root

@@ -83,10 +83,11 @@ def _rate(rate: Rate | None) -> str:
     low, high = significant(rate.low), significant(rate.high)
     ends = "no trend"
     if rate.layers_to_bound is not None:
-        how = "vanishes (10⁻⁴)" if rate.factor < 1 else "explodes (10⁴)"
-        ends = f"{how} after {rate.layers_to_bound:.0f}"
-    over_all = f"× {significant(rate.over_all)} over {rate.steps}"
-    return f"× {significant(rate.factor)} [{low}, {high}] a layer, {over_all}; {ends}"
+        how, bound = ("vanish", "10⁻⁴") if rate.factor < 1 else ("explode", "10⁴")
+        there = rate.layers_to_bound <= rate.steps
+        ends = f"{how + 'es' if there else 'would ' + how} ({bound}) after {rate.layers_to_bound:.0f}"
+    over_all = f"which makes × {significant(rate.over_all)} over {rate.steps}"
+    return f"× {significant(rate.factor)} [{low}, {high}] a layer by a fit, {over_all}; {ends}"
 
 
 def _shattering(found: Shattering) -> str:
@@ -108,7 +109,8 @@ def _field(field: EffectiveField) -> str:
 
 
 def _along(along: SignalAlong) -> Table:
-    table = _table("step", "loss", "activation/layer", "gradient/layer", "gradient over all", "symptoms")
+    table = _table("step", "loss", "spread/layer", "gradient/layer", "over all")
+    table.add_column("symptoms", ratio=1)  # folded where they are long
     for step in along.steps:
         activation, gradient = step.signal.activation, step.signal.gradient
         table.add_row(

@@ -111,7 +111,8 @@ def unproductive(analysis: Analysis) -> str:
     return (
         f"{plural(len(found), 'unproductive layer')} with MACs, from {place}: what enters already sees the whole "
         f"{image} image (Richter et al. 2021). Removing them, with their norms, would save "
-        f"{_saved(params, analysis.params, 'parameters')} and {_saved(macs, analysis.macs, 'MACs')}."
+        f"{_saved(params, analysis.params, 'parameters')} and {_saved(macs, analysis.macs, 'MACs')}; "
+        "`convblocks advise` tells which of them can be cut out whole."
     )
 
 
