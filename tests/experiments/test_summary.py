@@ -93,7 +93,7 @@ def test_no_difference_on_any_example_is_not_certainty(study):
     assert (summary.rows[0].p_value, summary.rows[0].verdict) == (1.0, "within noise")
 
 
-def test_overlapping_latencies_are_a_tie_that_accuracy_decides(study):
+def test_latencies_within_each_other_s_quartiles_are_a_tie_that_accuracy_decides(study):
     a, b = make_design("a"), make_design("b")
     runs = runs_of(a, 0.98, 0.98, 0.985) + runs_of(b, 0.978, 0.98, 0.98)
     summary = summarise(study, [a, b], runs, [make_latency(a, 2.01), make_latency(b, 2.0)])
@@ -102,6 +102,17 @@ def test_overlapping_latencies_are_a_tie_that_accuracy_decides(study):
         summary.headline
         == "Use a-d8: the most accurate design, and none within its noise is measurably cheaper."
     )
+
+
+def test_wide_quartiles_do_not_make_a_slow_design_as_cheap_as_a_fast_one(study):
+    """As on a busy machine: the slower one's quartiles reach into the faster one's, its median does not."""
+    slow, fast = make_design("slow"), make_design("fast")
+    runs = runs_of(slow, 0.98, 0.98, 0.985) + runs_of(fast, 0.978, 0.98, 0.98)
+    times = [
+        replace(make_latency(slow, 1.9), lower_ms=1.6, upper_ms=6.0),
+        replace(make_latency(fast, 1.0), lower_ms=0.9, upper_ms=1.7),
+    ]
+    assert summarise(study, [slow, fast], runs, times).recommended == "fast-d8"
 
 
 def test_test_accuracies_never_choose(study):

@@ -102,13 +102,13 @@ def _verdict(difference: Estimate | None, p_holm: float | None, planned: int) ->
 
 
 def _cheapest(judged: list[Judged]) -> Judged:
-    """The lowest cost; of those whose latency quartiles overlap with it, the one with the best validation accuracy."""
+    """The lowest cost; of those whose median latency lies within its quartiles, the most accurate in validation."""
     lowest = min(judged, key=lambda j: j.cost)
     if lowest.latency is None:  # matched designs cost the same but for what matching tolerates
         tied = [j for j in judged if j.cost <= lowest.cost * (1 + 2 * TOLERANCE)]
     else:
         reach = lowest.latency.upper_ms
-        tied = [j for j in judged if j.latency is not None and j.latency.lower_ms <= reach]
+        tied = [j for j in judged if j.latency is not None and j.latency.median_ms <= reach]
     return max(tied, key=lambda j: (j.accuracy, -j.cost))
 
 
