@@ -14,6 +14,7 @@ from convblocks.analysis.memory.saved import Ledger, saved_for_backward
 from convblocks.analysis.rules import KNOWN
 from convblocks.analysis.trace import Op, Trace, Value, trace
 from convblocks.analysis.trace.recorder import parameters
+from convblocks.analysis.trace.shapes import Shape
 from convblocks.records import Analysis, Layer, Part
 from convblocks.records.analysis import Seen
 
@@ -107,6 +108,13 @@ def _layers(
     size = seen.input.shape[2:]
     blind: Field = (None,) * len(size)
     read: set[int] = set()
+    known: dict[int, tuple[Seen, ...]] = {}  # by id of a field: many layers share one
+
+    def recorded(field: Field) -> tuple[Seen, ...]:
+        if id(field) not in known:
+            known[id(field)] = _recorded(field)
+        return known[id(field)]
+
     done = 0
     for group in _groups(seen, kept):
         ops, mine = seen.ops[group.start : group.stop], slice(done, group.stop)
@@ -119,34 +127,45 @@ def _layers(
                     read.add(value.number)
                     params += value.elements
         done = group.stop
-        activations = sum([cost.activations for cost in spent])
+        cost = spent[0] if len(spent) == 1 else _sum(spent)
         field = fields.get(out.number, blind)
         yield Layer(
             name=group.name,
             type=group.type,
             output_shape=out.shape,
             params=params,
-            macs=sum([cost.macs for cost in spent]),
-            macs_weight_gradient=sum([cost.macs_weight_gradient for cost in spent]),
-            macs_input_gradient=sum([cost.macs_input_gradient for cost in spent]),
-            activations=activations,
-            activation_bytes=activations * out.dtype.itemsize,
+            macs=cost.macs,
+            macs_weight_gradient=cost.macs_weight_gradient,
+            macs_input_gradient=cost.macs_input_gradient,
+            activations=cost.activations,
+            activation_bytes=cost.activations * out.dtype.itemsize,
             saved_bytes=sum([each.bytes for op in saved for each in op]),
-            bytes_read=sum([cost.bytes_read for cost in spent]),
-            bytes_written=sum([cost.bytes_written for cost in spent]),
-            receptive_field=_recorded(field),
-            local_field=_recorded(local.get(out.number, blind)),
+            bytes_read=cost.bytes_read,
+            bytes_written=cost.bytes_written,
+            receptive_field=recorded(field),
+            local_field=recorded(local.get(out.number, blind)),
             productive=_productive(ops, out, local, size),
         )
+
+
+def _sum(costs: Sequence[OpCost]) -> OpCost:
+    return OpCost(*[sum([getattr(cost, name) for cost in costs]) for name in OpCost.__struct_fields__])
 
 
 def _local(seen: Trace, fields: dict[int, Field]) -> dict[int, Field]:
     """Fields without what gates show of the whole image; the same where no map is left once all is seen."""
     for op in seen.ops:
         out = op.outputs[0]
-        if ALL in fields.get(out.number, ()) and max(out.shape[2:], default=1) > 1:
+        if ALL in fields.get(out.number, ()) and _is_map(out.shape):
             return receptive_fields(seen, through_gates=False)
     return fields
+
+
+def _is_map(shape: Shape) -> bool:
+    """Whether more than the channels are longer than 1, wherever these stand; a signal may have one channel."""
+    if len(shape) < 4:
+        return max(shape[2:], default=1) > 1
+    return sum([n > 1 for n in shape[1:]]) > 1 or shape[1] == 1 < shape[2]
 
 
 def _productive(ops: Sequence[Op], out: Value, local: dict[int, Field], size: Sequence[int]) -> bool | None:

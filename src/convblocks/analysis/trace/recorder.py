@@ -1,6 +1,6 @@
 """What stands between a module and torch while it is traced: sees each op and each module call pass by."""
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from typing import Any
 
 import torch
@@ -33,6 +33,7 @@ class Recorder(TorchFunctionMode):
     def __init__(self, module: nn.Module, *, by_rule: bool) -> None:
         super().__init__()
         self.module = module
+        self.named = [*modules(module)]
         self.memory: set[int] | None = None  # storages of its parameters and buffers, once asked for
         self.shapes = SHAPES if by_rule else {F.dropout: SHAPES[F.dropout]}
         self.ops: list[Op] = []
@@ -152,7 +153,7 @@ class Recorder(TorchFunctionMode):
         if not isinstance(tensor, torch.Tensor):
             return False
         if self.memory is None:
-            own = [*parameters(self.module).values(), *buffers(self.module)]
+            own = [*parameters(self.module, self.named).values(), *buffers(self.module, self.named)]
             self.memory = {t.untyped_storage()._cdata for t in own}
         return tensor.untyped_storage()._cdata in self.memory
 
@@ -229,19 +230,25 @@ def modules(module: nn.Module) -> Iterator[tuple[str, nn.Module]]:
             waiting.extend([(before + name, m) for name, m in reversed(children.items()) if m is not None])
 
 
-def parameters(module: nn.Module) -> dict[str, nn.Parameter]:
-    """As ``dict(module.named_parameters())``; one that is shared has the first of its names."""
+Named = Iterable[tuple[str, nn.Module]]
+
+
+def parameters(module: nn.Module, named: Named = ()) -> dict[str, nn.Parameter]:
+    """As ``dict(module.named_parameters())``; one that is shared has the first of its names.
+
+    named: the module's modules, if they have been walked already.
+    """
     found: dict[int, tuple[str, nn.Parameter]] = {}
-    for path, part in modules(module):
+    for path, part in named or modules(module):
         for name, p in part._parameters.items():
             if p is not None and id(p) not in found:
                 found[id(p)] = f"{path}.{name}" if path else name, p
     return dict(found.values())
 
 
-def buffers(module: nn.Module) -> Iterator[torch.Tensor]:
+def buffers(module: nn.Module, named: Named = ()) -> Iterator[torch.Tensor]:
     """As ``module.buffers()``; one that is shared comes more than once."""
-    for _, part in modules(module):
+    for _, part in named or modules(module):
         yield from [b for b in part._buffers.values() if b is not None]
 
 

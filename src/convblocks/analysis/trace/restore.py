@@ -4,53 +4,42 @@ Networks keep caches of positions, counters and masks as attributes; a forward o
 tensors there, which the next real one falls over.
 """
 
+from collections import OrderedDict, defaultdict, deque
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from copy import copy
+from operator import is_
 from typing import Any
 
 from torch import nn
 
-MISSING = object()
-CONTAINERS = (dict, list, set)
+STANDARD = vars(nn.Module()).keys() - {"_buffers"}  # what every module has, and no forward writes
+CONTAINERS = frozenset({dict, list, set, OrderedDict, defaultdict, deque})
 
 
 @contextmanager
 def restored(modules: Iterable[nn.Module]) -> Iterator[None]:
     """Attributes, buffers and containers of each module are afterwards what they were."""
-    before = [(vars(m), dict(vars(m)), _copies(m)) for m in modules]
+    before = [(vars(m), vars(m).copy()) for m in modules]
+    held = [
+        (v, copy(v))
+        for attributes, _ in before
+        for name in attributes.keys() - STANDARD
+        if type(v := attributes[name]) in CONTAINERS
+    ]
     try:
         yield
     finally:
-        for attributes, kept, copies in before:
-            if len(attributes) != len(kept) or any(
-                attributes.get(name, MISSING) is not value for name, value in kept.items()
-            ):
-                attributes.clear()
-                attributes.update(kept)
-            for container, contents in copies:
-                _restore(container, contents)
+        for now, then in (*before, *held):
+            if not _same(now, then):
+                now.clear()
+                (now.update if isinstance(now, dict | set) else now.extend)(then)
 
 
-def _copies(module: nn.Module) -> list[tuple[Any, Any]]:
-    """Each container among the attributes, and a copy of it, one level deep."""
-    return [(v, copy(v) if v else None) for v in vars(module).values() if isinstance(v, CONTAINERS)]
-
-
-def _restore(container: Any, contents: Any) -> None:
-    """Only if it was changed: elements may be tensors, which == does not compare."""
-    if contents is None:
-        if container:
-            container.clear()
-        return
-    if len(container) == len(contents):
-        if isinstance(container, dict):
-            if all(container.get(key, MISSING) is value for key, value in contents.items()):
-                return
-        elif all(a is b for a, b in zip(container, contents, strict=True)):
-            return
-    container.clear()
-    if isinstance(container, list):
-        container.extend(contents)
-    else:
-        container.update(contents)
+def _same(now: Any, then: Any) -> bool:
+    """Whether nothing was put in, taken out or replaced; elements may be tensors, which == does not compare."""
+    if len(now) != len(then):
+        return False
+    if isinstance(now, dict):
+        return all(map(is_, now.values(), then.values())) and all(map(is_, now, then))
+    return now == then if isinstance(now, set) else all(map(is_, now, then))

@@ -63,7 +63,7 @@ def _observed(module: nn.Module, inputs: list[torch.Tensor], *, by_rule: bool) -
     recorder = Recorder(module, by_rule=by_rule)
     given = tuple([recorder.write(x) for x in inputs])
     try:
-        with warnings.catch_warnings(), observing(module, recorder):
+        with warnings.catch_warnings(), observing(recorder):
             warnings.simplefilter("ignore")  # those of a forward are for who runs it on data
             result = module(*inputs)
     except Exception as error:  # a forward may raise anything
@@ -81,12 +81,12 @@ def _observed(module: nn.Module, inputs: list[torch.Tensor], *, by_rule: bool) -
 def _seen(
     module: nn.Module, recorder: Recorder, given: tuple[Value, ...], outputs: tuple[Value, ...]
 ) -> Trace:
-    weights = parameters(module)
+    weights = parameters(module, recorder.named)
     read = {
         value.number: Parameter(name, p.requires_grad)
         for name, p in weights.items()
         if (value := recorder.values.get(id(p)))
     }
-    own = [*weights.values(), *buffers(module)]
+    own = [*weights.values(), *buffers(module, recorder.named)]
     held = frozenset([value.storage for t in own if (value := recorder.values.get(id(t)))])
     return Trace(given, outputs, tuple(recorder.ops), tuple(recorder.calls), read, held)

@@ -9,17 +9,17 @@ import torch
 from torch import nn
 from torch.utils import checkpoint
 
-from convblocks.analysis.trace.recorder import Recorder, modules
+from convblocks.analysis.trace.recorder import Recorder
 from convblocks.analysis.trace.restore import restored
 
 
 @contextmanager
-def observing(module: nn.Module, recorder: Recorder) -> Iterator[None]:
+def observing(recorder: Recorder) -> Iterator[None]:
     """Eval mode, no gradients, and `recorder` told of ops, module calls and checkpointed segments.
 
     Compiled modules run as they were written, and all are afterwards as they were.
     """
-    named = [*modules(module)]
+    named = recorder.named
     names = {id(m): name for name, m in named}
     training = [m for _, m in named if m.training]
     original = nn.Module.__call__
