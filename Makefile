@@ -8,7 +8,7 @@ PYTEST := OMP_NUM_THREADS=1 $(BIN)/pytest -n auto --dist loadfile
 .PHONY: demo test test-all lint format bench clean
 
 demo: $(READY)
-	$(BIN)/convblocks compare --out runs/demo
+	$(BIN)/convblocks compare --epochs 10 --out runs/demo
 
 test: $(READY) lint
 	$(PYTEST)
