@@ -1,6 +1,7 @@
 """``convblocks advise``: what is wrong with a network, rule by rule, with an exit status for CI."""
 
 import sys
+from contextlib import redirect_stdout
 from typing import Annotated, Literal
 
 from cyclopts import Parameter
@@ -80,17 +81,18 @@ def advise(
         )
     needs_weights = signal or any(name.startswith("CB4") for name in selected)
     torch.manual_seed(0)  # of the weights, where the target's are random, so that CI tells the same each time
-    found = load_target(target, trust_code=trust_code, on_meta=not needs_weights)
-    sizes, dtypes = inputs_of(found, given)
-    findings = analysis.advise(
-        found.module,
-        *sizes,
-        dtypes=dtypes,
-        select=selected,
-        ignore=ignored,
-        measure=measure,
-        signal=signal,
-    )
+    with redirect_stdout(sys.stderr):  # what the user's own code prints is not ours
+        found = load_target(target, trust_code=trust_code, on_meta=not needs_weights)
+        sizes, dtypes = inputs_of(found, given)
+        findings = analysis.advise(
+            found.module,
+            *sizes,
+            dtypes=dtypes,
+            select=selected,
+            ignore=ignored,
+            measure=measure,
+            signal=signal,
+        )
     if json:
         sys.stdout.write(msgspec.json.encode(findings).decode() + "\n")
     else:
