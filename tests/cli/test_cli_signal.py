@@ -66,3 +66,13 @@ def test_a_seed_repeats_random_weights_too(plain, capsys):
         for seed in ("1", "1", "2")
     )
     assert once == again != other
+
+
+def test_what_the_target_s_own_code_prints_is_not_in_the_record(tmp_path, capsys):
+    file = tmp_path / "loud.py"
+    body = "    return nn.Sequential(nn.Conv2d(3, 4, 3))\n"
+    file.write_text("from torch import nn\nprint('hello')\n\ndef net():\n" + body)
+    main(["signal", f"{file}:net", "--input", "3x8x8", "--batch-size", "4", "--json"])
+    found = capsys.readouterr()
+    assert json.loads(found.out)["signal"]
+    assert found.err.splitlines()[0] == "hello"

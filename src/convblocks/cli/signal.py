@@ -1,6 +1,7 @@
 """``convblocks signal`` and ``convblocks probe``: what real tensors tell of a network."""
 
 import sys
+from contextlib import redirect_stdout
 from typing import Annotated
 
 from cyclopts import Parameter
@@ -80,26 +81,27 @@ def signal(
             "input", input, "goes without data, which have a size of their own; see --image-size"
         )
     torch.manual_seed(seed)  # of the weights, where the target's are random
-    found = load_target(target, trust_code=trust_code)
-    examples = None if input else load_examples(found, data, image_size=image_size, seed=seed)
-    if steps and examples is None:
-        raise OptionError("along", along, "training needs classes: give data")
-    x, y = (part[:batch_size] for part in examples.train) if examples else (None, None)
-    if x is None:
-        x = random_batch(found, input, batch_size, seed)
-    words = f"{len(x)} examples of {examples.words if examples else 'random noise'}"
-    measured = analysis.signal(found.module, x, y, seed=seed)
-    records: dict[str, object] = {"target": target, "examples": words, "signal": measured}
-    if mend:
-        records["mends"] = analysis.check_mends(found.module, x, y, found=measured, seed=seed)
-    if steps:
-        assert examples is not None
-        batches = list(zip(*(part.split(batch_size) for part in examples.train), strict=True))
-        records["along"] = analysis.signal_along(
-            found.module, batches, steps=[0, *steps], learning_rate=learning_rate, seed=seed
-        )
-    if field:
-        records["effective_field"] = analysis.effective_field(found.module, x, seed=seed)
+    with redirect_stdout(sys.stderr):  # what the user's own code prints is not ours
+        found = load_target(target, trust_code=trust_code)
+        examples = None if input else load_examples(found, data, image_size=image_size, seed=seed)
+        if steps and examples is None:
+            raise OptionError("along", along, "training needs classes: give data")
+        x, y = (part[:batch_size] for part in examples.train) if examples else (None, None)
+        if x is None:
+            x = random_batch(found, input, batch_size, seed)
+        words = f"{len(x)} examples of {examples.words if examples else 'random noise'}"
+        measured = analysis.signal(found.module, x, y, seed=seed)
+        records: dict[str, object] = {"target": target, "examples": words, "signal": measured}
+        if mend:
+            records["mends"] = analysis.check_mends(found.module, x, y, found=measured, seed=seed)
+        if steps:
+            assert examples is not None
+            batches = list(zip(*(part.split(batch_size) for part in examples.train), strict=True))
+            records["along"] = analysis.signal_along(
+                found.module, batches, steps=[0, *steps], learning_rate=learning_rate, seed=seed
+            )
+        if field:
+            records["effective_field"] = analysis.effective_field(found.module, x, seed=seed)
     if json:
         sys.stdout.write(msgspec.json.encode(records).decode() + "\n")
     else:
@@ -151,11 +153,14 @@ def probe(
 
     if examples < 2:
         raise OptionError("examples", examples, "expected at least 2")
-    found = load_target(target, trust_code=trust_code)
-    chosen = load_examples(found, data, image_size=image_size, most=examples, seed=seed)
-    if chosen is None:
-        raise TargetError(f"{target} brings no data along: name a folder, .npz file or embedded set after it")
-    probes = analysis.probe(found.module, chosen.train, chosen.validation, pool=pool)
+    with redirect_stdout(sys.stderr):  # what the user's own code prints is not ours
+        found = load_target(target, trust_code=trust_code)
+        chosen = load_examples(found, data, image_size=image_size, most=examples, seed=seed)
+        if chosen is None:
+            raise TargetError(
+                f"{target} brings no data along: name a folder, .npz file or embedded set after it"
+            )
+        probes = analysis.probe(found.module, chosen.train, chosen.validation, pool=pool)
     if json:
         sys.stdout.write(msgspec.json.encode(probes).decode() + "\n")
     else:
