@@ -1,6 +1,6 @@
 """Parameters, MACs, activations and memory traffic, read off a trace."""
 
-from collections.abc import Iterable, Sequence, Set
+from collections.abc import Sequence, Set
 from math import prod
 
 from msgspec import Struct
@@ -118,8 +118,11 @@ def free(op: Op) -> bool:
     if op.in_place or not op.outputs:
         return False
     home = op.outputs[0].storage
-    return any(value.storage == home for value in op.inputs)
+    return home in [value.storage for value in op.inputs]
 
 
-def _bytes(values: Iterable[Value]) -> int:
+def _bytes(values: Sequence[Value]) -> int:
+    """Each is read or written once."""
+    if len(values) == 1:
+        return values[0].bytes
     return sum({value.number: value.bytes for value in values}.values())

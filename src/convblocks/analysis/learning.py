@@ -43,4 +43,4 @@ def gets_gradient(seen: Trace, needs: Set[int]) -> frozenset[int]:
 
 def learns(op: Op, needs: Set[int]) -> bool:
     """Whether what it makes is among these."""
-    return any(value.number in needs for value in op.outputs)
+    return not needs.isdisjoint([value.number for value in op.outputs])

@@ -49,7 +49,7 @@ class Axis(msgspec.Struct, frozen=True, gc=False):
 
     def runs_along(self, place: int) -> bool:
         """Whether any of its digits does."""
-        return any(digit.place == place for digit in self.digits)
+        return place in [digit.place for digit in self.digits]
 
 
 State = Axis | Literal["all", "pooled"] | None

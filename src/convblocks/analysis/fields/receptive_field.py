@@ -45,7 +45,7 @@ def receptive_fields(seen: Trace, *, through_gates: bool = True) -> dict[int, Fi
         field = fields[value.number]
         key = id(field), value.shape
         if key not in told:
-            told[key] = tuple(_readable(field, i, value.shape) for i in range(len(field)))
+            told[key] = tuple([_readable(field, i, value.shape) for i in range(len(field))])
         found[value.number] = told[key]
     return found
 
@@ -73,8 +73,10 @@ def _through(op: Op, reached: list[tuple[int, Value, States]], out: Value, gates
     if len(reached) == 1 and value.shape == out.shape and op.name in POINTWISE:
         return field
     return tuple(
-        through(op, [(i, value, field[axis]) for i, value, field in reached], out, gates=gates)
-        for axis in range(len(field))
+        [
+            through(op, [(i, value, field[axis]) for i, value, field in reached], out, gates=gates)
+            for axis in range(len(field))
+        ]
     )
 
 
@@ -83,6 +85,8 @@ def _readable(field: States, number: int, shape: Shape) -> Seen:
     axis = field[number]
     if not isinstance(axis, Axis):
         return ALL if axis == POOLED else axis
+    if axis.whole(shape) > 0:  # as nearly always: a tensor axis of its own
+        return hull(axis.sight) if axis.sight else None
     spread = [
         digit for digit in axis.digits if digit.place > 0 and digit.size > 1
     ]  # parts in the batch are maps

@@ -24,6 +24,9 @@ FACTORIES = frozenset(
     {"zeros", "ones", "empty", "full", "arange", "linspace", "rand", "randn", "tensor", "eye"}
 )
 
+PLAIN = frozenset({int, float, bool, str, type(None)})
+SEQUENCES = tuple, list
+
 PRODUCTS = frozenset({"linear", *(f"conv{way}{dims}d" for way in ("", "_transpose") for dims in (1, 2, 3))})
 
 
@@ -68,7 +71,7 @@ class Recorder(TorchFunctionMode):
     def __torch_function__(
         self, func: Callable[..., Any], types: Any, args: Any = (), kwargs: Any = None
     ) -> Any:
-        kwargs = self._in_training(func, kwargs or {})
+        kwargs = self._in_training(func, kwargs) if kwargs else {}
         name = getattr(func, "__name__", None) or str(func)
         if name == "_set_grad_enabled":
             self.no_grad = not args[0]
@@ -84,8 +87,8 @@ class Recorder(TorchFunctionMode):
         shown = tuple([self._show(a, seen) for a in args])
         shown_by_name = {k: self._show(v, seen) for k, v in kwargs.items()} if kwargs else kwargs
         self.running = name, (args, kwargs)
-        if name in PRODUCTS and len(seen) > 1:
-            _check_dtypes(seen[0], seen[1])
+        if name in PRODUCTS:
+            _check_dtypes(*seen[:2])
         if name in FACTORIES and not seen:
             return func(*args, **kwargs)
         result = self._shaped(func, name, args, kwargs)
@@ -158,6 +161,8 @@ class Recorder(TorchFunctionMode):
         return tensor.untyped_storage()._cdata in self.memory
 
     def _to_meta(self, given: Any) -> Any:
+        if type(given) in PLAIN:
+            return given
         if isinstance(given, torch.Tensor):
             if given.is_meta or (given.ndim == 0 and not isinstance(given, nn.Parameter)):
                 return given
@@ -174,13 +179,18 @@ class Recorder(TorchFunctionMode):
 
     def _show(self, given: Any, seen: list[Value]) -> Any:
         """An argument with its tensors replaced by Values, which are added to `seen`."""
+        if type(given) in PLAIN:
+            return given
         value = self.values.get(id(given))
         if value is None:
-            if isinstance(given, tuple | list):
+            if isinstance(given, torch.Tensor):
+                value = self.write(given)
+            elif isinstance(given, SEQUENCES):
+                if PLAIN.issuperset(map(type, given)):  # as a stride is
+                    return tuple(given)
                 return tuple([self._show(part, seen) for part in given])
-            if not isinstance(given, torch.Tensor):
+            else:
                 return given
-            value = self.write(given)
         seen.append(value)
         return value
 
@@ -256,9 +266,10 @@ def tensors(given: Any) -> Iterator[torch.Tensor]:
     """All tensors in a nest of tuples, lists and dicts."""
     if isinstance(given, torch.Tensor):
         yield given
+    elif isinstance(given, SEQUENCES):
+        for part in given:
+            if type(part) not in PLAIN:
+                yield from tensors(part)
     elif isinstance(given, Mapping):
         for part in given.values():
-            yield from tensors(part)
-    elif isinstance(given, tuple | list):
-        for part in given:
             yield from tensors(part)

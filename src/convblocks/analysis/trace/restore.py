@@ -22,10 +22,10 @@ def restored(modules: Iterable[nn.Module]) -> Iterator[None]:
     """Attributes, buffers and containers of each module are afterwards what they were."""
     before = [(vars(m), vars(m).copy()) for m in modules]
     held = [
-        (v, copy(v))
+        (value, copy(value))
         for attributes, _ in before
-        for name in attributes.keys() - STANDARD
-        if type(v := attributes[name]) in CONTAINERS
+        for name, value in attributes.items()
+        if type(value) in CONTAINERS and name not in STANDARD
     ]
     try:
         yield

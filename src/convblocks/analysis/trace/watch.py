@@ -3,6 +3,7 @@
 import sys
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager, nullcontext
+from functools import partial
 from typing import Any
 
 import torch
@@ -19,35 +20,63 @@ def observing(recorder: Recorder) -> Iterator[None]:
 
     Compiled modules run as they were written, and all are afterwards as they were.
     """
-    named = recorder.named
-    names = {id(m): name for name, m in named}
-    training = [m for _, m in named if m.training]
-    original = nn.Module.__call__
+    with (
+        _evaluating([m for _, m in recorder.named]),
+        _calls(recorder),
+        restored([m for _, m in recorder.named]),
+        _uncompiled(),
+        _checkpoints(recorder),
+        torch.random.fork_rng(devices=[]),
+        torch.inference_mode(),
+        torch.enable_grad(),  # makes no graph in there, but shows where the module's own no_grad ends
+        recorder,
+    ):
+        yield
 
-    def call(m: nn.Module, *args: Any, **kwargs: Any) -> Any:
-        before = recorder.enter(m, names.get(id(m), recorder.path))
-        result = original(m, *args, **kwargs)
+
+@contextmanager
+def _evaluating(modules: list[nn.Module]) -> Iterator[None]:
+    """In eval mode, each by itself, since some may be so already."""
+    training = [m for m in modules if m.training]
+    for m in training:
+        _set_training(m, False)
+    try:
+        yield
+    finally:
+        for m in training:
+            _set_training(m, True)
+
+
+def _set_training(module: nn.Module, training: bool) -> None:
+    if "training" in vars(module):
+        vars(module)["training"] = training  # nn.Module's own setattr looks for parameters first
+    else:
+        module.training = training  # TorchScript's
+
+
+@contextmanager
+def _calls(recorder: Recorder) -> Iterator[None]:
+    """Tell the recorder of each module's calls, by the place that nn.Module has for a compiled forward.
+
+    Cheaper than global hooks or another nn.Module.__call__, and other threads are none the wiser.
+    """
+
+    def call(m: nn.Module, path: str, *args: Any, **kwargs: Any) -> Any:
+        before = recorder.enter(m, path)
+        result = m._call_impl(*args, **kwargs)
         recorder.leave(m, before, args, result)
         return result
 
-    for m in training:
-        m.__dict__["training"] = False  # nn.Module's own setattr looks for parameters first
-    nn.Module.__call__ = call  # type: ignore[method-assign]  # as torch.fx does: cheaper than global hooks
+    compiled = [(vars(m), vars(m).get("_compiled_call_impl")) for _, m in recorder.named]
+    for path, m in recorder.named:
+        vars(m)["_compiled_call_impl"] = partial(call, m, path)
     try:
-        with (
-            restored([m for _, m in named]),
-            _uncompiled(),
-            _checkpoints(recorder),
-            torch.random.fork_rng(devices=[]),
-            torch.inference_mode(),
-            torch.enable_grad(),  # makes no graph in there, but shows where the module's own no_grad ends
-            recorder,
-        ):
-            yield
+        yield
     finally:
-        nn.Module.__call__ = original  # type: ignore[method-assign]
-        for m in training:
-            m.__dict__["training"] = True
+        for attributes, own in compiled:
+            attributes["_compiled_call_impl"] = own
+            if own is None:
+                del attributes["_compiled_call_impl"]
 
 
 def _uncompiled() -> AbstractContextManager[object]:
