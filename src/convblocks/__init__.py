@@ -12,6 +12,7 @@ __version__ = "0.1.0"
 
 if TYPE_CHECKING:
     from convblocks.analysis import advise, analyze, largest_batch, step_memory
+    from convblocks.blocks import *  # noqa: F403
     from convblocks.blocks import BLOCKS, BlockSpec, BottleneckBlock, ResidualBlock, SimpleConvBlock
     from convblocks.data import load_dataset
     from convblocks.errors import ConvblocksError
@@ -85,9 +86,11 @@ __all__ = [
 
 
 def __getattr__(name: str) -> Any:
-    if name not in _HOMES:
+    home = _HOMES.get(name, "blocks" if name.endswith("Block") else "")  # each family's class is here too
+    found = getattr(import_module(f"convblocks.{home}"), name, None) if home else None
+    if found is None:
         raise AttributeError(f"module 'convblocks' has no attribute {name!r}")
-    return getattr(import_module(f"convblocks.{_HOMES[name]}"), name)
+    return found
 
 
 def __dir__() -> list[str]:

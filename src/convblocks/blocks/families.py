@@ -2,9 +2,9 @@
 
 from torch import nn
 
-from convblocks.blocks.bottleneck import BottleneckBlock
-from convblocks.blocks.residual import ResidualBlock
-from convblocks.blocks.simple import SimpleConvBlock
+from convblocks.blocks.bottleneck import BottleneckBlock as BottleneckBlock
+from convblocks.blocks.residual import ResidualBlock as ResidualBlock
+from convblocks.blocks.simple import SimpleConvBlock as SimpleConvBlock
 
 BLOCKS: dict[str, type[nn.Module]] = {
     "simple": SimpleConvBlock,
