@@ -111,6 +111,7 @@ def test_the_suite_finds_an_overwritten_input():
         _suite(_Overwrites).test_the_input_is_left_as_it_was()
 
 
+@pytest.mark.filterwarnings("ignore:.*script_method:DeprecationWarning")  # of the compiler's own import
 @pytest.mark.slow
 @pytest.mark.parametrize("family", [SimpleConvBlock, ResidualBlock, BottleneckBlock])
 def test_the_default_compiler_trains_it(family):
