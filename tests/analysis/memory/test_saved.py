@@ -6,22 +6,21 @@ import torch.nn.functional as F
 from torch import nn
 from torch.utils.checkpoint import checkpoint
 
-from convblocks import BottleneckBlock, ResidualBlock, SimpleConvBlock, analyze, load_target
+from convblocks import BLOCKS, BottleneckBlock, ResidualBlock, SimpleConvBlock, analyze, load_target
 from convblocks.analysis import trace
 from convblocks.analysis.memory.saved import saved_for_backward
 from tests.analysis.memory.hooks import Through, check, kept_bytes, predicted
 
 NORMS = ("batch", "group", "layer", "instance", "none")
 ACTIVATIONS = ("relu", "leaky_relu", "elu", "silu", "mish", "hardswish", "gelu", "tanh", "none")
-FAMILIES = {"simple": SimpleConvBlock, "residual": ResidualBlock, "bottleneck": BottleneckBlock}
 
 
 @pytest.mark.parametrize("norm", NORMS)
 @pytest.mark.parametrize("activation", ACTIVATIONS)
-@pytest.mark.parametrize("family", FAMILIES)
+@pytest.mark.parametrize("family", BLOCKS)
 def test_our_families_keep_what_autograd_keeps(family, activation, norm):
     for dims in (1, 2, 3):
-        block = FAMILIES[family](4, 8, stride=2, depth=3, norm=norm, activation=activation, dims=dims)
+        block = BLOCKS[family](4, 8, stride=2, depth=3, norm=norm, activation=activation, dims=dims)
         check(block, (4, *(7,) * dims))
 
 
