@@ -4,7 +4,7 @@ import pytest
 import torch
 from torch import nn
 
-from convblocks import BottleneckBlock, ResidualBlock, SimpleConvBlock
+from convblocks import BLOCKS, BottleneckBlock, PreActivationBlock, ResidualBlock, SimpleConvBlock
 from convblocks.testing import BlockConformance
 
 
@@ -72,6 +72,27 @@ class TestBottleneckVolume(BlockConformance):
     dims = 3
 
 
+class TestPreActivation(BlockConformance):
+    block = PreActivationBlock
+
+
+class TestPreActivationDeepWithoutNorm(BlockConformance):
+    block = PreActivationBlock
+    options = {"depth": 5, "norm": "none", "shortcut": "average", "groups": 4, "stochastic_depth": 0.2}
+
+
+class TestPreActivationSignal(BlockConformance):
+    block = PreActivationBlock
+    options = {"dims": 1, "depth": 1, "norm": "layer", "activation": "gelu"}
+    dims = 1
+
+
+class TestPreActivationVolume(BlockConformance):
+    block = PreActivationBlock
+    options = {"dims": 3, "kernel_size": (1, 3, 5), "dilation": 2}
+    dims = 3
+
+
 class _StridesTwice(nn.Module):
     """The widespread mistake: the stride in each convolution."""
 
@@ -112,7 +133,7 @@ def test_the_suite_finds_an_overwritten_input():
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("family", [SimpleConvBlock, ResidualBlock, BottleneckBlock])
+@pytest.mark.parametrize("family", BLOCKS.values(), ids=BLOCKS)
 def test_the_default_compiler_trains_it(family):
     """Inductor, not only the graph capture that the suite checks."""
     torch.manual_seed(0)
