@@ -40,15 +40,15 @@ def same_padding(kernel: tuple[int, ...], dilation: tuple[int, ...]) -> tuple[in
 def make_conv(
     in_channels: int,
     out_channels: int,
-    kernel_size: PerAxis,
-    stride: PerAxis,
-    padding: PerAxis | None,
+    kernel_size: PerAxis = 3,
+    stride: PerAxis = 1,
+    padding: PerAxis | None = None,
     *,
-    dilation: PerAxis,
-    groups: int,
-    bias: bool,
-    padding_mode: str,
-    dims: int,
+    dilation: PerAxis = 1,
+    groups: int = 1,
+    bias: bool = False,
+    padding_mode: str = "zeros",
+    dims: int = 2,
 ) -> nn.Module:
     """A convolution with checked options; `padding=None` keeps the map at stride 1."""
     dims = dimensions(dims)
