@@ -4,7 +4,14 @@ import pytest
 import torch
 from torch import nn
 
-from convblocks import BLOCKS, BottleneckBlock, PreActivationBlock, ResidualBlock, SimpleConvBlock
+from convblocks import (
+    BLOCKS,
+    BottleneckBlock,
+    PreActivationBlock,
+    PreActivationBottleneckBlock,
+    ResidualBlock,
+    SimpleConvBlock,
+)
 from convblocks.testing import BlockConformance
 
 
@@ -90,6 +97,21 @@ class TestPreActivationSignal(BlockConformance):
 class TestPreActivationVolume(BlockConformance):
     block = PreActivationBlock
     options = {"dims": 3, "kernel_size": (1, 3, 5), "dilation": 2}
+    dims = 3
+
+
+class TestPreActivationBottleneck(BlockConformance):
+    block = PreActivationBottleneckBlock
+
+
+class TestPreActivationBottleneckDeep(BlockConformance):
+    block = PreActivationBottleneckBlock
+    options = {"depth": 5, "groups": 2, "expansion": 2, "norm": "none", "stochastic_depth": 0.1}
+
+
+class TestPreActivationBottleneckVolume(BlockConformance):
+    block = PreActivationBottleneckBlock
+    options = {"dims": 3, "shortcut": "average", "norm": "group"}
     dims = 3
 
 

@@ -281,7 +281,7 @@ def _should_refuse(family, inputs, outputs, options):
     )
 
 
-LEAST_DEPTH = {"bottleneck": 3}
+LEAST_DEPTH = {"bottleneck": 3, "preactivation_bottleneck": 3}
 
 
 def fails_to_divide_both(inputs, outputs, options):
@@ -293,4 +293,7 @@ def fails_to_divide_the_middle(inputs, outputs, options):
     return max(1, outputs // options["expansion"]) % options["groups"] != 0
 
 
-GROUPED = {"bottleneck": fails_to_divide_the_middle}
+GROUPED = {
+    "bottleneck": fails_to_divide_the_middle,
+    "preactivation_bottleneck": fails_to_divide_the_middle,
+}

@@ -4,6 +4,9 @@ from torch import nn
 
 from convblocks.blocks.bottleneck import BottleneckBlock as BottleneckBlock
 from convblocks.blocks.preactivation import PreActivationBlock as PreActivationBlock
+from convblocks.blocks.preactivation_bottleneck import (
+    PreActivationBottleneckBlock as PreActivationBottleneckBlock,
+)
 from convblocks.blocks.residual import ResidualBlock as ResidualBlock
 from convblocks.blocks.simple import SimpleConvBlock as SimpleConvBlock
 
@@ -12,4 +15,5 @@ BLOCKS: dict[str, type[nn.Module]] = {
     "residual": ResidualBlock,
     "bottleneck": BottleneckBlock,
     "preactivation": PreActivationBlock,
+    "preactivation_bottleneck": PreActivationBottleneckBlock,
 }
