@@ -10,6 +10,7 @@ from convblocks import (
     PreActivationBlock,
     PreActivationBottleneckBlock,
     ResidualBlock,
+    ResNeXtBlock,
     SimpleConvBlock,
 )
 from convblocks.testing import BlockConformance
@@ -112,6 +113,27 @@ class TestPreActivationBottleneckDeep(BlockConformance):
 class TestPreActivationBottleneckVolume(BlockConformance):
     block = PreActivationBottleneckBlock
     options = {"dims": 3, "shortcut": "average", "norm": "group"}
+    dims = 3
+
+
+class TestResNeXt(BlockConformance):
+    block = ResNeXtBlock
+
+
+class TestResNeXtDeep(BlockConformance):
+    block = ResNeXtBlock
+    options = {"depth": 5, "groups": 3, "base_width": 40, "kernel_size": 5, "shortcut": "average"}
+
+
+class TestResNeXtSignal(BlockConformance):
+    block = ResNeXtBlock
+    options = {"dims": 1, "norm": "none", "stochastic_depth": 0.1}
+    dims = 1
+
+
+class TestResNeXtVolume(BlockConformance):
+    block = ResNeXtBlock
+    options = {"dims": 3, "norm": "group", "groups": 4}
     dims = 3
 
 

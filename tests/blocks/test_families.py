@@ -7,7 +7,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from torch import nn
 
-from convblocks import BLOCKS, BottleneckBlock, ConvblocksError, ResidualBlock, SimpleConvBlock
+from convblocks import BLOCKS, BottleneckBlock, ConvblocksError, ResidualBlock, ResNeXtBlock, SimpleConvBlock
 from convblocks.blocks.spec import block_options
 from convblocks.errors import OptionError
 
@@ -134,7 +134,7 @@ def test_parameters_of_a_simple_block_by_hand(depth, parameters):
     assert sum(p.numel() for p in SimpleConvBlock(3, 8, depth=depth).parameters()) == parameters + depth * 16
 
 
-@pytest.mark.parametrize("family", [ResidualBlock, BottleneckBlock])
+@pytest.mark.parametrize("family", [ResidualBlock, BottleneckBlock, ResNeXtBlock])
 def test_zero_init_starts_as_the_shortcut(family):
     x = torch.randn(2, 8, 6, 6)
     assert torch.equal(family(8, 8, zero_init=True)(x), x.relu())
@@ -232,6 +232,7 @@ OPTIONS = {  # of any family; what a family's constructor does not take is left 
     "shortcut": st.sampled_from(["projection", "average"]),
     "stochastic_depth": st.sampled_from([0.0, 0.3]),
     "zero_init": st.booleans(),
+    "base_width": st.sampled_from([1, 4, 64]),
     "expansion": st.integers(1, 5),
     "dropout": st.sampled_from([0.0, 0.3]),
 }
@@ -281,7 +282,7 @@ def _should_refuse(family, inputs, outputs, options):
     )
 
 
-LEAST_DEPTH = {"bottleneck": 3, "preactivation_bottleneck": 3}
+LEAST_DEPTH = {"bottleneck": 3, "preactivation_bottleneck": 3, "resnext": 3}
 
 
 def fails_to_divide_both(inputs, outputs, options):
@@ -296,4 +297,5 @@ def fails_to_divide_the_middle(inputs, outputs, options):
 GROUPED = {
     "bottleneck": fails_to_divide_the_middle,
     "preactivation_bottleneck": fails_to_divide_the_middle,
+    "resnext": lambda *_: False,
 }

@@ -8,6 +8,7 @@ from convblocks.blocks.preactivation_bottleneck import (
     PreActivationBottleneckBlock as PreActivationBottleneckBlock,
 )
 from convblocks.blocks.residual import ResidualBlock as ResidualBlock
+from convblocks.blocks.resnext import ResNeXtBlock as ResNeXtBlock
 from convblocks.blocks.simple import SimpleConvBlock as SimpleConvBlock
 
 BLOCKS: dict[str, type[nn.Module]] = {
@@ -16,4 +17,5 @@ BLOCKS: dict[str, type[nn.Module]] = {
     "bottleneck": BottleneckBlock,
     "preactivation": PreActivationBlock,
     "preactivation_bottleneck": PreActivationBottleneckBlock,
+    "resnext": ResNeXtBlock,
 }
