@@ -12,6 +12,7 @@ from convblocks import (
     ResidualBlock,
     ResNeXtBlock,
     SimpleConvBlock,
+    WideBlock,
 )
 from convblocks.testing import BlockConformance
 
@@ -134,6 +135,27 @@ class TestResNeXtSignal(BlockConformance):
 class TestResNeXtVolume(BlockConformance):
     block = ResNeXtBlock
     options = {"dims": 3, "norm": "group", "groups": 4}
+    dims = 3
+
+
+class TestWide(BlockConformance):
+    block = WideBlock
+
+
+class TestWideStraightenedBottleneck(BlockConformance):
+    block = WideBlock
+    options = {"kernels": "B(1,3,1)", "dropout": 0.3, "norm": "none", "shortcut": "average"}
+
+
+class TestWideSignal(BlockConformance):
+    block = WideBlock
+    options = {"dims": 1, "kernels": "B(3,1)", "norm": "layer", "activation": "silu"}
+    dims = 1
+
+
+class TestWideVolume(BlockConformance):
+    block = WideBlock
+    options = {"dims": 3, "depth": 4, "norm": "group", "stochastic_depth": 0.1}
     dims = 3
 
 

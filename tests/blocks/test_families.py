@@ -274,6 +274,8 @@ def test_any_spec_either_works_as_promised_or_is_refused(spec):
 
 def _should_refuse(family, inputs, outputs, options):
     """The rules of the docstrings, written a second time."""
+    if options.get("dropout") and options["depth"] == 1:
+        return True
     return (
         options.get("kernel_size", 3) % 2 == 0
         or options.get("depth", 1) < LEAST_DEPTH.get(family, 1)

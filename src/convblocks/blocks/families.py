@@ -10,6 +10,7 @@ from convblocks.blocks.preactivation_bottleneck import (
 from convblocks.blocks.residual import ResidualBlock as ResidualBlock
 from convblocks.blocks.resnext import ResNeXtBlock as ResNeXtBlock
 from convblocks.blocks.simple import SimpleConvBlock as SimpleConvBlock
+from convblocks.blocks.wide import WideBlock as WideBlock
 
 BLOCKS: dict[str, type[nn.Module]] = {
     "simple": SimpleConvBlock,
@@ -18,4 +19,5 @@ BLOCKS: dict[str, type[nn.Module]] = {
     "preactivation": PreActivationBlock,
     "preactivation_bottleneck": PreActivationBottleneckBlock,
     "resnext": ResNeXtBlock,
+    "wide": WideBlock,
 }
