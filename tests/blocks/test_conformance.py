@@ -7,6 +7,7 @@ from torch import nn
 from convblocks import (
     BLOCKS,
     BottleneckBlock,
+    DenseBlock,
     PreActivationBlock,
     PreActivationBottleneckBlock,
     ResidualBlock,
@@ -156,6 +157,27 @@ class TestWideSignal(BlockConformance):
 class TestWideVolume(BlockConformance):
     block = WideBlock
     options = {"dims": 3, "depth": 4, "norm": "group", "stochastic_depth": 0.1}
+    dims = 3
+
+
+class TestDense(BlockConformance):
+    block = DenseBlock
+
+
+class TestDenseBottleneck(BlockConformance):
+    block = DenseBlock
+    options = {"depth": 7, "bottleneck": True, "growth": 3, "kernel_size": 5, "norm": "none"}
+
+
+class TestDenseSignal(BlockConformance):
+    block = DenseBlock
+    options = {"dims": 1, "norm": "layer", "dilation": 2}
+    dims = 1
+
+
+class TestDenseVolume(BlockConformance):
+    block = DenseBlock
+    options = {"dims": 3, "depth": 2, "activation": "gelu"}
     dims = 3
 
 

@@ -235,6 +235,8 @@ OPTIONS = {  # of any family; what a family's constructor does not take is left 
     "base_width": st.sampled_from([1, 4, 64]),
     "expansion": st.integers(1, 5),
     "dropout": st.sampled_from([0.0, 0.3]),
+    "bottleneck": st.booleans(),
+    "growth": st.integers(1, 5),
 }
 
 
@@ -276,6 +278,8 @@ def _should_refuse(family, inputs, outputs, options):
     """The rules of the docstrings, written a second time."""
     if options.get("dropout") and options["depth"] == 1:
         return True
+    if options.get("bottleneck") and (options["depth"] < 3 or options["depth"] % 2 == 0):
+        return True
     return (
         options.get("kernel_size", 3) % 2 == 0
         or options.get("depth", 1) < LEAST_DEPTH.get(family, 1)
@@ -284,7 +288,7 @@ def _should_refuse(family, inputs, outputs, options):
     )
 
 
-LEAST_DEPTH = {"bottleneck": 3, "preactivation_bottleneck": 3, "resnext": 3}
+LEAST_DEPTH = {"bottleneck": 3, "preactivation_bottleneck": 3, "resnext": 3, "dense": 2}
 
 
 def fails_to_divide_both(inputs, outputs, options):

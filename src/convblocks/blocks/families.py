@@ -3,6 +3,7 @@
 from torch import nn
 
 from convblocks.blocks.bottleneck import BottleneckBlock as BottleneckBlock
+from convblocks.blocks.dense import DenseBlock as DenseBlock
 from convblocks.blocks.preactivation import PreActivationBlock as PreActivationBlock
 from convblocks.blocks.preactivation_bottleneck import (
     PreActivationBottleneckBlock as PreActivationBottleneckBlock,
@@ -20,4 +21,5 @@ BLOCKS: dict[str, type[nn.Module]] = {
     "preactivation_bottleneck": PreActivationBottleneckBlock,
     "resnext": ResNeXtBlock,
     "wide": WideBlock,
+    "dense": DenseBlock,
 }
