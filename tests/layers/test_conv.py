@@ -6,6 +6,7 @@ import pickle
 import pytest
 import torch
 import torch.nn.functional as F
+from torch import nn
 
 from convblocks import ResidualBlock, SimpleConvBlock
 from convblocks.analysis import count
@@ -76,11 +77,13 @@ def test_a_pre_activated_layer_leaves_its_input(norm, activation):
 
 def test_dropout_stands_between_activation_and_convolution():
     """Of an input of ones each value that reaches the convolution is 0, or 1 / (1 − p)."""
-    layer = NormActConv(1, 1, 1, norm="none", bias=False, dropout=0.75, dims=1)
+    layer = NormActConv(1, 1, 1, norm="none", dropout=0.75, dims=1)
+    nn.init.ones_(layer.conv.weight)
+    nn.init.constant_(layer.conv.bias, 8)
     x = torch.ones(1, 1, 20_000)
-    found = layer(x) / layer.conv.weight
+    found = layer(x) - 8
     assert found.unique().tolist() == pytest.approx([0, 4])
     assert (found == 0).float().mean().item() == pytest.approx(0.75, abs=0.02)
-    assert torch.equal(layer.eval()(-x), torch.zeros_like(x))
+    assert torch.equal(layer.eval()(-x), torch.full_like(x, 8))
     with pytest.raises(OptionError, match=r"dropout=1.0: expected a probability"):
         NormActConv(1, 1, dropout=1.0)
