@@ -4,7 +4,7 @@ import pytest
 import torch
 from torch import nn
 
-from convblocks import BottleneckBlock, ResidualBlock, SimpleConvBlock
+from convblocks import BottleneckBlock, InvertedResidualBlock, ResidualBlock, SimpleConvBlock
 from convblocks.testing import BlockConformance
 
 
@@ -69,6 +69,21 @@ class TestBottleneckGrouped(BlockConformance):
 class TestBottleneckVolume(BlockConformance):
     block = BottleneckBlock
     options = {"dims": 3, "shortcut": "average", "norm": "group"}
+    dims = 3
+
+
+class TestInverted(BlockConformance):
+    block = InvertedResidualBlock
+
+
+class TestMBConv(BlockConformance):
+    block = InvertedResidualBlock
+    options = {"depth": 4, "squeeze_excite": True, "activation": "silu", "kernel_size": 5}
+
+
+class TestInvertedNarrowVolume(BlockConformance):
+    block = InvertedResidualBlock
+    options = {"dims": 3, "expansion": 1, "depth": 2, "norm": "group", "stochastic_depth": 0.2}
     dims = 3
 
 

@@ -204,6 +204,10 @@ REFUSALS = [
     ("residual", {"attention": "se"}, "attention='se': expected none, squeeze_excite, eca or cbam"),
     ("residual", {"stochastic_depth": 1.0}, "stochastic_depth=1.0: expected a probability"),
     ("residual", {"zero_init": True, "norm": "none"}, "zero_init=True: .*choose a norm"),
+    ("inverted", {"depth": 2}, "depth=2: .*at least 3: at least one depthwise convolution between two 1×1"),
+    ("inverted", {"depth": 1, "expansion": 1}, "depth=1: .*at least 2: at least one depthwise"),
+    ("inverted", {"expansion": 0}, "expansion=0: .*at least 1"),
+    ("inverted", {"padding": 0}, "padding=0: breaks the addition"),
     ("bottleneck", {"expansion": 0}, "expansion=0: .*at least 1"),
 ]
 
@@ -236,6 +240,7 @@ def specs(draw):
         "shortcut": draw(st.sampled_from(["projection", "average"])),
         "attention": draw(st.sampled_from(["none", "none", "squeeze_excite", "eca", "cbam"])),
         "stochastic_depth": draw(st.sampled_from([0.0, 0.3])),
+        "squeeze_excite": draw(st.booleans()),
         "zero_init": draw(st.booleans()),
         "expansion": draw(st.integers(1, 5)),
     }
@@ -273,6 +278,8 @@ def test_any_spec_either_works_as_promised_or_is_refused(spec):
 
 def least_depth(family, options):
     """Of a main path that has all the layers its figure shows."""
+    if family == "inverted":
+        return 2 if options["expansion"] == 1 else 3
     return {"bottleneck": 3}.get(family, 1)
 
 

@@ -3,6 +3,7 @@
 from torch import nn
 
 from convblocks.blocks.bottleneck import BottleneckBlock as BottleneckBlock
+from convblocks.blocks.inverted import InvertedResidualBlock as InvertedResidualBlock
 from convblocks.blocks.residual import ResidualBlock as ResidualBlock
 from convblocks.blocks.simple import SimpleConvBlock as SimpleConvBlock
 
@@ -10,4 +11,5 @@ BLOCKS: dict[str, type[nn.Module]] = {
     "simple": SimpleConvBlock,
     "residual": ResidualBlock,
     "bottleneck": BottleneckBlock,
+    "inverted": InvertedResidualBlock,
 }
