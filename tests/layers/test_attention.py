@@ -110,7 +110,7 @@ def test_a_block_without_attention_keeps_its_keys():
 
 @pytest.mark.parametrize("dims", [1, 2, 3])
 def test_layer_scale_multiplies_each_channel_by_its_own(dims):
-    scale, x = LayerScale(3, 0.5, dims), torch.randn(2, 3, *(4,) * dims)
+    scale, x = LayerScale(3, 0.5), torch.randn(2, 3, *(4,) * dims)
     assert torch.equal(scale(x), x / 2)
     with torch.no_grad():
         scale.scale[1] = 3

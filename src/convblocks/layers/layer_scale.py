@@ -6,7 +6,7 @@ import torch
 from torch import nn
 
 from convblocks.errors import OptionError
-from convblocks.layers.check import dimensions, whole
+from convblocks.layers.check import whole
 
 
 class LayerScale(nn.Module):
@@ -15,12 +15,11 @@ class LayerScale(nn.Module):
     Touvron et al. 2021, arXiv:2103.17239, section 2.
     """
 
-    def __init__(self, channels: int, initial: float = 1e-6, dims: int = 2):
+    def __init__(self, channels: int, initial: float = 1e-6):
         super().__init__()
         if isinstance(initial, bool) or not isinstance(initial, int | float) or not math.isfinite(initial):
             raise OptionError("layer_scale", initial, "expected a finite number, e.g. 1e-6")
-        shape = (whole("channels", channels, at_least=1), *[1] * dimensions(dims))
-        self.scale = nn.Parameter(torch.full(shape, float(initial)))
+        self.scale = nn.Parameter(torch.full((whole("channels", channels, at_least=1),), float(initial)))
 
     def forward(self, x: torch.Tensor) -> torch.Tensor:
-        return x * self.scale
+        return x * self.scale.view(-1, *[1] * (x.ndim - 2))
