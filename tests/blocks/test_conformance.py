@@ -4,7 +4,7 @@ import pytest
 import torch
 from torch import nn
 
-from convblocks import BottleneckBlock, InvertedResidualBlock, ResidualBlock, SimpleConvBlock
+from convblocks import BottleneckBlock, ConvNeXtBlock, InvertedResidualBlock, ResidualBlock, SimpleConvBlock
 from convblocks.testing import BlockConformance
 
 
@@ -84,6 +84,17 @@ class TestMBConv(BlockConformance):
 class TestInvertedNarrowVolume(BlockConformance):
     block = InvertedResidualBlock
     options = {"dims": 3, "expansion": 1, "depth": 2, "norm": "group", "stochastic_depth": 0.2}
+    dims = 3
+
+
+class TestConvNeXt(BlockConformance):
+    block = ConvNeXtBlock
+    options = {"layer_scale": 0.5}
+
+
+class TestConvNeXtDeepVolume(BlockConformance):
+    block = ConvNeXtBlock
+    options = {"dims": 3, "depth": 4, "kernel_size": 3, "layer_scale": 1, "stochastic_depth": 0.2}
     dims = 3
 
 

@@ -208,6 +208,9 @@ REFUSALS = [
     ("inverted", {"depth": 1, "expansion": 1}, "depth=1: .*at least 2: at least one depthwise"),
     ("inverted", {"expansion": 0}, "expansion=0: .*at least 1"),
     ("inverted", {"padding": 0}, "padding=0: breaks the addition"),
+    ("convnext", {"depth": 2}, "depth=2: .*at least 3: at least one depthwise convolution, then two 1×1"),
+    ("convnext", {"padding": 1}, "padding=1: breaks the addition.*only at 3"),
+    ("convnext", {"layer_scale": "1"}, "layer_scale='1': expected a finite number"),
     ("bottleneck", {"expansion": 0}, "expansion=0: .*at least 1"),
 ]
 
@@ -280,7 +283,7 @@ def least_depth(family, options):
     """Of a main path that has all the layers its figure shows."""
     if family == "inverted":
         return 2 if options["expansion"] == 1 else 3
-    return {"bottleneck": 3}.get(family, 1)
+    return {"bottleneck": 3, "convnext": 3}.get(family, 1)
 
 
 def _should_refuse(family, inputs, outputs, options):

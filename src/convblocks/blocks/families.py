@@ -3,6 +3,7 @@
 from torch import nn
 
 from convblocks.blocks.bottleneck import BottleneckBlock as BottleneckBlock
+from convblocks.blocks.convnext import ConvNeXtBlock as ConvNeXtBlock
 from convblocks.blocks.inverted import InvertedResidualBlock as InvertedResidualBlock
 from convblocks.blocks.residual import ResidualBlock as ResidualBlock
 from convblocks.blocks.simple import SimpleConvBlock as SimpleConvBlock
@@ -12,4 +13,5 @@ BLOCKS: dict[str, type[nn.Module]] = {
     "residual": ResidualBlock,
     "bottleneck": BottleneckBlock,
     "inverted": InvertedResidualBlock,
+    "convnext": ConvNeXtBlock,
 }

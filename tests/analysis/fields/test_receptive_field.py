@@ -49,7 +49,7 @@ def check(make, channels, n, dims):
     return inside
 
 
-PATHS_OF_THREE = {"bottleneck", "inverted"}
+PATHS_OF_THREE = {"bottleneck", "convnext", "inverted"}
 
 
 @st.composite
