@@ -4,7 +4,14 @@ import pytest
 import torch
 from torch import nn
 
-from convblocks import BottleneckBlock, ConvNeXtBlock, InvertedResidualBlock, ResidualBlock, SimpleConvBlock
+from convblocks import (
+    BottleneckBlock,
+    ConvNeXtBlock,
+    InvertedResidualBlock,
+    RepVGGBlock,
+    ResidualBlock,
+    SimpleConvBlock,
+)
 from convblocks.testing import BlockConformance
 
 
@@ -96,6 +103,21 @@ class TestConvNeXtDeepVolume(BlockConformance):
     block = ConvNeXtBlock
     options = {"dims": 3, "depth": 4, "kernel_size": 3, "layer_scale": 1, "stochastic_depth": 0.2}
     dims = 3
+
+
+class TestRepVGG(BlockConformance):
+    block = RepVGGBlock
+
+
+class TestRepVGGDeepVolume(BlockConformance):
+    block = RepVGGBlock
+    options = {"dims": 3, "depth": 3, "groups": 2}
+    dims = 3
+
+
+class TestRepVGGReparameterized(BlockConformance):
+    block = RepVGGBlock
+    options = {"depth": 2, "reparameterized": True}
 
 
 class _StridesTwice(nn.Module):

@@ -211,6 +211,9 @@ REFUSALS = [
     ("convnext", {"depth": 2}, "depth=2: .*at least 3: at least one depthwise convolution, then two 1×1"),
     ("convnext", {"padding": 1}, "padding=1: breaks the addition.*only at 3"),
     ("convnext", {"layer_scale": "1"}, "layer_scale='1': expected a finite number"),
+    ("repvgg", {"depth": 0}, "depth=0: .*at least 1"),
+    ("repvgg", {"padding": 0}, "padding=0: breaks the addition"),
+    ("repvgg", {"groups": 3}, "groups=3: must divide in_channels=4"),
     ("bottleneck", {"expansion": 0}, "expansion=0: .*at least 1"),
 ]
 

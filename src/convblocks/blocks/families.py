@@ -5,6 +5,8 @@ from torch import nn
 from convblocks.blocks.bottleneck import BottleneckBlock as BottleneckBlock
 from convblocks.blocks.convnext import ConvNeXtBlock as ConvNeXtBlock
 from convblocks.blocks.inverted import InvertedResidualBlock as InvertedResidualBlock
+from convblocks.blocks.repvgg import RepVGGBlock as RepVGGBlock
+from convblocks.blocks.repvgg import reparameterize as reparameterize
 from convblocks.blocks.residual import ResidualBlock as ResidualBlock
 from convblocks.blocks.simple import SimpleConvBlock as SimpleConvBlock
 
@@ -14,4 +16,5 @@ BLOCKS: dict[str, type[nn.Module]] = {
     "bottleneck": BottleneckBlock,
     "inverted": InvertedResidualBlock,
     "convnext": ConvNeXtBlock,
+    "repvgg": RepVGGBlock,
 }
