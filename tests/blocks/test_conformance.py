@@ -7,9 +7,12 @@ from torch import nn
 from convblocks import (
     BLOCKS,
     BottleneckBlock,
+    ConvNeXtBlock,
     DenseBlock,
+    InvertedResidualBlock,
     PreActivationBlock,
     PreActivationBottleneckBlock,
+    RepVGGBlock,
     ResidualBlock,
     ResNeXtBlock,
     SimpleConvBlock,
@@ -179,6 +182,47 @@ class TestDenseVolume(BlockConformance):
     block = DenseBlock
     options = {"dims": 3, "depth": 2, "activation": "gelu"}
     dims = 3
+
+
+class TestInverted(BlockConformance):
+    block = InvertedResidualBlock
+
+
+class TestMBConv(BlockConformance):
+    block = InvertedResidualBlock
+    options = {"depth": 4, "squeeze_excite": True, "activation": "silu", "kernel_size": 5}
+
+
+class TestInvertedNarrowVolume(BlockConformance):
+    block = InvertedResidualBlock
+    options = {"dims": 3, "expansion": 1, "depth": 2, "norm": "group", "stochastic_depth": 0.2}
+    dims = 3
+
+
+class TestConvNeXt(BlockConformance):
+    block = ConvNeXtBlock
+    options = {"layer_scale": 0.5}
+
+
+class TestConvNeXtDeepVolume(BlockConformance):
+    block = ConvNeXtBlock
+    options = {"dims": 3, "depth": 4, "kernel_size": 3, "layer_scale": 1, "stochastic_depth": 0.2}
+    dims = 3
+
+
+class TestRepVGG(BlockConformance):
+    block = RepVGGBlock
+
+
+class TestRepVGGDeepVolume(BlockConformance):
+    block = RepVGGBlock
+    options = {"dims": 3, "depth": 3, "groups": 2}
+    dims = 3
+
+
+class TestRepVGGReparameterized(BlockConformance):
+    block = RepVGGBlock
+    options = {"depth": 2, "reparameterized": True}
 
 
 class _StridesTwice(nn.Module):
