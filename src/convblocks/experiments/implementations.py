@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from math import log2
 from typing import Any
 
-from convblocks.blocks.spec import BlockSpec, block_options
+from convblocks.blocks.spec import BlockSpec, block_class, block_options
 from convblocks.errors import OptionError, SpecError
 from convblocks.networks.spec import Axes, Network, Stage, Stem
 
@@ -39,8 +39,9 @@ class Implementation:
 
     @property
     def unit(self) -> int:
-        """Widths are multiples of this, so that the groups divide what they split."""
-        return self.groups * (self.spec.option("expansion") or 1) if self.groups > 1 else 1
+        """Widths are multiples of this, so that the family and its groups divide what they split."""
+        of_family: int = getattr(block_class(self.family), "channels_multiple_of", 1)
+        return of_family * (self.groups * (self.spec.option("expansion") or 1) if self.groups > 1 else 1)
 
     @property
     def name(self) -> str:

@@ -5,6 +5,8 @@ from convblocks.layers.conv import ConvNormAct, conv_stack
 from convblocks.layers.init import he_normal_
 from convblocks.layers.norm import NORMS, LayerNorm, make_norm
 from convblocks.layers.pool import POOLS, BlurPool, make_pool
+from convblocks.layers.preactivation import NormActConv
+from convblocks.layers.reversible import reversible
 from convblocks.layers.shortcut import SHORTCUTS, make_shortcut
 from convblocks.layers.stochastic_depth import StochasticDepth
 
@@ -16,6 +18,7 @@ __all__ = [
     "BlurPool",
     "ConvNormAct",
     "LayerNorm",
+    "NormActConv",
     "StochasticDepth",
     "conv_stack",
     "he_normal_",
@@ -23,4 +26,5 @@ __all__ = [
     "make_norm",
     "make_pool",
     "make_shortcut",
+    "reversible",
 ]
