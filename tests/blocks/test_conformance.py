@@ -4,7 +4,7 @@ import pytest
 import torch
 from torch import nn
 
-from convblocks import BottleneckBlock, ResidualBlock, SimpleConvBlock
+from convblocks import BottleneckBlock, ResidualBlock, ReversibleBlock, SimpleConvBlock
 from convblocks.testing import BlockConformance
 
 
@@ -69,6 +69,27 @@ class TestBottleneckGrouped(BlockConformance):
 class TestBottleneckVolume(BlockConformance):
     block = BottleneckBlock
     options = {"dims": 3, "shortcut": "average", "norm": "group"}
+    dims = 3
+
+
+class TestReversible(BlockConformance):
+    block = ReversibleBlock
+
+
+class TestReversibleDeep(BlockConformance):
+    block = ReversibleBlock
+    options = {"depth": 7, "function_depth": 3, "norm": "layer", "activation": "silu", "dilation": 2}
+
+
+class TestReversibleSignal(BlockConformance):
+    block = ReversibleBlock
+    options = {"dims": 1, "depth": 3, "function_depth": 1, "norm": "none", "padding_mode": "replicate"}
+    dims = 1
+
+
+class TestReversibleVolume(BlockConformance):
+    block = ReversibleBlock
+    options = {"dims": 3, "groups": 2, "norm": "group"}
     dims = 3
 
 

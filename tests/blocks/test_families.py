@@ -1,4 +1,4 @@
-"""The three families against hand-written blocks, closed forms and refusals."""
+"""The families against hand-written blocks, closed forms and refusals."""
 
 import pytest
 import torch
@@ -117,7 +117,8 @@ def test_equals_the_hand_written_block_with_its_weights(hand, ours, options, cha
 
 @pytest.mark.parametrize("family", BLOCKS.values(), ids=BLOCKS)
 def test_the_article_s_first_example(family):
-    assert family(3, 64)(torch.zeros(1, 3, 32, 32)).shape == (1, 64, 32, 32)
+    channels = 4 if family is BLOCKS["reversible"] else 3  # which come in halves
+    assert family(channels, 64)(torch.zeros(1, channels, 32, 32)).shape == (1, 64, 32, 32)
 
 
 @pytest.mark.parametrize("family", BLOCKS.values(), ids=BLOCKS)
@@ -203,6 +204,10 @@ REFUSALS = [
     ("residual", {"stochastic_depth": 1.0}, "stochastic_depth=1.0: expected a probability"),
     ("residual", {"zero_init": True, "norm": "none"}, "zero_init=True: .*choose a norm"),
     ("bottleneck", {"expansion": 0}, "expansion=0: .*at least 1"),
+    ("reversible", {"depth": 0}, "depth=0: .*at least 1"),
+    ("reversible", {"function_depth": 0}, "function_depth=0: .*at least 1"),
+    ("reversible", {"groups": 4}, "groups=4: must divide in_channels/2=2 and out_channels/2=8; use 1 or 2"),
+    ("reversible", {"padding": 0}, "padding=0: breaks the addition"),
 ]
 
 
@@ -235,6 +240,8 @@ def specs(draw):
     }
     if family == "simple":
         options["pool"] = draw(st.sampled_from(["none", "max", "average", "blur"]))
+    elif family == "reversible":
+        options["function_depth"] = draw(st.integers(1, 3))
     else:
         options["shortcut"] = draw(st.sampled_from(["projection", "average"]))
         options["stochastic_depth"] = draw(st.sampled_from([0.0, 0.3]))
@@ -275,6 +282,9 @@ def _should_refuse(family, inputs, outputs, options):
     if family == "bottleneck":
         depth_fails = options["depth"] < 3
         groups_fail = max(1, outputs // options["expansion"]) % groups != 0
+    elif family == "reversible":
+        depth_fails = inputs % 2 != 0 or outputs % 2 != 0
+        groups_fail = inputs // 2 % groups != 0 or outputs // 2 % groups != 0
     else:
         depth_fails = False
         groups_fail = inputs % groups != 0 or outputs % groups != 0

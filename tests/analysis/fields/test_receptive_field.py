@@ -63,6 +63,8 @@ def cases(draw):
     }
     if family == "simple":
         options["pool"] = draw(st.sampled_from(["none", "max", "average", "blur"]))
+    elif family == "reversible":
+        options["function_depth"] = draw(st.integers(1, 2))
     else:
         options["shortcut"] = draw(st.sampled_from(["projection", "average"]))
     return family, options, dims
