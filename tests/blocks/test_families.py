@@ -123,9 +123,9 @@ def test_the_article_s_first_example(family):
 
 @pytest.mark.parametrize("family", BLOCKS.values(), ids=BLOCKS)
 def test_a_norm_makes_the_bias_superfluous(family):
-    convolutions = [m for m in family(3, 8).modules() if isinstance(m, nn.Conv2d)]
+    convolutions = [m for m in family(4, 8).modules() if isinstance(m, nn.Conv2d)]
     assert all(conv.bias is None for conv in convolutions)
-    plain = [m for m in family(3, 8, norm="none").modules() if isinstance(m, nn.Conv2d)]
+    plain = [m for m in family(4, 8, norm="none").modules() if isinstance(m, nn.Conv2d)]
     assert all(conv.bias is not None for conv in plain)
 
 
