@@ -15,6 +15,7 @@ from convblocks import (
     RepVGGBlock,
     ResidualBlock,
     ResNeXtBlock,
+    ReversibleBlock,
     SimpleConvBlock,
     WideBlock,
 )
@@ -223,6 +224,27 @@ class TestRepVGGDeepVolume(BlockConformance):
 class TestRepVGGReparameterized(BlockConformance):
     block = RepVGGBlock
     options = {"depth": 2, "reparameterized": True}
+
+
+class TestReversible(BlockConformance):
+    block = ReversibleBlock
+
+
+class TestReversibleDeep(BlockConformance):
+    block = ReversibleBlock
+    options = {"depth": 7, "function_depth": 3, "norm": "layer", "activation": "silu", "dilation": 2}
+
+
+class TestReversibleSignal(BlockConformance):
+    block = ReversibleBlock
+    options = {"dims": 1, "depth": 3, "function_depth": 1, "norm": "none", "padding_mode": "replicate"}
+    dims = 1
+
+
+class TestReversibleVolume(BlockConformance):
+    block = ReversibleBlock
+    options = {"dims": 3, "groups": 2, "norm": "group"}
+    dims = 3
 
 
 class _StridesTwice(nn.Module):

@@ -118,14 +118,15 @@ def test_equals_the_hand_written_block_with_its_weights(hand, ours, options, cha
 
 @pytest.mark.parametrize("family", BLOCKS.values(), ids=BLOCKS)
 def test_the_article_s_first_example(family):
-    assert family(3, 64)(torch.zeros(1, 3, 32, 32)).shape == (1, 64, 32, 32)
+    channels = 4 if family is BLOCKS["reversible"] else 3  # which come in halves
+    assert family(channels, 64)(torch.zeros(1, channels, 32, 32)).shape == (1, 64, 32, 32)
 
 
 @pytest.mark.parametrize("family", [BLOCKS[name] for name in BLOCKS if "norm" in block_options(name)])
 def test_a_norm_makes_the_bias_superfluous(family):
-    convolutions = [m for m in family(3, 8).modules() if isinstance(m, nn.Conv2d)]
+    convolutions = [m for m in family(4, 8).modules() if isinstance(m, nn.Conv2d)]
     assert all(conv.bias is None for conv in convolutions)
-    plain = [m for m in family(3, 8, norm="none").modules() if isinstance(m, nn.Conv2d)]
+    plain = [m for m in family(4, 8, norm="none").modules() if isinstance(m, nn.Conv2d)]
     assert all(conv.bias is not None for conv in plain)
 
 
@@ -215,6 +216,10 @@ REFUSALS = [
     ("repvgg", {"padding": 0}, "padding=0: breaks the addition"),
     ("repvgg", {"groups": 3}, "groups=3: must divide in_channels=4"),
     ("bottleneck", {"expansion": 0}, "expansion=0: .*at least 1"),
+    ("reversible", {"depth": 0}, "depth=0: .*at least 1"),
+    ("reversible", {"function_depth": 0}, "function_depth=0: .*at least 1"),
+    ("reversible", {"groups": 4}, "groups=4: must divide in_channels/2=2 and out_channels/2=8; use 1 or 2"),
+    ("reversible", {"padding": 0}, "padding=0: breaks the addition"),
 ]
 
 
@@ -248,6 +253,7 @@ OPTIONS = {  # of any family; what a family's constructor does not take is left 
     "dropout": st.sampled_from([0.0, 0.3]),
     "bottleneck": st.booleans(),
     "growth": st.integers(1, 5),
+    "function_depth": st.integers(1, 3),
     "attention": st.sampled_from(["none", "none", "squeeze_excite", "eca", "cbam"]),
     "squeeze_excite": st.booleans(),
     "reparameterized": st.booleans(),
@@ -317,6 +323,11 @@ def fails_to_divide_both(inputs, outputs, options):
     return inputs % groups != 0 or outputs % groups != 0
 
 
+def fails_to_divide_halves(inputs, outputs, options):
+    odd = inputs % 2 != 0 or outputs % 2 != 0
+    return odd or fails_to_divide_both(inputs // 2, outputs // 2, options)
+
+
 def fails_to_divide_the_middle(inputs, outputs, options):
     return max(1, outputs // options["expansion"]) % options["groups"] != 0
 
@@ -325,4 +336,5 @@ GROUPED = {
     "bottleneck": fails_to_divide_the_middle,
     "preactivation_bottleneck": fails_to_divide_the_middle,
     "resnext": lambda *_: False,
+    "reversible": fails_to_divide_halves,
 }

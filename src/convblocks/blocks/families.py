@@ -14,6 +14,7 @@ from convblocks.blocks.repvgg import RepVGGBlock as RepVGGBlock
 from convblocks.blocks.repvgg import reparameterize as reparameterize
 from convblocks.blocks.residual import ResidualBlock as ResidualBlock
 from convblocks.blocks.resnext import ResNeXtBlock as ResNeXtBlock
+from convblocks.blocks.reversible import ReversibleBlock as ReversibleBlock
 from convblocks.blocks.simple import SimpleConvBlock as SimpleConvBlock
 from convblocks.blocks.wide import WideBlock as WideBlock
 
@@ -29,4 +30,5 @@ BLOCKS: dict[str, type[nn.Module]] = {
     "inverted": InvertedResidualBlock,
     "convnext": ConvNeXtBlock,
     "repvgg": RepVGGBlock,
+    "reversible": ReversibleBlock,
 }

@@ -43,10 +43,11 @@ class Implementation:
 
     @property
     def unit(self) -> int:
-        """Widths are multiples of this, so that the groups divide what they split; 1 if they fit any width."""
-        if self.groups == 1 or _builds(self.spec, self.groups + 1):
-            return 1
-        return self.groups * (self.spec.option("expansion") or 1)
+        """Widths are multiples of this, so that the family and its groups divide what they split; 1 if any fits."""
+        of_family: int = getattr(block_class(self.family), "channels_multiple_of", 1)
+        if self.groups == 1 or _builds(self.spec, of_family * (self.groups + 1)):
+            return of_family
+        return of_family * self.groups * (self.spec.option("expansion") or 1)
 
     @property
     def name(self) -> str:

@@ -8,6 +8,7 @@ from convblocks.layers.init import he_normal_
 from convblocks.layers.layer_scale import LayerScale
 from convblocks.layers.norm import NORMS, LayerNorm, make_norm
 from convblocks.layers.pool import POOLS, BlurPool, make_pool
+from convblocks.layers.reversible import reversible
 from convblocks.layers.shortcut import SHORTCUTS, make_shortcut
 from convblocks.layers.stochastic_depth import StochasticDepth
 
@@ -33,4 +34,5 @@ __all__ = [
     "make_norm",
     "make_pool",
     "make_shortcut",
+    "reversible",
 ]

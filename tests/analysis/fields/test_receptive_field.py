@@ -72,6 +72,7 @@ def cases(draw):
         "padding_mode": st.sampled_from(["zeros", "replicate"]),
         "pool": st.sampled_from(["none", "max", "average", "blur"]),
         "shortcut": st.sampled_from(["projection", "average"]),
+        "function_depth": st.integers(1, 2),
     }
     taken = {"stride", *block_options(family)}
     options = {name: draw(value) for name, value in values.items() if name in taken} | {"dims": dims}

@@ -2,7 +2,8 @@
 
 Autograd keeps, of each op through which a gradient will pass, the tensors that its derivative needs. Each storage
 counts once: views share theirs, and what an op in place made stands where its input stood. What the module holds
-itself, parameters and buffers, is there anyway and does not count. A checkpointed segment keeps what it is given.
+itself, parameters and buffers, is there anyway and does not count. A checkpointed segment keeps what it is given, and
+a custom autograd.Function what it says.
 """
 
 from collections.abc import Iterable
@@ -54,7 +55,11 @@ def saved_for_backward(seen: Trace, *, checkpoints: bool = True) -> Ledger:
                 sizes[value.storage] = value.bytes
                 made[value.storage] = op.checkpoint
         kept: Iterable[Kept] = ()
-        if checkpoints and op.checkpoint:
+        last = i + 1 == len(seen.ops) or seen.ops[i + 1].function != op.function
+        if op.function and (checkpoints or not op.checkpoint):
+            if last and not needs.isdisjoint([v.number for v in seen.saves[op.function]]):
+                kept = seen.saves[op.function]
+        elif checkpoints and op.checkpoint:
             kept = [v for v in op.inputs if made.get(v.storage) != op.checkpoint]
         elif learns(op, needs):
             rule = rule_of(op)

@@ -58,6 +58,9 @@ class Op(Struct, frozen=True, eq=False):
     outputs: tuple[Value, ...]
     checkpoint: int = 0  # number of the checkpointed segment it runs in; 0 outside
     no_grad: bool = False  # whether the module has switched gradients off there
+    function: int = (
+        0  # number of the custom autograd.Function it runs in, whose own backward it has; 0 outside
+    )
 
     @property
     def in_place(self) -> bool:
@@ -92,6 +95,7 @@ class Trace(Struct, frozen=True, eq=False):
     calls: tuple[Call, ...]  # in order of their beginning; calls[0] is the whole module
     parameters: Mapping[int, Parameter]  # by the number of their Value
     held: frozenset[int]  # storages that the module has in any case: parameters and buffers
+    saves: Mapping[int, tuple[Value, ...]]  # what each custom autograd.Function saves, by its number
 
     @property
     def input(self) -> Value:

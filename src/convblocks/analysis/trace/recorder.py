@@ -45,6 +45,8 @@ class Recorder(TorchFunctionMode):
         self.inside: list[nn.Module] = [module]  # the modules whose calls are running, innermost last
         self.segment = 0  # the checkpointed segment that is running
         self.segments = 0
+        self.function = 0  # the custom autograd.Function that is running
+        self.saves: dict[int, tuple[Value, ...]] = {}  # what each of them saves
         self.no_grad = False  # whether the module has switched gradients off
         self.values: dict[int, Value] = {}  # by id of the tensor
         self.alive: list[torch.Tensor] = []  # so that no id is used twice
@@ -118,7 +120,18 @@ class Recorder(TorchFunctionMode):
 
     def _note(self, name: str, args: Any, kwargs: Any, seen: list[Value], written: tuple[Value, ...]) -> None:
         self.ops.append(
-            Op(name, self.path, self.call, args, kwargs, tuple(seen), written, self.segment, self.no_grad)
+            Op(
+                name,
+                self.path,
+                self.call,
+                args,
+                kwargs,
+                tuple(seen),
+                written,
+                self.segment,
+                self.no_grad,
+                self.function,
+            )
         )
 
     def _shaped(self, func: Callable[..., Any], name: str, args: Any, kwargs: Any) -> Any:

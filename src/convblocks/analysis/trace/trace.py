@@ -89,4 +89,4 @@ def _seen(
     }
     own = [*weights.values(), *buffers(module, recorder.named)]
     held = frozenset([value.storage for t in own if (value := recorder.values.get(id(t)))])
-    return Trace(given, outputs, tuple(recorder.ops), tuple(recorder.calls), read, held)
+    return Trace(given, outputs, tuple(recorder.ops), tuple(recorder.calls), read, held, recorder.saves)

@@ -8,9 +8,10 @@ from typing import Any
 
 import torch
 from torch import nn
+from torch.autograd.function import Function, FunctionCtx
 from torch.utils import checkpoint
 
-from convblocks.analysis.trace.recorder import Recorder
+from convblocks.analysis.trace.recorder import Recorder, tensors
 from convblocks.analysis.trace.restore import restored
 
 
@@ -26,6 +27,7 @@ def observing(recorder: Recorder) -> Iterator[None]:
         restored([m for _, m in recorder.named]),
         _uncompiled(),
         _checkpoints(recorder),
+        _functions(recorder),
         torch.random.fork_rng(devices=[]),
         torch.inference_mode(),
         torch.enable_grad(),  # makes no graph in there, but shows where the module's own no_grad ends
@@ -63,7 +65,11 @@ def _calls(recorder: Recorder) -> Iterator[None]:
 
     def call(m: nn.Module, path: str, *args: Any, **kwargs: Any) -> Any:
         before = recorder.enter(m, path)
-        result = m._call_impl(*args, **kwargs)
+        if recorder.function and not recorder.segment:
+            with _segment(recorder):
+                result = m._call_impl(*args, **kwargs)
+        else:
+            result = m._call_impl(*args, **kwargs)
         recorder.leave(m, before, args, result)
         return result
 
@@ -88,21 +94,66 @@ def _uncompiled() -> AbstractContextManager[object]:
 
 
 @contextmanager
+def _segment(recorder: Recorder) -> Iterator[None]:
+    """Ops that are run again when backward comes to them; one segment inside another is part of it."""
+    before = recorder.segment
+    if not before:
+        recorder.segments += 1
+        recorder.segment = recorder.segments
+    try:
+        yield
+    finally:
+        recorder.segment = before
+
+
+@contextmanager
+def _functions(recorder: Recorder) -> Iterator[None]:
+    """Run a custom autograd.Function's forward as ordinary ops, and note what it saves.
+
+    Autograd sees nothing of a module that it calls, so its backward has to run that again: a segment each, as in
+    reversible networks.
+    """
+
+    def apply(cls: Any, *args: Any, **kwargs: Any) -> Any:
+        ctx: Any = FunctionCtx()
+        ctx.needs_input_grad = (True,) * len(args)
+        outermost = not recorder.function
+        if outermost:
+            recorder.function = len(recorder.saves) + 1
+        try:
+            if cls.setup_context is Function.setup_context:
+                result = cls.forward(ctx, *args, **kwargs)
+            else:
+                result = cls.forward(*args, **kwargs)
+                cls.setup_context(ctx, args, result)
+            if outermost:
+                saved = getattr(ctx, "to_save", ())
+                recorder.saves[recorder.function] = tuple([recorder.read(t) for t in tensors(saved)])
+        finally:
+            if outermost:
+                recorder.function = 0
+        return result
+
+    theirs = vars(Function)["apply"]
+    try:
+        Function.apply = classmethod(apply)  # type: ignore[assignment, method-assign]
+        yield
+    finally:
+        Function.apply = theirs  # type: ignore[method-assign]
+
+
+@contextmanager
 def _checkpoints(recorder: Recorder) -> Iterator[None]:
     """Number the segments that torch.utils.checkpoint runs; its two ways pass through these two names."""
 
     def segment(*_args: Any, **_kwargs: Any) -> Iterator[None]:
-        before = recorder.segment
-        if not before:  # one inside another is part of it
-            recorder.segments += 1
-            recorder.segment = recorder.segments
-        yield
-        recorder.segment = before
+        with _segment(recorder):
+            yield
 
     class Reentrant:
         @staticmethod
         def apply(function: Callable[..., Any], _preserve: bool, *args: Any) -> Any:
-            with contextmanager(segment)():
+            with _segment(recorder):
                 return function(*args)
 
     ours = {"_checkpoint_without_reentrant_generator": segment, "CheckpointFunction": Reentrant}

@@ -1,0 +1,95 @@
+"""A chain of additive couplings whose activations are not kept: backward computes them again from the chain's output.
+
+Gomez et al. 2017, arXiv:1707.04585, section 3.2. A function f takes the pair (a, b) to (b, a + f(b)), which is undone
+by (y, z) → (z − f(y), y). Two of them, F and G, make the paper's coupling: y1 = x1 + F(x2), y2 = x2 + G(y1).
+"""
+
+from typing import Any
+
+import torch
+from torch import nn
+from torch.autograd.function import once_differentiable
+from torch.func import functional_call
+
+Pair = tuple[torch.Tensor, torch.Tensor]
+
+
+def reversible(functions: nn.ModuleList, a: torch.Tensor, b: torch.Tensor) -> Pair:
+    """The pair behind all functions; autograd keeps that pair alone, whatever their number.
+
+    Each function keeps its input's shape, does not write to it, and gives the same when run again: none may
+    draw random numbers. Backward runs each a second time, on copies of its buffers, so that running statistics
+    move once, and in the mode (training, autocast) of the first time. Under autocast the sums are in single
+    precision. Gradients of gradients are refused by PyTorch. Under torch.compile and torch.export the chain is
+    ordinary code, for which the compiler decides what is kept.
+    """
+    if _autocast(a.device.type)["enabled"]:
+        a, b = a.float(), b.float()
+    if not functions or not torch.is_grad_enabled() or torch.compiler.is_compiling():
+        return couple(functions, a, b)
+    parameters = [p for f in functions for p in f.parameters()]
+    pair: Pair = _Chain.apply(functions, a, b, *parameters)  # type: ignore[no-untyped-call]
+    return pair
+
+
+def couple(functions: nn.ModuleList, a: torch.Tensor, b: torch.Tensor) -> Pair:
+    """The same by ordinary autograd, which keeps what every function needs."""
+    for f in functions:
+        a, b = b, a + f(b)
+    return a, b
+
+
+class _Chain(torch.autograd.Function):
+    """The parameters are arguments, so that autograd knows of them and notices if one is changed before backward."""
+
+    @staticmethod
+    def forward(
+        ctx: Any, functions: nn.ModuleList, a: torch.Tensor, b: torch.Tensor, *parameters: Any
+    ) -> Pair:
+        a, b = couple(functions, a, b)
+        ctx.functions, ctx.training = functions, [m.training for m in functions.modules()]
+        ctx.autocast = _autocast(a.device.type)
+        ctx.save_for_backward(a, b, *parameters)
+        return a, b
+
+    @staticmethod
+    @once_differentiable
+    def backward(ctx: Any, grad_a: torch.Tensor, grad_b: torch.Tensor) -> tuple[Any, ...]:
+        a, b, *parameters = ctx.saved_tensors
+        now = [m.training for m in ctx.functions.modules()]
+        found: list[torch.Tensor | None] = []
+        try:
+            _set_modes(ctx.functions, ctx.training)
+            for f in reversed(ctx.functions):
+                names = [name for name, _ in f.named_parameters()]
+                own = dict(zip(names, parameters[len(parameters) - len(names) :], strict=True))
+                del parameters[len(parameters) - len(names) :]
+                with torch.enable_grad(), torch.autocast(**ctx.autocast):
+                    x = a.detach().requires_grad_()
+                    out = functional_call(f, {**own, **{n: t.clone() for n, t in f.named_buffers()}}, (x,))
+                a, b = b - out.detach(), a
+                learnt = [p for p in own.values() if p.requires_grad]
+                grad_x, *grads = torch.autograd.grad(out, (x, *learnt), grad_b.to(out.dtype))
+                grad_a, grad_b = grad_b, grad_a + grad_x
+                of = dict(zip(map(id, learnt), grads, strict=True))
+                found[:0] = [of.get(id(p)) for p in own.values()]
+        finally:
+            _set_modes(ctx.functions, now)
+        return None, grad_a, grad_b, *found
+
+
+def _set_modes(functions: nn.ModuleList, modes: list[bool]) -> None:
+    for m, mode in zip(functions.modules(), modes, strict=True):
+        m.training = mode
+
+
+def _autocast(device: str) -> dict[str, Any]:
+    """The arguments that repeat the autocast that is on."""
+    if not torch.amp.is_autocast_available(device):  # such as meta
+        return {"device_type": "cpu", "enabled": False}
+    return {
+        "device_type": device,
+        "dtype": torch.get_autocast_dtype(device),
+        "enabled": torch.is_autocast_enabled(device),
+        "cache_enabled": False,
+    }
