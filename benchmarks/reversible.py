@@ -20,9 +20,9 @@ from collections.abc import Callable
 from pathlib import Path
 
 import msgspec
-
-sys.path.insert(0, str(Path(__file__).parents[1]))
+import torch
 from memory import EXACT, status_bytes
+from torch import nn
 
 DEPTHS = (4, 16, 64, 256)
 KINDS = ("reversible", "stored", "residual")
@@ -30,13 +30,11 @@ SHAPE = (16, 32, 32, 32)
 TURNS = {4: 100, 16: 40, 64: 16, 256: 8}
 
 
-def stack(kind: str, depth: int):
+def stack(kind: str, depth: int) -> nn.Module:
     """The stack, in channels last."""
-    import torch
-    from torch import nn
-
     from convblocks import ResidualBlock, ReversibleBlock
     from convblocks.layers.reversible import couple
+    from convblocks.training.loop import place
 
     class Stored(ReversibleBlock):
         def forward(self, x: torch.Tensor) -> torch.Tensor:
@@ -47,13 +45,11 @@ def stack(kind: str, depth: int):
         net: nn.Module = nn.Sequential(*[ResidualBlock(32, 32, depth=2) for _ in range(depth // 2)])
     else:
         net = {"reversible": ReversibleBlock, "stored": Stored}[kind](32, 32, depth=depth)
-    return net.to(memory_format=torch.channels_last)
+    return place(net, torch.channels_last, "cpu")
 
 
 def stepper(kind: str, depth: int) -> Callable[[], None]:
     """A function that makes one training step."""
-    import torch
-
     torch.set_num_threads(1)
     net = stack(kind, depth)
     optimizer = torch.optim.SGD(net.parameters(), lr=1e-3, momentum=0.9)
@@ -69,8 +65,6 @@ def stepper(kind: str, depth: int) -> Callable[[], None]:
 
 
 def saved_bytes(kind: str, depth: int) -> int:
-    import torch
-
     net = stack(kind, depth)
     held = {t.untyped_storage().data_ptr() for t in (*net.parameters(), *net.buffers())}
     seen: dict[int, torch.Tensor] = {}
@@ -86,8 +80,6 @@ def saved_bytes(kind: str, depth: int) -> int:
 
 def peak_here(kind: str, depth: int) -> int:
     """In this process, which must be new."""
-    import torch
-
     for each in KINDS:  # imports and starts what a step needs, for a tiny map
         net = stack(each, 4)
         net(torch.randn(2, 32, 4, 4).to(memory_format=torch.channels_last)).mean().backward()

@@ -123,7 +123,10 @@ def _rms_norm(op: Op, needs: Set[int]) -> tuple[Kept, ...]:
 
 
 def _group_norm(op: Op, needs: Set[int]) -> tuple[Kept, ...]:
-    return op.inputs[0], _stats_bytes(op, op.inputs[0].shape[0] * argument(op, 1, "num_groups"))
+    """The input, or the copy that it makes of a part of a larger map, such as a half of its channels."""
+    x = op.inputs[0]
+    kept = x if x.folds(len(x.shape)) else x.bytes
+    return kept, _stats_bytes(op, x.shape[0] * argument(op, 1, "num_groups"))
 
 
 def _instance_norm(op: Op, needs: Set[int]) -> tuple[Kept, ...]:
