@@ -63,7 +63,7 @@ def code(
         if spec is not None:
             if design is not None:
                 raise OptionError("design", design, f"goes with a run folder; {target} is a block")
-            text = _block_code(spec, size or (CHANNELS, *SIZES[2]), out_channels, stride or 1, command)
+            text = block_code(spec, size or (CHANNELS, *SIZES[2]), out_channels, stride or 1, command)
         else:
             for name, given in (("out_channels", out_channels), ("stride", stride)):
                 if given is not None:
@@ -116,7 +116,7 @@ def _option(text: str) -> tuple[str, Any]:
         return name, value
 
 
-def _block_code(
+def block_code(
     spec: "BlockSpec", size: tuple[int, ...], out_channels: int | None, stride: int, command: str
 ) -> str:
     """The block, in a class that says its channels and stride in general."""
