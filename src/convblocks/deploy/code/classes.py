@@ -251,6 +251,13 @@ class _Inline(ast.NodeTransformer):
         name = _own_name(node)
         return literal(self.values[name]) if name in self.values else self.generic_visit(node)
 
+    def visit_Assign(self, node: ast.Assign) -> Any:
+        node = self.generic_visit(node)  # type: ignore[assignment]
+        nothing = isinstance(node.value, ast.Name) and [node.value.id] == [
+            getattr(t, "id", None) for t in node.targets
+        ]
+        return None if nothing else node  # x = x
+
     def visit_Call(self, node: ast.Call) -> Any:
         if _own_name(node.func) in self.gone:
             return self.visit(node.args[0])

@@ -31,7 +31,8 @@ def leaf(module: nn.Module, path: str) -> Node:
             f"{path or 'the module'} is a {kind.__module__}.{kind.__name__}, which torch.nn does not have"
         )
     args, defaults = {}, {}
-    for parameter in list(inspect.signature(kind.__init__).parameters.values())[1:]:
+    own = [] if kind.__init__ is nn.Module.__init__ else inspect.signature(kind.__init__).parameters.values()
+    for parameter in list(own)[1:]:
         if parameter.name in ("device", "dtype") or parameter.name[0] == "_":
             continue
         if parameter.kind in (parameter.VAR_POSITIONAL, parameter.VAR_KEYWORD):

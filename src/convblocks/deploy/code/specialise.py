@@ -112,7 +112,8 @@ class Specialiser(ast.NodeTransformer):
 
     def visit_FunctionDef(self, node: ast.FunctionDef) -> ast.FunctionDef:
         node.decorator_list = [self.visit(d) for d in node.decorator_list]
-        for argument in (*node.args.posonlyargs, *node.args.args, *node.args.kwonlyargs):
+        extra = [a for a in (node.args.vararg, node.args.kwarg) if a]
+        for argument in (*node.args.posonlyargs, *node.args.args, *node.args.kwonlyargs, *extra):
             argument.annotation = self._annotation(argument.annotation)
         node.returns = self._annotation(node.returns)
         node.args.defaults = [self.visit(d) for d in node.args.defaults]
@@ -173,8 +174,9 @@ class Specialiser(ast.NodeTransformer):
         return self.generic_visit(node)
 
     def visit_AnnAssign(self, node: ast.AnnAssign) -> Any:
-        node.annotation = self._annotation(node.annotation) or ast.Name("object", ast.Load())
-        return self.generic_visit(node)
+        if node.value is None:
+            return []
+        return self.visit_Assign(ast.Assign([node.target], node.value))
 
     def visit_Assign(self, node: ast.Assign) -> Any:
         target = node.targets[0]
