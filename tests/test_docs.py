@@ -15,9 +15,9 @@ import convblocks
 ROOT = Path(__file__).parents[1]
 
 
-@pytest.mark.parametrize("module", ["blocks.simple", "blocks.residual", "blocks.bottleneck"])
+@pytest.mark.parametrize("module", [block.__module__ for block in convblocks.BLOCKS.values()])
 def test_examples_in_docstrings(module):
-    found = doctest.testmod(import_module(f"convblocks.{module}"), extraglobs={"torch": torch})
+    found = doctest.testmod(import_module(module), extraglobs={"torch": torch})
     assert found.attempted > 0
     assert found.failed == 0
 

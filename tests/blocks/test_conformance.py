@@ -7,9 +7,12 @@ from torch import nn
 from convblocks import (
     BLOCKS,
     BottleneckBlock,
+    ConvNeXtBlock,
     DenseBlock,
+    InvertedResidualBlock,
     PreActivationBlock,
     PreActivationBottleneckBlock,
+    RepVGGBlock,
     ResidualBlock,
     ResNeXtBlock,
     SimpleConvBlock,
@@ -181,6 +184,47 @@ class TestDenseVolume(BlockConformance):
     dims = 3
 
 
+class TestInverted(BlockConformance):
+    block = InvertedResidualBlock
+
+
+class TestMBConv(BlockConformance):
+    block = InvertedResidualBlock
+    options = {"depth": 4, "squeeze_excite": True, "activation": "silu", "kernel_size": 5}
+
+
+class TestInvertedNarrowVolume(BlockConformance):
+    block = InvertedResidualBlock
+    options = {"dims": 3, "expansion": 1, "depth": 2, "norm": "group", "stochastic_depth": 0.2}
+    dims = 3
+
+
+class TestConvNeXt(BlockConformance):
+    block = ConvNeXtBlock
+    options = {"layer_scale": 0.5}
+
+
+class TestConvNeXtDeepVolume(BlockConformance):
+    block = ConvNeXtBlock
+    options = {"dims": 3, "depth": 4, "kernel_size": 3, "layer_scale": 1, "stochastic_depth": 0.2}
+    dims = 3
+
+
+class TestRepVGG(BlockConformance):
+    block = RepVGGBlock
+
+
+class TestRepVGGDeepVolume(BlockConformance):
+    block = RepVGGBlock
+    options = {"dims": 3, "depth": 3, "groups": 2}
+    dims = 3
+
+
+class TestRepVGGReparameterized(BlockConformance):
+    block = RepVGGBlock
+    options = {"depth": 2, "reparameterized": True}
+
+
 class _StridesTwice(nn.Module):
     """The widespread mistake: the stride in each convolution."""
 
@@ -220,6 +264,7 @@ def test_the_suite_finds_an_overwritten_input():
         _suite(_Overwrites).test_the_input_is_left_as_it_was()
 
 
+@pytest.mark.filterwarnings("ignore:.*script_method:DeprecationWarning")  # of the compiler's own import
 @pytest.mark.slow
 @pytest.mark.parametrize("family", BLOCKS.values(), ids=BLOCKS)
 def test_the_default_compiler_trains_it(family):

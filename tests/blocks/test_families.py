@@ -121,7 +121,7 @@ def test_the_article_s_first_example(family):
     assert family(3, 64)(torch.zeros(1, 3, 32, 32)).shape == (1, 64, 32, 32)
 
 
-@pytest.mark.parametrize("family", BLOCKS.values(), ids=BLOCKS)
+@pytest.mark.parametrize("family", [BLOCKS[name] for name in BLOCKS if "norm" in block_options(name)])
 def test_a_norm_makes_the_bias_superfluous(family):
     convolutions = [m for m in family(3, 8).modules() if isinstance(m, nn.Conv2d)]
     assert all(conv.bias is None for conv in convolutions)
@@ -201,8 +201,19 @@ REFUSALS = [
     ("simple", {"pool": "min"}, "pool='min': expected none, max, average or blur"),
     ("simple", {"padding_mode": "wrap"}, "padding_mode='wrap': expected zeros, reflect"),
     ("residual", {"shortcut": "none"}, "shortcut='none': expected projection or average"),
+    ("residual", {"attention": "se"}, "attention='se': expected none, squeeze_excite, eca or cbam"),
     ("residual", {"stochastic_depth": 1.0}, "stochastic_depth=1.0: expected a probability"),
     ("residual", {"zero_init": True, "norm": "none"}, "zero_init=True: .*choose a norm"),
+    ("inverted", {"depth": 2}, "depth=2: .*at least 3: at least one depthwise convolution between two 1×1"),
+    ("inverted", {"depth": 1, "expansion": 1}, "depth=1: .*at least 2: at least one depthwise"),
+    ("inverted", {"expansion": 0}, "expansion=0: .*at least 1"),
+    ("inverted", {"padding": 0}, "padding=0: breaks the addition"),
+    ("convnext", {"depth": 2}, "depth=2: .*at least 3: at least one depthwise convolution, then two 1×1"),
+    ("convnext", {"padding": 1}, "padding=1: breaks the addition.*only at 3"),
+    ("convnext", {"layer_scale": "1"}, "layer_scale='1': expected a finite number"),
+    ("repvgg", {"depth": 0}, "depth=0: .*at least 1"),
+    ("repvgg", {"padding": 0}, "padding=0: breaks the addition"),
+    ("repvgg", {"groups": 3}, "groups=3: must divide in_channels=4"),
     ("bottleneck", {"expansion": 0}, "expansion=0: .*at least 1"),
 ]
 
@@ -237,6 +248,9 @@ OPTIONS = {  # of any family; what a family's constructor does not take is left 
     "dropout": st.sampled_from([0.0, 0.3]),
     "bottleneck": st.booleans(),
     "growth": st.integers(1, 5),
+    "attention": st.sampled_from(["none", "none", "squeeze_excite", "eca", "cbam"]),
+    "squeeze_excite": st.booleans(),
+    "reparameterized": st.booleans(),
 }
 
 
@@ -274,6 +288,16 @@ def test_any_spec_either_works_as_promised_or_is_refused(spec):
     assert all(p.grad is not None for p in block.parameters())
 
 
+def least_depth(family, options):
+    """Of a main path that has all the layers its figure shows."""
+    if family == "inverted":
+        return 2 if options["expansion"] == 1 else 3
+    return LEAST_DEPTH.get(family, 1)
+
+
+LEAST_DEPTH = {"bottleneck": 3, "preactivation_bottleneck": 3, "resnext": 3, "convnext": 3, "dense": 2}
+
+
 def _should_refuse(family, inputs, outputs, options):
     """The rules of the docstrings, written a second time."""
     if options.get("dropout") and options["depth"] == 1:
@@ -282,13 +306,10 @@ def _should_refuse(family, inputs, outputs, options):
         return True
     return (
         options.get("kernel_size", 3) % 2 == 0
-        or options.get("depth", 1) < LEAST_DEPTH.get(family, 1)
+        or options.get("depth", 1) < least_depth(family, options)
         or GROUPED.get(family, fails_to_divide_both)(inputs, outputs, options)
         or (options.get("zero_init", False) and options["norm"] == "none")
     )
-
-
-LEAST_DEPTH = {"bottleneck": 3, "preactivation_bottleneck": 3, "resnext": 3, "dense": 2}
 
 
 def fails_to_divide_both(inputs, outputs, options):

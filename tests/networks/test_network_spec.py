@@ -48,10 +48,10 @@ def networks(draw):
     stages = []
     for _ in range(draw(st.integers(1, 3))):
         family = draw(st.sampled_from(sorted(BLOCKS)))
-        options = {
-            "depth": draw(st.integers(3, 5)),
-            "norm": draw(st.sampled_from(["batch", "layer", "none"])),
-        }
+        options = {"depth": draw(st.integers(3, 5))}
+        norm = draw(st.sampled_from(["batch", "layer", "none"]))
+        if "norm" in block_options(family):
+            options["norm"] = norm
         if "kernel_size" in block_options(family) and draw(st.booleans()):
             options["kernel_size"] = draw(st.one_of(st.just(5), st.just((3,) * dims)))
         spec = BlockSpec(family, **options)
@@ -278,6 +278,7 @@ def test_options_are_the_constructor_s():
         "activation": "relu",
         "padding_mode": "zeros",
         "shortcut": "projection",
+        "attention": "none",
         "stochastic_depth": 0.0,
         "zero_init": False,
     }

@@ -5,7 +5,13 @@ from torch import nn
 
 from convblocks.blocks.addition import addable_padding, zero_last_norm_
 from convblocks.errors import OptionError
-from convblocks.layers import StochasticDepth, bottleneck_layers, make_activation, make_shortcut
+from convblocks.layers import (
+    StochasticDepth,
+    bottleneck_layers,
+    make_activation,
+    make_attention,
+    make_shortcut,
+)
 from convblocks.layers.check import PerAxis, dividing_groups, whole
 
 
@@ -15,7 +21,8 @@ class BottleneckBlock(nn.Module):
     (N, in_channels, *n) → (N, out_channels, *ceil(n / stride)), with `depth` − 2 k×k convolutions at
     max(1, out_channels // expansion) channels. The first k×k convolution strides, as in ResNet v1.5.
     `groups` > 1 splits the k×k convolutions: ResNeXt (Xie et al. 2017, arXiv:1611.05431, figure 3c).
-    Raises OptionError for an option that cannot work.
+    `attention` gates the main path before the addition, as in SE-ResNet (Hu et al. 2018, arXiv:1709.01507,
+    figure 3). Raises OptionError for an option that cannot work.
 
     >>> BottleneckBlock(3, 64)(torch.zeros(1, 3, 32, 32)).shape
     torch.Size([1, 64, 32, 32])
@@ -38,6 +45,7 @@ class BottleneckBlock(nn.Module):
         activation: str = "relu",
         padding_mode: str = "zeros",
         shortcut: str = "projection",
+        attention: str = "none",
         stochastic_depth: float = 0.0,
         zero_init: bool = False,
         dims: int = 2,
@@ -58,6 +66,7 @@ class BottleneckBlock(nn.Module):
             padding_mode=padding_mode,
             dims=dims,
         )
+        self.attention = make_attention(attention, out_channels, dims)
         self.shortcut = make_shortcut(
             in_channels, out_channels, stride, kind=shortcut, bias=bias, norm=norm, dims=dims
         )
@@ -67,7 +76,7 @@ class BottleneckBlock(nn.Module):
             zero_last_norm_(self.expand.norm, norm)
 
     def forward(self, x: torch.Tensor) -> torch.Tensor:
-        main = self.expand(self.spatial(self.reduce(x)))
+        main = self.attention(self.expand(self.spatial(self.reduce(x))))
         return self.activation(self.stochastic_depth(main) + self.shortcut(x))
 
 

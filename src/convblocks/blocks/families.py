@@ -3,11 +3,15 @@
 from torch import nn
 
 from convblocks.blocks.bottleneck import BottleneckBlock as BottleneckBlock
+from convblocks.blocks.convnext import ConvNeXtBlock as ConvNeXtBlock
 from convblocks.blocks.dense import DenseBlock as DenseBlock
+from convblocks.blocks.inverted import InvertedResidualBlock as InvertedResidualBlock
 from convblocks.blocks.preactivation import PreActivationBlock as PreActivationBlock
 from convblocks.blocks.preactivation_bottleneck import (
     PreActivationBottleneckBlock as PreActivationBottleneckBlock,
 )
+from convblocks.blocks.repvgg import RepVGGBlock as RepVGGBlock
+from convblocks.blocks.repvgg import reparameterize as reparameterize
 from convblocks.blocks.residual import ResidualBlock as ResidualBlock
 from convblocks.blocks.resnext import ResNeXtBlock as ResNeXtBlock
 from convblocks.blocks.simple import SimpleConvBlock as SimpleConvBlock
@@ -22,4 +26,7 @@ BLOCKS: dict[str, type[nn.Module]] = {
     "resnext": ResNeXtBlock,
     "wide": WideBlock,
     "dense": DenseBlock,
+    "inverted": InvertedResidualBlock,
+    "convnext": ConvNeXtBlock,
+    "repvgg": RepVGGBlock,
 }

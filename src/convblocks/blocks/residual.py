@@ -4,7 +4,7 @@ import torch
 from torch import nn
 
 from convblocks.blocks.addition import addable_padding, zero_last_norm_
-from convblocks.layers import StochasticDepth, conv_stack, make_activation, make_shortcut
+from convblocks.layers import StochasticDepth, conv_stack, make_activation, make_attention, make_shortcut
 from convblocks.layers.check import PerAxis, whole
 
 
@@ -14,7 +14,8 @@ class ResidualBlock(nn.Module):
     (N, in_channels, *n) → (N, out_channels, *ceil(n / stride)). `depth` 2 is ResNet's basic block; Wide
     ResNet calls it the deepening factor (arXiv:1605.07146, section 2). Only the first convolution strides.
     `zero_init` starts the last norm's scale at 0, so that the block starts as its shortcut
-    (Goyal et al. 2017, arXiv:1706.02677, section 5.1). Raises OptionError for an option that cannot work.
+    (Goyal et al. 2017, arXiv:1706.02677, section 5.1). `attention` gates the main path before the addition, as
+    in SE-ResNet (Hu et al. 2018, arXiv:1709.01507, figure 3). Raises OptionError for an option that cannot work.
 
     >>> ResidualBlock(3, 64)(torch.zeros(1, 3, 32, 32)).shape
     torch.Size([1, 64, 32, 32])
@@ -36,6 +37,7 @@ class ResidualBlock(nn.Module):
         activation: str = "relu",
         padding_mode: str = "zeros",
         shortcut: str = "projection",
+        attention: str = "none",
         stochastic_depth: float = 0.0,
         zero_init: bool = False,
         dims: int = 2,
@@ -58,6 +60,7 @@ class ResidualBlock(nn.Module):
             padding_mode=padding_mode,
             dims=dims,
         )
+        self.attention = make_attention(attention, out_channels, dims)
         self.shortcut = make_shortcut(
             in_channels, out_channels, stride, kind=shortcut, bias=bias, norm=norm, dims=dims
         )
@@ -67,4 +70,4 @@ class ResidualBlock(nn.Module):
             zero_last_norm_(self.main[-1].norm, norm)
 
     def forward(self, x: torch.Tensor) -> torch.Tensor:
-        return self.activation(self.stochastic_depth(self.main(x)) + self.shortcut(x))
+        return self.activation(self.stochastic_depth(self.attention(self.main(x))) + self.shortcut(x))

@@ -9,8 +9,8 @@ from convblocks.blocks.spec import BlockSpec, block_options, meta_block
 from convblocks.errors import OptionError, SpecError
 from convblocks.networks.spec import Axes, Network, Stage, Stem
 
-SEAMLESS = ("simple",)
-"""Families without a shortcut: the same network however it is cut into blocks, so listed once, a block a stage."""
+SEAMLESS = ("simple", "repvgg")
+"""Families that are the same network however it is cut into blocks, so listed once, a block a stage."""
 
 BODY_SIZE = 64  # the stem strides until no axis of the map is longer
 SMALLEST_MAP = 4  # stages halve a map down to this

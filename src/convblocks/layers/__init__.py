@@ -1,9 +1,11 @@
-"""What blocks are made of: convolution-norm-activation, shortcuts, pools, stochastic depth, initialisation."""
+"""What blocks are made of: convolution-norm-activation, attention, shortcuts, pools, what trains branches."""
 
 from convblocks.layers.activation import ACTIVATIONS, make_activation
+from convblocks.layers.attention import ATTENTIONS, SqueezeExcite, make_attention
 from convblocks.layers.bottleneck import bottleneck_depth, bottleneck_layers
 from convblocks.layers.conv import ConvNormAct, NormActConv, conv_stack
 from convblocks.layers.init import he_normal_
+from convblocks.layers.layer_scale import LayerScale
 from convblocks.layers.norm import NORMS, LayerNorm, make_norm
 from convblocks.layers.pool import POOLS, BlurPool, make_pool
 from convblocks.layers.shortcut import SHORTCUTS, make_shortcut
@@ -11,19 +13,23 @@ from convblocks.layers.stochastic_depth import StochasticDepth
 
 __all__ = [
     "ACTIVATIONS",
+    "ATTENTIONS",
     "NORMS",
     "POOLS",
     "SHORTCUTS",
     "BlurPool",
     "ConvNormAct",
     "LayerNorm",
+    "LayerScale",
     "NormActConv",
+    "SqueezeExcite",
     "StochasticDepth",
     "bottleneck_depth",
     "bottleneck_layers",
     "conv_stack",
     "he_normal_",
     "make_activation",
+    "make_attention",
     "make_norm",
     "make_pool",
     "make_shortcut",

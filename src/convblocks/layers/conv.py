@@ -49,7 +49,7 @@ def make_conv(
     bias: bool = False,
     padding_mode: str = "zeros",
     dims: int = 2,
-) -> nn.Module:
+) -> nn.Conv1d | nn.Conv2d | nn.Conv3d:
     """A convolution with checked options; `padding=None` keeps the map at stride 1."""
     dims = dimensions(dims)
     whole("in_channels", in_channels, at_least=1)

@@ -18,18 +18,22 @@ from convblocks import (
 )
 from convblocks.analysis import trace
 from convblocks.analysis.memory.saved import saved_for_backward
+from convblocks.blocks.spec import block_options
 from tests.analysis.memory.hooks import Through, check, kept_bytes, predicted
 
 NORMS = ("batch", "group", "layer", "instance", "none")
-ACTIVATIONS = ("relu", "leaky_relu", "elu", "silu", "mish", "hardswish", "gelu", "tanh", "none")
+ACTIVATIONS = ("relu", "relu6", "leaky_relu", "elu", "silu", "mish", "hardswish", "gelu", "tanh", "none")
 
 
-@pytest.mark.parametrize("norm", NORMS)
 @pytest.mark.parametrize("activation", ACTIVATIONS)
-@pytest.mark.parametrize("family", BLOCKS)
+@pytest.mark.parametrize(
+    ("family", "norm"),
+    [(name, norm) for name in BLOCKS for norm in (NORMS if "norm" in block_options(name) else (None,))],
+)
 def test_our_families_keep_what_autograd_keeps(family, activation, norm):
+    options = {"norm": norm} if norm else {}
     for dims in (1, 2, 3):
-        block = BLOCKS[family](4, 8, stride=2, depth=3, norm=norm, activation=activation, dims=dims)
+        block = BLOCKS[family](4, 8, stride=2, depth=3, activation=activation, dims=dims, **options)
         check(block, (4, *(7,) * dims))
 
 
