@@ -1,5 +1,6 @@
 """``convblocks code``: a block or network as a file of PyTorch code that stands alone."""
 
+import re
 import shlex
 import sys
 import tomllib
@@ -18,6 +19,8 @@ if TYPE_CHECKING:
 Whole = Annotated[int, Parameter(converter=whole)]
 Flag = Annotated[bool, Parameter(negative=())]
 SIZES = {1: (1024,), 2: (64, 64), 3: (16, 16, 16)}  # of a map, where none is given
+CLASS = re.compile(r"[\w.]+:\w+")  # package.module:Class, a family of one's own
+ZOOS = ("timm", "torchvision")
 CHANNELS = 64  # of a block's input, where none are given
 
 
@@ -83,7 +86,7 @@ def _block(target: str, options: tuple[str, ...], trust_code: bool) -> "BlockSpe
     from convblocks.experiments.trial import foreign_classes
 
     path, given = Path(target), dict(map(_option, options))
-    if target in BLOCKS or (options and ":" in target and not target.endswith(".py")):
+    if target in BLOCKS or (options and CLASS.fullmatch(target) and target.partition(":")[0] not in ZOOS):
         return BlockSpec(target, **given)
     if path.suffix not in (".toml", ".json") or not path.is_file():
         return None

@@ -3,6 +3,7 @@
 import ast
 import builtins
 import inspect
+import re
 import sys
 import textwrap
 from collections.abc import Callable
@@ -151,4 +152,13 @@ def unparsed(tree: ast.AST) -> str:
         if isinstance(node.args[0], ast.GeneratorExp):
             inside = ast.unparse(node.args[0])
             text = text.replace(f"({inside})", inside)
+    for node in ast.walk(tree):
+        if (
+            isinstance(node, ast.Assign | ast.Return)
+            and isinstance(node.value, ast.Tuple)
+            and node.value.elts
+        ):
+            row, word = ast.unparse(node.value), "return" if isinstance(node, ast.Return) else "="
+            if len(node.value.elts) > 1:  # no brackets, as people write it
+                text = re.sub(rf"(?m){word} {re.escape(row)}$", lambda _: f"{word} {row[1:-1]}", text)  # noqa: B023
     return text

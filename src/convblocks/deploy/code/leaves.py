@@ -25,6 +25,8 @@ def leaf(module: nn.Module, path: str) -> Node:
     kind = torch_class(type(module))
     if kind is nn.Identity:
         return IDENTITY
+    if isinstance(module, nn.modules.dropout._DropoutNd) and module.p == 0:
+        return IDENTITY
     name = f"nn.{kind.__name__}"
     if getattr(nn, kind.__name__, None) is not kind:
         raise CodeError(

@@ -173,7 +173,7 @@ def _derive(found: Parameters) -> None:
         if argument == "padding":
             v.derived = _padding(v.values, known)
         elif v.is_width and argument not in ("groups", "num_groups"):
-            v.derived = _multiple(v.values, known)
+            v.derived = _multiple(v.values, known) or _sum(v.values, known)
             if v.derived and len(v.paths) > 2:
                 found.lines.append(f"{v.name} = {v.derived}")
                 v.derived = v.name
@@ -198,6 +198,15 @@ def _multiple(values: list[Any], known: Mapping[str, list[Any]]) -> str:
         if (k := values[0] // of[0]) > 1 and values == [n * k for n in of]:
             return f"{k} * {name}"
     return ""
+
+
+def _sum(values: list[Any], known: Mapping[str, list[Any]]) -> str:
+    """What grows by the same step from the input on, as in a dense block."""
+    start, step = known.get("in_channels"), known.get("hidden_channels")
+    if not start or not step or ABSENT in (*start, *step) or (k := (values[0] - start[0]) // step[0]) < 1:
+        return ""
+    grown = [a + k * b for a, b in zip(start, step, strict=True)]
+    return f"in_channels + {f'{k} * ' if k > 1 else ''}hidden_channels" if values == grown else ""
 
 
 def _condition(found: Parameters, part: str, present: list[bool]) -> str:
