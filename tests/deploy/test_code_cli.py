@@ -8,10 +8,11 @@ import pytest
 import torch
 from safetensors.torch import load_file, save_file
 
-from convblocks import BlockSpec, Network, Stage, Stem
+from convblocks import BlockSpec, Network, Stage, Stem, load
 from convblocks.cli import main
 from convblocks.deploy.code import module_code
 from convblocks.errors import CodeError
+from convblocks.experiments.store import RunFolder
 
 NETWORK = Network(
     in_channels=3,
@@ -69,9 +70,8 @@ def test_a_network_s_file_and_its_weights_as_a_script(capsys, tmp_path):
     (tmp_path / "net.py").write_text(printed(capsys, tmp_path / "net.toml", "--input", "3x16x16"))
     save_file(NETWORK.build().state_dict(), tmp_path / "w.safetensors")
     run = [sys.executable, "-I", str(tmp_path / "net.py")]
-    loaded = subprocess.run(
-        [*run, "--load", str(tmp_path / "w.safetensors")], capture_output=True, text=True, check=False
-    )
+    command = [*run, "--load", str(tmp_path / "w.safetensors")]
+    loaded = subprocess.run(command, capture_output=True, text=True, check=False)
     assert loaded.stdout == "(1, 3, 16, 16) -> (1, 5)\n", loaded.stderr
     (tmp_path / "bad.safetensors").write_bytes(b"no weights")
     save_file({"x": torch.zeros(1)}, tmp_path / "other.safetensors")
@@ -84,6 +84,49 @@ def test_a_network_s_file_and_its_weights_as_a_script(capsys, tmp_path):
         )
         assert refused.returncode == 2
         assert f"{name}.safetensors does not fit: " in refused.stderr.splitlines()[-1]
+
+
+@pytest.fixture(scope="module")
+def run_folder(tmp_path_factory):
+    """A tiny compare of digits."""
+    out = tmp_path_factory.mktemp("run") / "digits"
+    main(
+        [
+            "compare",
+            "digits",
+            "--families",
+            "simple,residual",
+            "--depth",
+            "2",
+            "--block-depths",
+            "2",
+            "--seeds",
+            "2",
+        ]
+        + ["--epochs", "1", "--budget-macs", "200k", "--out", str(out)]
+    )
+    return out
+
+
+def test_a_run_folder_gives_what_it_recommends_and_loads_its_weights(capsys, run_folder, tmp_path):
+    recommended = RunFolder(run_folder).summary().recommended
+    text = printed(capsys, run_folder)
+    assert text == printed(capsys, run_folder, "--design", recommended).replace(
+        f" --design {recommended}", ""
+    )
+    ours, x = load(run_folder, recommended), torch.rand(2, 1, 8, 8)
+    space = {"__name__": "printed"}
+    exec(text, space)  # noqa: S102
+    theirs = space["make"]().eval()
+    best = max(
+        RunFolder(run_folder).runs(), key=lambda r: (r.design == recommended, r.validation_accuracy, -r.seed)
+    )
+    weights = RunFolder(run_folder).weights(recommended, best.seed)
+    theirs.load_state_dict(space["read_safetensors"](str(weights)))
+    assert torch.equal(theirs(x), ours(x))
+    with pytest.raises(SystemExit):
+        main(["code", str(run_folder), "--design", "gone"])
+    assert "has no design 'gone'" in capsys.readouterr().err
 
 
 def test_the_reader_of_weights_reads_what_safetensors_writes(tmp_path):
