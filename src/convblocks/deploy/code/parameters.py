@@ -173,10 +173,23 @@ def _derive(found: Parameters) -> None:
         if argument == "padding":
             v.derived = _padding(v.values, known)
         elif v.is_width and argument not in ("groups", "num_groups"):
-            v.derived = _multiple(v.values, known) or _sum(v.values, known)
+            v.derived = _multiple(v.values, known)
             if v.derived and len(v.paths) > 2:
                 found.lines.append(f"{v.name} = {v.derived}")
                 v.derived = v.name
+    _derive_sums(found, known)
+
+
+def _derive_sums(found: Parameters, known: Mapping[str, list[Any]]) -> None:
+    """Widths that grow by hidden_channels, which then needs its name."""
+    step = next((v for v in found.variables if v.name == "hidden_channels"), None)
+    for v in found.variables:
+        free = not v.derived and v.name.endswith(("hidden_channels", *"23456789")) and v is not step
+        if step and free and v.is_width and ABSENT not in v.values and (total := _sum(v.values, known)):
+            v.derived = total
+            if step.derived and step.derived != step.name:
+                found.lines.insert(0, f"{step.name} = {step.derived}")
+                step.derived = step.name
 
 
 def _padding(values: list[Any], known: Mapping[str, list[Any]]) -> str:
