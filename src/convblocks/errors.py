@@ -7,6 +7,7 @@
     ├── RunError       a run folder is missing, busy, damaged or of another study
     ├── TraceError     a module's forward pass cannot be observed
     ├── TargetError    what a command shall look at does not exist, or is no module and makes none
+    ├── CodeError      a module cannot be written as a file that stands alone
     └── MissingExtra   an optional package is not installed; names the install line
 
 Each message says what was given, what was expected and what to do instead, in one line. An argument that it
@@ -82,6 +83,10 @@ class TraceError(ConvblocksError):
 
 class TargetError(ConvblocksError):
     """A target names no module, and nothing that makes one."""
+
+
+class CodeError(ConvblocksError):
+    """A module cannot be written as a standalone file."""
 
 
 class MissingExtra(ConvblocksError):

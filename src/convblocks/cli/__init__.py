@@ -10,6 +10,7 @@ from rich.console import Console
 from convblocks import __version__
 from convblocks.cli.advise import advise
 from convblocks.cli.analyze import analyze
+from convblocks.cli.code import code
 from convblocks.cli.compare import compare, report
 from convblocks.cli.parse import flag
 from convblocks.cli.signal import probe, signal
@@ -26,6 +27,7 @@ app.command(compare, usage="Usage: convblocks compare [DATA] [OPTIONS]")
 app.command(report)
 app.command(advise, usage="Usage: convblocks advise [OPTIONS] TARGET")
 app.command(analyze)
+app.command(code, usage="Usage: convblocks code TARGET [OPTION=VALUE ...] [OPTIONS]")
 app.command(signal)
 app.command(probe)
 

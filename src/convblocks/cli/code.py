@@ -1,0 +1,166 @@
+"""``convblocks code``: a block or network as a file of PyTorch code that stands alone."""
+
+import re
+import shlex
+import sys
+import tomllib
+from contextlib import redirect_stdout
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+from cyclopts import Parameter
+
+from convblocks.cli.parse import shape, whole
+from convblocks.errors import ConvblocksError, OptionError, RunError, SpecError, TargetError
+
+if TYPE_CHECKING:
+    from convblocks.blocks import BlockSpec
+
+Whole = Annotated[int, Parameter(converter=whole)]
+Flag = Annotated[bool, Parameter(negative=())]
+SIZES = {1: (1024,), 2: (64, 64), 3: (16, 16, 16)}  # of a map, where none is given
+CLASS = re.compile(r"[\w.]+:\w+")  # package.module:Class, a family of one's own
+ZOOS = ("timm", "torchvision")
+CHANNELS = 64  # of a block's input, where none are given
+
+
+def code(
+    target: str,
+    /,
+    *options: str,
+    input: str | None = None,  # noqa: A002 - the option's name
+    out_channels: Whole | None = None,
+    stride: Whole | None = None,
+    design: str | None = None,
+    trust_code: Flag = False,
+) -> None:
+    """Print a Python file that imports torch alone: a block or network, with its shapes, cost and source.
+
+    Its state dict has the keys of convblocks, its outputs the same bits. `python FILE --load WEIGHTS.safetensors`
+    runs it with weights.
+
+    Parameters
+    ----------
+    target
+        A family (residual), a block's or network's .toml or .json, a run folder, or any target of analyze.
+    options
+        Of a family, e.g. depth=3 norm=group.
+    input
+        Size of an example, e.g. 64x56x56; its axes say if a block is for signals, images or volumes.
+    out_channels
+        Of a block; as many as its input has if not given.
+    stride
+        Of a block; 1 if not given.
+    design
+        Of a run folder; the recommended one if not given.
+    trust_code
+        Allow a run folder or spec to import the classes it names.
+    """
+    size = None if input is None else shape("input", input)
+
+    from convblocks.deploy.code import module_code
+
+    command = shlex.join(["convblocks", *sys.argv[1:]])
+    with redirect_stdout(sys.stderr):  # what the user's own code prints is not ours
+        spec = _block(target, options, trust_code)
+        if spec is not None:
+            if design is not None:
+                raise OptionError("design", design, f"goes with a run folder; {target} is a block")
+            text = block_code(spec, size or (CHANNELS, *SIZES[2]), out_channels, stride or 1, command)
+        else:
+            for name, given in (("out_channels", out_channels), ("stride", stride)):
+                if given is not None:
+                    raise OptionError(name, given, f"goes with a block; {target} is none")
+            if options:
+                raise TargetError(f"{target} takes no options, got {options[0]}; only a family does")
+            module, size, title = _module(target, design, size, trust_code)
+            text = module_code(module, size, title=title, command=command)
+    sys.stdout.write(text)
+
+
+def _block(target: str, options: tuple[str, ...], trust_code: bool) -> "BlockSpec | None":
+    """The block that a family's name or a file describes; None for any other target."""
+    import msgspec
+
+    from convblocks.blocks import BLOCKS, BlockSpec
+    from convblocks.experiments.trial import foreign_classes
+
+    path, given = Path(target), dict(map(_option, options))
+    if target in BLOCKS or (options and CLASS.fullmatch(target) and target.partition(":")[0] not in ZOOS):
+        return BlockSpec(target, **given)
+    if path.suffix not in (".toml", ".json") or not path.is_file():
+        return None
+    try:
+        text = path.read_text()
+        table = tomllib.loads(text) if path.suffix == ".toml" else msgspec.json.decode(text)
+    except (UnicodeDecodeError, tomllib.TOMLDecodeError, msgspec.DecodeError):
+        return None  # load_target says it
+    if not isinstance(table, dict) or "family" not in table:
+        return None
+    if not trust_code and (classes := foreign_classes(table)):
+        raise TargetError(
+            f"{target}: building it imports {', '.join(classes)} and so runs that code; if you trust it, "
+            "pass trust_code=True (--trust-code)"
+        )
+    try:
+        return BlockSpec.from_dict({**table, **given})
+    except SpecError as error:
+        raise TargetError(f"{target}: {error}") from error
+
+
+def _option(text: str) -> tuple[str, Any]:
+    """``depth=3`` as ("depth", 3); what is no number, truth value or list is a word."""
+    name, equals, value = text.partition("=")
+    if not (name.isidentifier() and equals and value):
+        raise TargetError(f"{text!r} is no option of a family; expected NAME=VALUE, e.g. depth=3")
+    try:
+        return name, tomllib.loads(f"value = {value}")["value"]
+    except tomllib.TOMLDecodeError:
+        return name, value
+
+
+def block_code(
+    spec: "BlockSpec", size: tuple[int, ...], out_channels: int | None, stride: int, command: str
+) -> str:
+    """The block, in a class that says its channels and stride in general."""
+    from convblocks.deploy.code import module_code
+
+    inputs, dims = size[0], len(size) - 1
+    outputs = inputs if out_channels is None else out_channels
+    module = spec.build(inputs, outputs, stride, dims=dims)
+    alike = []
+    places = (
+        (inputs, outputs, 1),
+        (outputs, outputs, 1),
+        (inputs, 2 * outputs, stride),
+        (2 * inputs, 2 * outputs, 2),
+    )
+    for place in places:
+        try:
+            alike.append(spec.build(*place, dims=dims))
+        except ConvblocksError:  # a family that cannot change that
+            continue
+    title = f"{type(module).__name__}, {inputs} -> {outputs} channels, stride {stride}: {spec!r}."
+    return module_code(module, size, title=title, command=command, alike=alike)
+
+
+def _module(target: str, design: str | None, size: tuple[int, ...] | None, trust_code: bool) -> Any:
+    """(module, input size, title) of a network."""
+    from convblocks.targets import load_target
+
+    if design is not None or (Path(target) / "designs.jsonl").is_file():
+        design = design or _recommended(target)
+        target = f"{target}:{design}"
+    found = load_target(target, trust_code=trust_code)
+    size = size or found.input_size or (found.channels or 3, *SIZES[found.dims or 2])
+    return found.module, size, f"{type(found.module).__name__}: {target}."
+
+
+def _recommended(run: str) -> str:
+    from convblocks.experiments.store import RunFolder
+
+    summary = RunFolder(run).summary()
+    if summary is None or summary.recommended is None:
+        names = ", ".join(d.name for d in RunFolder(run).designs() if not d.problem)
+        raise RunError(f"{run} recommends no design yet; choose one with --design: {names}")
+    return summary.recommended

@@ -1,0 +1,178 @@
+"""``convblocks code`` at the command line: what it prints runs, and what it cannot do is one line."""
+
+import subprocess
+import sys
+
+import numpy as np
+import pytest
+import torch
+from safetensors.torch import load_file, save_file
+
+from convblocks import BlockSpec, Network, Stage, Stem, load
+from convblocks.cli import main
+from convblocks.deploy.code import module_code
+from convblocks.errors import CodeError
+from convblocks.experiments.store import RunFolder
+
+NETWORK = Network(
+    in_channels=3,
+    classes=5,
+    stem=Stem(out_channels=8),
+    stages=(Stage(block=BlockSpec("residual", depth=3), blocks=2, out_channels=16, stride=2),),
+)
+
+
+def printed(capsys, *arguments):
+    main(["code", *map(str, arguments)])
+    found = capsys.readouterr()
+    assert found.err == ""
+    return found.out
+
+
+def made(text):
+    space = {"__name__": "printed"}
+    exec(compile(text, "printed", "exec"), space)  # noqa: S102
+    return space["make"]()
+
+
+def test_a_family_s_options_and_place(capsys):
+    text = printed(
+        capsys, "residual", "depth=3", "norm=none", "--input", "8x9x9", "--out-channels", 16, "--stride", 2
+    )
+    expected = BlockSpec("residual", depth=3, norm="none").build(8, 16, 2)
+    assert {n: t.shape for n, t in made(text).state_dict().items()} == {
+        n: t.shape for n, t in expected.state_dict().items()
+    }
+    params = sum(p.numel() for p in expected.parameters())
+    assert "(N, 8, 9, 9) -> (N, 16, 5, 5)" in text
+    assert f"parameters       {params:,}\n" in text
+    assert "He et al. 2016, arXiv:1512.03385, figure 2" in text
+
+
+def test_the_class_serves_other_places_too(capsys):
+    """The shortcut's condition is in the class, so that it is right wherever it stands."""
+    space = {"__name__": "printed"}
+    exec(printed(capsys, "residual", "--input", "8x9x9"), space)  # noqa: S102
+    for place in ((8, 8, 1), (8, 24, 1), (8, 8, 2)):
+        theirs, ours = space["ResidualBlock"](*place).eval(), BlockSpec("residual").build(*place).eval()
+        theirs.load_state_dict(ours.state_dict())
+        x = torch.randn(1, place[0], 9, 9)
+        assert torch.equal(theirs(x), ours(x))
+
+
+def test_a_block_s_file(capsys, tmp_path):
+    (tmp_path / "block.toml").write_text('family = "bottleneck"\ngroups = 2\n')
+    assert "groups=2" in printed(capsys, tmp_path / "block.toml", "--input", "8x9x9")
+
+
+def test_a_network_s_file_and_its_weights_as_a_script(capsys, tmp_path):
+    (tmp_path / "net.toml").write_text(NETWORK.to_toml())
+    (tmp_path / "net.py").write_text(printed(capsys, tmp_path / "net.toml", "--input", "3x16x16"))
+    save_file(NETWORK.build().state_dict(), tmp_path / "w.safetensors")
+    run = [sys.executable, "-I", str(tmp_path / "net.py")]
+    command = [*run, "--load", str(tmp_path / "w.safetensors")]
+    loaded = subprocess.run(command, capture_output=True, text=True, check=False)
+    assert loaded.stdout == "(1, 3, 16, 16) -> (1, 5)\n", loaded.stderr
+    (tmp_path / "bad.safetensors").write_bytes(b"no weights")
+    save_file({"x": torch.zeros(1)}, tmp_path / "other.safetensors")
+    for name in ("bad", "other", "gone"):
+        refused = subprocess.run(
+            [*run, "--load", str(tmp_path / f"{name}.safetensors")],
+            capture_output=True,
+            text=True,
+            check=False,
+        )
+        assert refused.returncode == 2
+        assert f"{name}.safetensors does not fit: " in refused.stderr.splitlines()[-1]
+
+
+@pytest.fixture(scope="module")
+def run_folder(tmp_path_factory):
+    """A tiny compare of digits."""
+    out = tmp_path_factory.mktemp("run") / "digits"
+    grid = "--families simple,residual --depth 2 --block-depths 2 --seeds 2 --epochs 1 --budget-macs 200k"
+    main(["compare", "digits", *grid.split(), "--out", str(out)])
+    return out
+
+
+def test_a_run_folder_gives_what_it_recommends_and_loads_its_weights(capsys, run_folder, tmp_path):
+    recommended = RunFolder(run_folder).summary().recommended
+    text = printed(capsys, run_folder)
+    assert text == printed(capsys, run_folder, "--design", recommended).replace(
+        f" --design {recommended}", ""
+    )
+    ours, x = load(run_folder, recommended), torch.rand(2, 1, 8, 8)
+    space = {"__name__": "printed"}
+    exec(text, space)  # noqa: S102
+    theirs = space["make"]().eval()
+    best = max(
+        RunFolder(run_folder).runs(), key=lambda r: (r.design == recommended, r.validation_accuracy, -r.seed)
+    )
+    weights = RunFolder(run_folder).weights(recommended, best.seed)
+    theirs.load_state_dict(space["read_safetensors"](str(weights)))
+    assert torch.equal(theirs(x), ours(x))
+    with pytest.raises(SystemExit):
+        main(["code", str(run_folder), "--design", "gone"])
+    assert "has no design 'gone'" in capsys.readouterr().err
+
+
+def test_the_reader_of_weights_reads_what_safetensors_writes(tmp_path):
+    space = {"__name__": "printed"}
+    exec(module_code(NETWORK.build(), (3, 16, 16)), space)  # noqa: S102
+    kinds = (torch.float64, torch.float32, torch.float16, torch.bfloat16, torch.int64)
+    tensors = {str(k): torch.arange(6).reshape(2, 3).to(k) for k in kinds} | {"scalar": torch.tensor(3)}
+    save_file(tensors, tmp_path / "w.safetensors", {"network": "x"})
+    found = space["read_safetensors"](str(tmp_path / "w.safetensors"))
+    expected = load_file(tmp_path / "w.safetensors")
+    assert found.keys() == expected.keys()
+    assert all(torch.equal(found[n], t) and found[n].dtype == t.dtype for n, t in expected.items())
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        ("residual deep=3", "deep: residual has no such option; did you mean 'depth'?"),
+        ("residual depth", "'depth' is no option of a family; expected NAME=VALUE, e.g. depth=3"),
+        ("residual --input 8x", "--input 8x: expected channels and 1 to 3 spatial axes"),
+        ("residual --design a", "--design a: goes with a run folder; residual is a block"),
+        ("nothing", "there is nothing of that name"),
+        ("torchvision:resnet18 --stride 2", "--stride 2: goes with a block; torchvision:resnet18 is none"),
+        ("torchvision:resnet18 depth=2", "takes no options, got depth=2; only a family does"),
+    ],
+)
+def test_what_cannot_be_is_one_line(capsys, arguments, message):
+    with pytest.raises(SystemExit) as stopped:
+        main(["code", *arguments.split()])
+    assert stopped.value.code == 2
+    found = capsys.readouterr()
+    assert found.out == ""
+    (line,) = found.err.splitlines()
+    assert message in line
+
+
+class Hooked(torch.nn.Module):
+    def forward(self, x):
+        return x + 1
+
+
+class Numpy(torch.nn.Module):
+    def forward(self, x):
+        return np.add(x, 1)
+
+
+def test_what_no_file_can_say_is_refused():
+    hooked = Hooked()
+    hooked.register_forward_hook(lambda *_: None)
+    with pytest.raises(CodeError, match="the module has the forward hook <lambda>"):
+        module_code(hooked, (1, 2, 2))
+    twice = torch.nn.Conv2d(2, 2, 1)
+    with pytest.raises(CodeError, match="a file has no word for sharing"):
+        module_code(torch.nn.Sequential(twice, twice), (2, 2, 2))
+    with pytest.raises(CodeError, match="uses numpy; a file that imports torch alone cannot"):
+        module_code(Numpy(), (1, 2, 2))
+
+
+def test_a_missing_ruff_names_its_install_line(monkeypatch):
+    monkeypatch.setattr("importlib.util.find_spec", lambda name: None)
+    with pytest.raises(ValueError, match=r"needs ruff: pip install 'convblocks\[code\]'"):
+        module_code(Hooked(), (1, 2, 2))
