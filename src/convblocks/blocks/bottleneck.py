@@ -5,7 +5,14 @@ from torch import nn
 
 from convblocks.blocks.addition import addable_padding, zero_last_norm_
 from convblocks.errors import OptionError
-from convblocks.layers import ConvNormAct, StochasticDepth, conv_stack, make_activation, make_shortcut
+from convblocks.layers import (
+    ConvNormAct,
+    StochasticDepth,
+    conv_stack,
+    make_activation,
+    make_branch_scale,
+    make_shortcut,
+)
 from convblocks.layers.check import PerAxis, dividing_groups, whole
 
 
@@ -15,7 +22,7 @@ class BottleneckBlock(nn.Module):
     (N, in_channels, *n) → (N, out_channels, *ceil(n / stride)), with `depth` − 2 k×k convolutions at
     max(1, out_channels // expansion) channels. The first k×k convolution strides, as in ResNet v1.5.
     `groups` > 1 splits the k×k convolutions: ResNeXt (Xie et al. 2017, arXiv:1611.05431, figure 3c).
-    Raises OptionError for an option that cannot work.
+    `branch_scale` as in ResidualBlock. Raises OptionError for an option that cannot work.
 
     >>> BottleneckBlock(3, 64)(torch.zeros(1, 3, 32, 32)).shape
     torch.Size([1, 64, 32, 32])
@@ -40,6 +47,7 @@ class BottleneckBlock(nn.Module):
         shortcut: str = "projection",
         stochastic_depth: float = 0.0,
         zero_init: bool = False,
+        branch_scale: str = "none",
         dims: int = 2,
     ):
         super().__init__()
@@ -69,6 +77,7 @@ class BottleneckBlock(nn.Module):
         self.shortcut = make_shortcut(
             in_channels, out_channels, stride, kind=shortcut, bias=bias, norm=norm, dims=dims
         )
+        self.branch_scale = make_branch_scale(branch_scale, zero_init=zero_init)
         self.stochastic_depth = StochasticDepth(stochastic_depth)
         self.activation = make_activation(activation)
         if zero_init:
@@ -76,7 +85,7 @@ class BottleneckBlock(nn.Module):
 
     def forward(self, x: torch.Tensor) -> torch.Tensor:
         main = self.expand(self.spatial(self.reduce(x)))
-        return self.activation(self.stochastic_depth(main) + self.shortcut(x))
+        return self.activation(self.stochastic_depth(self.branch_scale(main)) + self.shortcut(x))
 
 
 def middle_channels(out_channels: int, expansion: int, groups: int) -> int:

@@ -7,6 +7,7 @@ from typing import Any
 
 from convblocks.blocks.spec import BlockSpec, block_options
 from convblocks.errors import OptionError, SpecError
+from convblocks.layers.init import INITIALISATIONS
 from convblocks.networks.spec import Axes, Network, Stage, Stem
 
 SEAMLESS = ("simple",)
@@ -26,6 +27,7 @@ class Implementation:
     groups: int
     stack_depth: int
     stages: int
+    init: str = "he_normal"
 
     @property
     def blocks(self) -> int:
@@ -35,7 +37,9 @@ class Implementation:
     @property
     def spec(self) -> BlockSpec:
         grouped = {"groups": self.groups} if self.groups > 1 else {}
-        return BlockSpec(self.family, depth=self.block_depth, **grouped)
+        known = block_options(self.family)
+        made_for = {n: v for n, v in INITIALISATIONS[self.init].options.items() if n in known}
+        return BlockSpec(self.family, depth=self.block_depth, **grouped, **made_for)
 
     @property
     def unit(self) -> int:
@@ -62,7 +66,7 @@ class Frame:
 
     def network(self, implementation: Implementation, widths: tuple[int, ...]) -> Network:
         """The implementation with `widths[i]` channels in stage i. Raises SpecError if it cannot be built."""
-        strides = self._stage_strides()
+        strides, made_for = self._stage_strides(), INITIALISATIONS[implementation.init].options
         return Network(
             in_channels=self.in_channels,
             classes=self.classes,
@@ -70,6 +74,7 @@ class Frame:
                 out_channels=widths[0],
                 kernel_size=_short(self._stem_kernel()),
                 stride=_short(self.stem_stride()),
+                **{n: v for n, v in made_for.items() if n in ("norm", "activation")},
             ),
             stages=tuple(
                 Stage(
@@ -107,6 +112,7 @@ def default_stages(
     families: tuple[str, ...],
     block_depths: tuple[int, ...],
     groups: tuple[int, ...],
+    init: str = "he_normal",
 ) -> int:
     """As many stages as halvings leave a map of SMALLEST_MAP, up to 4, that share all depths out evenly.
 
@@ -115,7 +121,7 @@ def default_stages(
     longest = max(min(n, BODY_SIZE) for n in size)
     most = min(4, max(1, int(log2(longest / SMALLEST_MAP)) + 1))
     even = [s for s in range(most, 0, -1) if all(depth % s == 0 for depth in depths)]
-    return min(even, key=lambda s: len(implementations(depths, s, families, block_depths, groups)[1]))
+    return min(even, key=lambda s: len(implementations(depths, s, families, block_depths, groups, init)[1]))
 
 
 def implementations(
@@ -124,6 +130,7 @@ def implementations(
     families: tuple[str, ...],
     block_depths: tuple[int, ...],
     groups: tuple[int, ...],
+    init: str = "he_normal",
 ) -> tuple[list[Implementation], list[str]]:
     """All implementations of the stack depths, and in words those that a depth does not allow.
 
@@ -145,7 +152,7 @@ def implementations(
             wanted = (share,) if family in SEAMLESS else block_depths
             for group in groups if "groups" in options else (1,):
                 candidates = [
-                    Implementation(family, d, group, depth, stages) for d in wanted if share % d == 0
+                    Implementation(family, d, group, depth, stages, init) for d in wanted if share % d == 0
                 ]
                 refusals = {c: refusal for c in candidates if (refusal := _refusal(c))}
                 fitting = [c for c in candidates if c not in refusals]

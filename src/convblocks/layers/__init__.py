@@ -1,8 +1,9 @@
 """What blocks are made of: convolution-norm-activation, shortcuts, pools, stochastic depth, initialisation."""
 
 from convblocks.layers.activation import ACTIVATIONS, make_activation
+from convblocks.layers.branch_scale import BRANCH_SCALES, BranchScale, make_branch_scale
 from convblocks.layers.conv import ConvNormAct, conv_stack
-from convblocks.layers.init import he_normal_
+from convblocks.layers.init import INITIALISATIONS, he_normal_, initialise_
 from convblocks.layers.norm import NORMS, LayerNorm, make_norm
 from convblocks.layers.pool import POOLS, BlurPool, make_pool
 from convblocks.layers.shortcut import SHORTCUTS, make_shortcut
@@ -10,16 +11,21 @@ from convblocks.layers.stochastic_depth import StochasticDepth
 
 __all__ = [
     "ACTIVATIONS",
+    "BRANCH_SCALES",
+    "INITIALISATIONS",
     "NORMS",
     "POOLS",
     "SHORTCUTS",
     "BlurPool",
+    "BranchScale",
     "ConvNormAct",
     "LayerNorm",
     "StochasticDepth",
     "conv_stack",
     "he_normal_",
+    "initialise_",
     "make_activation",
+    "make_branch_scale",
     "make_norm",
     "make_pool",
     "make_shortcut",
