@@ -11,6 +11,7 @@ from convblocks import __version__
 from convblocks.cli.advise import advise
 from convblocks.cli.analyze import analyze
 from convblocks.cli.compare import compare, report
+from convblocks.cli.draw import draw
 from convblocks.cli.parse import flag
 from convblocks.cli.signal import probe, signal
 from convblocks.errors import ConvblocksError
@@ -28,6 +29,7 @@ app.command(advise, usage="Usage: convblocks advise [OPTIONS] TARGET")
 app.command(analyze)
 app.command(signal)
 app.command(probe)
+app.command(draw)
 
 REFUSED = 2
 INTERRUPTED = 130
