@@ -40,7 +40,9 @@ def measured(init: str, activation: str, seed: int) -> dict[str, object]:
         maps.append(layer(maps[-1]))
     scores = nn.Linear(CHANNELS, 10)(maps[-1].mean((2, 3)))
     loss = F.cross_entropy(scores, torch.from_numpy(classes[:EXAMPLES]))
-    found = torch.autograd.grad(loss, [*(layer.conv.weight for layer in stack.layers), maps[1], maps[-1]])
+    found = torch.autograd.grad(
+        loss, [*(p for name, p in stack.named_parameters() if name.endswith("weight")), maps[1], maps[-1]]
+    )
     *weights, first, last = (gradient.double().norm().item() for gradient in found)
     return {
         "seed": seed,
