@@ -10,6 +10,7 @@ from convblocks.layers import (
     bottleneck_layers,
     make_activation,
     make_attention,
+    make_branch_scale,
     make_shortcut,
 )
 from convblocks.layers.check import PerAxis, dividing_groups, whole
@@ -22,7 +23,7 @@ class BottleneckBlock(nn.Module):
     max(1, out_channels // expansion) channels. The first k×k convolution strides, as in ResNet v1.5.
     `groups` > 1 splits the k×k convolutions: ResNeXt (Xie et al. 2017, arXiv:1611.05431, figure 3c).
     `attention` gates the main path before the addition, as in SE-ResNet (Hu et al. 2018, arXiv:1709.01507,
-    figure 3). Raises OptionError for an option that cannot work.
+    figure 3); `branch_scale` as in ResidualBlock. Raises OptionError for an option that cannot work.
 
     >>> BottleneckBlock(3, 64)(torch.zeros(1, 3, 32, 32)).shape
     torch.Size([1, 64, 32, 32])
@@ -48,6 +49,7 @@ class BottleneckBlock(nn.Module):
         attention: str = "none",
         stochastic_depth: float = 0.0,
         zero_init: bool = False,
+        branch_scale: str = "none",
         dims: int = 2,
     ):
         super().__init__()
@@ -70,6 +72,7 @@ class BottleneckBlock(nn.Module):
         self.shortcut = make_shortcut(
             in_channels, out_channels, stride, kind=shortcut, bias=bias, norm=norm, dims=dims
         )
+        self.branch_scale = make_branch_scale(branch_scale, zero_init=zero_init)
         self.stochastic_depth = StochasticDepth(stochastic_depth)
         self.activation = make_activation(activation)
         if zero_init:
@@ -77,7 +80,7 @@ class BottleneckBlock(nn.Module):
 
     def forward(self, x: torch.Tensor) -> torch.Tensor:
         main = self.attention(self.expand(self.spatial(self.reduce(x))))
-        return self.activation(self.stochastic_depth(main) + self.shortcut(x))
+        return self.activation(self.stochastic_depth(self.branch_scale(main)) + self.shortcut(x))
 
 
 def middle_channels(out_channels: int, expansion: int, groups: int) -> int:

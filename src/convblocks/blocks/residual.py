@@ -4,7 +4,14 @@ import torch
 from torch import nn
 
 from convblocks.blocks.addition import addable_padding, zero_last_norm_
-from convblocks.layers import StochasticDepth, conv_stack, make_activation, make_attention, make_shortcut
+from convblocks.layers import (
+    StochasticDepth,
+    conv_stack,
+    make_activation,
+    make_attention,
+    make_branch_scale,
+    make_shortcut,
+)
 from convblocks.layers.check import PerAxis, whole
 
 
@@ -15,7 +22,9 @@ class ResidualBlock(nn.Module):
     ResNet calls it the deepening factor (arXiv:1605.07146, section 2). Only the first convolution strides.
     `zero_init` starts the last norm's scale at 0, so that the block starts as its shortcut
     (Goyal et al. 2017, arXiv:1706.02677, section 5.1). `attention` gates the main path before the addition, as
-    in SE-ResNet (Hu et al. 2018, arXiv:1709.01507, figure 3). Raises OptionError for an option that cannot work.
+    in SE-ResNet (Hu et al. 2018, arXiv:1709.01507, figure 3). `branch_scale` puts a learnt number on the branch,
+    which starts at ``zero`` (SkipInit, ReZero) or ``one`` (Fixup) and needs no norm.
+    Raises OptionError for an option that cannot work.
 
     >>> ResidualBlock(3, 64)(torch.zeros(1, 3, 32, 32)).shape
     torch.Size([1, 64, 32, 32])
@@ -40,6 +49,7 @@ class ResidualBlock(nn.Module):
         attention: str = "none",
         stochastic_depth: float = 0.0,
         zero_init: bool = False,
+        branch_scale: str = "none",
         dims: int = 2,
     ):
         super().__init__()
@@ -64,10 +74,12 @@ class ResidualBlock(nn.Module):
         self.shortcut = make_shortcut(
             in_channels, out_channels, stride, kind=shortcut, bias=bias, norm=norm, dims=dims
         )
+        self.branch_scale = make_branch_scale(branch_scale, zero_init=zero_init)
         self.stochastic_depth = StochasticDepth(stochastic_depth)
         self.activation = make_activation(activation)
         if zero_init:
             zero_last_norm_(self.main[-1].norm, norm)
 
     def forward(self, x: torch.Tensor) -> torch.Tensor:
-        return self.activation(self.stochastic_depth(self.attention(self.main(x))) + self.shortcut(x))
+        main = self.attention(self.main(x))
+        return self.activation(self.stochastic_depth(self.branch_scale(main)) + self.shortcut(x))

@@ -12,6 +12,7 @@ from convblocks.cli.advise import advise
 from convblocks.cli.analyze import analyze
 from convblocks.cli.code import code
 from convblocks.cli.compare import compare, report
+from convblocks.cli.draw import draw
 from convblocks.cli.parse import flag
 from convblocks.cli.signal import probe, signal
 from convblocks.errors import ConvblocksError
@@ -30,6 +31,7 @@ app.command(analyze)
 app.command(code, usage="Usage: convblocks code TARGET [OPTION=VALUE ...] [OPTIONS]")
 app.command(signal)
 app.command(probe)
+app.command(draw)
 
 REFUSED = 2
 INTERRUPTED = 130

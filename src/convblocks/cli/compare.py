@@ -47,6 +47,7 @@ def compare(
     batch_size: Annotated[int, _whole(TRAINING)] = 32,
     learning_rate: Annotated[float, Parameter(group=TRAINING, metavar="X", converter=number)] = 0.05,
     augment: Annotated[str, _option(TRAINING, "HOW")] = "none",
+    init: Annotated[str, _option(TRAINING, "NAME")] = "he_normal",
     image_size: Annotated[int | None, _whole(DATA, "as they are")] = None,
     split_seed: Annotated[int, _whole(DATA)] = 0,
     skip_broken: Annotated[bool, Parameter(group=DATA, show_default=False, negative=())] = False,
@@ -96,6 +97,9 @@ def compare(
         Learning rate at its peak.
     augment
         none, shift, flip or shift+flip.
+    init
+        How weights start: he_normal, or without norms delta_orthogonal (plain tanh stacks), fixup or
+        skipinit (residual families). Blocks are built as it needs them.
     image_size
         Resize examples to N pixels along every axis.
     split_seed
@@ -124,7 +128,9 @@ def compare(
     from convblocks.experiments.compare import compare as run
     from convblocks.training import Recipe
 
-    recipe = Recipe(epochs=epochs, batch_size=batch_size, learning_rate=learning_rate, augment=augment)
+    recipe = Recipe(
+        epochs=epochs, batch_size=batch_size, learning_rate=learning_rate, augment=augment, init=init
+    )
     try:
         with ProgressWatcher() as watcher:
             folder = run(

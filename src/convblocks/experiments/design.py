@@ -47,7 +47,7 @@ def describe(matched: Matched, frame: Frame, dataset: Dataset, device: str) -> D
         unknown_ops=tuple(sorted(cost.unknown_ops)),
         problem=matched.problem,
     )
-    return _with_gradients(design, dataset, device)
+    return _with_gradients(design, dataset, device, implementation.init)
 
 
 def _in_whole_pixels(seen: Seen) -> tuple[int, int, int] | Literal["all"] | None:
@@ -58,11 +58,11 @@ def _in_whole_pixels(seen: Seen) -> tuple[int, int, int] | Literal["all"] | None
     return (step, lo, hi) if (step, lo, hi) == seen else None
 
 
-def _with_gradients(design: Design, dataset: Dataset, device: str) -> Design:
+def _with_gradients(design: Design, dataset: Dataset, device: str, init: str) -> Design:
     """Gradient norms of the body on the first BATCH shuffled training examples, as seed 0 starts."""
     if design.problem:
         return design
-    module = start(design, 0, dataset.train).to(device).train()
+    module = start(design, 0, dataset.train, init).to(device).train()
     chosen = np.random.default_rng(0).permutation(len(dataset.train.y))[:BATCH]
     x = torch.from_numpy(dataset.train.x[chosen]).to(device)
     norms = gradient_norms(module, x, torch.from_numpy(dataset.train.y[chosen]).to(device))

@@ -9,6 +9,7 @@ from msgspec.structs import replace
 
 from convblocks.blocks.spec import BlockSpec, block_class, block_options, meta_block
 from convblocks.errors import OptionError, SpecError
+from convblocks.layers.init import INITIALISATIONS
 from convblocks.networks.axes import Axes
 from convblocks.networks.heads import MeanHead
 from convblocks.networks.spec import Network, Stage, Stem
@@ -30,6 +31,7 @@ class Implementation:
     groups: int
     stack_depth: int
     stages: int
+    init: str = "he_normal"
 
     @property
     def blocks(self) -> int:
@@ -39,7 +41,9 @@ class Implementation:
     @property
     def spec(self) -> BlockSpec:
         grouped = {"groups": self.groups} if self.groups > 1 else {}  # a family may have no groups at all
-        return BlockSpec(self.family, depth=self.block_depth, **grouped)
+        known = block_options(self.family)
+        made_for = {n: v for n, v in INITIALISATIONS[self.init].options.items() if n in known}
+        return BlockSpec(self.family, depth=self.block_depth, **grouped, **made_for)
 
     @property
     def unit(self) -> int:
@@ -69,9 +73,13 @@ class Frame:
 
     def network(self, implementation: Implementation, widths: tuple[int, ...]) -> Network:
         """The implementation with `widths[i]` channels in stage i. Raises SpecError if it cannot be built."""
-        strides = self._stage_strides()
-        kernel_size, stride = _short(self._stem_kernel()), _short(self.stem_stride())
-        stem = Stem(out_channels=widths[0], kernel_size=kernel_size, stride=stride)
+        strides, made_for = self._stage_strides(), INITIALISATIONS[implementation.init].options
+        stem = Stem(
+            out_channels=widths[0],
+            kernel_size=_short(self._stem_kernel()),
+            stride=_short(self.stem_stride()),
+            **{n: v for n, v in made_for.items() if n in ("norm", "activation")},
+        )
         head = MeanHead()
         if getattr(block_class(implementation.family), "preactivated", False):
             # such blocks open with a norm and close with a convolution or an addition
@@ -119,6 +127,7 @@ def default_stages(
     families: tuple[str, ...],
     block_depths: tuple[int, ...],
     groups: tuple[int, ...],
+    init: str = "he_normal",
 ) -> int:
     """As many stages as halvings leave a map of SMALLEST_MAP, up to 4, that share all depths out evenly.
 
@@ -127,7 +136,7 @@ def default_stages(
     longest = max(min(n, BODY_SIZE) for n in size)
     most = min(4, max(1, int(log2(longest / SMALLEST_MAP)) + 1))
     even = [s for s in range(most, 0, -1) if all(depth % s == 0 for depth in depths)]
-    return min(even, key=lambda s: len(implementations(depths, s, families, block_depths, groups)[1]))
+    return min(even, key=lambda s: len(implementations(depths, s, families, block_depths, groups, init)[1]))
 
 
 def implementations(
@@ -136,6 +145,7 @@ def implementations(
     families: tuple[str, ...],
     block_depths: tuple[int, ...],
     groups: tuple[int, ...],
+    init: str = "he_normal",
 ) -> tuple[list[Implementation], list[str]]:
     """All implementations of the stack depths, and in words those that a depth does not allow.
 
@@ -157,7 +167,7 @@ def implementations(
             wanted = (share,) if family in SEAMLESS else block_depths
             for group in _groups(options, groups):
                 candidates = [
-                    Implementation(family, d, group, depth, stages) for d in wanted if share % d == 0
+                    Implementation(family, d, group, depth, stages, init) for d in wanted if share % d == 0
                 ]
                 refusals = {c: refusal for c in candidates if (refusal := _refusal(c))}
                 fitting = [c for c in candidates if c not in refusals]

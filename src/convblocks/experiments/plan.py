@@ -56,7 +56,7 @@ def plan(
     depths, families = numbers("depths", depths, at_most=MOST_LAYERS), names("families", families)
     block_depths, groups = numbers("block_depths", block_depths), numbers("groups", groups)
     shape = dataset.card.shape
-    grid = (families, block_depths, groups)
+    grid = (families, block_depths, groups, recipe.init)
     if stages is None:
         stages = default_stages(shape[1:], depths, *grid)
     frame = Frame(shape[0], shape[1:], len(dataset.card.classes), whole("stages", stages, at_least=1))

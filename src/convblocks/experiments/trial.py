@@ -11,11 +11,11 @@ import torch
 from safetensors.torch import load_file, save
 
 from convblocks.data import Split
-from convblocks.errors import RunError
+from convblocks.errors import OptionError, RunError
 from convblocks.experiments.shared import SharedDataset
 from convblocks.experiments.store import RunFolder
 from convblocks.files import write
-from convblocks.layers import he_normal_
+from convblocks.layers import initialise_
 from convblocks.networks import ConvNet, Network
 from convblocks.records import Design, Epoch, Run, RunTiming
 from convblocks.training import Recipe, evaluate, train
@@ -42,7 +42,7 @@ class Trainer:
 
     def _train(self, design: Design, seed: int, report: Callable[[Epoch], None]) -> Run:
         store, data = RunFolder(self.folder), self.examples.open()
-        module = start(design, seed, data.train)
+        module = start(design, seed, data.train, self.recipe.init)
         progress = train(
             module,
             data.train,
@@ -79,11 +79,17 @@ class Trainer:
         )
 
 
-def start(design: Design, seed: int, data: Split) -> ConvNet:
-    """The design's module as training begins: He-normal convolutions, inputs standardised by the training part."""
+def start(design: Design, seed: int, data: Split, init: str = "he_normal") -> ConvNet:
+    """The design's module as training begins: weights by `init`, inputs standardised by the training part.
+
+    Raises OptionError for a design that `init` is not made for.
+    """
     torch.manual_seed(seed)
     module = Network.from_dict(design.network).build()
-    he_normal_(module)
+    try:
+        initialise_(module, init)
+    except OptionError as error:
+        raise OptionError(error.option, error.given, f"{design.name}: {error.expected}") from error
     axes = (0, *range(2, data.x.ndim))
     mean, std = data.x.mean(axes, dtype=np.float64), data.x.std(axes, dtype=np.float64)
     module.standardise.fit_(torch.from_numpy(mean).float(), torch.from_numpy(std).float())

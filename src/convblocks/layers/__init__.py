@@ -3,8 +3,9 @@
 from convblocks.layers.activation import ACTIVATIONS, make_activation
 from convblocks.layers.attention import ATTENTIONS, SqueezeExcite, make_attention
 from convblocks.layers.bottleneck import bottleneck_depth, bottleneck_layers
+from convblocks.layers.branch_scale import BRANCH_SCALES, BranchScale, make_branch_scale
 from convblocks.layers.conv import ConvNormAct, NormActConv, conv_stack
-from convblocks.layers.init import he_normal_
+from convblocks.layers.init import INITIALISATIONS, he_normal_, initialise_
 from convblocks.layers.layer_scale import LayerScale
 from convblocks.layers.norm import NORMS, LayerNorm, make_norm
 from convblocks.layers.pool import POOLS, BlurPool, make_pool
@@ -15,10 +16,13 @@ from convblocks.layers.stochastic_depth import StochasticDepth
 __all__ = [
     "ACTIVATIONS",
     "ATTENTIONS",
+    "BRANCH_SCALES",
+    "INITIALISATIONS",
     "NORMS",
     "POOLS",
     "SHORTCUTS",
     "BlurPool",
+    "BranchScale",
     "ConvNormAct",
     "LayerNorm",
     "LayerScale",
@@ -29,8 +33,10 @@ __all__ = [
     "bottleneck_layers",
     "conv_stack",
     "he_normal_",
+    "initialise_",
     "make_activation",
     "make_attention",
+    "make_branch_scale",
     "make_norm",
     "make_pool",
     "make_shortcut",

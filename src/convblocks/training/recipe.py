@@ -7,6 +7,7 @@ from msgspec import Struct
 
 from convblocks.errors import OptionError
 from convblocks.layers.check import one_of, whole
+from convblocks.layers.init import INITIALISATIONS
 
 AUGMENTATIONS = ("none", "shift", "flip", "shift+flip")
 
@@ -18,6 +19,8 @@ class Recipe(Struct, frozen=True, kw_only=True):
 
     augment: ``shift`` moves each example by up to an eighth of each axis, edges repeated;
         ``flip`` mirrors the last axis of half of them.
+    init: how the weights start, a name in INITIALISATIONS. compare builds stem and blocks with the norm, activation
+        and branch_scale that it is made for; all but he_normal do without norms.
     """
 
     epochs: int = 15
@@ -27,6 +30,7 @@ class Recipe(Struct, frozen=True, kw_only=True):
     weight_decay: float = 5e-4
     warmup: float = 0.3
     augment: str = "none"
+    init: str = "he_normal"
 
     def __post_init__(self) -> None:
         whole("epochs", self.epochs, at_least=1)
@@ -36,6 +40,7 @@ class Recipe(Struct, frozen=True, kw_only=True):
         self._number("weight_decay", "a number of at least 0, e.g. 5e-4", lambda decay: 0 <= decay < inf)
         self._number("warmup", "a part of the steps between 0 and 1", lambda part: 0 < part < 1)
         one_of("augment", self.augment, AUGMENTATIONS)
+        one_of("init", self.init, INITIALISATIONS)
 
     def _number(self, option: str, expected: str, fits: Callable[[float], bool]) -> None:
         value = getattr(self, option)

@@ -1,0 +1,79 @@
+"""Delta-orthogonal initialisation: a plain stack that keeps a signal's norm, forwards and backwards."""
+
+import torch
+from torch import nn
+
+from convblocks.errors import OptionError
+from convblocks.layers.activation import ACTIVATIONS
+from convblocks.layers.init.parts import convolutions, refuse_norm, residual_blocks
+
+NAME = "delta_orthogonal"
+GAINS: dict[type[nn.Module], float] = {
+    nn.Tanh: 1.0,  # σ_w = 1, σ_b = 0 is critical, and the derivative at 0 is 1
+    nn.ReLU: 2**0.5,  # σ_w² = 2 is critical: half of the squares pass
+}
+"""By activation: the gain at which a signal neither dies nor explodes on average, with biases of 0."""
+KNOWN = tuple({type(make()) for make in ACTIVATIONS.values()} - {nn.Identity})
+
+
+@torch.no_grad()
+def delta_orthogonal_(module: nn.Module) -> None:
+    """Kernels that are orthogonal at their centre and zero elsewhere, times the activation's critical gain; biases 0.
+
+    Xiao et al. 2018, arXiv:1806.05393, section 3 and algorithm 2. A convolution then maps each position by a matrix
+    with orthonormal columns and keeps the norm of its input, at stride 1 and any padding. With tanh that holds nearly
+    through any depth; with ReLU on average only, since no ReLU network has dynamical isometry (Pennington et al.
+    2017, arXiv:1711.04735). Grouped convolutions are orthogonal in each group. Linear layers keep PyTorch's start.
+
+    For plain stacks. Raises OptionError for a norm, a shortcut, an activation other than tanh and ReLU, a convolution
+    with fewer output than input channels (columns can then not be orthogonal) and an even kernel (without a centre).
+    """
+    refuse_norm(NAME, module)
+    if blocks := residual_blocks(module):
+        raise OptionError(
+            "init",
+            NAME,
+            f"is made for plain stacks, and {next(iter(blocks)) or 'the module'} adds a shortcut to what it keeps; "
+            "use a family without, e.g. simple, or start it by fixup or skipinit",
+        )
+    gain = critical_gain(module)
+    for path, layer in module.named_modules():
+        if isinstance(layer, nn.Conv1d | nn.Conv2d | nn.Conv3d):
+            _check(path, layer)
+    for conv in convolutions(module):
+        centre = tuple(slice(k // 2, k // 2 + 1) for k in conv.kernel_size)
+        conv.weight.zero_()
+        for group in conv.weight.chunk(conv.groups):
+            nn.init.orthogonal_(group[(slice(None), slice(None), *centre)], gain)
+        if conv.bias is not None:
+            conv.bias.zero_()
+
+
+def critical_gain(module: nn.Module) -> float:
+    """Of the one activation that the module uses; 1 without any. Raises OptionError."""
+    used = {type(layer) for layer in module.modules() if isinstance(layer, KNOWN)}
+    if not used:
+        return 1.0
+    if len(used) > 1 or not used <= set(GAINS):
+        names = " and ".join(sorted(kind.__name__ for kind in used))
+        raise OptionError(
+            "init", NAME, f"knows the critical gain of tanh or of ReLU, not of {names}; use activation='tanh'"
+        )
+    return GAINS[used.pop()]
+
+
+def _check(path: str, conv: nn.Conv1d | nn.Conv2d | nn.Conv3d) -> None:
+    place = path or "the module"
+    if conv.out_channels < conv.in_channels:
+        raise OptionError(
+            "init",
+            NAME,
+            f"keeps the norm only where channels do not fall, and {place} has {conv.in_channels} in and "
+            f"{conv.out_channels} out; give it {conv.in_channels} or more, or start it by he_normal",
+        )
+    if any(k % 2 == 0 for k in conv.kernel_size):
+        raise OptionError(
+            "init",
+            NAME,
+            f"needs a kernel's centre, and {place} has {conv.kernel_size}; use an odd kernel_size",
+        )

@@ -1,0 +1,74 @@
+"""Initialisations that start a deep residual network without norms at its shortcuts."""
+
+import torch
+from torch import nn
+
+from convblocks.errors import OptionError
+from convblocks.layers.branch_scale import BranchScale
+from convblocks.layers.init.he import he_normal_
+from convblocks.layers.init.parts import branch, refuse_norm, residual_blocks
+
+
+@torch.no_grad()
+def fixup_(module: nn.Module) -> None:
+    """He normal; then in each of L branches of m convolutions the first m − 1 times L^(−1 / (2m − 2)), the last 0.
+
+    Zhang et al. 2019, arXiv:1901.09321, section 3. The classifier, the last linear layer outside the blocks, starts
+    at 0 too, and a branch's learnt scale at 1, as far as the block has one (branch_scale="one"). The paper's scalar
+    biases are not added: convolutions without a norm have a bias for each channel behind them, 0 at the start.
+
+    For residual blocks, which are known by a child called `shortcut`, without a norm. Raises OptionError otherwise.
+    """
+    refuse_norm("fixup", module)
+    blocks = residual_blocks(module)
+    if not blocks:
+        raise OptionError("init", "fixup", f"is made for residual blocks, and {_none(module)}; {MEND}")
+    he_normal_(module)
+    for block in blocks.values():
+        *first, last = branch(block)
+        for conv in first:
+            conv.weight.mul_(len(blocks) ** (-1 / (2 * len(first))))
+        last.weight.zero_()
+        for part in _scales(block):
+            part.scale.fill_(1)
+    inside = {id(part) for block in blocks.values() for part in block.modules()}
+    outside = [p for p in module.modules() if isinstance(p, nn.Linear) and id(p) not in inside]
+    for classifier in outside[-1:]:
+        classifier.weight.zero_()
+        if classifier.bias is not None:
+            classifier.bias.zero_()
+
+
+@torch.no_grad()
+def skipinit_(module: nn.Module) -> None:
+    """He normal, and the learnt scale of each residual branch at 0: every block starts as its shortcut.
+
+    SkipInit (De & Smith 2020, arXiv:2002.10444, section 3), which ReZero (Bachlechner et al. 2020, arXiv:2003.04887)
+    is too. For residual blocks with branch_scale="zero" or "one"; raises OptionError for one without.
+    """
+    blocks = residual_blocks(module)
+    if not blocks:
+        raise OptionError("init", "skipinit", f"is made for residual blocks, and {_none(module)}; {MEND}")
+    for path, block in blocks.items():
+        if not _scales(block):
+            raise OptionError(
+                "init",
+                "skipinit",
+                f"needs a learnt scale on each branch, and {path or type(block).__name__} has none; "
+                "build it with branch_scale='zero', or start it by fixup or he_normal",
+            )
+    he_normal_(module)
+    for block in blocks.values():
+        for part in _scales(block):
+            part.scale.zero_()
+
+
+MEND = "use a family with a shortcut, e.g. residual, or start it by delta_orthogonal or he_normal"
+
+
+def _none(module: nn.Module) -> str:
+    return f"{type(module).__name__} has no module with a shortcut"
+
+
+def _scales(block: nn.Module) -> list[BranchScale]:
+    return [part for part in block.modules() if isinstance(part, BranchScale)]

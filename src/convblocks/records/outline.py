@@ -1,0 +1,30 @@
+"""What is drawn of a module: boxes at rows and lanes, and the lines between them; the main path is lane 0."""
+
+from msgspec import Struct
+
+
+class Box(Struct, frozen=True, kw_only=True):
+    """One layer with what follows it alone, such as a norm, or a place where paths meet."""
+
+    text: str  # 3×3 conv, 64 → 128, stride 2
+    detail: str = ""  # batch norm, relu
+    sees: str = ""  # of the input, in pixels: 5×5
+    joins: bool = False  # whether paths meet in it
+    row: int
+    lane: int
+
+
+class Line(Struct, frozen=True):
+    """From box to box, by number, along a lane."""
+
+    start: int
+    end: int
+    lane: int
+
+
+class Outline(Struct, frozen=True, kw_only=True):
+    """In order of execution, the input first and the output last."""
+
+    module: str
+    boxes: tuple[Box, ...]
+    lines: tuple[Line, ...]

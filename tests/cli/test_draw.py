@@ -1,0 +1,79 @@
+"""``convblocks draw``: what is drawn is what the block does, for every family; an SVG anyone can read."""
+
+from xml.etree import ElementTree as ET
+
+import pytest
+
+from convblocks import BLOCKS
+from convblocks.analysis.outline import outline
+from convblocks.cli import main
+from convblocks.records.outline import Box, Line, Outline
+from convblocks.report.outline import outline_svg, outline_text
+
+
+def drawn(capsys, *arguments):
+    main(["draw", *arguments])
+    return capsys.readouterr().out
+
+
+def test_a_strided_residual_block_by_hand(capsys):
+    text = drawn(capsys, "residual", "--out-channels", "128", "--stride", "2")
+    assert text.splitlines()[1:] == [
+        "  0  input, 64 channels, 64×64",
+        "  1  3×3 conv, 64 → 128, stride 2; batch norm, relu; sees 3×3",
+        "  2  3×3 conv, 128 → 128; batch norm; sees 7×7",
+        "  3      1×1 conv, 64 → 128, stride 2; of 0; batch norm; sees 1×1",
+        "  4  +; of 2 and 3; relu; sees 7×7",
+        "  5  output, 128 channels, 32×32",
+    ]
+
+
+@pytest.mark.parametrize("family", BLOCKS)
+@pytest.mark.parametrize("dims", ["1", "2", "3"])
+def test_every_family_is_drawn_within_80_columns(capsys, tmp_path, family, dims):
+    text = drawn(capsys, family, "--dims", dims)
+    assert max(map(len, text.splitlines())) <= 80
+    assert "conv" in text
+    assert drawn(capsys, family, "--dims", dims, "--out", str(tmp_path / "a.svg")).endswith("a.svg\n")
+    root = ET.parse(tmp_path / "a.svg").getroot()  # noqa: S314 - our own file
+    titles = root.findall("{*}title") + root.findall("{*}desc")
+    assert [part.text is not None for part in titles] == [True, True]
+    assert len(root.findall("{*}g")) == sum(line[:3].strip().isdigit() for line in text.splitlines())
+
+
+def test_a_block_s_toml_and_options_of_its_own(capsys, tmp_path):
+    (tmp_path / "b.toml").write_text('family = "bottleneck"\ndepth = 4\ngroups = 8\n')
+    assert drawn(capsys, str(tmp_path / "b.toml")) == drawn(
+        capsys, "bottleneck", "--depth", "4", "--groups", "8"
+    )
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (["residul"], "residul"),
+        (["residual", "--dept", "3"], "dept"),
+        (["residual", "--dims", "4"], "--dims 4"),
+    ],
+)
+def test_what_cannot_be_drawn_is_one_line(capsys, arguments, message):
+    with pytest.raises(SystemExit) as left:
+        main(["draw", *arguments])
+    assert left.value.code == 2
+    error = capsys.readouterr().err
+    assert message in error
+    assert error.count("\n") == 1
+
+
+def test_text_ends_as_text():
+    boxes = (Box(text="<b>&", row=0, lane=0), Box(text="output", row=1, lane=0))
+    found = Outline(module="<script>", boxes=boxes, lines=(Line(0, 1, 0),))
+    assert "<script>" not in outline_svg(found)
+    assert "<b>" not in outline_svg(found)
+    assert "<b>&" in outline_text(found)
+
+
+def test_any_module_is_drawn():
+    block = BLOCKS["bottleneck"](8, 8)
+    found = outline(block, (8, 16, 16))
+    assert [line.lane for line in found.lines if line.end == 4] == [0, 1]  # expand, then the shortcut beside
