@@ -4,7 +4,17 @@ import pytest
 import torch
 from torch import nn
 
-from convblocks import BottleneckBlock, ResidualBlock, SimpleConvBlock
+from convblocks import (
+    BLOCKS,
+    BottleneckBlock,
+    DenseBlock,
+    PreActivationBlock,
+    PreActivationBottleneckBlock,
+    ResidualBlock,
+    ResNeXtBlock,
+    SimpleConvBlock,
+    WideBlock,
+)
 from convblocks.testing import BlockConformance
 
 
@@ -72,6 +82,105 @@ class TestBottleneckVolume(BlockConformance):
     dims = 3
 
 
+class TestPreActivation(BlockConformance):
+    block = PreActivationBlock
+
+
+class TestPreActivationDeepWithoutNorm(BlockConformance):
+    block = PreActivationBlock
+    options = {"depth": 5, "norm": "none", "shortcut": "average", "groups": 4, "stochastic_depth": 0.2}
+
+
+class TestPreActivationSignal(BlockConformance):
+    block = PreActivationBlock
+    options = {"dims": 1, "depth": 1, "norm": "layer", "activation": "gelu"}
+    dims = 1
+
+
+class TestPreActivationVolume(BlockConformance):
+    block = PreActivationBlock
+    options = {"dims": 3, "kernel_size": (1, 3, 5), "dilation": 2}
+    dims = 3
+
+
+class TestPreActivationBottleneck(BlockConformance):
+    block = PreActivationBottleneckBlock
+
+
+class TestPreActivationBottleneckDeep(BlockConformance):
+    block = PreActivationBottleneckBlock
+    options = {"depth": 5, "groups": 2, "expansion": 2, "norm": "none", "stochastic_depth": 0.1}
+
+
+class TestPreActivationBottleneckVolume(BlockConformance):
+    block = PreActivationBottleneckBlock
+    options = {"dims": 3, "shortcut": "average", "norm": "group"}
+    dims = 3
+
+
+class TestResNeXt(BlockConformance):
+    block = ResNeXtBlock
+
+
+class TestResNeXtDeep(BlockConformance):
+    block = ResNeXtBlock
+    options = {"depth": 5, "groups": 3, "base_width": 40, "kernel_size": 5, "shortcut": "average"}
+
+
+class TestResNeXtSignal(BlockConformance):
+    block = ResNeXtBlock
+    options = {"dims": 1, "norm": "none", "stochastic_depth": 0.1}
+    dims = 1
+
+
+class TestResNeXtVolume(BlockConformance):
+    block = ResNeXtBlock
+    options = {"dims": 3, "norm": "group", "groups": 4}
+    dims = 3
+
+
+class TestWide(BlockConformance):
+    block = WideBlock
+
+
+class TestWideStraightenedBottleneck(BlockConformance):
+    block = WideBlock
+    options = {"kernels": "B(1,3,1)", "dropout": 0.3, "norm": "none", "shortcut": "average"}
+
+
+class TestWideSignal(BlockConformance):
+    block = WideBlock
+    options = {"dims": 1, "kernels": "B(3,1)", "norm": "layer", "activation": "silu"}
+    dims = 1
+
+
+class TestWideVolume(BlockConformance):
+    block = WideBlock
+    options = {"dims": 3, "depth": 4, "norm": "group", "stochastic_depth": 0.1}
+    dims = 3
+
+
+class TestDense(BlockConformance):
+    block = DenseBlock
+
+
+class TestDenseBottleneck(BlockConformance):
+    block = DenseBlock
+    options = {"depth": 7, "bottleneck": True, "growth": 3, "kernel_size": 5, "norm": "none"}
+
+
+class TestDenseSignal(BlockConformance):
+    block = DenseBlock
+    options = {"dims": 1, "norm": "layer", "dilation": 2}
+    dims = 1
+
+
+class TestDenseVolume(BlockConformance):
+    block = DenseBlock
+    options = {"dims": 3, "depth": 2, "activation": "gelu"}
+    dims = 3
+
+
 class _StridesTwice(nn.Module):
     """The widespread mistake: the stride in each convolution."""
 
@@ -112,7 +221,7 @@ def test_the_suite_finds_an_overwritten_input():
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("family", [SimpleConvBlock, ResidualBlock, BottleneckBlock])
+@pytest.mark.parametrize("family", BLOCKS.values(), ids=BLOCKS)
 def test_the_default_compiler_trains_it(family):
     """Inductor, not only the graph capture that the suite checks."""
     torch.manual_seed(0)

@@ -1,4 +1,4 @@
-"""The three families against hand-written blocks, closed forms and refusals."""
+"""The families against hand-written blocks, closed forms and refusals."""
 
 import pytest
 import torch
@@ -7,7 +7,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from torch import nn
 
-from convblocks import BLOCKS, BottleneckBlock, ConvblocksError, ResidualBlock, SimpleConvBlock
+from convblocks import BLOCKS, BottleneckBlock, ConvblocksError, ResidualBlock, ResNeXtBlock, SimpleConvBlock
+from convblocks.blocks.spec import block_options
 from convblocks.errors import OptionError
 
 
@@ -133,7 +134,7 @@ def test_parameters_of_a_simple_block_by_hand(depth, parameters):
     assert sum(p.numel() for p in SimpleConvBlock(3, 8, depth=depth).parameters()) == parameters + depth * 16
 
 
-@pytest.mark.parametrize("family", [ResidualBlock, BottleneckBlock])
+@pytest.mark.parametrize("family", [ResidualBlock, BottleneckBlock, ResNeXtBlock])
 def test_zero_init_starts_as_the_shortcut(family):
     x = torch.randn(2, 8, 6, 6)
     assert torch.equal(family(8, 8, zero_init=True)(x), x.relu())
@@ -219,28 +220,32 @@ def test_channels_must_be_positive(family, channels):
         family(*channels)
 
 
+OPTIONS = {  # of any family; what a family's constructor does not take is left out
+    "depth": st.integers(1, 12),
+    "kernel_size": st.integers(1, 9),
+    "stride": st.integers(1, 4),
+    "dilation": st.integers(1, 3),
+    "groups": st.sampled_from([1, 1, 2, 3, 4]),
+    "norm": st.sampled_from(["batch", "group", "layer", "instance", "none"]),
+    "activation": st.sampled_from(["relu", "gelu", "silu", "tanh", "leaky_relu", "none"]),
+    "pool": st.sampled_from(["none", "max", "average", "blur"]),
+    "shortcut": st.sampled_from(["projection", "average"]),
+    "stochastic_depth": st.sampled_from([0.0, 0.3]),
+    "zero_init": st.booleans(),
+    "base_width": st.sampled_from([1, 4, 64]),
+    "expansion": st.integers(1, 5),
+    "dropout": st.sampled_from([0.0, 0.3]),
+    "bottleneck": st.booleans(),
+    "growth": st.integers(1, 5),
+}
+
+
 @st.composite
 def specs(draw):
     family = draw(st.sampled_from(sorted(BLOCKS)))
     dims = draw(st.integers(1, 3))
-    options = {
-        "depth": draw(st.integers(1, 12)),
-        "kernel_size": draw(st.integers(1, 9)),
-        "stride": draw(st.integers(1, 4)),
-        "dilation": draw(st.integers(1, 3)),
-        "groups": draw(st.sampled_from([1, 1, 2, 3, 4])),
-        "norm": draw(st.sampled_from(["batch", "group", "layer", "instance", "none"])),
-        "activation": draw(st.sampled_from(["relu", "gelu", "silu", "tanh", "leaky_relu", "none"])),
-        "dims": dims,
-    }
-    if family == "simple":
-        options["pool"] = draw(st.sampled_from(["none", "max", "average", "blur"]))
-    else:
-        options["shortcut"] = draw(st.sampled_from(["projection", "average"]))
-        options["stochastic_depth"] = draw(st.sampled_from([0.0, 0.3]))
-        options["zero_init"] = draw(st.booleans())
-    if family == "bottleneck":
-        options["expansion"] = draw(st.integers(1, 5))
+    taken = {"stride", *block_options(family)}
+    options = {name: draw(values) for name, values in OPTIONS.items() if name in taken} | {"dims": dims}
     channels = draw(st.tuples(st.integers(1, 12), st.integers(1, 12)))
     longest = {1: 33, 2: 13, 3: 7}[dims]
     size = draw(st.tuples(*[st.integers(1, longest)] * dims))
@@ -271,12 +276,32 @@ def test_any_spec_either_works_as_promised_or_is_refused(spec):
 
 def _should_refuse(family, inputs, outputs, options):
     """The rules of the docstrings, written a second time."""
-    groups = options["groups"]
-    if family == "bottleneck":
-        depth_fails = options["depth"] < 3
-        groups_fail = max(1, outputs // options["expansion"]) % groups != 0
-    else:
-        depth_fails = False
-        groups_fail = inputs % groups != 0 or outputs % groups != 0
-    zero_fails = options.get("zero_init", False) and options["norm"] == "none"
-    return options["kernel_size"] % 2 == 0 or depth_fails or groups_fail or zero_fails
+    if options.get("dropout") and options["depth"] == 1:
+        return True
+    if options.get("bottleneck") and (options["depth"] < 3 or options["depth"] % 2 == 0):
+        return True
+    return (
+        options.get("kernel_size", 3) % 2 == 0
+        or options.get("depth", 1) < LEAST_DEPTH.get(family, 1)
+        or GROUPED.get(family, fails_to_divide_both)(inputs, outputs, options)
+        or (options.get("zero_init", False) and options["norm"] == "none")
+    )
+
+
+LEAST_DEPTH = {"bottleneck": 3, "preactivation_bottleneck": 3, "resnext": 3, "dense": 2}
+
+
+def fails_to_divide_both(inputs, outputs, options):
+    groups = options.get("groups", 1)
+    return inputs % groups != 0 or outputs % groups != 0
+
+
+def fails_to_divide_the_middle(inputs, outputs, options):
+    return max(1, outputs // options["expansion"]) % options["groups"] != 0
+
+
+GROUPED = {
+    "bottleneck": fails_to_divide_the_middle,
+    "preactivation_bottleneck": fails_to_divide_the_middle,
+    "resnext": lambda *_: False,
+}

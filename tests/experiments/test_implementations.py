@@ -6,6 +6,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from torch import nn
 
+from convblocks import BLOCKS
 from convblocks.analysis import count
 from convblocks.errors import OptionError
 from convblocks.experiments.implementations import Frame, default_stages, implementations
@@ -40,6 +41,33 @@ def test_the_design_s_example_d_12():
 
 def test_groups_multiply_the_grid():
     assert "bottleneck-4-g8-d8" in names((8,), 2, FAMILIES, (4,), (1, 8))
+
+
+def test_one_group_stands_for_a_family_s_own_number():
+    assert names((6,), 1, ("bottleneck", "resnext"), (3,), (1, 8)) == [
+        "bottleneck-3-d6",
+        "bottleneck-3-g8-d6",
+        "resnext-3-g32-d6",
+        "resnext-3-g8-d6",
+    ]
+
+
+@pytest.mark.parametrize(("family", "unit"), [("residual", 8), ("bottleneck", 32), ("resnext", 1)])
+def test_widths_are_multiples_of_what_the_groups_divide(family, unit):
+    ((found,), _) = implementations((6,), 1, (family,), (3,), (8,))
+    assert found.unit == unit
+
+
+def test_every_family_of_ours_has_names_of_its_own_and_its_depth_is_counted_as_it_is():
+    """Main paths are told from shortcuts by their keys; only the dense transition's pool has no weights."""
+    found, notes = implementations((6,), 1, tuple(BLOCKS), (2, 3, 6), (1,))
+    assert not notes
+    assert {i.family for i in found} == set(BLOCKS)
+    assert len({i.name for i in found}) == len(found)
+    for i in found:
+        keys = i.spec.build(64, 64, 2).state_dict()
+        weights = [key for key, value in keys.items() if value.ndim == 4 and "shortcut" not in key]
+        assert len(weights) == i.block_depth, i.name
 
 
 @given(st.integers(1, 60), st.integers(1, 4))

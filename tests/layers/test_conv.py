@@ -6,11 +6,12 @@ import pickle
 import pytest
 import torch
 import torch.nn.functional as F
+from torch import nn
 
 from convblocks import ResidualBlock, SimpleConvBlock
 from convblocks.analysis import count
 from convblocks.errors import OptionError, TraceError
-from convblocks.layers import ConvNormAct
+from convblocks.layers import ACTIVATIONS, ConvNormAct, NormActConv
 from convblocks.layers.conv import PADDING_MODES
 
 
@@ -56,3 +57,33 @@ def test_such_a_block_can_be_copied_compiled_exported_and_traced(mode):
         with torch.no_grad():
             torch.testing.assert_close(same(x), expected, rtol=1e-5, atol=1e-5)
     assert count(block, (2, 8, 9)).macs > 0
+
+
+def test_a_pre_activated_layer_by_hand():
+    layer = NormActConv(3, 5, 3, 2)
+    x = torch.randn(2, 3, 9, 8)
+    expected = F.conv2d(F.batch_norm(x, None, None, training=True).relu(), layer.conv.weight, None, 2, 1)
+    assert torch.equal(layer(x), expected)
+
+
+@pytest.mark.parametrize("activation", ACTIVATIONS)
+@pytest.mark.parametrize("norm", ["none", "batch"])
+def test_a_pre_activated_layer_leaves_its_input(norm, activation):
+    x = torch.randn(2, 3, 9)
+    before = x.clone()
+    NormActConv(3, 3, norm=norm, activation=activation, dims=1)(x)
+    assert torch.equal(x, before)
+
+
+def test_dropout_stands_between_activation_and_convolution():
+    """Of an input of ones each value that reaches the convolution is 0, or 1 / (1 − p)."""
+    layer = NormActConv(1, 1, 1, norm="none", dropout=0.75, dims=1)
+    nn.init.ones_(layer.conv.weight)
+    nn.init.constant_(layer.conv.bias, 8)
+    x = torch.ones(1, 1, 20_000)
+    found = layer(x) - 8
+    assert found.unique().tolist() == pytest.approx([0, 4])
+    assert (found == 0).float().mean().item() == pytest.approx(0.75, abs=0.02)
+    assert torch.equal(layer.eval()(-x), torch.full_like(x, 8))
+    with pytest.raises(OptionError, match=r"dropout=1.0: expected a probability"):
+        NormActConv(1, 1, dropout=1.0)

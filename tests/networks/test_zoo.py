@@ -52,6 +52,30 @@ def test_cifar_resnets_have_the_paper_s_parameters_and_their_twins_the_same(laye
     assert (plain.params, plain.macs) == (cost.params, cost.macs)
 
 
+MILLIONS_BY_NAME = {  # arXiv:1605.07146, tables 4 and 5
+    "cifar_preactivation164": 1.7,
+    "wrn_16_8": 11.0,
+    "wrn_22_8": 17.2,
+    "wrn_28_10": 36.5,
+    "wrn_40_1": 0.6,
+    "wrn_40_2": 2.2,
+    "wrn_40_4": 8.9,
+}
+
+
+@pytest.mark.parametrize(("name", "millions"), MILLIONS_BY_NAME.items())
+def test_preactivated_networks_have_their_papers_parameters(name, millions):
+    assert network_cost(ZOO[name](), (32, 32)).params / 1e6 == pytest.approx(millions, abs=0.1)
+
+
+def test_the_published_10_2_million_of_resnet_1001_are_its_weights_without_the_norms_scales_and_shifts():
+    with torch.device("meta"):
+        module = ZOO["cifar_preactivation1001"]().build()
+    weights = sum(p.numel() for p in module.parameters() if p.ndim > 1)
+    assert round(weights / 1e6, 1) == 10.2
+    assert sum(p.numel() for p in module.parameters()) == 10_327_706
+
+
 def test_a_shortcut_of_zeros_skips_and_fills():
     block = ZOO["cifar_resnet20"]().stages[1].block.build(16, 32, 2).eval()
     x = torch.rand(2, 16, 7, 7)

@@ -5,7 +5,7 @@ from torch import nn
 
 from convblocks.blocks.addition import addable_padding, zero_last_norm_
 from convblocks.errors import OptionError
-from convblocks.layers import ConvNormAct, StochasticDepth, conv_stack, make_activation, make_shortcut
+from convblocks.layers import StochasticDepth, bottleneck_layers, make_activation, make_shortcut
 from convblocks.layers.check import PerAxis, dividing_groups, whole
 
 
@@ -43,17 +43,10 @@ class BottleneckBlock(nn.Module):
         dims: int = 2,
     ):
         super().__init__()
-        whole("depth", depth, at_least=3, hint=": 1×1, at least one k×k, 1×1; for fewer use ResidualBlock")
         middle = middle_channels(out_channels, expansion, groups)
-
-        def pointwise(inputs: int, outputs: int, act: str) -> ConvNormAct:
-            return ConvNormAct(inputs, outputs, 1, bias=bias, norm=norm, activation=act, dims=dims)
-
-        self.reduce = pointwise(in_channels, middle, activation)
-        self.spatial = conv_stack(
-            depth - 2,
-            middle,
-            middle,
+        self.reduce, self.spatial, self.expand = bottleneck_layers(
+            depth,
+            (in_channels, middle, out_channels),
             kernel_size,
             stride,
             addable_padding(padding, kernel_size, dilation, dims),
@@ -65,7 +58,6 @@ class BottleneckBlock(nn.Module):
             padding_mode=padding_mode,
             dims=dims,
         )
-        self.expand = pointwise(middle, out_channels, "none")
         self.shortcut = make_shortcut(
             in_channels, out_channels, stride, kind=shortcut, bias=bias, norm=norm, dims=dims
         )

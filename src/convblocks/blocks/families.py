@@ -3,11 +3,23 @@
 from torch import nn
 
 from convblocks.blocks.bottleneck import BottleneckBlock as BottleneckBlock
+from convblocks.blocks.dense import DenseBlock as DenseBlock
+from convblocks.blocks.preactivation import PreActivationBlock as PreActivationBlock
+from convblocks.blocks.preactivation_bottleneck import (
+    PreActivationBottleneckBlock as PreActivationBottleneckBlock,
+)
 from convblocks.blocks.residual import ResidualBlock as ResidualBlock
+from convblocks.blocks.resnext import ResNeXtBlock as ResNeXtBlock
 from convblocks.blocks.simple import SimpleConvBlock as SimpleConvBlock
+from convblocks.blocks.wide import WideBlock as WideBlock
 
 BLOCKS: dict[str, type[nn.Module]] = {
     "simple": SimpleConvBlock,
     "residual": ResidualBlock,
     "bottleneck": BottleneckBlock,
+    "preactivation": PreActivationBlock,
+    "preactivation_bottleneck": PreActivationBottleneckBlock,
+    "resnext": ResNeXtBlock,
+    "wide": WideBlock,
+    "dense": DenseBlock,
 }

@@ -7,7 +7,7 @@ from typing import Any
 
 from msgspec.structs import replace
 
-from convblocks.blocks.spec import BlockSpec, block_class, block_options
+from convblocks.blocks.spec import BlockSpec, block_class, block_options, meta_block
 from convblocks.errors import OptionError, SpecError
 from convblocks.networks.axes import Axes
 from convblocks.networks.heads import MeanHead
@@ -38,13 +38,15 @@ class Implementation:
 
     @property
     def spec(self) -> BlockSpec:
-        grouped = {"groups": self.groups} if self.groups > 1 else {}
+        grouped = {"groups": self.groups} if self.groups > 1 else {}  # a family may have no groups at all
         return BlockSpec(self.family, depth=self.block_depth, **grouped)
 
     @property
     def unit(self) -> int:
-        """Widths are multiples of this, so that the groups divide what they split."""
-        return self.groups * (self.spec.option("expansion") or 1) if self.groups > 1 else 1
+        """Widths are multiples of this, so that the groups divide what they split; 1 if they fit any width."""
+        if self.groups == 1 or _builds(self.spec, self.groups + 1):
+            return 1
+        return self.groups * (self.spec.option("expansion") or 1)
 
     @property
     def name(self) -> str:
@@ -152,7 +154,7 @@ def implementations(
         for family in families:
             options = _options(family)
             wanted = (share,) if family in SEAMLESS else block_depths
-            for group in groups if "groups" in options else (1,):
+            for group in _groups(options, groups):
                 candidates = [
                     Implementation(family, d, group, depth, stages) for d in wanted if share % d == 0
                 ]
@@ -183,6 +185,21 @@ def _options(family: str) -> dict[str, Any]:
     if "depth" not in options:
         raise OptionError("families", family, "has no option depth, which compare varies")
     return options
+
+
+def _groups(options: dict[str, Any], asked: tuple[int, ...]) -> tuple[int, ...]:
+    """The groups to try: 1 stands for a family's own number, 32 for resnext; only 1 where a family has none."""
+    if "groups" not in options:
+        return (1,)
+    return tuple(dict.fromkeys(group if group > 1 else options["groups"] or 1 for group in asked))
+
+
+def _builds(spec: BlockSpec, channels: int) -> bool:
+    try:
+        meta_block(spec, channels, channels, 1, 2)
+    except SpecError:
+        return False
+    return True
 
 
 def _refusal(candidate: Implementation) -> SpecError | None:

@@ -1,7 +1,8 @@
 """What blocks are made of: convolution-norm-activation, shortcuts, pools, stochastic depth, initialisation."""
 
 from convblocks.layers.activation import ACTIVATIONS, make_activation
-from convblocks.layers.conv import ConvNormAct, conv_stack
+from convblocks.layers.bottleneck import bottleneck_depth, bottleneck_layers
+from convblocks.layers.conv import ConvNormAct, NormActConv, conv_stack
 from convblocks.layers.init import he_normal_
 from convblocks.layers.norm import NORMS, LayerNorm, make_norm
 from convblocks.layers.pool import POOLS, BlurPool, make_pool
@@ -16,7 +17,10 @@ __all__ = [
     "BlurPool",
     "ConvNormAct",
     "LayerNorm",
+    "NormActConv",
     "StochasticDepth",
+    "bottleneck_depth",
+    "bottleneck_layers",
     "conv_stack",
     "he_normal_",
     "make_activation",

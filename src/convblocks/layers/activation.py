@@ -1,6 +1,7 @@
 """Activations by name; in place where PyTorch can, since the input is not needed for backward."""
 
 from collections.abc import Callable
+from typing import Any
 
 from torch import nn
 
@@ -19,6 +20,10 @@ ACTIVATIONS: dict[str, Callable[[], nn.Module]] = {
 }
 
 
-def make_activation(name: str) -> nn.Module:
-    """The activation of that name."""
-    return ACTIVATIONS[one_of("activation", name, ACTIVATIONS)]()
+def make_activation(name: str, *, overwrites: bool = True) -> nn.Module:
+    """The activation of that name; `overwrites=False` where its input is needed elsewhere."""
+    activation: Any = ACTIVATIONS[one_of("activation", name, ACTIVATIONS)]()
+    if not overwrites and hasattr(activation, "inplace"):
+        activation.inplace = False
+    made: nn.Module = activation
+    return made

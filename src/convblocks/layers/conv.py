@@ -1,4 +1,4 @@
-"""ConvNormAct, the layer that every family is made of, and conv_stack, several in a row."""
+"""ConvNormAct and its pre-activated twin NormActConv, which families are made of; conv_stack, several in a row."""
 
 from collections.abc import Callable
 from typing import TypedDict, Unpack
@@ -8,7 +8,16 @@ from torch import nn
 
 from convblocks.errors import OptionError
 from convblocks.layers.activation import make_activation
-from convblocks.layers.check import PerAxis, dimensions, dividing_groups, odd_kernel, one_of, per_axis, whole
+from convblocks.layers.check import (
+    PerAxis,
+    dimensions,
+    dividing_groups,
+    odd_kernel,
+    one_of,
+    per_axis,
+    probability,
+    whole,
+)
 from convblocks.layers.norm import make_norm
 
 CONV: dict[int, Callable[..., nn.Conv1d | nn.Conv2d | nn.Conv3d]] = {
@@ -26,6 +35,50 @@ BEYOND_PADDING = {
 def same_padding(kernel: tuple[int, ...], dilation: tuple[int, ...]) -> tuple[int, ...]:
     """The padding with which a convolution of that odd kernel turns n into ceil(n / stride)."""
     return tuple(d * (k - 1) // 2 for k, d in zip(kernel, dilation, strict=True))
+
+
+def make_conv(
+    in_channels: int,
+    out_channels: int,
+    kernel_size: PerAxis = 3,
+    stride: PerAxis = 1,
+    padding: PerAxis | None = None,
+    *,
+    dilation: PerAxis = 1,
+    groups: int = 1,
+    bias: bool = False,
+    padding_mode: str = "zeros",
+    dims: int = 2,
+) -> nn.Module:
+    """A convolution with checked options; `padding=None` keeps the map at stride 1."""
+    dims = dimensions(dims)
+    whole("in_channels", in_channels, at_least=1)
+    whole("out_channels", out_channels, at_least=1)
+    spacing = per_axis("dilation", dilation, dims, at_least=1)
+    if padding is None:
+        kernel = odd_kernel(kernel_size, dims)
+        padding = same_padding(kernel, spacing)
+    else:
+        kernel = per_axis("kernel_size", kernel_size, dims, at_least=1)
+    conv = CONV[dims](
+        in_channels,
+        out_channels,
+        kernel,
+        per_axis("stride", stride, dims, at_least=1),
+        per_axis("padding", padding, dims, at_least=0),
+        spacing,
+        dividing_groups(groups, in_channels=in_channels, out_channels=out_channels),
+        bias,
+        one_of("padding_mode", padding_mode, PADDING_MODES),
+    )
+    if padding_mode in BEYOND_PADDING:
+        conv.register_forward_pre_hook(require_map)
+    return conv
+
+
+def needs_bias(bias: bool | None, norm: str) -> bool:
+    """`bias=None` asks for one only without a norm, whose shift would cancel it."""
+    return norm == "none" if bias is None else bias
 
 
 class ConvNormAct(nn.Module):
@@ -54,33 +107,70 @@ class ConvNormAct(nn.Module):
         dims: int = 2,
     ):
         super().__init__()
-        dims = dimensions(dims)
-        whole("in_channels", in_channels, at_least=1)
-        whole("out_channels", out_channels, at_least=1)
-        spacing = per_axis("dilation", dilation, dims, at_least=1)
-        if padding is None:
-            kernel = odd_kernel(kernel_size, dims)
-            padding = same_padding(kernel, spacing)
-        else:
-            kernel = per_axis("kernel_size", kernel_size, dims, at_least=1)
-        self.conv = CONV[dims](
+        self.conv = make_conv(
             in_channels,
             out_channels,
-            kernel,
-            per_axis("stride", stride, dims, at_least=1),
-            per_axis("padding", padding, dims, at_least=0),
-            spacing,
-            dividing_groups(groups, in_channels=in_channels, out_channels=out_channels),
-            norm == "none" if bias is None else bias,
-            one_of("padding_mode", padding_mode, PADDING_MODES),
+            kernel_size,
+            stride,
+            padding,
+            dilation=dilation,
+            groups=groups,
+            bias=needs_bias(bias, norm),
+            padding_mode=padding_mode,
+            dims=dims,
         )
-        if padding_mode in BEYOND_PADDING:
-            self.conv.register_forward_pre_hook(require_map)
         self.norm = make_norm(norm, out_channels, dims)
         self.activation = make_activation(activation)
 
     def forward(self, x: torch.Tensor) -> torch.Tensor:
         return self.activation(self.norm(self.conv(x)))
+
+
+class NormActConv(nn.Module):
+    """Norm → activation → dropout → convolution; (N, in_channels, *n) → (N, out_channels, *ceil(n / stride)).
+
+    The layer of pre-activated families (He et al. 2016b, arXiv:1603.05027, figure 4e). What it puts out is neither
+    normed nor activated. Options and refusals are ConvNormAct's; `dropout` is the probability that a value is set
+    to 0 in training, behind the activation as in Wide ResNet (arXiv:1605.07146, section 2.4).
+    """
+
+    def __init__(
+        self,
+        in_channels: int,
+        out_channels: int,
+        kernel_size: PerAxis = 3,
+        stride: PerAxis = 1,
+        padding: PerAxis | None = None,
+        *,
+        dilation: PerAxis = 1,
+        groups: int = 1,
+        bias: bool | None = None,
+        norm: str = "batch",
+        activation: str = "relu",
+        padding_mode: str = "zeros",
+        dropout: float = 0.0,
+        dims: int = 2,
+    ):
+        super().__init__()
+        conv = make_conv(  # first, since it checks the channels
+            in_channels,
+            out_channels,
+            kernel_size,
+            stride,
+            padding,
+            dilation=dilation,
+            groups=groups,
+            bias=needs_bias(bias, norm),
+            padding_mode=padding_mode,
+            dims=dims,
+        )
+        self.norm = make_norm(norm, in_channels, dims)
+        self.activation = make_activation(activation, overwrites=norm != "none")
+        self.dropout = nn.Dropout(probability("dropout", dropout))
+        self.conv = conv
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        return self.conv(self.dropout(self.activation(self.norm(x))))
 
 
 def require_map(conv: nn.Module, inputs: tuple[torch.Tensor]) -> None:

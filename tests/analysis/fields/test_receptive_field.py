@@ -6,9 +6,11 @@ from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 from torch import nn
 
-from convblocks import BLOCKS
+from convblocks import BLOCKS, BlockSpec
 from convblocks.analysis import receptive_field, trace
 from convblocks.analysis.fields.receptive_field import states
+from convblocks.blocks.spec import block_options
+from convblocks.errors import SpecError
 
 
 def sees(module, channels, n, dims, axis):
@@ -48,23 +50,31 @@ def check(make, channels, n, dims):
     return inside
 
 
+def _can_have(family, depth):
+    try:
+        BlockSpec(family, depth=depth)
+    except SpecError:
+        return False
+    return True
+
+
 @st.composite
 def cases(draw):
     family = draw(st.sampled_from(sorted(BLOCKS)))
     dims = draw(st.integers(1, 2))
-    options = {
-        "depth": draw(st.integers(3, 5)) if family == "bottleneck" else draw(st.integers(1, 3)),
-        "kernel_size": draw(st.sampled_from([1, 3, 5])),
-        "stride": draw(st.integers(1, 3)),
-        "dilation": draw(st.integers(1, 2)),
-        "norm": draw(st.sampled_from(["batch", "layer", "none", "group", "instance"])),
-        "padding_mode": draw(st.sampled_from(["zeros", "replicate"])),
-        "dims": dims,
+    least = next(depth for depth in (1, 2, 3) if _can_have(family, depth))
+    values = {
+        "depth": st.integers(least, least + 2),
+        "kernel_size": st.sampled_from([1, 3, 5]),
+        "stride": st.integers(1, 3),
+        "dilation": st.integers(1, 2),
+        "norm": st.sampled_from(["batch", "layer", "none", "group", "instance"]),
+        "padding_mode": st.sampled_from(["zeros", "replicate"]),
+        "pool": st.sampled_from(["none", "max", "average", "blur"]),
+        "shortcut": st.sampled_from(["projection", "average"]),
     }
-    if family == "simple":
-        options["pool"] = draw(st.sampled_from(["none", "max", "average", "blur"]))
-    else:
-        options["shortcut"] = draw(st.sampled_from(["projection", "average"]))
+    taken = {"stride", *block_options(family)}
+    options = {name: draw(value) for name, value in values.items() if name in taken} | {"dims": dims}
     return family, options, dims
 
 

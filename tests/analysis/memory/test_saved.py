@@ -6,22 +6,30 @@ import torch.nn.functional as F
 from torch import nn
 from torch.utils.checkpoint import checkpoint
 
-from convblocks import BottleneckBlock, ResidualBlock, SimpleConvBlock, analyze, load_target
+from convblocks import (
+    BLOCKS,
+    BottleneckBlock,
+    DenseBlock,
+    ResidualBlock,
+    SimpleConvBlock,
+    WideBlock,
+    analyze,
+    load_target,
+)
 from convblocks.analysis import trace
 from convblocks.analysis.memory.saved import saved_for_backward
 from tests.analysis.memory.hooks import Through, check, kept_bytes, predicted
 
 NORMS = ("batch", "group", "layer", "instance", "none")
 ACTIVATIONS = ("relu", "leaky_relu", "elu", "silu", "mish", "hardswish", "gelu", "tanh", "none")
-FAMILIES = {"simple": SimpleConvBlock, "residual": ResidualBlock, "bottleneck": BottleneckBlock}
 
 
 @pytest.mark.parametrize("norm", NORMS)
 @pytest.mark.parametrize("activation", ACTIVATIONS)
-@pytest.mark.parametrize("family", FAMILIES)
+@pytest.mark.parametrize("family", BLOCKS)
 def test_our_families_keep_what_autograd_keeps(family, activation, norm):
     for dims in (1, 2, 3):
-        block = FAMILIES[family](4, 8, stride=2, depth=3, norm=norm, activation=activation, dims=dims)
+        block = BLOCKS[family](4, 8, stride=2, depth=3, norm=norm, activation=activation, dims=dims)
         check(block, (4, *(7,) * dims))
 
 
@@ -38,9 +46,11 @@ def test_pools(pool, dims):
         SimpleConvBlock(4, 4, depth=2, padding_mode="circular"),
         ResidualBlock(4, 8, stride=2, shortcut="average"),
         BottleneckBlock(4, 16, depth=4, groups=2, dilation=2),
+        WideBlock(4, 8, "B(3,1,3)", stride=2, dropout=0.3),
+        DenseBlock(4, 8, stride=2, bottleneck=True),
     ],
 )
-def test_padding_shortcuts_and_groups(block):
+def test_padding_shortcuts_groups_and_dropout(block):
     check(block, (4, 9, 9))
 
 

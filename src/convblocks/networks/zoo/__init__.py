@@ -5,7 +5,7 @@ from difflib import get_close_matches
 
 from convblocks.errors import OptionError
 from convblocks.networks.spec import Network
-from convblocks.networks.zoo.cifar import CIFAR, cifar_plain, cifar_resnet
+from convblocks.networks.zoo.cifar import CIFAR, cifar_plain, cifar_preactivation, cifar_resnet, wide_resnet
 from convblocks.networks.zoo.classic import CLASSIC, alexnet, vgg
 from convblocks.networks.zoo.resnet import (
     RESNETS,
@@ -34,6 +34,7 @@ __all__ = [
     "ZOO",
     "alexnet",
     "cifar_plain",
+    "cifar_preactivation",
     "cifar_resnet",
     "resnet",
     "resnet18",
@@ -42,5 +43,6 @@ __all__ = [
     "resnet101",
     "resnet152",
     "vgg",
+    "wide_resnet",
     "zoo_network",
 ]
