@@ -4,6 +4,7 @@
     ├── OptionError    an option of a layer, block, network or command cannot work
     ├── SpecError      a block or network description is wrong; says where, as in stages[1].block.depth
     ├── DataError      a data set cannot be used; names the file
+    ├── WeightsError   weights do not fit a network, or their file cannot be read
     ├── RunError       a run folder is missing, busy, damaged or of another study
     ├── TraceError     a module's forward pass cannot be observed
     ├── TargetError    what a command shall look at does not exist, or is no module and makes none
@@ -71,6 +72,10 @@ class SpecError(ConvblocksError):
 
 class DataError(ConvblocksError):
     """A data set, or one file of it, cannot be used."""
+
+
+class WeightsError(ConvblocksError):
+    """Weights do not fit a network, or their file cannot be read."""
 
 
 class RunError(ConvblocksError):

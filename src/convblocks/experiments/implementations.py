@@ -78,8 +78,8 @@ class Frame:
             out_channels=widths[0],
             kernel_size=_short(self._stem_kernel()),
             stride=_short(self.stem_stride()),
-            **{n: v for n, v in made_for.items() if n in ("norm", "activation")},
         )
+        stem = replace(stem, **{n: v for n, v in made_for.items() if n in ("norm", "activation")})
         head = MeanHead()
         if getattr(block_class(implementation.family), "preactivated", False):
             # such blocks open with a norm and close with a convolution or an addition

@@ -1,12 +1,15 @@
 """Shortcuts: the identity where the block keeps its shape, else the cheapest thing that fits."""
 
+import torch
+import torch.nn.functional as F
 from torch import nn
 
+from convblocks.errors import OptionError
 from convblocks.layers.check import PerAxis, one_of, per_axis
 from convblocks.layers.conv import ConvNormAct
 from convblocks.layers.pool import Pool
 
-SHORTCUTS = ("projection", "average")
+SHORTCUTS = ("projection", "average", "zeros")
 
 
 def make_shortcut(
@@ -22,13 +25,16 @@ def make_shortcut(
     """(N, in_channels, *n) → (N, out_channels, *ceil(n / stride)); the identity if nothing changes.
 
     kind: ``projection`` is a strided 1×1 convolution and norm (He et al. 2016, option B);
-        ``average`` pools first, so that no input is skipped (ResNet-D, He et al. 2019, arXiv:1812.01187).
+        ``average`` pools first, so that no input is skipped (ResNet-D, He et al. 2019, arXiv:1812.01187);
+        ``zeros`` skips positions and adds channels of zeros, without parameters (He et al. 2016, option A).
     """
     one_of("shortcut", kind, SHORTCUTS)
     steps = per_axis("stride", stride, dims, at_least=1)
     strided = any(step > 1 for step in steps)
     if in_channels == out_channels and not strided:
         return nn.Identity()
+    if kind == "zeros":
+        return SkipAndFill(in_channels, out_channels, steps)
     pooled = kind == "average" and strided
     projection = ConvNormAct(
         in_channels,
@@ -41,3 +47,22 @@ def make_shortcut(
         dims=dims,
     )
     return nn.Sequential(Pool("average", steps), projection) if pooled else projection
+
+
+class SkipAndFill(nn.Module):
+    """Every stride-th position, then channels of zeros up to `out_channels` (arXiv:1512.03385, section 4.2)."""
+
+    def __init__(self, in_channels: int, out_channels: int, stride: tuple[int, ...]):
+        super().__init__()
+        if out_channels < in_channels:
+            raise OptionError(
+                "shortcut",
+                "zeros",
+                f"fills up channels and cannot drop any: in_channels={in_channels}, out_channels={out_channels}; "
+                "use projection",
+            )
+        self.kept = (slice(None), slice(None), *(slice(None, None, step) for step in stride))
+        self.fill = (0, 0) * len(stride) + (0, out_channels - in_channels)
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        return F.pad(x[self.kept], self.fill)

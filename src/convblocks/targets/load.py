@@ -11,12 +11,13 @@ from convblocks.errors import SpecError, TargetError
 from convblocks.experiments.store import RunFolder
 from convblocks.experiments.trial import foreign_classes, load
 from convblocks.networks import Network
+from convblocks.networks.zoo import ZOO
 from convblocks.targets.code import from_file, from_import
 from convblocks.targets.target import Target, built, hint
 from convblocks.targets.zoos import from_timm, from_torchvision
 
 FORMS = (
-    "file.py:NAME, package.module:NAME, timm:NAME, torchvision:NAME, a network's .toml or .json, "
+    "file.py:NAME, package.module:NAME, timm:NAME, torchvision:NAME, zoo:NAME, a network's .toml or .json, "
     "or RUN:DESIGN for a run folder of compare"
 )
 
@@ -25,7 +26,7 @@ def load_target(text: str, *, trust_code: bool = False, on_meta: bool = False) -
     """The module that a command's TARGET names.
 
     text         file.py:NAME or package.module:NAME, where NAME is a function without arguments, a
-                 torch.nn.Module class or a module; timm:NAME or torchvision:NAME, with random weights;
+                 torch.nn.Module class or a module; timm:NAME, torchvision:NAME or zoo:NAME, with random weights;
                  a Network's .toml or .json file; RUN:DESIGN, what compare trained, with its best weights.
     trust_code   let a run folder or a network's file name classes as package.module:Class, which runs
                  their code. Code that the target itself names is run in any case.
@@ -38,6 +39,8 @@ def load_target(text: str, *, trust_code: bool = False, on_meta: bool = False) -
     kind, _, model = text.partition(":")
     if model and kind in ("timm", "torchvision"):
         return (from_timm if kind == "timm" else from_torchvision)(text, model, on_meta)
+    if model and kind == "zoo":
+        return _from_zoo(text, model, on_meta)
     where, colon, name = text.rpartition(":") if ":" in text else (text, "", "")
     path = Path(where)
     if not colon and path.suffix in (".toml", ".json"):
@@ -49,6 +52,15 @@ def load_target(text: str, *, trust_code: bool = False, on_meta: bool = False) -
     if name and not path.is_file() and all(part.isidentifier() for part in where.split(".")):
         return from_import(text, where, name, on_meta)
     raise TargetError(f"{shown(text)!r}: {_problem(where)}; expected {FORMS}")
+
+
+def _from_zoo(text: str, name: str, on_meta: bool) -> Target:
+    """``zoo:NAME``, a paper's network."""
+    if name not in ZOO:
+        raise TargetError(f"{shown(text)}: the zoo has no network called {name!r}; {hint(name, ZOO)}")
+    network = ZOO[name]()
+    module: nn.Module = built(network.build, on_meta)
+    return Target(module=module, name=text, kind="zoo", channels=network.in_channels, dims=network.dims)
 
 
 def _problem(where: str) -> str:

@@ -21,7 +21,7 @@ class Target:
 
     module: nn.Module
     name: str  # as given
-    kind: str  # file | import | timm | torchvision | spec | run
+    kind: str  # file | import | timm | torchvision | zoo | spec | run
     channels: int | None = None  # of its input, if known
     dims: int | None = None  # spatial axes of its input, if known
     input_size: tuple[int, ...] | None = None  # (channels, *spatial), if known

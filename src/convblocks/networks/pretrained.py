@@ -1,0 +1,67 @@
+"""A network and its weights in a folder, in huggingface_hub's form: config.json and model.safetensors."""
+
+from pathlib import Path
+
+import msgspec
+from safetensors.torch import save_file
+from torch import nn
+
+from convblocks.errors import MissingExtra, SpecError, WeightsError
+from convblocks.files import replacing, write
+from convblocks.networks.module import ConvNet
+from convblocks.networks.spec import Network
+from convblocks.networks.weights import fitting, read_weights
+
+CONFIG, WEIGHTS = "config.json", "model.safetensors"
+
+
+def save_pretrained(network: Network, module: nn.Module, folder: str | Path) -> None:
+    """Write `module`, built from `network`, into `folder`. Raises WeightsError if it is of another network."""
+    state = {key: value.detach().cpu().contiguous() for key, value in module.state_dict().items()}
+    fitting(network, state)
+    folder = Path(folder)
+    with replacing(folder / WEIGHTS) as temporary:
+        save_file(state, temporary)
+    write(folder / CONFIG, msgspec.json.format(network.to_json()).encode())
+
+
+def from_pretrained(name: str | Path, *, trust_code: bool = False) -> tuple[Network, ConvNet]:
+    """The network and its module in eval mode, from a folder or, if there is none, from huggingface's hub.
+
+    trust_code   let the configuration name classes as package.module:Class, which runs their code.
+    Raises SpecError, WeightsError, and MissingExtra for a hub's name without the extra ``hub``.
+    """
+    folder = Path(name) if Path(name).is_dir() else _fetched(str(name))
+    try:
+        table = msgspec.json.decode((folder / CONFIG).read_bytes())
+    except FileNotFoundError as error:
+        raise WeightsError(f"{folder}: has no {CONFIG}; save_pretrained writes one") from error
+    except msgspec.DecodeError as error:
+        raise SpecError("", f"{folder / CONFIG}: not JSON: {error}") from error
+    if not trust_code and (classes := _foreign(table)):
+        raise SpecError(
+            "stages",
+            f"building it imports {', '.join(classes)} and so runs that code; if you trust it, pass trust_code=True",
+        )
+    network = Network.from_dict(table)
+    state = read_weights(folder / WEIGHTS)
+    fitting(network, state)
+    module = network.build()
+    module.load_state_dict(state)
+    return network, module.eval()
+
+
+def _foreign(table: object) -> list[str]:
+    """Families named package.module:Class, wherever the table has them."""
+    if isinstance(table, dict):
+        own = [f for f in (table.get("family"),) if isinstance(f, str) and ":" in f]
+        return own + [f for value in table.values() for f in _foreign(value)]
+    return [f for value in table for f in _foreign(value)] if isinstance(table, list) else []
+
+
+def _fetched(name: str) -> Path:
+    try:
+        from huggingface_hub import snapshot_download
+    except ModuleNotFoundError as error:
+        raise MissingExtra("huggingface_hub", "hub", f"{name!r} is no folder here; fetching it") from error
+    return Path(snapshot_download(name, allow_patterns=[CONFIG, WEIGHTS]))

@@ -1,0 +1,48 @@
+"""The papers' networks as values: ``zoo.resnet50(classes=10)``, or by name from ZOO."""
+
+from collections.abc import Callable
+from difflib import get_close_matches
+
+from convblocks.errors import OptionError
+from convblocks.networks.spec import Network
+from convblocks.networks.zoo.cifar import CIFAR, cifar_plain, cifar_preactivation, cifar_resnet, wide_resnet
+from convblocks.networks.zoo.classic import CLASSIC, alexnet, vgg
+from convblocks.networks.zoo.resnet import (
+    RESNETS,
+    resnet,
+    resnet18,
+    resnet34,
+    resnet50,
+    resnet101,
+    resnet152,
+)
+
+ZOO: dict[str, Callable[..., Network]] = {**CLASSIC, **RESNETS, **CIFAR}
+"""Each takes ``classes``, by default its paper's."""
+
+
+def zoo_network(name: str, **options: int) -> Network:
+    """The network of that name. Raises OptionError for one that is not there."""
+    if name not in ZOO:
+        close = get_close_matches(name, ZOO, n=1)
+        hint = f"did you mean {close[0]!r}?" if close else f"there are {', '.join(ZOO)}"
+        raise OptionError("name", name, f"the zoo has no such network; {hint}")
+    return ZOO[name](**options)
+
+
+__all__ = [
+    "ZOO",
+    "alexnet",
+    "cifar_plain",
+    "cifar_preactivation",
+    "cifar_resnet",
+    "resnet",
+    "resnet18",
+    "resnet34",
+    "resnet50",
+    "resnet101",
+    "resnet152",
+    "vgg",
+    "wide_resnet",
+    "zoo_network",
+]

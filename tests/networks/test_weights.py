@@ -1,0 +1,111 @@
+"""Weights of torchvision's and timm's networks: the same outputs as theirs, and an exact way back."""
+
+import pytest
+import torch
+from safetensors.torch import save_file
+
+from convblocks.errors import OptionError, WeightsError
+from convblocks.networks.weights import from_foreign, key_map, load_foreign, to_foreign
+from convblocks.networks.zoo import ZOO
+from convblocks.targets.zoos import with_operators
+
+models = with_operators(lambda: __import__("torchvision.models").models)
+timm = with_operators(lambda: __import__("timm"))
+
+SMALL = ("resnet18", "resnet50", "resnext50_32x4d", "wide_resnet50_2", "alexnet", "vgg11", "vgg11_bn")
+LARGE = (
+    *("resnet34", "resnet101", "resnet152", "resnext101_32x8d", "resnext101_64x4d", "wide_resnet101_2"),
+    *("vgg13", "vgg13_bn", "vgg16", "vgg16_bn", "vgg19", "vgg19_bn"),
+)
+OF_TIMM = ("resnet18", "resnet50d", "resnext50_32x4d", "vgg11_bn")
+
+
+def shaken(module):
+    """Running statistics, scales and shifts at random."""
+    torch.manual_seed(0)
+    for name, value in module.state_dict().items():
+        if value.ndim == 1 and value.is_floating_point():
+            value.copy_(
+                torch.rand(value.shape) + 0.5 if "bias" not in name else torch.randn(value.shape) * 0.1
+            )
+    return module.eval()
+
+
+def check(name, theirs, of):
+    network, theirs = ZOO[name](), shaken(theirs)
+    state = theirs.state_dict()
+    ours = network.build().eval()
+    load_foreign(ours, network, state, of)
+    x = torch.randn(1, 3, 224, 224)
+    with torch.no_grad():
+        expected, found = theirs(x), ours(x)
+    assert (expected - found).norm() <= 1e-5 * expected.norm()
+    back = to_foreign(network, ours.state_dict(), of)
+    assert set(back) == set(state)
+    assert all(torch.equal(back[key], state[key]) for key in state)
+
+
+@pytest.mark.parametrize("name", SMALL)
+def test_torchvision_s_weights_give_its_outputs(name):
+    check(name, models.get_model(name), "torchvision")
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("name", LARGE)
+def test_torchvision_s_large_weights_give_its_outputs(name):
+    check(name, models.get_model(name), "torchvision")
+
+
+@pytest.mark.parametrize("name", OF_TIMM)
+def test_timm_s_weights_give_its_outputs(name):
+    check(name, timm.create_model(name), "timm")
+
+
+@pytest.mark.parametrize("suffix", ["safetensors", "pth"])
+def test_files_load(tmp_path, suffix):
+    theirs, network = models.resnet18(num_classes=4), ZOO["resnet18"](classes=4)
+    path = tmp_path / f"w.{suffix}"
+    (save_file if suffix == "safetensors" else torch.save)(theirs.state_dict(), path)
+    ours = network.build()
+    load_foreign(ours, network, path)
+    assert torch.equal(ours.head.linear.weight, theirs.fc.weight)
+
+
+def test_what_does_not_fit_is_named():
+    state = models.resnet18(num_classes=4).state_dict()
+    network = ZOO["resnet18"](classes=5)
+    state["extra"] = state.pop("conv1.weight")
+    message = (
+        r"1 missing: conv1.weight; 1 unexpected: extra; 2 of another shape: fc.weight is \(4, 512\), "
+        r"expected \(5, 512\), fc.bias"
+    )
+    with pytest.raises(WeightsError, match=message):
+        from_foreign(network, state)
+    kept = from_foreign(network, state, strict=False)
+    assert not {"stem.layers.conv.weight", "head.linear.weight", "head.linear.bias"} & set(kept)
+    old = {k: v for k, v in models.resnet18().state_dict().items() if "num_batches" not in k}
+    assert len(from_foreign(ZOO["resnet18"](), old)) == len(old)
+    with pytest.raises(OptionError, match=r"no key of torchvision's or timm's answers to stem.conv.weight"):
+        key_map(ZOO["cifar_resnet20"]())
+
+
+def test_a_file_that_could_run_code_is_not_opened(tmp_path):
+    path = tmp_path / "w.pth"
+    torch.save(torch.nn.Linear(2, 2), path)
+    with pytest.raises(WeightsError, match="could run code"):
+        load_foreign(ZOO["resnet18"]().build(), ZOO["resnet18"](), path)
+    with pytest.raises(WeightsError, match="no such file"):
+        load_foreign(ZOO["resnet18"]().build(), ZOO["resnet18"](), tmp_path / "none.pth")
+
+
+def test_the_maps_are_those_of_timm_s_features_only():
+    theirs = shaken(timm.create_model("resnet18", features_only=True, out_indices=(1, 2, 3, 4)))
+    network = ZOO["resnet18"]()
+    ours = network.build(features=True).eval()
+    load_foreign(ours, network, theirs.state_dict(), "timm", strict=False)
+    assert list(ours.channels) == theirs.feature_info.channels()
+    assert list(ours.reductions) == theirs.feature_info.reduction()
+    x = torch.randn(1, 3, 64, 64)
+    with torch.no_grad():
+        for found, expected in zip(ours(x), theirs(x), strict=True):
+            torch.testing.assert_close(found, expected)

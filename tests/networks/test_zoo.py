@@ -1,0 +1,105 @@
+"""Parameters and MACs of the zoo: as published, and as torchvision and timm count."""
+
+import pytest
+import torch
+
+from convblocks import load_target, network_cost
+from convblocks.errors import OptionError, TargetError
+from convblocks.networks.zoo import ZOO, cifar_plain, cifar_resnet, vgg, zoo_network
+from convblocks.targets.zoos import with_operators
+
+models = with_operators(lambda: __import__("torchvision.models").models)
+
+PUBLISHED = {
+    "resnet18": 11_689_512,
+    "resnet50": 25_557_032,
+    "resnext50_32x4d": 25_028_904,
+    "alexnet": 61_100_840,
+    "vgg16": 138_357_544,
+}
+MILLIONS = {20: 0.27, 32: 0.46, 44: 0.66, 56: 0.85, 110: 1.7, 1202: 19.4}  # He et al. 2016, table 6
+SHARED = [name for name in ZOO if name in models.list_models()]
+
+
+def test_most_of_the_zoo_is_torchvision_s_too():
+    assert len(SHARED) == 19
+
+
+@pytest.mark.parametrize("name", SHARED)
+def test_parameters_to_the_unit_and_macs_as_torchvision_publishes(name):
+    meta = models.get_model_weights(name).DEFAULT.meta
+    cost = network_cost(ZOO[name](), (224, 224))
+    assert cost.params == meta["num_params"] == PUBLISHED.get(name, cost.params)
+    published = getattr(
+        models.get_model_weights(name), "IMAGENET1K_V1", models.get_model_weights(name).DEFAULT
+    )
+    assert cost.macs / 1e9 == pytest.approx(published.meta["_ops"], abs=6e-4)
+
+
+@pytest.mark.parametrize("name", ["resnet18d", "resnet34d", "resnet50d", "resnet101d", "resnet152d"])
+def test_parameters_as_timm_counts(name):
+    timm = with_operators(lambda: __import__("timm"))
+    with torch.device("meta"):
+        theirs = timm.create_model(name)
+    assert network_cost(ZOO[name](), (224, 224)).params == sum(p.numel() for p in theirs.parameters())
+
+
+@pytest.mark.parametrize(("layers", "millions"), MILLIONS.items())
+def test_cifar_resnets_have_the_paper_s_parameters_and_their_twins_the_same(layers, millions):
+    cost, plain = (network_cost(make(layers), (32, 32)) for make in (cifar_resnet, cifar_plain))
+    digits = 2 if layers < 100 else 1
+    assert round(cost.params / 1e6, digits) == millions
+    assert (plain.params, plain.macs) == (cost.params, cost.macs)
+
+
+MILLIONS_BY_NAME = {  # arXiv:1605.07146, tables 4 and 5
+    "cifar_preactivation164": 1.7,
+    "wrn_16_8": 11.0,
+    "wrn_22_8": 17.2,
+    "wrn_28_10": 36.5,
+    "wrn_40_1": 0.6,
+    "wrn_40_2": 2.2,
+    "wrn_40_4": 8.9,
+}
+
+
+@pytest.mark.parametrize(("name", "millions"), MILLIONS_BY_NAME.items())
+def test_preactivated_networks_have_their_papers_parameters(name, millions):
+    assert network_cost(ZOO[name](), (32, 32)).params / 1e6 == pytest.approx(millions, abs=0.1)
+
+
+def test_the_published_10_2_million_of_resnet_1001_are_its_weights_without_the_norms_scales_and_shifts():
+    with torch.device("meta"):
+        module = ZOO["cifar_preactivation1001"]().build()
+    weights = sum(p.numel() for p in module.parameters() if p.ndim > 1)
+    assert round(weights / 1e6, 1) == 10.2
+    assert sum(p.numel() for p in module.parameters()) == 10_327_706
+
+
+def test_a_shortcut_of_zeros_skips_and_fills():
+    block = ZOO["cifar_resnet20"]().stages[1].block.build(16, 32, 2).eval()
+    x = torch.rand(2, 16, 7, 7)
+    short = block.shortcut(x)
+    assert torch.equal(short[:, :16], x[:, :, ::2, ::2])
+    assert not short[:, 16:].any()
+    assert block(x).shape == (2, 32, 4, 4)
+    with pytest.raises(OptionError, match=r"shortcut='zeros': .*in_channels=16, out_channels=8"):
+        type(block)(16, 8, shortcut="zeros")
+
+
+def test_a_name_that_is_not_there():
+    with pytest.raises(OptionError, match="did you mean 'resnet50'"):
+        zoo_network("resnet5O")
+    assert zoo_network("resnet50", classes=7).classes == 7
+    with pytest.raises(OptionError, match="layers=21: expected 6n"):
+        cifar_resnet(21)
+    with pytest.raises(OptionError, match="layers=12: expected one of 11, 13, 16, 19"):
+        vgg(12)
+
+
+def test_the_zoo_is_a_target_by_name():
+    target = load_target("zoo:resnet18", on_meta=True)
+    assert (target.kind, target.channels, target.dims) == ("zoo", 3, 2)
+    assert sum(p.numel() for p in target.module.parameters()) == PUBLISHED["resnet18"]
+    with pytest.raises(TargetError, match="did you mean 'resnet18'"):
+        load_target("zoo:resnet1B")
