@@ -25,6 +25,7 @@ from convblocks.records.signal import (
 )
 from convblocks.records.step import StepMemory
 from convblocks.records.study import (
+    METRICS,
     Axis,
     DataCard,
     Design,
@@ -39,9 +40,11 @@ from convblocks.records.study import (
     RunTiming,
     Study,
     Summary,
+    Task,
 )
 
 __all__ = [
+    "METRICS",
     "SEVERITIES",
     "Analysis",
     "Axis",
@@ -75,4 +78,5 @@ __all__ = [
     "Study",
     "Summary",
     "Symptom",
+    "Task",
 ]

@@ -17,6 +17,10 @@ from msgspec import Struct
 Axis = tuple[int, int, int]
 """Receptive field along one axis, (step, lo, hi): output i sees inputs step·i + lo … step·i + hi."""
 
+Task = Literal["classify", "segment"]
+METRICS: dict[Task, str] = {"classify": "accuracy", "segment": "mean IoU"}
+"""What designs are judged by; a score is a part of one, and the higher the better."""
+
 
 class Loading(Struct, frozen=True, kw_only=True):
     """The arguments of load_dataset that gave a data set."""
@@ -26,6 +30,7 @@ class Loading(Struct, frozen=True, kw_only=True):
     split_seed: int = 0
     skip_broken: bool = False
     layout: str | None = None
+    task: Task | None = None
 
 
 class DataCard(Struct, frozen=True, kw_only=True):
@@ -43,6 +48,13 @@ class DataCard(Struct, frozen=True, kw_only=True):
     skipped: int = 0  # broken files left out on request
     sha256: str = ""  # over all examples, labels and the split
     loading: Loading | None = None  # how to load it again; None for arrays that a script made
+    task: Task = "classify"  # "segment": every position of an example has a class
+    pixels: dict[str, tuple[int, ...]] = {}  # labelled positions of each class by part; {} to classify
+
+    @property
+    def metric(self) -> str:
+        """What a trained network is judged by, in words: "accuracy" or "mean IoU"."""
+        return METRICS[self.task]
 
 
 class Host(Struct, frozen=True, kw_only=True):
