@@ -44,7 +44,7 @@ class ProgressWatcher(Watcher):
         self.epochs = int(study.recipe["epochs"])
         self._introduce(study, designs, trained)
         for run in done:
-            self.accuracies[run.design].append(run.validation_accuracy)
+            self.accuracies[run.design].append(run.validation_score)
         if self.finished < self.total:
             # an epoch's time grows with the stack's depth, so that weighs the bar
             weights = {d.name: d.stack_depth for d in trained}
@@ -84,12 +84,12 @@ class ProgressWatcher(Watcher):
 
     def on_run(self, design: Design, run: Run) -> None:
         self.finished += 1
-        self.accuracies[run.design].append(run.validation_accuracy)
+        self.accuracies[run.design].append(run.validation_score)
         skipped = self.epochs - self.epochs_seen.pop((run.design, run.seed), 0)  # resumed, or stopped early
         self.progress.advance(self.task, skipped * design.stack_depth)
         self.progress.update(self.task, done=self._done(), best=self._best())
         if not self.console.is_terminal:
-            accuracy, seconds = percent(run.validation_accuracy), sum(run.timing.epoch_s)
+            accuracy, seconds = percent(run.validation_score), sum(run.timing.epoch_s)
             self.console.print(
                 f"{self._done()}: {run.design} seed {run.seed}, {accuracy} validation, {seconds:.1f} s"
             )

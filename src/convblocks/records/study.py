@@ -21,6 +21,9 @@ Task = Literal["classify", "segment"]
 METRICS: dict[Task, str] = {"classify": "accuracy", "segment": "mean IoU"}
 """What designs are judged by; a score is a part of one, and the higher the better."""
 
+Overlap = tuple[int, int, int, int]
+"""(example, class, positions of the class in both answer and label, positions in either), where the last is not 0."""
+
 
 class Loading(Struct, frozen=True, kw_only=True):
     """The arguments of load_dataset that gave a data set."""
@@ -131,11 +134,11 @@ class Design(Struct, frozen=True, kw_only=True):
 
 
 class Epoch(Struct, frozen=True, kw_only=True):
-    """One pass over the training data."""
+    """One pass over the training data; scores are of the study's metric."""
 
     train_loss: float | None  # None: no longer finite
-    train_accuracy: float  # on the training batches as they passed
-    validation_accuracy: float
+    train_score: float  # on the training batches as they passed
+    validation_score: float
 
 
 class RunTiming(Struct, frozen=True, kw_only=True):
@@ -146,15 +149,17 @@ class RunTiming(Struct, frozen=True, kw_only=True):
 
 
 class Run(Struct, frozen=True, kw_only=True):
-    """One design, one seed."""
+    """One design, one seed. Of each example it keeps what its score is made of: errors, or overlaps to segment."""
 
     design: str
     seed: int
     epochs: tuple[Epoch, ...]
-    validation_errors: tuple[int, ...]  # positions of the examples it got wrong
-    test_errors: tuple[int, ...]
-    validation_accuracy: float
-    test_accuracy: float
+    validation_errors: tuple[int, ...] = ()  # positions of the examples it got wrong
+    test_errors: tuple[int, ...] = ()
+    validation_overlaps: tuple[Overlap, ...] = ()
+    test_overlaps: tuple[Overlap, ...] = ()
+    validation_score: float
+    test_score: float
     weights_sha256: str
     timing: RunTiming
     failure: str = ""  # e.g. the loss became NaN at epoch 3
@@ -192,13 +197,13 @@ class Row(Struct, frozen=True, kw_only=True):
     test: Interval
     test_difference: Interval | None
     verdict: str  # best | within noise | perhaps worse | worse | one seed | unfinished
-    train_accuracy: float  # last epoch, mean over seeds
+    train_score: float  # last epoch, mean over seeds
     train_loss: float | None
     seconds_to_target: float | None  # median over the seeds that reached it
-    reached: int  # how many seeds reached the target accuracy
+    reached: int  # how many seeds reached the target score
     images_per_s: float  # training throughput, median
     latency: Latency | None
-    pareto: bool  # no other design has both a higher validation accuracy and a lower cost
+    pareto: bool  # no other design has both a higher validation score and a lower cost
 
 
 class Paragraph(NamedTuple):
@@ -218,5 +223,5 @@ class Summary(Struct, frozen=True, kw_only=True):
     headline: str
     paragraphs: tuple[Paragraph, ...]
     rows: tuple[Row, ...]
-    target_accuracy: float | None  # the fixed accuracy of seconds_to_target
+    target_score: float | None  # the fixed score of seconds_to_target
     cost: str  # what "cheapest" means here, e.g. "latency"

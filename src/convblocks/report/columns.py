@@ -46,7 +46,7 @@ class Column:
 def fields(study: Study, summary: Summary) -> Mapping[str, str]:
     """What titles and definitions of columns say about a study."""
     latency = next((row.latency for row in summary.rows if row.latency), None)
-    target = fmt.percent(summary.target_accuracy)
+    target = fmt.percent(summary.target_score)
     timed = "one forward pass"
     if latency:
         batch, threads = fmt.plural(latency.batch, "example"), fmt.plural(latency.threads, "thread")
@@ -123,7 +123,7 @@ def _test(entry: Entry) -> Cell:
     row = entry.row
     if not row:
         return Cell(fmt.MISSING)
-    parts = [fmt.percent(run.test_accuracy, unit=False) for run in entry.runs]
+    parts = [fmt.percent(run.test_score, unit=False) for run in entry.runs]
     seeds = "seeds " + " · ".join(parts) if 1 < len(parts) <= 10 else ""
     return Cell(fmt.accuracy(row.test), seeds, row.test.estimate)
 

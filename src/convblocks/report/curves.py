@@ -29,7 +29,7 @@ MARKS = 6  # symbols along a line of gradient norms
 
 def curve_span(study: Study, entries: Sequence[Entry]) -> Span:
     """The axis of all validation accuracies during training."""
-    passed = [epoch.validation_accuracy for e in entries for run in e.runs for epoch in run.epochs]
+    passed = [epoch.validation_score for e in entries for run in e.runs for epoch in run.epochs]
     return error_span(passed, (), study.data.validation * len(study.seeds))
 
 
@@ -67,9 +67,7 @@ def _symbols(base: alt.Chart, names: Sequence[str], tooltip: list[alt.Tooltip]) 
 def _curves(entry: Entry, errors: Span) -> list[Record]:
     """Points of every line of one design, as short as can be, for there are many."""
     mean = mean_curve(entry.runs)
-    lines = {"mean": mean} | {
-        str(run.seed): [e.validation_accuracy for e in run.epochs] for run in entry.runs
-    }
+    lines = {"mean": mean} | {str(run.seed): [e.validation_score for e in run.epochs] for run in entry.runs}
     records: list[Record] = [
         {
             "label": entry.design.label,
@@ -91,7 +89,7 @@ def mean_curve(runs: Sequence[Run]) -> list[float]:
     """Mean validation accuracy after each epoch, over the runs that came to their end; over all if none did."""
     ended = [run for run in runs if not run.failure] or runs
     return [
-        fmean(epoch.validation_accuracy for epoch in epochs)
+        fmean(epoch.validation_score for epoch in epochs)
         for epochs in zip(*(run.epochs for run in ended), strict=False)
     ]
 
