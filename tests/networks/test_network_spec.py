@@ -137,7 +137,13 @@ MISTAKES = [
     ("d['classes'] = 1", "^classes: got 1"),
     ("d['dims'] = 4", "^dims: got 4"),
     ("d['stage'] = 1", "unknown field stage"),
-    ("del d['stem']", "missing required field stem"),
+    ("del d['stages']", "missing required field stages"),
+    ("d['stem']['depth'] = 0", "^stem.depth: got 0"),
+    ("d['stem']['pool'] = 'min'", "^stem.pool: got 'min'"),
+    ("d['head'] = {'kind': 'mean', 'norm': 'bach'}", "^head.norm: got 'bach'"),
+    ("d['head'] = {'kind': 'mean', 'pooled_norm': 'instance'}", "^head.pooled_norm: got 'instance'"),
+    ("d['head'] = {'kind': 'grid', 'grid': 0}", "^head.grid: got 0"),
+    ("d['head'] = {'kind': 'gird'}", "^head.*gird"),
 ]
 
 

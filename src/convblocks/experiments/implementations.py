@@ -5,9 +5,13 @@ from dataclasses import dataclass
 from math import log2
 from typing import Any
 
-from convblocks.blocks.spec import BlockSpec, block_options
+from msgspec.structs import replace
+
+from convblocks.blocks.spec import BlockSpec, block_class, block_options
 from convblocks.errors import OptionError, SpecError
-from convblocks.networks.spec import Axes, Network, Stage, Stem
+from convblocks.networks.axes import Axes
+from convblocks.networks.heads import MeanHead
+from convblocks.networks.spec import Network, Stage, Stem
 
 SEAMLESS = ("simple",)
 """Families without a shortcut: the same network however it is cut into blocks, so listed once, a block a stage."""
@@ -63,14 +67,18 @@ class Frame:
     def network(self, implementation: Implementation, widths: tuple[int, ...]) -> Network:
         """The implementation with `widths[i]` channels in stage i. Raises SpecError if it cannot be built."""
         strides = self._stage_strides()
+        kernel_size, stride = _short(self._stem_kernel()), _short(self.stem_stride())
+        stem = Stem(out_channels=widths[0], kernel_size=kernel_size, stride=stride)
+        head = MeanHead()
+        if getattr(block_class(implementation.family), "preactivated", False):
+            # such blocks open with a norm and close with a convolution or an addition
+            stem = replace(stem, norm="none", activation="none", bias=False)
+            norm, activation = (implementation.spec.option(name) for name in ("norm", "activation"))
+            head = MeanHead(norm=norm, activation=activation)
         return Network(
             in_channels=self.in_channels,
             classes=self.classes,
-            stem=Stem(
-                out_channels=widths[0],
-                kernel_size=_short(self._stem_kernel()),
-                stride=_short(self.stem_stride()),
-            ),
+            stem=stem,
             stages=tuple(
                 Stage(
                     block=implementation.spec,
@@ -80,6 +88,7 @@ class Frame:
                 )
                 for width, stride in zip(widths, strides, strict=True)
             ),
+            head=head,
             dims=len(self.size),
         )
 

@@ -31,7 +31,8 @@ def same_padding(kernel: tuple[int, ...], dilation: tuple[int, ...]) -> tuple[in
 class ConvNormAct(nn.Module):
     """Convolution → norm → activation; (N, in_channels, *n) → (N, out_channels, *ceil(n / stride)).
 
-    `padding=None` pads so that a stride of 1 keeps the map, at every odd kernel and dilation.
+    `padding=None` pads so that a stride of 1 keeps the map, at every odd kernel and dilation; an even kernel
+    needs a padding of its own (patches: kernel and stride 4, padding 0).
     `bias=None` gives the convolution a bias only without a norm, whose shift would cancel it.
     Raises OptionError, at forward, for a map too small to be padded by itself.
     """
@@ -56,15 +57,18 @@ class ConvNormAct(nn.Module):
         dims = dimensions(dims)
         whole("in_channels", in_channels, at_least=1)
         whole("out_channels", out_channels, at_least=1)
-        kernel = odd_kernel(kernel_size, dims)
         spacing = per_axis("dilation", dilation, dims, at_least=1)
-        same = same_padding(kernel, spacing)
+        if padding is None:
+            kernel = odd_kernel(kernel_size, dims)
+            padding = same_padding(kernel, spacing)
+        else:
+            kernel = per_axis("kernel_size", kernel_size, dims, at_least=1)
         self.conv = CONV[dims](
             in_channels,
             out_channels,
             kernel,
             per_axis("stride", stride, dims, at_least=1),
-            same if padding is None else per_axis("padding", padding, dims, at_least=0),
+            per_axis("padding", padding, dims, at_least=0),
             spacing,
             dividing_groups(groups, in_channels=in_channels, out_channels=out_channels),
             norm == "none" if bias is None else bias,

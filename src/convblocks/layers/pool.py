@@ -1,4 +1,4 @@
-"""Pools that halve a map: (N, C, *n) → (N, C, *ceil(n / 2))."""
+"""Pools that halve a map: (N, C, *n) → (N, C, *ceil(n / 2)); max3_unpadded gives one position less."""
 
 from collections.abc import Callable
 from functools import reduce
@@ -11,6 +11,11 @@ from convblocks.layers.check import one_of
 
 MAX_POOL: dict[int, Callable[..., torch.Tensor]] = {1: F.max_pool1d, 2: F.max_pool2d, 3: F.max_pool3d}
 AVERAGE_POOL: dict[int, Callable[..., torch.Tensor]] = {1: F.avg_pool1d, 2: F.avg_pool2d, 3: F.avg_pool3d}
+ADAPTIVE_POOL: dict[int, Callable[..., torch.Tensor]] = {
+    1: F.adaptive_avg_pool1d,
+    2: F.adaptive_avg_pool2d,
+    3: F.adaptive_avg_pool3d,
+}
 CONVOLVE: dict[int, Callable[..., torch.Tensor]] = {1: F.conv1d, 2: F.conv2d, 3: F.conv3d}
 
 
@@ -53,9 +58,14 @@ class BlurPool(nn.Module):
         return CONVOLVE[self.dims](x, blur, stride=2, groups=channels)
 
 
+MAX_POOL_LAYER: dict[int, Callable[..., nn.Module]] = {1: nn.MaxPool1d, 2: nn.MaxPool2d, 3: nn.MaxPool3d}
+
 POOLS: dict[str, Callable[[int], nn.Module]] = {
     "none": lambda dims: nn.Identity(),
     "max": lambda dims: Pool("max", (2,) * dims),
+    # windows that overlap: ResNet's keeps the edge, AlexNet's (Krizhevsky et al. 2012, section 3.4) leaves it out
+    "max3": lambda dims: MAX_POOL_LAYER[dims](3, 2, 1),
+    "max3_unpadded": lambda dims: MAX_POOL_LAYER[dims](3, 2),
     "average": lambda dims: Pool("average", (2,) * dims),
     "blur": BlurPool,
 }

@@ -1,13 +1,18 @@
 """Networks as data: a stem, stages of equal blocks, a head."""
 
 from convblocks.networks.cost import network_cost
-from convblocks.networks.module import ClassificationHead, ConvNet
+from convblocks.networks.heads import ClassificationHead, GridHead, Head, MeanHead
+from convblocks.networks.module import ConvNet, Features
 from convblocks.networks.space import NetworkSpace, StageChoices, space_costs
 from convblocks.networks.spec import Network, Stage, Stem
 
 __all__ = [
     "ClassificationHead",
     "ConvNet",
+    "Features",
+    "GridHead",
+    "Head",
+    "MeanHead",
     "Network",
     "NetworkSpace",
     "Stage",

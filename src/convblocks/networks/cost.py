@@ -10,17 +10,23 @@ from convblocks.analysis.cost import Cost, count
 from convblocks.analysis.trace import trace
 from convblocks.analysis.trace.shapes import Shape
 from convblocks.blocks.spec import BlockSpec, meta_block
-from convblocks.networks.module import ClassificationHead
-from convblocks.networks.spec import Axes, Network, Stage, Stem
+from convblocks.networks.axes import Axes
+from convblocks.networks.heads import Head
+from convblocks.networks.spec import Network, Stage
+from convblocks.networks.stem import Stem
+
+NOTHING = Cost(params=0, macs=0, activations=0)
 
 
 def network_cost(network: Network, size: Shape) -> Cost:
     """Exactly what tracing the whole network for an input of `size` (spatial axes) would count."""
     cost, shape = stem_cost(network.stem, (network.in_channels, *size), network.dims)
+    shapes = []
     for stage in network.stages:
         added, shape = stage_cost(stage, shape, network.dims)
         cost += added
-    return cost + head_cost(shape, network.classes)
+        shapes.append(shape)
+    return cost + head_cost(network.head, tuple(shapes), network.reductions, network.classes, tuple(size))
 
 
 def stage_cost(stage: Stage, shape: Shape, dims: int) -> tuple[Cost, Shape]:
@@ -51,12 +57,30 @@ def _block_cost(spec: BlockSpec, channels: int, stride: Axes, shape: Shape, dims
 
 
 @lru_cache(maxsize=4096)
-def stem_cost(stem: Stem, shape: Shape, dims: int) -> tuple[Cost, Shape]:
+def stem_cost(stem: Stem | None, shape: Shape, dims: int) -> tuple[Cost, Shape]:
     """Of the stem likewise."""
-    return _counted(_on_meta(lambda: stem.build(shape[0], dims)), shape)
+    return _counted(_on_meta(lambda: stem.build(shape[0], dims)), shape) if stem else (NOTHING, shape)
 
 
 @lru_cache(maxsize=4096)
-def head_cost(shape: Shape, classes: int) -> Cost:
-    """Of the classifier behind a map of `shape`."""
-    return _counted(_on_meta(lambda: ClassificationHead(shape[0], classes)), shape)[0]
+def head_cost(
+    head: Head, shapes: tuple[Shape, ...], reductions: tuple[Axes, ...], classes: int, size: Shape
+) -> Cost:
+    """Of the head behind stages that put out maps of `shapes`, for an input of `size`."""
+    channels, dims = tuple(shape[0] for shape in shapes), len(size)
+    module = _on_meta(lambda: head.build(channels, reductions, classes, dims))
+    if getattr(module, "every_map", False):
+        behind = _Behind(module, size)
+        return count(behind, shapes[-1], trace(behind, *shapes))
+    return _counted(module, shapes[-1])[0]
+
+
+class _Behind(nn.Module):
+    """A head that takes every map, with each map as an input of its own."""
+
+    def __init__(self, head: nn.Module, size: Shape):
+        super().__init__()
+        self.head, self.size = head, size
+
+    def forward(self, *maps: torch.Tensor) -> torch.Tensor:
+        return self.head(list(maps), self.size)

@@ -5,16 +5,7 @@ from collections.abc import Iterable
 import torch
 from torch import nn
 
-
-class ClassificationHead(nn.Module):
-    """Mean over all positions, then a linear layer; (N, in_channels, *n) → (N, classes)."""
-
-    def __init__(self, in_channels: int, classes: int):
-        super().__init__()
-        self.linear = nn.Linear(in_channels, classes)
-
-    def forward(self, x: torch.Tensor) -> torch.Tensor:
-        return self.linear(x.mean(dim=tuple(range(2, x.ndim))))
+from convblocks.networks.axes import Axes
 
 
 class Standardise(nn.Module):
@@ -41,8 +32,33 @@ class Standardise(nn.Module):
         return (x.to(self.mean.dtype) - self.mean.view(channels)) / self.std.view(channels)
 
 
+class Features(nn.Module):
+    """standardise → stem → stages; (N, in_channels, *n) → the list of the stages' maps, largest first.
+
+    As timm's ``features_only``: `channels` and `reductions` describe each map; a reduction is the input's size
+    over the map's, one number, or one an axis where they differ. State-dict keys are those of ConvNet.
+    """
+
+    def __init__(
+        self,
+        standardise: Standardise,
+        stem: nn.Module,
+        stages: Iterable[Iterable[nn.Module]],
+        channels: tuple[int, ...],
+        reductions: tuple[Axes, ...],
+    ):
+        super().__init__()
+        self.channels, self.reductions = channels, reductions
+        self.standardise = standardise
+        self.stem = stem
+        self.stages = nn.Sequential(*(nn.Sequential(*blocks) for blocks in stages))
+
+    def forward(self, x: torch.Tensor) -> list[torch.Tensor]:
+        return maps_of(self.stages, self.stem(self.standardise(x)))
+
+
 class ConvNet(nn.Module):
-    """standardise → stem → stages → head; (N, in_channels, *n) → (N, classes)."""
+    """standardise → stem → stages → head; (N, in_channels, *n) → (N, classes), or what its head gives."""
 
     def __init__(
         self,
@@ -62,4 +78,16 @@ class ConvNet(nn.Module):
         return nn.Sequential(self.stem, self.stages)
 
     def forward(self, x: torch.Tensor) -> torch.Tensor:
-        return self.head(self.stages(self.stem(self.standardise(x))))
+        entering = self.stem(self.standardise(x))
+        if getattr(self.head, "every_map", False):
+            return self.head(maps_of(self.stages, entering), x.shape[2:])
+        return self.head(self.stages(entering))
+
+
+def maps_of(stages: nn.Sequential, x: torch.Tensor) -> list[torch.Tensor]:
+    """What each stage puts out."""
+    maps = []
+    for stage in stages:
+        x = stage(x)
+        maps.append(x)
+    return maps

@@ -15,8 +15,11 @@ from convblocks.analysis.trace.shapes import Shape
 from convblocks.blocks.spec import BlockSpec
 from convblocks.errors import OptionError, SpecError
 from convblocks.layers.check import whole
+from convblocks.networks.axes import Axes
 from convblocks.networks.cost import head_cost, stage_cost, stem_cost
-from convblocks.networks.spec import Axes, Network, Stage, Stem
+from convblocks.networks.heads import GridHead, MeanHead
+from convblocks.networks.spec import Network, Stage
+from convblocks.networks.stem import Stem
 
 MOST_ROWS = 2**24  # of a stage; their table takes half a gigabyte
 
@@ -44,8 +47,9 @@ class NetworkSpace(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True
 
     in_channels: int
     classes: int
-    stem: Stem
+    stem: Stem | None = None
     stages: tuple[StageChoices, ...]
+    head: MeanHead | GridHead = MeanHead()  # what takes the last map alone
     dims: int = 2
 
     def __post_init__(self) -> None:
@@ -82,6 +86,7 @@ class NetworkSpace(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True
             classes=self.classes,
             stem=self.stem,
             stages=tuple(s.stage(*row) for s, row in zip(self.stages, choice.tolist(), strict=True)),
+            head=self.head,
             dims=self.dims,
         )
 
@@ -165,7 +170,7 @@ class _Known:
     """What has been traced of a space at one input size."""
 
     def __init__(self, space: NetworkSpace, size: Shape):
-        self.classes = space.classes
+        self.head, self.classes, self.size = space.head, space.classes, size
         self.stem, shape = stem_cost(space.stem, (space.in_channels, *size), space.dims)
         shapes = [shape]
         self.stages: list[_Table] = []
@@ -175,7 +180,10 @@ class _Known:
             shapes = table.leaving_shapes
 
     def heads(self) -> np.ndarray:
-        rows = [_row(head_cost(shape, self.classes)) for shape in self.stages[-1].leaving_shapes]
+        rows = [
+            _row(head_cost(self.head, (shape,), (1,), self.classes, self.size))
+            for shape in self.stages[-1].leaving_shapes
+        ]
         return np.array(rows, dtype=np.int64).reshape(-1, 3)
 
 

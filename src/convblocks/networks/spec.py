@@ -1,46 +1,28 @@
-"""Stage and Network: a whole classifier as one frozen value that reads and writes TOML and JSON."""
+"""Stage and Network: a whole network as one frozen value that reads and writes TOML and JSON."""
 
 import tomllib
-from collections.abc import Iterator
-from typing import Any, Self
+from collections.abc import Callable, Iterable, Iterator
+from typing import Any, Literal, Self, overload
 
 import msgspec
 import tomli_w
 import torch
 from msgspec import Struct
+from msgspec.structs import replace
+from torch import nn
 
 from convblocks.blocks.spec import BlockSpec, meta_block
 from convblocks.errors import OptionError, SpecError
-from convblocks.layers import ConvNormAct
 from convblocks.layers.check import dimensions, per_axis, whole
-from convblocks.networks.module import ClassificationHead, ConvNet, Standardise
+from convblocks.networks.axes import Axes, product
+from convblocks.networks.heads import Head, MeanHead
+from convblocks.networks.module import ConvNet, Features, Standardise
+from convblocks.networks.stem import Stem as Stem
 
-Axes = int | tuple[int, ...]
 MOST_BLOCKS = 10_000  # in a stage; more would build for minutes
 
 
-class Stem(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """The convolution layer before the first stage."""
-
-    out_channels: int
-    kernel_size: Axes = 3
-    stride: Axes = 1
-    norm: str = "batch"
-    activation: str = "relu"
-
-    def build(self, in_channels: int, dims: int) -> ConvNormAct:
-        return ConvNormAct(
-            in_channels,
-            self.out_channels,
-            self.kernel_size,
-            self.stride,
-            norm=self.norm,
-            activation=self.activation,
-            dims=dims,
-        )
-
-
-class Stage(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+class Stage(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, omit_defaults=True):
     """`blocks` equal blocks; the first changes the channels and applies the stride."""
 
     block: BlockSpec
@@ -53,18 +35,24 @@ class Stage(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
         for i in range(self.blocks):
             yield (in_channels, self.stride) if i == 0 else (self.out_channels, 1)
 
+    def reduction(self, dims: int) -> Axes:
+        """The map's size before the stage over that after it; each block's pool halves."""
+        pools = 1 if self.block.option("pool") in (None, "none") else 2**self.blocks
+        return product(self.stride, pools, dims=dims)
 
-class Network(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """A classifier: stem → stages → global average → linear. Frozen, hashable.
 
-    Every block is tried on the meta device when a Network is made. Raises SpecError, whose path says
-    where: ``stages[1].block.depth``.
+class Network(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, omit_defaults=True):
+    """stem → stages → head, by default the global average and a linear layer. Frozen, hashable.
+
+    Without a stem the first stage sees the input. Every part is tried on the meta device when a Network is
+    made. Raises SpecError, whose path says where: ``stages[1].block.depth``.
     """
 
     in_channels: int
     classes: int
-    stem: Stem
+    stem: Stem | None = None
     stages: tuple[Stage, ...]
+    head: Head = MeanHead()
     dims: int = 2
 
     def __post_init__(self) -> None:
@@ -75,17 +63,41 @@ class Network(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
             whole("stages", len(self.stages), at_least=1)
         except OptionError as error:
             raise SpecError(error.option, f"got {error.given!r}; {error.expected}") from error
-        try:
-            with torch.device("meta"):  # a network may be described that this machine could not hold
-                self.stem.build(self.in_channels, self.dims)
-        except OptionError as error:
-            raise SpecError(f"stem.{error.option}", f"got {error.given!r}; {error.expected}") from error
-        except RuntimeError as error:  # more weights than torch can count
-            raise SpecError("stem", f"{self.stem!r} with in_channels={self.in_channels}: {error}") from error
-        channels = self.stem.out_channels
+        self._try("stem", self.build_stem)
+        channels = self.entering
         for i, stage in enumerate(self.stages):
             self._check_stage(f"stages[{i}]", stage, channels)
             channels = stage.out_channels
+        self._try("head", self.build_head)
+
+    def _try(self, name: str, build: Callable[[], nn.Module]) -> None:
+        try:
+            with torch.device("meta"):  # a network may be described that this machine could not hold
+                build()
+        except OptionError as error:
+            raise SpecError(f"{name}.{error.option}", f"got {error.given!r}; {error.expected}") from error
+        except RuntimeError as error:  # more weights than torch can count
+            part = getattr(self, name)
+            raise SpecError(name, f"{part!r} with in_channels={self.in_channels}: {error}") from error
+
+    @property
+    def entering(self) -> int:
+        """Channels of the map that the first stage sees."""
+        return self.stem.out_channels if self.stem else self.in_channels
+
+    @property
+    def channels(self) -> tuple[int, ...]:
+        """Of each stage's map."""
+        return tuple(stage.out_channels for stage in self.stages)
+
+    @property
+    def reductions(self) -> tuple[Axes, ...]:
+        """The input's size over each stage's map, as timm calls it."""
+        reached, found = (self.stem.reduction(self.dims) if self.stem else 1), []
+        for stage in self.stages:
+            reached = product(reached, stage.reduction(self.dims), dims=self.dims)
+            found.append(reached)
+        return tuple(found)
 
     def _check_stage(self, path: str, stage: Stage, in_channels: int) -> None:
         try:
@@ -101,9 +113,19 @@ class Network(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
                 inside = f"{path}.{error.path}" if error.path == "stride" else f"{path}.block.{error.path}"
                 raise SpecError(inside.rstrip("."), error.problem) from error
 
-    def build(self) -> ConvNet:
-        """The module, with PyTorch's random weights; on the meta device under ``torch.device("meta")``."""
-        stages, channels = [], self.stem.out_channels
+    @overload
+    def build(self, *, features: Literal[False] = False) -> ConvNet: ...
+
+    @overload
+    def build(self, *, features: Literal[True]) -> Features: ...
+
+    def build(self, *, features: bool = False) -> ConvNet | Features:
+        """The module, with PyTorch's random weights; on the meta device under ``torch.device("meta")``.
+
+        `features` gives the stages' maps instead of the head's scores.
+        """
+        stages, channels = [], self.entering
+        standardise, stem = Standardise(self.in_channels), self.build_stem()
         for stage in self.stages:
             stages.append(
                 [
@@ -112,12 +134,39 @@ class Network(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
                 ]
             )
             channels = stage.out_channels
-        return ConvNet(
-            Standardise(self.in_channels),
-            self.stem.build(self.in_channels, self.dims),
-            stages,
-            ClassificationHead(channels, self.classes),
-        )
+        if features:
+            return Features(standardise, stem, stages, self.channels, self.reductions)
+        return ConvNet(standardise, stem, stages, self.build_head())
+
+    def build_stem(self) -> nn.Module:
+        """The stem alone; the identity where there is none."""
+        return self.stem.build(self.in_channels, self.dims) if self.stem else nn.Identity()
+
+    def build_head(self) -> nn.Module:
+        """The head alone."""
+        return self.head.build(self.channels, self.reductions, self.classes, self.dims)
+
+    def with_classes(self, classes: int) -> Self:
+        """The same network for another number of classes."""
+        return replace(self, classes=classes)
+
+    def with_in_channels(self, in_channels: int) -> Self:
+        """The same network for another input."""
+        return replace(self, in_channels=in_channels)
+
+    def with_blocks(
+        self, block: BlockSpec | str, *, stages: Iterable[int] | None = None, **options: Any
+    ) -> Self:
+        """The same network of other blocks, in all stages or those numbered: ``with_blocks("residual", depth=3)``.
+
+        Each stage keeps its number of blocks, channels and stride. Raises SpecError, IndexError for a stage
+        that is not there.
+        """
+        spec = BlockSpec(block, **options) if isinstance(block, str) else block
+        changed = list(self.stages)
+        for i in range(len(changed)) if stages is None else stages:
+            changed[i] = replace(changed[i], block=spec)
+        return replace(self, stages=tuple(changed))
 
     def to_dict(self) -> dict[str, Any]:
         """Plain tables, lists, strings and numbers."""
