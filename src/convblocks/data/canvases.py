@@ -11,7 +11,7 @@ import numpy.typing as npt
 
 from convblocks.data.split import FRACTIONS, PARTS, Labels, stratified_split
 
-CANVAS = 32  # pixels along an axis
+CANVAS = 24  # pixels along an axis; however two scans of 8×8 lie, there is room for a third
 PER_CANVAS = 3
 TRAINING_USES = 3
 HALF_INK = 8  # of 16

@@ -10,7 +10,7 @@ from msgspec.structs import replace
 from convblocks.blocks.spec import BlockSpec, block_class, block_options
 from convblocks.errors import OptionError, SpecError
 from convblocks.networks.axes import Axes
-from convblocks.networks.heads import MeanHead
+from convblocks.networks.heads import Head, MeanHead
 from convblocks.networks.spec import Network, Stage, Stem
 
 SEAMLESS = ("simple",)
@@ -55,6 +55,9 @@ class Implementation:
         return f"{family}{depth}{groups}-d{self.stack_depth}"
 
 
+CLASSIFIER = MeanHead()
+
+
 @dataclass(frozen=True, slots=True)
 class Frame:
     """All of a network but its blocks and widths: what implementations of a study share."""
@@ -63,18 +66,20 @@ class Frame:
     size: tuple[int, ...]  # spatial axes of an example
     classes: int
     stages: int
+    head: Head = CLASSIFIER
 
     def network(self, implementation: Implementation, widths: tuple[int, ...]) -> Network:
         """The implementation with `widths[i]` channels in stage i. Raises SpecError if it cannot be built."""
         strides = self._stage_strides()
         kernel_size, stride = _short(self._stem_kernel()), _short(self.stem_stride())
         stem = Stem(out_channels=widths[0], kernel_size=kernel_size, stride=stride)
-        head = MeanHead()
+        head = self.head
         if getattr(block_class(implementation.family), "preactivated", False):
             # such blocks open with a norm and close with a convolution or an addition
             stem = replace(stem, norm="none", activation="none", bias=False)
             norm, activation = (implementation.spec.option(name) for name in ("norm", "activation"))
-            head = MeanHead(norm=norm, activation=activation)
+            if isinstance(head, MeanHead):
+                head = replace(head, norm=norm, activation=activation)
         return Network(
             in_channels=self.in_channels,
             classes=self.classes,
