@@ -72,14 +72,14 @@ def _score(entry: Entry, errors: Span) -> Record:
         "error": errors.keep(1 - row.validation.estimate),
         "least": None if high is None else errors.keep(1 - high),
         "most": None if low is None else errors.keep(1 - low),
-        "accuracy": fmt.accuracy(row.validation),
+        "score": fmt.accuracy(row.validation),
     }
 
 
 def _tooltip(study: Study, *more: alt.Tooltip) -> list[alt.Tooltip]:
     return [
         alt.Tooltip("design:N", title="design"),
-        alt.Tooltip("accuracy:N", title=f"validation {study.data.metric}, %"),
+        alt.Tooltip("score:N", title=f"validation {study.data.metric}, %"),
         *more,
     ]
 

@@ -54,7 +54,7 @@ def training_curves(study: Study, entries: Sequence[Entry], depth: int) -> alt.L
     tooltip = [
         alt.Tooltip("design:N", title="design"),
         alt.Tooltip("epoch:Q", title="epoch"),
-        alt.Tooltip("accuracy:N", title=f"validation {study.data.metric}, mean over seeds"),
+        alt.Tooltip("score:N", title=f"validation {study.data.metric}, mean over seeds"),
     ]
     return layers(
         base.transform_filter("datum.seed != 'mean'").mark_line(strokeWidth=1, opacity=0.3),
@@ -85,7 +85,7 @@ def _curves(entry: Entry, errors: Span) -> list[Record]:
     ]
     for record in records:
         if record["seed"] == "mean" and record["epoch"] == len(mean):
-            record |= {"end": True, "design": entry.design.name, "accuracy": fmt.percent(mean[-1])}
+            record |= {"end": True, "design": entry.design.name, "score": fmt.percent(mean[-1])}
     return records
 
 
