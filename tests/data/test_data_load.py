@@ -50,7 +50,7 @@ def test_a_name_wins_over_a_folder_called_so(photos, monkeypatch):
         ("Faces", r"did you mean 'faces'\?$"),
         (
             "nowhere/at/all",
-            r"^'nowhere/at/all': there is no such .* are digits, faces, textures and lfw_subset$",
+            r"^'nowhere/at/all': there is no such .* are digits, faces, textures, canvases and lfw_subset$",
         ),
         ("", r"^'': there is no such"),
         ("a\0b", r"^'a\\x00b': there is no such"),

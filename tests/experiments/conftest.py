@@ -35,10 +35,8 @@ def make_run(design, seed, accuracy, *, train=None, failure=""):
     hard = np.argsort(np.arange(EXAMPLES) + rng.normal(0, 3, EXAMPLES))[: round(EXAMPLES * (1 - accuracy))]
     errors = tuple(sorted(int(i) for i in hard))
     epochs = [
-        Epoch(train_loss=1.0, train_accuracy=0.5, validation_accuracy=accuracy / 2),
-        Epoch(
-            train_loss=0.1, train_accuracy=accuracy if train is None else train, validation_accuracy=accuracy
-        ),
+        Epoch(train_loss=1.0, train_score=0.5, validation_score=accuracy / 2),
+        Epoch(train_loss=0.1, train_score=accuracy if train is None else train, validation_score=accuracy),
     ]
     return Run(
         design=design.name,
@@ -46,8 +44,8 @@ def make_run(design, seed, accuracy, *, train=None, failure=""):
         epochs=tuple(epochs),
         validation_errors=errors,
         test_errors=errors,
-        validation_accuracy=1 - len(errors) / EXAMPLES,
-        test_accuracy=1 - len(errors) / EXAMPLES,
+        validation_score=1 - len(errors) / EXAMPLES,
+        test_score=1 - len(errors) / EXAMPLES,
         weights_sha256="",
         timing=RunTiming(epoch_s=(1.0, 2.0), images_per_s=100.0),
         failure=failure,

@@ -32,7 +32,7 @@ def test_it_ends_with_a_table_a_recommendation_and_a_report(undisturbed):
     assert all(design.name in output for design in designs)
     assert RunFolder(out).summary().headline in " ".join(output.split())
     assert "report.html" in output
-    assert max(run.validation_accuracy for run in runs) > 0.9
+    assert max(run.validation_score for run in runs) > 0.9
     assert not (out / "checkpoints").exists()
     assert (out / "report.html").stat().st_size > 10_000
     assert f"**{RunFolder(out).summary().headline}**" in (out / "report.md").read_text()
@@ -109,7 +109,7 @@ def test_a_loaded_module_repeats_its_recorded_errors(undisturbed, few_digits):
 def test_load_takes_the_seed_that_validated_best(undisturbed):
     out, _ = undisturbed
     runs = [run for run in RunFolder(out).runs() if run.design == "residual-2-d8"]
-    best = max(runs, key=lambda run: (run.validation_accuracy, -run.seed))
+    best = max(runs, key=lambda run: (run.validation_score, -run.seed))
     ours, expected = load(out, "residual-2-d8"), load(out, "residual-2-d8", seed=best.seed)
     assert all(torch.equal(a, b) for a, b in zip(ours.parameters(), expected.parameters(), strict=True))
 
@@ -210,7 +210,7 @@ def test_a_training_that_diverges_is_a_result_and_one_seed_a_warning(few_digits,
 def test_the_records_are_plain_json(undisturbed):
     out, _ = undisturbed
     for line in (out / "runs.jsonl").read_text().splitlines():
-        assert set(json.loads(line)) >= {"design", "seed", "epochs", "test_accuracy", "timing"}
+        assert set(json.loads(line)) >= {"design", "seed", "epochs", "test_score", "timing"}
 
 
 @pytest.mark.parametrize(
@@ -287,4 +287,4 @@ class TestSignalsAndVolumes:
         )
         assert len(folder.runs()) == 6
         assert all(len(d.receptive_field) == len(shape) for d in folder.designs())
-        assert np.mean([run.validation_accuracy for run in folder.runs()]) > 0.7
+        assert np.mean([run.validation_score for run in folder.runs()]) > 0.7

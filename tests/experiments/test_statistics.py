@@ -6,10 +6,10 @@ from scipy import stats
 
 from convblocks.experiments.statistics import (
     Estimate,
-    accuracy_interval,
     estimate,
     examples_needed,
     holm,
+    score_interval,
     seeds_needed,
 )
 
@@ -49,7 +49,7 @@ def test_intervals_cover_the_truth_as_often_as_they_say(seeds, seed_sd, example_
     covered, rounds = 0, 600
     for _ in range(rounds):
         effects = rng.normal(0, seed_sd, (seeds, 1)) + rng.normal(0, example_sd, (1, 200))
-        interval = accuracy_interval((rng.random((seeds, 200)) < chance(effects)).astype(float))
+        interval = score_interval((rng.random((seeds, 200)) < chance(effects)).astype(float))
         covered += interval.low <= truth <= interval.high
     assert covered / rounds > claimed - 0.03  # three standard errors of this simulation
 
@@ -62,7 +62,7 @@ def test_seeds_alone_would_claim_too_much():
         chances = np.clip(rng.normal(0.8, 0.25, 100), 0, 1)
         right = (rng.random((4, 100)) < chances).astype(float)
         truth = 0.7822  # the mean of that clipped normal
-        interval = accuracy_interval(right)
+        interval = score_interval(right)
         missed += not interval.low <= truth <= interval.high
         reach = stats.t.ppf(0.975, 3) * right.mean(1).std(ddof=1) / 2
         missed_by_seeds += abs(right.mean() - truth) > reach
@@ -70,7 +70,7 @@ def test_seeds_alone_would_claim_too_much():
 
 
 def test_no_error_at_all_is_not_certainty():
-    interval = accuracy_interval(np.ones((3, 300)))
+    interval = score_interval(np.ones((3, 300)))
     assert (interval.low, interval.estimate, interval.high) == (pytest.approx(0.99), 1.0, 1.0)
 
 
@@ -85,7 +85,7 @@ def test_no_difference_at_all_is_not_certainty():
 def test_one_seed_says_nothing_of_the_spread():
     found = estimate(np.array([[1.0, 0, 1, 1]]))
     assert (found.interval().low, found.interval().high, found.p_value()) == (None, None, None)
-    assert accuracy_interval(np.array([[1.0, 0, 1, 1]])) == found.interval()
+    assert score_interval(np.array([[1.0, 0, 1, 1]])) == found.interval()
 
 
 @pytest.mark.parametrize("gap", [0.5, 1.0, 2.0])

@@ -1,5 +1,6 @@
 """The run folder under kills, and the workers."""
 
+import json
 import multiprocessing
 import os
 import signal
@@ -148,3 +149,19 @@ def test_a_study_of_an_earlier_version_learns_how_its_data_were_loaded(tmp_path)
     assert folder.study().data.loading == loading
     resume(folder, study)  # asked again by a script with the arrays themselves
     assert folder.study().data.loading == loading
+
+
+def test_runs_of_before_there_was_mean_iou_can_be_read(tmp_path):
+    run = make_run(make_design("a"), 0, 0.9)
+    folder = RunFolder(tmp_path)
+    folder.add_run(run)
+    path = tmp_path / "runs.jsonl"
+    table = json.loads(path.read_text())
+    for part in ("validation", "test"):
+        table[f"{part}_accuracy"] = table.pop(f"{part}_score")
+        del table[f"{part}_overlaps"]
+    for epoch in table["epochs"]:
+        for part in ("validation", "train"):
+            epoch[f"{part}_accuracy"] = epoch.pop(f"{part}_score")
+    path.write_text(json.dumps(table) + "\n")
+    assert folder.runs() == [run]

@@ -100,7 +100,7 @@ def test_latencies_within_each_other_s_quartiles_are_a_tie_that_accuracy_decides
     assert summary.recommended == "a-d8"
     assert (
         summary.headline
-        == "Use a-d8: the most accurate design, and none within its noise is measurably cheaper."
+        == "Use a-d8: it has the best accuracy, and none within its noise is measurably cheaper."
     )
 
 
@@ -234,7 +234,7 @@ def test_seconds_to_the_target_and_the_pareto_front(study):
     times = [make_latency(fast, 1.0), make_latency(good, 2.0), make_latency(poor, 3.0)]
     summary = summarise(study, [fast, good, poor], runs, times)
     rows = {row.design: row for row in summary.rows}
-    assert summary.target_accuracy == 0.96
+    assert summary.target_score == 0.96
     assert (rows["good-d8"].seconds_to_target, rows["good-d8"].reached) == (3.0, 3)
     assert (rows["fast-d8"].seconds_to_target, rows["fast-d8"].reached) == (None, 0)
     assert {name: row.pareto for name, row in rows.items()} == {

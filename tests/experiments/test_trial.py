@@ -61,9 +61,9 @@ def trial(dataset, tmp_path_factory):
     """A run, the module with its weights, and how many examples passed in training."""
     passed = []
 
-    def counts(x, how, generator):
+    def counts(x, y, how, generator):
         passed.append(len(x))
-        return x
+        return x, y
 
     folder = tmp_path_factory.mktemp("run")
     with pytest.MonkeyPatch.context() as patch:
@@ -84,10 +84,10 @@ def test_each_part_is_judged_by_its_own_examples(trial, dataset):
     run, module, _ = trial
     assert run.validation_errors == wrong(module, dataset.validation)
     assert run.test_errors == wrong(module, dataset.test)
-    assert run.validation_accuracy == 1 - len(run.validation_errors) / 30
-    assert run.test_accuracy == 1 - len(run.test_errors) / 20
-    assert run.validation_accuracy > 0.8 > 0.5 > run.test_accuracy
-    assert run.epochs[-1].validation_accuracy == run.validation_accuracy
+    assert run.validation_score == (30 - len(run.validation_errors)) / 30
+    assert run.test_score == (20 - len(run.test_errors)) / 20
+    assert run.validation_score > 0.8 > 0.5 > run.test_score
+    assert run.epochs[-1].validation_score == run.validation_score
 
 
 def test_inputs_are_standardised_by_the_training_part(trial, dataset):

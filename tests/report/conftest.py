@@ -127,13 +127,12 @@ def make_run(design: Design, seed: int, **changes: object) -> Run:
         "design": design.name,
         "seed": seed,
         "epochs": tuple(
-            Epoch(train_loss=2.3 * (1 - a), train_accuracy=min(1.0, a + 0.01), validation_accuracy=a)
-            for a in way
+            Epoch(train_loss=2.3 * (1 - a), train_score=min(1.0, a + 0.01), validation_score=a) for a in way
         ),
         "validation_errors": tuple(range(round(359 * (1 - accuracy)))),
         "test_errors": tuple(range(round(360 * (1 - accuracy)))),
-        "validation_accuracy": way[-1],
-        "test_accuracy": accuracy,
+        "validation_score": way[-1],
+        "test_score": accuracy,
         "weights_sha256": "ab" * 32,
         "timing": RunTiming(epoch_s=(0.8,) * EPOCHS, images_per_s=1300.0),
     }
@@ -158,7 +157,7 @@ def make_row(design: Design, **changes: object) -> Row:
         "test": Interval(accuracy, accuracy - 0.016, min(1.0, accuracy + 0.016)),
         "test_difference": Interval(less, less - 0.014, less + 0.014) if less else None,
         "verdict": "worse" if less < -0.012 else "within noise",
-        "train_accuracy": accuracy + 0.02,
+        "train_score": accuracy + 0.02,
         "train_loss": 0.1,
         "seconds_to_target": 3.1 * ms if accuracy > 0.95 else None,
         "reached": 3 if accuracy > 0.96 else 2 if accuracy > 0.95 else 0,
@@ -192,7 +191,7 @@ def make_summary(rows: tuple[Row, ...], **changes: object) -> Summary:
             Paragraph("Deeper simple", "A plain stack does as well at 8 layers and fails at 56."),
         ),
         "rows": rows,
-        "target_accuracy": 0.95,
+        "target_score": 0.95,
         "cost": "latency",
     }
     return Summary(**{**fields, **changes})

@@ -46,7 +46,7 @@ class Page(HTMLParser):
         cells = [
             e["text"] for e in self.elements if e["tag"] in ("th", "td") and "details" not in e["within"]
         ]
-        titles = [column.title for column in COLUMNS]
+        titles = [column.title.replace("{metric}", "accuracy") for column in COLUMNS]
         width = len(titles)
         return [dict(zip(titles, cells[i : i + width], strict=True)) for i in range(width, len(cells), width)]
 

@@ -232,7 +232,7 @@ def test_a_mean_curve_with_one_error_stands_apart_from_100(make):
     ends = (1.0, 1.0, 1 - 1 / 359)
     runs = [make_run(design, seed) for seed in range(3)]
     runs = [
-        replace(run, epochs=(*run.epochs, replace(run.epochs[-1], validation_accuracy=end)))
+        replace(run, epochs=(*run.epochs, replace(run.epochs[-1], validation_score=end)))
         for run, end in zip(runs, ends, strict=True)
     ]
     records = make(designs=(design,), runs=tuple(runs), summary=make_summary((make_row(design),)))

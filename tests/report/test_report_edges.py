@@ -45,7 +45,7 @@ def test_text_from_outside_stays_text(make, records):
 
 
 def test_nothing_has_run_yet(make):
-    summary = make_summary((), recommended=None, headline="No run has finished yet.", target_accuracy=None)
+    summary = make_summary((), recommended=None, headline="No run has finished yet.", target_score=None)
     page = Page(render(make(runs=(), summary=summary)))
     rows = page.rows()
     assert len(rows) == 10

@@ -3,7 +3,7 @@
 import shlex
 import sys
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Literal
 
 from cyclopts import Group, Parameter
 
@@ -52,6 +52,9 @@ def compare(
     split_seed: Annotated[int, _whole(DATA)] = 0,
     skip_broken: Annotated[bool, Parameter(group=DATA, show_default=False, negative=())] = False,
     layout: Annotated[str | None, _option(DATA, "AXIS", "an axis of 1, 3 or 4")] = None,
+    task: Annotated[
+        Literal["classify", "segment"] | None, _option(DATA, "TASK", "what the data are for")
+    ] = None,
     out: Annotated[Path | None, _option(RUN, "DIR", "runs/DATA-HASH")] = None,
     workers: Annotated[int | None, _whole(RUN, "one per core")] = None,
     threads: Annotated[int | None, _whole(RUN, "1")] = None,
@@ -67,8 +70,8 @@ def compare(
     Parameters
     ----------
     data
-        Folder of images with one folder per class, .npz file, or embedded set: digits, faces or
-        textures. [default: digits]
+        Folder of images with one folder per class, or with images/ and masks/, .npz file, or
+        embedded set: digits, faces, textures or canvases. [default: digits; canvases to segment]
     depth
         Stack depth: convolution layers of a network; repeat for several.
     families
@@ -108,6 +111,8 @@ def compare(
         Leave out and count broken examples.
     layout
         Which axis of a .npz file counts the channels: channels-first, channels-last or none.
+    task
+        classify or segment: a class for each example, or for each of its pixels.
     out
         Run folder.
     workers
@@ -149,6 +154,7 @@ def compare(
                 split_seed=split_seed,
                 skip_broken=skip_broken,
                 layout=layout,
+                task=task,
                 workers=workers,
                 threads=threads,
                 device=device,

@@ -28,9 +28,10 @@ class ProgressWatcher(Watcher):
             console=self.console,
             disable=not self.console.is_terminal,
         )
-        self.accuracies: dict[str, list[float]] = defaultdict(list)
+        self.scores: dict[str, list[float]] = defaultdict(list)
         self.epochs_seen: dict[tuple[str, int], int] = defaultdict(int)
         self.finished = self.total = self.epochs = 0
+        self.metric = ""
 
     def __enter__(self) -> Self:
         return self
@@ -41,10 +42,11 @@ class ProgressWatcher(Watcher):
     def on_start(self, study: Study, designs: Sequence[Design], done: Sequence[Run]) -> None:
         trained = [d for d in designs if not d.problem]
         self.total, self.finished = len(trained) * len(study.seeds), len(done)
+        self.metric = study.data.metric
         self.epochs = int(study.recipe["epochs"])
         self._introduce(study, designs, trained)
         for run in done:
-            self.accuracies[run.design].append(run.validation_accuracy)
+            self.scores[run.design].append(run.validation_score)
         if self.finished < self.total:
             # an epoch's time grows with the stack's depth, so that weighs the bar
             weights = {d.name: d.stack_depth for d in trained}
@@ -84,22 +86,22 @@ class ProgressWatcher(Watcher):
 
     def on_run(self, design: Design, run: Run) -> None:
         self.finished += 1
-        self.accuracies[run.design].append(run.validation_accuracy)
+        self.scores[run.design].append(run.validation_score)
         skipped = self.epochs - self.epochs_seen.pop((run.design, run.seed), 0)  # resumed, or stopped early
         self.progress.advance(self.task, skipped * design.stack_depth)
         self.progress.update(self.task, done=self._done(), best=self._best())
         if not self.console.is_terminal:
-            accuracy, seconds = percent(run.validation_accuracy), sum(run.timing.epoch_s)
+            score, seconds = percent(run.validation_score), sum(run.timing.epoch_s)
             self.console.print(
-                f"{self._done()}: {run.design} seed {run.seed}, {accuracy} validation, {seconds:.1f} s"
+                f"{self._done()}: {run.design} seed {run.seed}, {score} validation {self.metric}, {seconds:.1f} s"
             )
 
     def _done(self) -> str:
         return f"{self.finished}/{self.total}"
 
     def _best(self) -> str:
-        if not self.accuracies:
+        if not self.scores:
             return "—"
-        means = {name: sum(found) / len(found) for name, found in self.accuracies.items()}
+        means = {name: sum(found) / len(found) for name, found in self.scores.items()}
         name = max(means, key=means.__getitem__)
         return f"{name} {percent(means[name])}"

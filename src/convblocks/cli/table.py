@@ -12,8 +12,8 @@ from convblocks.records import Design, Row, Summary
 from convblocks.report.format import accuracy, count, difference, milliseconds, percent
 
 LEGEND = (
-    "Validation data choose: order, Δ best (points behind the best) and verdict are theirs; test is only stated. "
-    "Brackets: 95 %, over seeds and examples. ms: one example, median. Equal MACs are not equal time. "
+    "%: {metric}. Validation data choose: order, Δ best (points behind the best) and verdict are theirs; test is only "
+    "stated. Brackets: 95 %, over seeds and examples. ms: one example, median. Equal MACs are not equal time. "
     "Perhaps worse: at 95 %, tested alone, as some of many equal designs may be by chance; worse: after Holm's "
     "correction for that too."
 )
@@ -22,11 +22,14 @@ LEGEND = (
 def print_result(folder: RunFolder) -> None:
     """Print what a run folder found, and where its report is."""
     summary = folder.summary()
+    study = folder.study()
     assert summary is not None
+    assert study is not None
+    metric = study.data.metric
     console = Console(highlight=False, markup=False, emoji=False)
     if summary.rows:
         console.print(result_table(folder.designs(), summary, wide=console.width >= WIDE))
-        console.print(Padding(LEGEND, (0, 0, 1, 0)), style="dim")
+        console.print(Padding(LEGEND.format(metric=metric), (0, 0, 1, 0)), style="dim")
     console.print(Text(summary.headline, style="bold"))
     for paragraph in summary.paragraphs:
         console.print(Padding(Text.assemble((paragraph.lead, "bold"), ": ", paragraph.text), (1, 0, 0, 0)))

@@ -16,9 +16,9 @@ from typing import Any, NoReturn
 import numpy as np
 import numpy.typing as npt
 
-from convblocks.data.dataset import Dataset, Examples, assemble
+from convblocks.data.dataset import Dataset, Examples, Targets, assemble
 from convblocks.data.memory import require_memory
-from convblocks.data.resize import resample
+from convblocks.data.resize import resample, resample_maps
 from convblocks.data.split import Labels, complete
 from convblocks.data.words import counted, shown, times
 from convblocks.errors import DataError, Setting
@@ -38,9 +38,9 @@ SKIP = ("mend them, or leave those examples out with ", Setting("skip_broken", T
 
 @dataclass
 class Arrays:
-    """Parts as `complete` takes them, channels first, labels from 0, and how they came to be so."""
+    """Parts as `complete` takes them, channels first, labels or label maps, and how they came to be so."""
 
-    parts: Mapping[str, tuple[Examples, Labels]]
+    parts: Mapping[str, tuple[Examples, Targets]]
     classes: tuple[str, ...]
     preparation: list[str] = field(default_factory=list)
     skipped: int = 0
@@ -52,16 +52,21 @@ def finish(
     """Resample if asked, draw the missing parts, fill in the card; `split` replaces the words of the draw."""
     preparation = list(arrays.preparation)
     parts = dict(arrays.parts)
+    maps = any(y.ndim > 1 for _, y in parts.values())
     shape = next(iter(parts.values()))[0].shape
     if size is not None and set(shape[2:]) != {size}:
         target = (size,) * (len(shape) - 2)
         values = sum(len(y) for _, y in parts.values()) * shape[1] * size ** len(target)
         what = f"{shown(source)}: resampled to {times(target)}, it"
         require_memory(values * 4, what, "pass a smaller ", Setting("image_size"))
-        parts = {part: (resample(x, size), y) for part, (x, y) in parts.items()}
+        parts = {part: (resample(x, size), resample_maps(y, size)) for part, (x, y) in parts.items()}
         preparation.append(f"resampled from {times(shape[2:])} to {times(target)}, linearly along each axis")
+        preparation += ["label maps to the nearest position"] * maps
     takes, drawn = complete(
-        {part: y for part, (_, y) in parts.items()}, arrays.classes, split_seed, shown(source)
+        {part: np.zeros(len(y), np.int64) if maps else y.astype(np.int64) for part, (_, y) in parts.items()},
+        ("any",) if maps else arrays.classes,
+        split_seed,
+        shown(source),
     )
     taken = {}
     for part, (given, indices) in takes.items():

@@ -1,5 +1,8 @@
 """What training gets: three parts of (x, y) as arrays, and a card that says what they are.
 
+The labels tell the task: one class for each example is a data set to classify, a label map for each, with IGNORE
+where there is no label, is one to segment.
+
 The card's SHA-256 covers every value, label and class name of all three parts, so two studies with
 the same hash saw the same data, split in the same way.
 """
@@ -12,20 +15,26 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
-from convblocks.data.split import PARTS, Labels
+from convblocks.data.split import PARTS
 from convblocks.data.words import shown
 from convblocks.errors import DataError
 from convblocks.records import DataCard
 
 Examples = npt.NDArray[np.uint8 | np.float32]
+LabelMaps = npt.NDArray[np.uint8]
+Targets = npt.NDArray[np.int64 | np.uint8]  # labels (N,) or label maps
+IGNORE = 255  # of a label map: counts neither in the loss nor in the score
 
 
 @dataclass(frozen=True, eq=False, slots=True)
 class Split:
-    """One part of a data set: `x` (N, C, *spatial), uint8 or float32, contiguous; `y` (N,) int64, from 0."""
+    """One part of a data set, contiguous: `x` (N, C, *spatial), uint8 or float32, and its labels.
+
+    `y` is (N,) int64, from 0, to classify; (N, *spatial) uint8, from 0 or IGNORE, to segment.
+    """
 
     x: Examples
-    y: Labels
+    y: Targets
 
     def __len__(self) -> int:
         return len(self.y)
@@ -42,7 +51,7 @@ class Dataset:
 
 
 def assemble(
-    parts: Mapping[str, tuple[Examples, Labels]],
+    parts: Mapping[str, tuple[Examples, Targets]],
     classes: Sequence[str],
     *,
     name: str,
@@ -60,7 +69,8 @@ def assemble(
             raise DataError(
                 f"{shown(source)}: the {part} part is empty: add examples to it or leave the part out"
             )
-        splits[part] = Split(np.ascontiguousarray(x), np.ascontiguousarray(y, dtype=np.int64))
+        kind = np.int64 if y.ndim == 1 else np.uint8
+        splits[part] = Split(np.ascontiguousarray(x), np.ascontiguousarray(y, dtype=kind))
     train, validation, test = (splits[part] for part in PARTS)
     card = DataCard(
         name=name,
@@ -74,8 +84,20 @@ def assemble(
         preparation=preparation,
         skipped=skipped,
         sha256=fingerprint((train, validation, test), classes),
+        task="classify" if train.y.ndim == 1 else "segment",
+        pixels={
+            part: tuple(label_counts(split.y, len(classes)))
+            for part, split in splits.items()
+            if split.y.ndim > 1
+        },
     )
     return Dataset(card, train, validation, test)
+
+
+def label_counts(maps: Targets, classes: int) -> list[int]:
+    """How many positions of label maps each class has; those to ignore have none."""
+    counts: list[int] = np.bincount(maps.reshape(-1), minlength=IGNORE + 1)[:classes].tolist()
+    return counts
 
 
 def fingerprint(splits: Sequence[Split], classes: Sequence[str]) -> str:

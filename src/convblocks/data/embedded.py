@@ -3,6 +3,7 @@
     digits     1,797 scans of handwritten digits, 8×8, values 0–16, 10 classes; image_size=16 upscales bilinearly
     faces      200 crops of photographs, 25×25, values 0–1: 100 faces, 100 that are none (also "lfw_subset")
     textures   720 patches of 32×32 cut from one photograph each of brick, grass and gravel
+    canvases   1,316 canvases of 24×24 with three of the digits each, and a label map of 11 classes: to segment
 
 They are for trying things out and for tests: so small that differences between designs drown in noise.
 """
@@ -14,6 +15,7 @@ from typing import Any, NamedTuple
 import numpy as np
 import numpy.typing as npt
 
+from convblocks.data import canvases as composed
 from convblocks.data.arrays import Arrays, finish
 from convblocks.data.dataset import Dataset
 from convblocks.data.split import PARTS
@@ -46,6 +48,24 @@ def digits() -> Embedded:
     x = scans.images.astype(np.float32)[:, None]
     words = ["greyscale images, values 0–16 as float32"]
     return Embedded(Arrays({"all": (x, scans.target.astype(np.int64))}, tuple("0123456789"), words))
+
+
+def canvases() -> Embedded:
+    """scikit-learn's digits on larger canvases, each pixel labelled with its digit; see canvases.py."""
+    from sklearn.datasets import load_digits
+
+    scans = load_digits()
+    parts = composed.compose_parts(scans.images.astype(np.float32), scans.target.astype(np.int64))
+    split = (
+        "by scan: 60% train, 20% validation, 20% test of each digit, and no scan in two parts; a scan stands on "
+        f"{composed.TRAINING_USES} canvases in train and on one elsewhere; the split seed plays no part"
+    )
+    words = [
+        f"greyscale canvases of {composed.CANVAS}×{composed.CANVAS} pixels with {composed.PER_CANVAS} scans of 8×8 "
+        "each, values 0–16 as float32; a pixel is its digit's where at least half of it is ink"
+    ]
+    classes = (composed.BACKGROUND, *"0123456789")
+    return Embedded(Arrays(parts, classes, words), split)
 
 
 def faces() -> Embedded:
@@ -99,5 +119,10 @@ def _sample(function: str, file: str, name: str) -> npt.NDArray[Any]:
     return sample
 
 
-EMBEDDED: dict[str, Callable[[], Embedded]] = {"digits": digits, "faces": faces, "textures": textures}
+EMBEDDED: dict[str, Callable[[], Embedded]] = {
+    "digits": digits,
+    "faces": faces,
+    "textures": textures,
+    "canvases": canvases,
+}
 ALIASES = {"lfw_subset": "faces"}

@@ -16,9 +16,9 @@ import numpy as np
 
 from convblocks.data.dataset import Dataset, Examples, assemble, check_class_names
 from convblocks.data.images import BrokenImageError, Look, decode, highest_value, look
-from convblocks.data.listing import Listing, find_images
+from convblocks.data.listing import find_images
 from convblocks.data.memory import require_memory
-from convblocks.data.split import PARTS, Labels, complete
+from convblocks.data.split import PARTS, complete
 from convblocks.data.words import counted, listed, shown
 from convblocks.errors import DataError, Setting
 
@@ -50,9 +50,17 @@ class Order(NamedTuple):
     """The files in the order of the arrays: train, validation, test."""
 
     files: list[File]
-    labels: Labels
     ends: list[int]  # of train and of validation
     split: str  # in words
+
+
+class Read(NamedTuple):
+    """Images in the order of the arrays, decoded to `x` (N, C, H, W); `files` are those that are not broken."""
+
+    form: Format
+    order: Order
+    x: Examples
+    files: list[File]
 
 
 def load_folder(root: Path, *, source: str, size: int | None, split_seed: int, skip_broken: bool) -> Dataset:
@@ -60,45 +68,61 @@ def load_folder(root: Path, *, source: str, size: int | None, split_seed: int, s
     listing = find_images(root)
     classes = sorted({name for part in listing.parts.values() for name in part})
     check_class_names(classes, shown(root))
-    total = sum(len(paths) for part in listing.parts.values() for paths in part.values())
-    with catch_warnings():  # around all threads: Pillow warns of what is checked here or does not matter
-        simplefilter("ignore")
-        files = _look_at(listing, classes, skip_broken)
-        while True:
-            form, broken = _choose_format(root, files, size, skip_broken)
-            if not broken:
-                order = _draw_parts(root, files, classes, split_seed)
-                x, broken = _decode_all(order.files, form, skip_broken)
-                if not broken:
-                    break
-                del x  # before there is another
-            files = [file for file in files if file.path not in broken]
-    split = order.split
-    if listing.unused:
-        split += f"; {listed([shown(name) + '/' for name in listing.unused])} not used"
-    arrays = zip(np.split(x, order.ends), np.split(order.labels, order.ends), strict=True)
-    return assemble(
-        dict(zip(PARTS, arrays, strict=True)),
-        classes,
-        name=shown((root if root.name.strip(".") else root.resolve()).name),
-        source=source,
-        split=split,
-        preparation=_preparation(form, files, listing.ignored),
-        skipped=total - len(files),
-    )
-
-
-def _look_at(listing: Listing, classes: Sequence[str], skip_broken: bool) -> list[File]:
-    """All files with a usable header, part by part, class by class."""
-    label_of = {name: label for label, name in enumerate(classes)}
     wanted = [
-        (path, part, label_of[name])
+        (path, part, classes.index(name))
         for part, of_class in listing.parts.items()
         for name, paths in of_class.items()
         for path in paths
     ]
-    looks = _in_threads(lambda item: look(item[0]), wanted, skip_broken)
+    with catch_warnings():  # around all threads: Pillow warns of what is checked here or does not matter
+        simplefilter("ignore")
+        files = look_at(wanted, skip_broken)
+        read = read_images(root, files, classes, size, split_seed, skip_broken)
+    split = read.order.split
+    if listing.unused:
+        split += f"; {listed([shown(name) + '/' for name in listing.unused])} not used"
+    labels = np.array([file.label for file in read.order.files], np.int64)
+    arrays = zip(np.split(read.x, read.order.ends), np.split(labels, read.order.ends), strict=True)
+    return assemble(
+        dict(zip(PARTS, arrays, strict=True)),
+        classes,
+        name=name_of(root),
+        source=source,
+        split=split,
+        preparation=preparation(read.form, read.files, listing.ignored),
+        skipped=len(wanted) - len(read.files),
+    )
+
+
+def name_of(root: Path) -> str:
+    """The folder's own name, whatever path leads to it."""
+    return shown((root if root.name.strip(".") else root.resolve()).name)
+
+
+def look_at(wanted: Sequence[tuple[Path, str, int]], skip_broken: bool) -> list[File]:
+    """Those of the files (path, part, label) with a usable header."""
+    looks = in_threads(lambda item: look(item[0]), wanted, skip_broken)
     return [File(*item, seen) for item, seen in zip(wanted, looks, strict=True) if seen is not None]
+
+
+def read_images(
+    root: Path,
+    files: list[File],
+    classes: Sequence[str],
+    size: int | None,
+    split_seed: int,
+    skip_broken: bool,
+) -> Read:
+    """Draw the parts and decode, again without those that turn out to be broken."""
+    while True:
+        form, broken = _choose_format(root, files, size, skip_broken)
+        if not broken:
+            order = _draw_parts(root, files, classes, split_seed)
+            x, broken = _decode_all(order.files, form, skip_broken)
+            if not broken:
+                return Read(form, order, x, files)
+            del x  # before there is another
+        files = [file for file in files if file.path not in broken]
 
 
 def _choose_format(
@@ -119,7 +143,7 @@ def _choose_format(
         " or give fewer images",
     )
     deep = [file.path for file in files if file.look.deep]
-    highest = dict(zip(deep, _in_threads(highest_value, deep, skip_broken), strict=True))
+    highest = dict(zip(deep, in_threads(highest_value, deep, skip_broken), strict=True))
     bits = max((value.bit_length() for value in highest.values() if value is not None), default=0)
     form = Format(channels, height, width, max(bits, 8) if deep else None, size)
     return form, {path for path, value in highest.items() if value is None}
@@ -146,7 +170,7 @@ def _draw_parts(root: Path, files: list[File], classes: Sequence[str], seed: int
     takes, split = complete(labels, classes, seed, shown(root))
     ordered = [given[takes[part].part][i] for part in PARTS for i in takes[part].indices]
     ends = np.cumsum([len(takes[part].indices) for part in PARTS]).tolist()
-    return Order(ordered, np.array([file.label for file in ordered], np.int64), ends[:-1], split)
+    return Order(ordered, ends[:-1], split)
 
 
 def _decode_all(files: list[File], form: Format, skip_broken: bool) -> tuple[Examples, set[Path]]:
@@ -161,11 +185,12 @@ def _decode_all(files: list[File], form: Format, skip_broken: bool) -> tuple[Exa
         x[at] = pixels
         return True
 
-    done = _in_threads(fill, range(len(files)), skip_broken)
+    done = in_threads(fill, range(len(files)), skip_broken)
     return x, {file.path for file, whole in zip(files, done, strict=True) if not whole}
 
 
-def _preparation(form: Format, files: list[File], ignored: int) -> str:
+def preparation(form: Format, files: list[File], ignored: int) -> str:
+    """What was done to the images, in words."""
     """What was done to the images, in words."""
     kind = "greyscale" if form.channels == 1 else "RGB"
     words = [f"8-bit {kind} of {form.width}×{form.height} pixels"]
@@ -184,7 +209,7 @@ def _preparation(form: Format, files: list[File], ignored: int) -> str:
     return "; ".join(words)
 
 
-def _in_threads(work: Callable[[T], R], items: Sequence[T], skip_broken: bool) -> Iterator[R | None]:
+def in_threads(work: Callable[[T], R], items: Sequence[T], skip_broken: bool) -> Iterator[R | None]:
     """`work(item)` for all items, in their order; None for broken files if they are to be skipped."""
 
     def one(item: T) -> R | None:

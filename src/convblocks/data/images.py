@@ -16,11 +16,13 @@ import numpy as np
 import numpy.typing as npt
 from PIL import ExifTags, Image, UnidentifiedImageError
 
-from convblocks.data.words import shown
+from convblocks.data.words import shown, times
 from convblocks.errors import DataError, Setting
 
 SUFFIXES = (".bmp", ".gif", ".jpeg", ".jpg", ".pbm", ".pgm", ".png", ".pnm", ".ppm", ".tif", ".tiff", ".webp")
 FORMATS = ("PNG", "JPEG", "BMP", "GIF", "PPM", "TIFF", "WEBP")  # not EPS: Pillow hands that to Ghostscript
+MASK_SUFFIXES = tuple(suffix for suffix in SUFFIXES if suffix not in (".jpeg", ".jpg", ".webp"))  # lossless
+MASK_MODES = ("1", "L", "P", "I;16", "I")
 MAX_PIXELS = 64_000_000
 SKIP = ("mend or delete it, or leave such files out with ", Setting("skip_broken", True))
 
@@ -88,17 +90,47 @@ def decode(path: Path, *, channels: int, bits: int = 16, size: int | None = None
             upright = Image.alpha_composite(Image.new("RGBA", seen.size, "white"), seen)
         upright = upright.convert("L" if channels == 1 else "RGB")
         if size is not None:
-            upright = _square(upright, size)
+            upright = _square(upright, size, Image.Resampling.BILINEAR)
         pixels = np.asarray(upright, dtype=np.uint8)
         return pixels[None] if channels == 1 else np.moveaxis(pixels, -1, 0)
 
 
-def _square(image: Image.Image, size: int) -> Image.Image:
+def decode_mask(path: Path, seen: tuple[int, int], of: Path, size: int | None) -> npt.NDArray[np.uint8]:
+    """The values of a mask as (H, W), or (size, size): those of the image `of`, which is (width, height) as seen.
+
+    Of a palette the indices count. A size takes the nearest pixels of what `decode` would. Raises BrokenImageError
+    as `look` does, and DataError for another size, colours and values above 255.
+    """
+    with _opened(path) as image:
+        image.load()
+        if image.mode not in MASK_MODES:
+            raise DataError(
+                f"{shown(path)}: a mask of mode {image.mode}; expected the class of each pixel, in one channel of 8 "
+                f"bits or as a palette's index: convert its colours to classes"
+            )
+        turn = UPRIGHT.get(_orientation(image.getexif()))
+        upright: Image.Image = image if turn is None else image.transpose(turn)
+        if upright.size != seen:
+            raise DataError(
+                f"{shown(path)}: the mask has {times(upright.size)} pixels and {shown(of.name)} {times(seen)}: "
+                "bring them to one size"
+            )
+        values = np.asarray(upright)
+        if values.min() < 0 or values.max() > 255:
+            raise DataError(
+                f"{shown(path)}: holds the value {values.max() if values.max() > 255 else values.min()}; expected "
+                f"classes from 0 to 254, and 255 where there is none"
+            )
+        upright = Image.fromarray(values.astype(np.uint8))
+        return np.asarray(upright if size is None else _square(upright, size, Image.Resampling.NEAREST))
+
+
+def _square(image: Image.Image, size: int, how: Image.Resampling) -> Image.Image:
     """Shorter side to `size`, then the centre, in one step: a very long image is never resized whole."""
     side = min(image.size)
     left, top = (image.width - side) / 2, (image.height - side) / 2
     box = (left, top, left + side, top + side)
-    return image.resize((size, size), Image.Resampling.BILINEAR, box=box)
+    return image.resize((size, size), how, box=box)
 
 
 def _orientation(exif: Image.Exif) -> int:

@@ -10,6 +10,8 @@ Links to files are followed; links to folders only at the level of parts and cla
 
 import os
 from collections import Counter
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import NamedTuple
 
@@ -39,8 +41,15 @@ class Listing(NamedTuple):
 
 def find_images(root: Path) -> Listing:
     """List the folder. Raises DataError for a layout that is none of the two above."""
-    try:
+    with listing_errors(root):
         return _find(root)
+
+
+@contextmanager
+def listing_errors(root: Path) -> Iterator[None]:
+    """A folder that cannot be read becomes a DataError."""
+    try:
+        yield
     except OSError as error:
         place = shown(error.filename or root)
         raise DataError(
@@ -49,12 +58,12 @@ def find_images(root: Path) -> Listing:
 
 
 def _find(root: Path) -> Listing:
-    folders, loose = _children(root)
+    folders, loose = children(root)
     roles: dict[str, list[Path]] = {}
     for folder in folders:
         if part := PART_NAMES.get(folder.name.casefold()):
             roles.setdefault(part, []).append(folder)
-    if len(folders) == 1 and "train" in roles and _children(folders[0])[0]:
+    if len(folders) == 1 and "train" in roles and children(folders[0])[0]:
         return _find(folders[0])  # nothing but a train folder: it is all there is
     if "train" in roles and len(roles) > 1:
         return _parts(root, folders, loose, roles)
@@ -82,7 +91,7 @@ def _parts(root: Path, folders: list[Path], loose: list[Path], roles: dict[str, 
 
 def _classes(folder: Path) -> tuple[dict[str, list[Path]], int]:
     """Class name → image files, and how many files are left over."""
-    folders, loose = _children(folder)
+    folders, loose = children(folder)
     if not folders:
         images = sum(path.suffix.lower() in SUFFIXES for path in loose)
         found = f"{counted(images, 'image')} in no class folder" if images else "neither folders nor images"
@@ -90,7 +99,7 @@ def _classes(folder: Path) -> tuple[dict[str, list[Path]], int]:
     ignored = len(loose)
     classes = {}
     for child in folders:
-        images_in_class, others = _images(child)
+        images_in_class, others = files_below(child, SUFFIXES)
         if not images_in_class:
             kinds = Counter(path.suffix.lower() or "without a suffix" for path in others)
             seen = f" but {listed([f'{n} {kind}' for kind, n in kinds.most_common()])}" if others else ""
@@ -112,7 +121,7 @@ def _check_two(folder: Path, classes: dict[str, list[Path]]) -> None:
         )
 
 
-def _children(folder: Path) -> tuple[list[Path], list[Path]]:
+def children(folder: Path) -> tuple[list[Path], list[Path]]:
     """Folders and files directly in `folder`, sorted by name, without hidden ones."""
     folders: list[Path] = []
     files: list[Path] = []
@@ -123,8 +132,8 @@ def _children(folder: Path) -> tuple[list[Path], list[Path]]:
     return sorted(folders, key=Path.as_posix), sorted(files, key=Path.as_posix)
 
 
-def _images(folder: Path) -> tuple[list[Path], list[Path]]:
-    """All image files below `folder`, sorted by their path inside it, and all other files."""
+def files_below(folder: Path, suffixes: tuple[str, ...]) -> tuple[list[Path], list[Path]]:
+    """All files below `folder` with such a suffix, sorted by their path inside it, and all other files."""
     images: list[Path] = []
     others: list[Path] = []
     for place, subfolders, names in os.walk(folder, onerror=_raise):
@@ -132,7 +141,7 @@ def _images(folder: Path) -> tuple[list[Path], list[Path]]:
         for name in names:
             path = Path(place, name)
             if not _hidden(name):
-                (images if path.suffix.lower() in SUFFIXES else others).append(path)
+                (images if path.suffix.lower() in suffixes else others).append(path)
     return sorted(images, key=Path.as_posix), others
 
 

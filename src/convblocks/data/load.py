@@ -13,13 +13,15 @@ from convblocks.data.arrays import LAYOUTS
 from convblocks.data.dataset import Dataset
 from convblocks.data.embedded import ALIASES, EMBEDDED, load_embedded
 from convblocks.data.folder import load_folder
+from convblocks.data.masks import has_masks, load_masked
 from convblocks.data.npz import load_npz
 from convblocks.data.split import PARTS
 from convblocks.data.words import listed, shown, times
 from convblocks.errors import DataError, OptionError, Setting
-from convblocks.records import DataCard, Loading
+from convblocks.records import METRICS, DataCard, Loading, Task
 
-TAKES = "a folder with one folder of images per class, a .npz file, or an embedded data set"
+TAKES = "a folder with one folder of images per class, or with images/ and masks/, a .npz file, or an embedded data set"
+DEFAULT: dict[Task | None, str] = {None: "digits", "classify": "digits", "segment": "canvases"}
 SIZES = (4, 65_536)
 
 
@@ -30,12 +32,13 @@ def load_dataset(
     split_seed: int = 0,
     skip_broken: bool = False,
     layout: str | None = None,
+    task: Task | None = None,
 ) -> Dataset:
     """Load a data set whole into memory, in three parts.
 
-    source        an embedded set's name (digits, faces, textures), a folder of images with one folder per
-                  class, or a .npz file; None for "digits". A name wins over a folder called so: give
-                  "./digits" for that.
+    source        an embedded set's name (digits, faces, textures, canvases), a folder of images with one
+                  folder per class, a folder with images/ and masks/, or a .npz file; None for "digits", or
+                  "canvases" to segment. A name wins over a folder called so: give "./digits" for that.
     image_size    positions along every spatial axis. Images in folders: shorter side to that many pixels,
                   then the centre; arrays: each axis resampled to it. None for the sizes as they are.
     split_seed    draws the parts that the data does not bring along, within each class.
@@ -43,8 +46,10 @@ def load_dataset(
     layout        which axis of a .npz file's examples counts the channels, however long it is:
                   "channels-first" (N, C, …), "channels-last" (N, …, C) or "none"; None for an axis of
                   1, 3 or 4, last or else first after N.
+    task          "classify" or "segment", for which the data must serve; None for what they are for.
 
-    All x are (N, C, *spatial), uint8 or float32; all y (N,) int64. The card says how the parts came about
+    All x are (N, C, *spatial), uint8 or float32; all y (N,) int64 to classify, (N, *spatial) uint8 to segment,
+    where 255 is no class. The card says how the parts came about
     and what was done to the examples. Raises DataError for data that cannot be used, MissingExtra for an
     embedded set whose package is not installed, OptionError for the other arguments.
     """
@@ -56,10 +61,20 @@ def load_dataset(
         raise OptionError("split_seed", split_seed, "expected a whole number of at least 0")
     if layout not in tuple(LAYOUTS):
         raise OptionError("layout", layout, "expected channels-first, channels-last or none")
-    given = "digits" if source is None else os.fspath(source)
-    dataset = _load(given, image_size, split_seed, skip_broken, layout)
+    if task not in (None, *METRICS):
+        raise OptionError("task", task, f"expected {' or '.join(METRICS)}")
+    given = DEFAULT[task] if source is None else os.fspath(source)
+    dataset = _load(given, image_size, split_seed, skip_broken, layout, task)
+    if task not in (None, dataset.card.task):
+        kind = f"is a data set to {dataset.card.task}, not to {task}"
+        raise DataError(f"{shown(given)}: {kind}: give other data, or another ", Setting("task"))
     loading = Loading(
-        source=given, image_size=image_size, split_seed=split_seed, skip_broken=skip_broken, layout=layout
+        source=given,
+        image_size=image_size,
+        split_seed=split_seed,
+        skip_broken=skip_broken,
+        layout=layout,
+        task=task,
     )
     if not _is_text(given):
         return dataset
@@ -112,7 +127,12 @@ def _is_text(name: str) -> bool:
 
 
 def _load(
-    given: str, image_size: int | None, split_seed: int, skip_broken: bool, layout: str | None
+    given: str,
+    image_size: int | None,
+    split_seed: int,
+    skip_broken: bool,
+    layout: str | None,
+    task: Task | None,
 ) -> Dataset:
     name = ALIASES.get(given, given)
     if name in EMBEDDED:
@@ -121,7 +141,8 @@ def _load(
     path = Path(given)
     if _is_folder(path, given):
         _needs_arrays(layout, f"folder {shown(given)}")
-        reader = load_folder
+        masked = task == "segment" or (task is None and has_masks(path))
+        reader = load_masked if masked else load_folder
     else:
         reader = partial(load_npz, layout=layout)
     try:

@@ -7,7 +7,7 @@ when shrinking, so that every input pixel counts.
 import numpy as np
 import numpy.typing as npt
 
-from convblocks.data.dataset import Examples
+from convblocks.data.dataset import Examples, Targets
 
 CHUNK_VALUES = 2**24  # worked on at a time in float32: 64 MiB
 
@@ -26,6 +26,14 @@ def resample(x: Examples, size: int) -> Examples:
             values = np.moveaxis(np.moveaxis(values, axis, -1) @ weights.T, -1, axis)
         out[start : start + step] = np.rint(values) if x.dtype == np.uint8 else values
     return out
+
+
+def resample_maps(y: Targets, size: int) -> Targets:
+    """Label maps (N, *spatial) with every axis brought to `size`, each position the nearest one's; labels stay."""
+    for axis in range(1, y.ndim):
+        length = y.shape[axis]
+        y = y.take(((2 * np.arange(size) + 1) * length) // (2 * size), axis)  # as Pillow's NEAREST
+    return y
 
 
 def _weights(length: int, size: int) -> npt.NDArray[np.float32]:

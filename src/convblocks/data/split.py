@@ -42,7 +42,7 @@ def complete(
         pieces = stratified_split(given[whole], FRACTIONS, seed, classes, where)
         takes = {part: Take(whole, piece) for part, piece in zip(PARTS, pieces, strict=True)}
         percent = ", ".join(f"{f:.0%} {part}" for f, part in zip(FRACTIONS, PARTS, strict=True))
-        return takes, f"{percent}, drawn at random within each class with split seed {seed}"
+        return takes, f"{percent}, drawn at random {_within(classes)}with split seed {seed}"
     if "train" not in given:
         raise DataError(f"{where}: there is a {' and a '.join(given)} part but no train part: add it")
     _check_classes(given, "train", classes, where)
@@ -54,9 +54,14 @@ def complete(
     takes |= {"train": Take("train", kept), missing[0]: Take("train", held_out)}
     other = "test" if missing[0] == "validation" else "validation"
     return takes, (
-        f"{other} as given; {missing[0]} is {HELD_OUT:.0%} of the given train part, drawn at random within "
-        f"each class with split seed {seed}"
+        f"{other} as given; {missing[0]} is {HELD_OUT:.0%} of the given train part, drawn at random "
+        f"{_within(classes)}with split seed {seed}"
     )
+
+
+def _within(classes: Sequence[str]) -> str:
+    """Where examples are of one kind, as those to segment are, there is nothing to draw within."""
+    return "within each class " if len(classes) > 1 else ""
 
 
 def stratified_split(
@@ -77,10 +82,12 @@ def stratified_split(
         if count == 0:
             continue
         if count < len(fractions):
+            one_kind = len(classes) == 1
+            has = "has" if one_kind else f"class {classes[label]!r} has"
+            mend = "add examples" if one_kind else "add examples, leave the class out,"
             raise DataError(
-                f"{where}: class {classes[label]!r} has {counted(count, 'example')}, and a split "
-                f"into {len(fractions)} parts takes at least {len(fractions)}: add examples, leave the class out, or "
-                f"give the parts"
+                f"{where}: {has} {counted(count, 'example')}, and a split "
+                f"into {len(fractions)} parts takes at least {len(fractions)}: {mend} or give the parts"
             )
         shares = _shares(count, shares_of_one, owed)
         owed += count * shares_of_one - shares

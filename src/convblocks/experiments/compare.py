@@ -21,7 +21,7 @@ from convblocks.experiments.summary import summarise
 from convblocks.experiments.trial import Trainer
 from convblocks.layers.check import one_of
 from convblocks.measure import threads_of
-from convblocks.records import Design, Epoch, Run, Study
+from convblocks.records import Design, Epoch, Run, Study, Task
 from convblocks.report.format import plural, size
 from convblocks.report.html import render_html
 from convblocks.report.markdown import render_markdown
@@ -59,6 +59,7 @@ def compare(
     split_seed: int = 0,
     skip_broken: bool = False,
     layout: str | None = None,
+    task: Task | None = None,
     workers: int | None = None,
     threads: int | None = None,
     device: str = "cpu",
@@ -68,9 +69,11 @@ def compare(
 ) -> RunFolder:
     """Compare implementations of stacks of `depths` convolution layers on `data`; returns the run folder.
 
-    data: as in load_dataset, None for the embedded digits; or a Dataset, which image_size, split_seed and
-    skip_broken come too late for. budget: in units of `match` (MACs forward for one
-    example, parameters, or activation elements); None for what the first implementation costs at 32 channels.
+    data: as in load_dataset, None for the embedded digits, or canvases to segment; or a Dataset, which image_size,
+    split_seed, skip_broken, layout and task come too late for. task: "classify" or "segment", which the data must be
+    for; to segment, each design is the encoder of a U-Net, whose decoder is the same but for its widths.
+    budget: in units of `match` (MACs forward for one example, parameters, or
+    activation elements); None for what the first implementation costs at 32 channels.
     out: the run folder; by default one that the question itself names, so that asking again goes on.
     A script calls it under ``if __name__ == "__main__":``, since the workers import the script.
     On KeyboardInterrupt the folder keeps a valid report of what is finished, and the interrupt goes on.
@@ -83,7 +86,7 @@ def compare(
         raise OptionError("recipe", recipe, "expected a convblocks.Recipe, e.g. Recipe(epochs=5)")
     _check_device(device)
     dataset = _dataset(
-        data, image_size=image_size, split_seed=split_seed, skip_broken=skip_broken, layout=layout
+        data, image_size=image_size, split_seed=split_seed, skip_broken=skip_broken, layout=layout, task=task
     )
     study, frame, found = plan(
         dataset,

@@ -17,6 +17,7 @@ from convblocks.measure import latencies
 from convblocks.networks import Network
 from convblocks.records import Design, Latency
 from convblocks.training.loop import memory_format, place
+from convblocks.training.objective import as_targets
 
 BATCH = 64  # examples that the gradient at the start is measured on
 BYTES = 4  # of a float32
@@ -65,7 +66,7 @@ def _with_gradients(design: Design, dataset: Dataset, device: str, init: str) ->
     module = start(design, 0, dataset.train, init).to(device).train()
     chosen = np.random.default_rng(0).permutation(len(dataset.train.y))[:BATCH]
     x = torch.from_numpy(dataset.train.x[chosen]).to(device)
-    norms = gradient_norms(module, x, torch.from_numpy(dataset.train.y[chosen]).to(device))
+    norms = gradient_norms(module, x, as_targets(dataset.train.y[chosen]).to(device))
     return replace(
         design,
         gradient_norms=tuple(norm for path, norm in norms.items() if path.startswith("stages.")),

@@ -11,7 +11,7 @@ from convblocks.blocks.spec import BlockSpec, block_class, block_options, meta_b
 from convblocks.errors import OptionError, SpecError
 from convblocks.layers.init import INITIALISATIONS
 from convblocks.networks.axes import Axes
-from convblocks.networks.heads import MeanHead
+from convblocks.networks.heads import Head, MeanHead
 from convblocks.networks.spec import Network, Stage, Stem
 
 SEAMLESS = ("simple", "repvgg")
@@ -62,6 +62,9 @@ class Implementation:
         return f"{family}{depth}{groups}-d{self.stack_depth}"
 
 
+CLASSIFIER = MeanHead()
+
+
 @dataclass(frozen=True, slots=True)
 class Frame:
     """All of a network but its blocks and widths: what implementations of a study share."""
@@ -70,6 +73,7 @@ class Frame:
     size: tuple[int, ...]  # spatial axes of an example
     classes: int
     stages: int
+    head: Head = CLASSIFIER
 
     def network(self, implementation: Implementation, widths: tuple[int, ...]) -> Network:
         """The implementation with `widths[i]` channels in stage i. Raises SpecError if it cannot be built."""
@@ -80,12 +84,13 @@ class Frame:
             stride=_short(self.stem_stride()),
         )
         stem = replace(stem, **{n: v for n, v in made_for.items() if n in ("norm", "activation")})
-        head = MeanHead()
+        head = self.head
         if getattr(block_class(implementation.family), "preactivated", False):
             # such blocks open with a norm and close with a convolution or an addition
             stem = replace(stem, norm="none", activation="none", bias=False)
             norm, activation = (implementation.spec.option(name) for name in ("norm", "activation"))
-            head = MeanHead(norm=norm, activation=activation)
+            if isinstance(head, MeanHead):
+                head = replace(head, norm=norm, activation=activation)
         return Network(
             in_channels=self.in_channels,
             classes=self.classes,

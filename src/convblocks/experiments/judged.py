@@ -15,7 +15,7 @@ class Judged:
 
     design: Design
     runs: Sequence[Run]
-    validation: np.ndarray  # right[seed, example]
+    validation: np.ndarray  # scores[seed, example]
     test: np.ndarray
     latency: Latency | None
     difference: Estimate | None = None  # to the best, on validation
@@ -40,7 +40,7 @@ class Judged:
         return self.latency.median_ms if self.latency else float(self.design.macs)
 
     @property
-    def accuracy(self) -> float:
+    def score(self) -> float:
         return float(self.validation.mean())
 
     @property

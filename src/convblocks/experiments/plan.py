@@ -25,12 +25,14 @@ from convblocks.experiments.matching import MATCHES, default_budget
 from convblocks.experiments.store import ANOTHER, RunFolder
 from convblocks.layers.check import one_of, whole
 from convblocks.measure import describe_host
-from convblocks.records import Study
+from convblocks.networks import Head, MeanHead, UNetHead
+from convblocks.records import Study, Task
 from convblocks.report.format import listing
 from convblocks.training import Recipe
 
 MOST_SEEDS = 1000
 MOST_BUDGET = 10**15  # a petaMAC for one example is more than any machine would train
+HEADS: dict[Task, Head] = {"classify": MeanHead(), "segment": UNetHead()}
 TERMS = {"depths": "stack depths", "torch": "torch version", "convblocks": "convblocks version"}
 
 
@@ -59,7 +61,8 @@ def plan(
     grid = (families, block_depths, groups, recipe.init)
     if stages is None:
         stages = default_stages(shape[1:], depths, *grid)
-    frame = Frame(shape[0], shape[1:], len(dataset.card.classes), whole("stages", stages, at_least=1))
+    classes, head = len(dataset.card.classes), HEADS[dataset.card.task]
+    frame = Frame(shape[0], shape[1:], classes, whole("stages", stages, at_least=1), head)
     found, notes = implementations(depths, stages, *grid)
     if not found:
         raise OptionError(

@@ -1,9 +1,9 @@
-"""Intervals for accuracies and for paired differences, over seeds and over examples.
+"""Intervals for scores and for paired differences, over seeds and over examples.
 
-An accuracy would come out otherwise with another seed and with other examples. Both count: with
-right[s, i] = 1 where the run of seed s gets example i right, the variance of the mean is
+An accuracy or a mean IoU would come out otherwise with another seed and with other examples. Both count: with
+scores[s, i] as in scores.py, 1 where the run of seed s gets example i right, the variance of the mean is
 
-    var over seeds of right[s, :].mean() / seeds  +  var over examples of right[:, i].mean() / examples
+    var over seeds of scores[s, :].mean() / seeds  +  var over examples of scores[:, i].mean() / examples
 
 (two-way random effects; the part that seeds and examples share is counted twice, which errs on the
 safe side). Degrees of freedom after Satterthwaite 1946. Bouthillier et al. 2021 (arXiv:2103.03098)
@@ -97,15 +97,15 @@ class Estimate:
         return exp(brentq(excess, log(LEAST_P), 0.0)) if excess(0.0) < 0 else 1.0
 
 
-def estimate(right: np.ndarray) -> Estimate:
-    """From right[seed, example]: 1 or 0 for an accuracy, −1, 0 or 1 for a paired difference."""
-    seeds, examples = right.shape
+def estimate(scores: np.ndarray) -> Estimate:
+    """From scores[seed, example] as in scores.py, or the paired differences of two designs' scores."""
+    seeds, examples = scores.shape
     return Estimate(
-        mean=float(right.mean()),
+        mean=float(scores.mean()),
         seeds=seeds,
         examples=examples,
-        seed_variance=float(right.mean(1).var(ddof=1)) if seeds > 1 else 0.0,
-        example_variance=float(right.mean(0).var(ddof=1)) if examples > 1 else 0.0,
+        seed_variance=float(scores.mean(1).var(ddof=1)) if seeds > 1 else 0.0,
+        example_variance=float(scores.mean(0).var(ddof=1)) if examples > 1 else 0.0,
     )
 
 
@@ -124,9 +124,9 @@ def holm(p_values: Sequence[float]) -> list[float]:
     return adjusted
 
 
-def accuracy_interval(right: np.ndarray) -> Interval:
-    """An accuracy's interval, kept within 0 and 1."""
-    found = estimate(right).interval()
+def score_interval(scores: np.ndarray) -> Interval:
+    """A score's interval, kept within 0 and 1."""
+    found = estimate(scores).interval()
     if found.low is None or found.high is None:
         return found
     return Interval(found.estimate, max(0.0, found.low), min(1.0, found.high))
@@ -141,6 +141,18 @@ def could_be_guessed(accuracy: float, examples: int, chance: float, tries: int) 
     """
     right = ceil(accuracy * examples - 1e-9)
     return tries * float(stats.binom.sf(right - 1, examples, chance)) >= SIGNIFICANT
+
+
+def could_be_blind(scores: np.ndarray, chance: float, tries: int) -> bool:
+    """The same for scores[seed, example] that are not 0 or 1: no more than `chance`, by a one-sided t-test.
+
+    As above, examples alone make the spread, and Bonferroni's correction stands for the number of tries.
+    """
+    found = estimate(scores)
+    error = sqrt(found.example_variance / found.examples)
+    if error == 0:
+        return found.mean <= chance
+    return tries * float(stats.t.sf((found.mean - chance) / error, max(1, found.examples - 1))) >= SIGNIFICANT
 
 
 def seeds_needed(difference: Estimate) -> int | None:

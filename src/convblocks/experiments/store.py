@@ -8,6 +8,7 @@ runs/NAME/.examples                              while workers train
 
 import fcntl
 import os
+import re
 import shutil
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager, suppress
@@ -23,6 +24,9 @@ from convblocks.records import Design, Latency, Run, Study, Summary
 
 Record = TypeVar("Record", bound=Struct)
 
+OLD_NAMES = re.compile(
+    rb'"(validation|test|train|target)_accuracy" *:'
+)  # of fields, before there was mean IoU
 ANOTHER = ("; choose another ", Setting("out"))
 
 
@@ -136,7 +140,7 @@ class RunFolder:
 
     def _decode(self, name: str, content: bytes, kind: type[Record]) -> Record:
         try:
-            return msgspec.json.decode(content, type=kind)
+            return msgspec.json.decode(OLD_NAMES.sub(rb'"\1_score":', content), type=kind)
         except msgspec.DecodeError as error:
             raise RunError(
                 f"{self.path / name} is not a record of this version: {error}", *ANOTHER

@@ -8,30 +8,31 @@ import numpy as np
 from convblocks.experiments.doubt import doubt
 from convblocks.experiments.judged import Judged, paired
 from convblocks.experiments.matching import TOLERANCE
+from convblocks.experiments.scores import scores
 from convblocks.experiments.statistics import (
     SIGNIFICANT,
     Estimate,
-    accuracy_interval,
     holm,
+    score_interval,
     significant,
 )
 from convblocks.experiments.words import headline, paragraphs
 from convblocks.records import Design, Latency, Row, Run, Study, Summary
 
 TARGET = 0.98
-"""The fixed accuracy that training is timed to, as a part of the best design's final validation accuracy."""
+"""The fixed score that training is timed to, as a part of the best design's final validation score."""
 
 
 def summarise(
     study: Study, designs: Sequence[Design], runs: Sequence[Run], latencies: Sequence[Latency]
 ) -> Summary:
-    """Judge by validation accuracy; test figures are stated, never used to choose."""
+    """Judge by validation data; test figures are stated, never used to choose."""
     judged = [
         Judged(
             design=design,
             runs=own,
-            validation=_right(own, "validation_errors", study.data.validation),
-            test=_right(own, "test_errors", study.data.test),
+            validation=scores(own, "validation", study.data),
+            test=scores(own, "test", study.data),
             latency=next((x for x in latencies if x.design == design.name), None),
         )
         for design in designs
@@ -45,32 +46,26 @@ def summarise(
             headline=none,
             paragraphs=(),
             rows=(),
-            target_accuracy=None,
+            target_score=None,
             cost="latency",
         )
-    best = replace(min(judged, key=lambda j: (-round(j.accuracy, 12), j.cost)), verdict="best")
+    best = replace(min(judged, key=lambda j: (-round(j.score, 12), j.cost)), verdict="best")
     judged = _compared(judged, best, len(study.seeds))
     can_tell = len(judged) > 1 and best.seeds > 1
     chosen = _cheapest([j for j in judged if j.not_told_apart]) if can_tell else None
-    why_not = doubt(judged, best, chosen, len(study.data.classes)) if chosen else ""
-    target = round(TARGET * best.accuracy, 3)
+    why_not = doubt(judged, best, chosen, study.data) if chosen else ""
+    target = round(TARGET * best.score, 3)
     return Summary(
         recommended=chosen.name if chosen else None,
         told=chosen is not None and not why_not,
-        headline=headline(judged, best, chosen, why_not, asked=sum(not d.problem for d in designs)),
+        headline=headline(
+            judged, best, chosen, why_not, asked=sum(not d.problem for d in designs), metric=study.data.metric
+        ),
         paragraphs=paragraphs(study, judged, best, chosen),
         rows=tuple(_row(j, best, target, judged) for j in judged),
-        target_accuracy=target,
+        target_score=target,
         cost="latency" if latencies else "macs",
     )
-
-
-def _right(runs: Sequence[Run], field: str, examples: int) -> np.ndarray:
-    """right[run, example]: 1 where the run's class is the true one."""
-    right = np.ones((len(runs), examples))
-    for i, run in enumerate(runs):
-        right[i, list(getattr(run, field))] = 0
-    return right
 
 
 def _compared(judged: list[Judged], best: Judged, planned: int) -> list[Judged]:
@@ -102,14 +97,14 @@ def _verdict(difference: Estimate | None, p_holm: float | None, planned: int) ->
 
 
 def _cheapest(judged: list[Judged]) -> Judged:
-    """The lowest cost; of those whose median latency lies within its quartiles, the most accurate in validation."""
+    """The lowest cost; of those whose median latency lies within its quartiles, the best in validation."""
     lowest = min(judged, key=lambda j: j.cost)
     if lowest.latency is None:  # matched designs cost the same but for what matching tolerates
         tied = [j for j in judged if j.cost <= lowest.cost * (1 + 2 * TOLERANCE)]
     else:
         reach = lowest.latency.upper_ms
         tied = [j for j in judged if j.latency is not None and j.latency.median_ms <= reach]
-    return max(tied, key=lambda j: (j.accuracy, -j.cost))
+    return max(tied, key=lambda j: (j.score, -j.cost))
 
 
 def _row(j: Judged, best: Judged, target: float, judged: list[Judged]) -> Row:
@@ -119,33 +114,31 @@ def _row(j: Judged, best: Judged, target: float, judged: list[Judged]) -> Row:
     return Row(
         design=j.name,
         seeds=j.seeds,
-        validation=accuracy_interval(j.validation),
+        validation=score_interval(j.validation),
         validation_difference=j.difference.interval() if j.difference else None,
         p_value=j.difference.p_value() if j.difference else None,
         p_holm=j.p_holm,
-        test=accuracy_interval(j.test),
+        test=score_interval(j.test),
         test_difference=behind.interval() if behind else None,
         verdict=j.verdict,
-        train_accuracy=float(np.mean([run.epochs[-1].train_accuracy for run in j.runs])),
+        train_score=float(np.mean([run.epochs[-1].train_score for run in j.runs])),
         train_loss=sum(losses) / len(losses) if len(losses) == j.seeds else None,
         seconds_to_target=float(np.median(seconds)) if seconds else None,
         reached=len(seconds),
         images_per_s=float(np.median([run.timing.images_per_s for run in j.runs])),
         latency=j.latency,
         pareto=not any(
-            other.cost <= j.cost
-            and other.accuracy >= j.accuracy
-            and (other.cost, other.accuracy) != (j.cost, j.accuracy)
+            other.cost <= j.cost and other.score >= j.score and (other.cost, other.score) != (j.cost, j.score)
             for other in judged
         ),
     )
 
 
 def _seconds_to(run: Run, target: float) -> float | None:
-    """Training seconds until the validation accuracy first reached `target`."""
+    """Training seconds until the validation score first reached `target`."""
     spent = 0.0
     for epoch, seconds in zip(run.epochs, run.timing.epoch_s, strict=True):
         spent += seconds
-        if epoch.validation_accuracy >= target:
+        if epoch.validation_score >= target:
             return spent
     return None

@@ -54,8 +54,8 @@ class Trainer:
             checkpoint_every_s=self.checkpoint_every_s,
             on_epoch=report,
         )
-        validation_errors = evaluate(module, data.validation, device=self.device)
-        test_errors = evaluate(module, data.test, device=self.device)  # once, after the last epoch
+        validation = evaluate(module, data.validation, device=self.device)
+        test = evaluate(module, data.test, device=self.device)  # once, after the last epoch
         weights = save(
             {name: t.cpu().contiguous() for name, t in module.state_dict().items()},
             {"network": msgspec.json.encode(design.network).decode()},
@@ -66,10 +66,12 @@ class Trainer:
             design=design.name,
             seed=seed,
             epochs=progress.epochs,
-            validation_errors=validation_errors,
-            test_errors=test_errors,
-            validation_accuracy=1 - len(validation_errors) / len(data.validation.y),
-            test_accuracy=1 - len(test_errors) / len(data.test.y),
+            validation_errors=validation.errors,
+            test_errors=test.errors,
+            validation_overlaps=validation.overlaps,
+            test_overlaps=test.overlaps,
+            validation_score=validation.score,
+            test_score=test.score,
             weights_sha256=sha256(weights).hexdigest(),
             timing=RunTiming(
                 epoch_s=progress.epoch_s,
@@ -99,7 +101,7 @@ def start(design: Design, seed: int, data: Split, init: str = "he_normal") -> Co
 def load(run: str | Path, design: str, seed: int | None = None, *, trust_code: bool = False) -> ConvNet:
     """The trained module of a design in a run folder, in eval mode; takes examples (N, C, *spatial) as they come.
 
-    seed: by default the one with the best validation accuracy. trust_code: import the classes that the folder
+    seed: by default the one with the best validation score. trust_code: import the classes that the folder
     names as package.module:Class, which runs their code; without it loading runs nothing but convblocks.
     Raises RunError for what the folder lacks, and for a class that is not trusted.
     """
@@ -116,7 +118,7 @@ def load(run: str | Path, design: str, seed: int | None = None, *, trust_code: b
         )
     runs = [r for r in store.runs() if r.design == design]
     if seed is None and runs:
-        seed = max(runs, key=lambda r: (r.validation_accuracy, -r.seed)).seed
+        seed = max(runs, key=lambda r: (r.validation_score, -r.seed)).seed
     found = [r for r in runs if r.seed == seed]
     if not found:
         seeds = ", ".join(str(r.seed) for r in runs) or "none"

@@ -4,13 +4,15 @@ from collections.abc import Sequence
 
 from convblocks.experiments.depth import what_depth_changes
 from convblocks.experiments.judged import Judged
-from convblocks.experiments.statistics import accuracy_interval, examples_needed, seeds_needed
+from convblocks.experiments.statistics import examples_needed, score_interval, seeds_needed
 from convblocks.records import Paragraph, Study
 from convblocks.report.format import difference as points_with_ends
 from convblocks.report.format import milliseconds, percent, plural
 
 
-def headline(judged: Sequence[Judged], best: Judged, chosen: Judged | None, doubt: str, *, asked: int) -> str:
+def headline(
+    judged: Sequence[Judged], best: Judged, chosen: Judged | None, doubt: str, *, asked: int, metric: str
+) -> str:
     """What to use, or why that is not known. `asked` is the number of designs to train, finished or not."""
     if asked == 1:
         return (
@@ -28,7 +30,7 @@ def headline(judged: Sequence[Judged], best: Judged, chosen: Judged | None, doub
         return f"These data do not tell which design to use: {doubt}"
     if chosen is best:
         return (
-            f"Use {chosen.name}: the most accurate design, and none within its noise is measurably cheaper."
+            f"Use {chosen.name}: it has the best {metric}, and none within its noise is measurably cheaper."
         )
     return (
         f"Use {chosen.name}: the cheapest design that is not significantly worse than the best, {best.name}."
@@ -40,34 +42,34 @@ def paragraphs(
 ) -> tuple[Paragraph, ...]:
     """Why, what is within the noise, what it would take to tell more, and what depth does."""
     written = [
-        Paragraph("Why", _why(best, chosen) if chosen else ""),
+        Paragraph("Why", _why(best, chosen, study.data.metric) if chosen else ""),
         Paragraph("Within the noise", _equal(judged, best)),
         Paragraph("To tell more", _to_tell_apart(judged, best)),
         Paragraph("Worse", _worse(judged)),
-        *what_depth_changes(judged, study.data.train),
+        *what_depth_changes(judged, study.data),
         Paragraph("Stopped early", _failures(judged)),
         Paragraph("Unfinished", _missing(study, judged)),
     ]
     return tuple(paragraph for paragraph in written if paragraph.text)
 
 
-def _why(best: Judged, chosen: Judged) -> str:
+def _why(best: Judged, chosen: Judged, metric: str) -> str:
     unit = "a forward pass of one example" if chosen.latency else "one example"
     text = f"{chosen.name} takes {_cost(chosen)} for {unit}"
     if chosen is best:
-        text += f" and has the best validation accuracy, {percent(best.accuracy)}."
+        text += f" and has the best validation {metric}, {percent(best.score)}."
     else:
         assert chosen.difference is not None
         gap = chosen.difference.interval()
         assert gap.low is not None
         text += (
-            f", {best.name} {_cost(best)}. On validation data it gets {percent(chosen.accuracy)} right, "
-            f"{best.name} {percent(best.accuracy)}: a difference of {points_with_ends(gap)} points, which seeds and "
+            f", {best.name} {_cost(best)}. Its validation {metric} is {percent(chosen.score)}, "
+            f"{best.name}'s {percent(best.score)}: a difference of {points_with_ends(gap)} points, which seeds and "
             f"examples alone can make; at worst it is {percent(-gap.low, unit=False)} points behind."
         )
-    test = accuracy_interval(chosen.test)
+    test = score_interval(chosen.test)
     return text + (
-        f" On the test data, which chose nothing, it gets {percent(test.estimate)} right "
+        f" On the test data, which chose nothing, its {metric} is {percent(test.estimate)} "
         f"[{percent(test.low)}, {percent(test.high)}]. Intervals are 95 %, over seeds and examples."
     )
 

@@ -1,14 +1,17 @@
 """Networks as data: a stem, stages of equal blocks, a head."""
 
 from convblocks.networks.cost import network_cost
+from convblocks.networks.dilation import dilated
 from convblocks.networks.heads import ClassificationHead, GridHead, Head, MeanHead
 from convblocks.networks.module import ConvNet, Features
+from convblocks.networks.segmentation import DilatedHead, UNetHead
 from convblocks.networks.space import NetworkSpace, StageChoices, space_costs
 from convblocks.networks.spec import Network, Stage, Stem
 
 __all__ = [
     "ClassificationHead",
     "ConvNet",
+    "DilatedHead",
     "Features",
     "GridHead",
     "Head",
@@ -18,6 +21,8 @@ __all__ = [
     "Stage",
     "StageChoices",
     "Stem",
+    "UNetHead",
+    "dilated",
     "network_cost",
     "space_costs",
 ]

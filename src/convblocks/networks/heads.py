@@ -14,6 +14,7 @@ from convblocks.layers import ConvNormAct, make_activation, make_norm
 from convblocks.layers.check import one_of, per_axis, probability, whole
 from convblocks.layers.pool import ADAPTIVE_POOL
 from convblocks.networks.axes import Axes
+from convblocks.networks.segmentation import DilatedHead, UNetHead
 
 POOLED_NORMS = ("none", "batch", "group", "layer")
 """Norms that one mean a channel leaves something to norm."""
@@ -141,4 +142,4 @@ class GridHead(
         return GridClassifier(channels[-1], classes, grid, hidden, probability("dropout", self.dropout))
 
 
-Head = MeanHead | GridHead
+Head = MeanHead | GridHead | UNetHead | DilatedHead

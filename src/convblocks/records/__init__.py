@@ -25,6 +25,7 @@ from convblocks.records.signal import (
 )
 from convblocks.records.step import StepMemory
 from convblocks.records.study import (
+    METRICS,
     Axis,
     DataCard,
     Design,
@@ -33,15 +34,18 @@ from convblocks.records.study import (
     Interval,
     Latency,
     Loading,
+    Overlap,
     Paragraph,
     Row,
     Run,
     RunTiming,
     Study,
     Summary,
+    Task,
 )
 
 __all__ = [
+    "METRICS",
     "SEVERITIES",
     "Analysis",
     "Axis",
@@ -59,6 +63,7 @@ __all__ = [
     "LayerSignal",
     "Loading",
     "MendCheck",
+    "Overlap",
     "Paragraph",
     "Part",
     "Probes",
@@ -75,4 +80,5 @@ __all__ = [
     "Study",
     "Summary",
     "Symptom",
+    "Task",
 ]

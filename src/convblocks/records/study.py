@@ -17,6 +17,13 @@ from msgspec import Struct
 Axis = tuple[int, int, int]
 """Receptive field along one axis, (step, lo, hi): output i sees inputs step·i + lo … step·i + hi."""
 
+Task = Literal["classify", "segment"]
+METRICS: dict[Task, str] = {"classify": "accuracy", "segment": "mean IoU"}
+"""What designs are judged by; a score is a part of one, and the higher the better."""
+
+Overlap = tuple[int, int, int, int]
+"""(example, class, positions of the class in both answer and label, positions in either), where the last is not 0."""
+
 
 class Loading(Struct, frozen=True, kw_only=True):
     """The arguments of load_dataset that gave a data set."""
@@ -26,6 +33,7 @@ class Loading(Struct, frozen=True, kw_only=True):
     split_seed: int = 0
     skip_broken: bool = False
     layout: str | None = None
+    task: Task | None = None
 
 
 class DataCard(Struct, frozen=True, kw_only=True):
@@ -43,6 +51,13 @@ class DataCard(Struct, frozen=True, kw_only=True):
     skipped: int = 0  # broken files left out on request
     sha256: str = ""  # over all examples, labels and the split
     loading: Loading | None = None  # how to load it again; None for arrays that a script made
+    task: Task = "classify"  # "segment": every position of an example has a class
+    pixels: dict[str, tuple[int, ...]] = {}  # labelled positions of each class by part; {} to classify
+
+    @property
+    def metric(self) -> str:
+        """What a trained network is judged by, in words: "accuracy" or "mean IoU"."""
+        return METRICS[self.task]
 
 
 class Host(Struct, frozen=True, kw_only=True):
@@ -119,11 +134,11 @@ class Design(Struct, frozen=True, kw_only=True):
 
 
 class Epoch(Struct, frozen=True, kw_only=True):
-    """One pass over the training data."""
+    """One pass over the training data; scores are of the study's metric."""
 
     train_loss: float | None  # None: no longer finite
-    train_accuracy: float  # on the training batches as they passed
-    validation_accuracy: float
+    train_score: float  # on the training batches as they passed
+    validation_score: float
 
 
 class RunTiming(Struct, frozen=True, kw_only=True):
@@ -134,15 +149,17 @@ class RunTiming(Struct, frozen=True, kw_only=True):
 
 
 class Run(Struct, frozen=True, kw_only=True):
-    """One design, one seed."""
+    """One design, one seed. Of each example it keeps what its score is made of: errors, or overlaps to segment."""
 
     design: str
     seed: int
     epochs: tuple[Epoch, ...]
-    validation_errors: tuple[int, ...]  # positions of the examples it got wrong
-    test_errors: tuple[int, ...]
-    validation_accuracy: float
-    test_accuracy: float
+    validation_errors: tuple[int, ...] = ()  # positions of the examples it got wrong
+    test_errors: tuple[int, ...] = ()
+    validation_overlaps: tuple[Overlap, ...] = ()
+    test_overlaps: tuple[Overlap, ...] = ()
+    validation_score: float
+    test_score: float
     weights_sha256: str
     timing: RunTiming
     failure: str = ""  # e.g. the loss became NaN at epoch 3
@@ -180,13 +197,13 @@ class Row(Struct, frozen=True, kw_only=True):
     test: Interval
     test_difference: Interval | None
     verdict: str  # best | within noise | perhaps worse | worse | one seed | unfinished
-    train_accuracy: float  # last epoch, mean over seeds
+    train_score: float  # last epoch, mean over seeds
     train_loss: float | None
     seconds_to_target: float | None  # median over the seeds that reached it
-    reached: int  # how many seeds reached the target accuracy
+    reached: int  # how many seeds reached the target score
     images_per_s: float  # training throughput, median
     latency: Latency | None
-    pareto: bool  # no other design has both a higher validation accuracy and a lower cost
+    pareto: bool  # no other design has both a higher validation score and a lower cost
 
 
 class Paragraph(NamedTuple):
@@ -206,5 +223,5 @@ class Summary(Struct, frozen=True, kw_only=True):
     headline: str
     paragraphs: tuple[Paragraph, ...]
     rows: tuple[Row, ...]
-    target_accuracy: float | None  # the fixed accuracy of seconds_to_target
+    target_score: float | None  # the fixed score of seconds_to_target
     cost: str  # what "cheapest" means here, e.g. "latency"

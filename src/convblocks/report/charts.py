@@ -20,9 +20,9 @@ from convblocks.report.scales import (
     MUTED,
     PAPER,
     Span,
-    accuracy_axis,
     colour,
     error_span,
+    score_axis,
     span,
     symbol,
 )
@@ -51,8 +51,8 @@ def timed(entries: Sequence[Entry]) -> bool:
     return any(entry.judged and entry.judged.latency for entry in entries)
 
 
-def accuracy_span(study: Study, entries: Sequence[Entry]) -> Span:
-    """The axis of all validation accuracies after training."""
+def score_span(study: Study, entries: Sequence[Entry]) -> Span:
+    """The axis of all validation scores after training."""
     rows = [entry.judged for entry in entries if entry.judged]
     ends = [end for row in rows for end in (row.validation.low, row.validation.high) if end is not None]
     return error_span(
@@ -60,8 +60,8 @@ def accuracy_span(study: Study, entries: Sequence[Entry]) -> Span:
     )
 
 
-def _accuracy(entry: Entry, errors: Span) -> Record:
-    """The validation accuracy of an entry that has one."""
+def _score(entry: Entry, errors: Span) -> Record:
+    """The validation score of an entry that has one."""
     row = entry.judged
     assert row is not None
     low, high = row.validation.low, row.validation.high
@@ -72,28 +72,32 @@ def _accuracy(entry: Entry, errors: Span) -> Record:
         "error": errors.keep(1 - row.validation.estimate),
         "least": None if high is None else errors.keep(1 - high),
         "most": None if low is None else errors.keep(1 - low),
-        "accuracy": fmt.accuracy(row.validation),
+        "score": fmt.accuracy(row.validation),
     }
 
 
-def _tooltip(*more: alt.Tooltip) -> list[alt.Tooltip]:
+def _tooltip(study: Study, *more: alt.Tooltip) -> list[alt.Tooltip]:
     return [
         alt.Tooltip("design:N", title="design"),
-        alt.Tooltip("accuracy:N", title="validation accuracy, %"),
+        alt.Tooltip("score:N", title=f"validation {study.data.metric}, %"),
         *more,
     ]
 
 
-def accuracy_against_cost(study: Study, entries: Sequence[Entry]) -> alt.LayerChart:
-    """Validation accuracy over latency (or MACs), with intervals; steps join the Pareto front."""
-    names, errors, spent, ms = labels(entries), accuracy_span(study, entries), costs(entries), timed(entries)
+def score_against_cost(study: Study, entries: Sequence[Entry]) -> alt.LayerChart:
+    """Validation score over latency (or MACs), with intervals; steps join the Pareto front."""
+    names, errors, spent, ms = labels(entries), score_span(study, entries), costs(entries), timed(entries)
     axis = span(list(spent.values()), room=0.12, far=2)  # the cheapest designs are many
     shown = [entry for entry in entries if entry.design.name in spent]
     records = [_priced(entry, errors, spent[entry.design.name], axis, ms) for entry in shown]
     title = "latency, ms" if ms else "MACs"
     labelling = alt.Axis(title=title, values=axis.ticks(), format=".3~g" if ms else ".3~s", labelOverlap=True)
     x = alt.X("cost:Q", scale=axis.scale(), axis=labelling)
-    y = alt.Y("error:Q", scale=errors.scale(reverse=True), axis=accuracy_axis(errors, "validation accuracy"))
+    y = alt.Y(
+        "error:Q",
+        scale=errors.scale(reverse=True),
+        axis=score_axis(errors, f"validation {study.data.metric}"),
+    )
     base = draw(records, 360).encode(x=x, y=y)
     bars = base.mark_rule(opacity=0.65, strokeWidth=1.5).encode(color=colour(names))
     return layers(
@@ -106,7 +110,7 @@ def accuracy_against_cost(study: Study, entries: Sequence[Entry]) -> alt.LayerCh
             color=colour(names),
             shape=symbol(names),
             size=alt.Size("depth:O", scale=alt.Scale(range=[90, 230]), legend=None),
-            tooltip=_tooltip(alt.Tooltip("spent:N", title=title)),
+            tooltip=_tooltip(study, alt.Tooltip("spent:N", title=title)),
         ),
         *_named(draw(_places(shown, spent, axis, errors), 360).encode(x=x, y=y)),
     )
@@ -116,7 +120,7 @@ def _priced(entry: Entry, errors: Span, cost: float, axis: Span, ms: bool) -> Re
     row = entry.judged
     latency = row.latency if row and ms else None
     return {
-        **_accuracy(entry, errors),
+        **_score(entry, errors),
         "cost": cost,
         "quick": axis.keep(latency.lower_ms) if latency else None,
         "slow": axis.keep(latency.upper_ms) if latency else None,
@@ -168,33 +172,37 @@ def _named(base: alt.Chart) -> list[alt.Chart]:
     return [lines, *texts]
 
 
-def accuracy_against_depth(study: Study, entries: Sequence[Entry]) -> alt.LayerChart:
-    """Validation accuracy over stack depth, a line for each implementation; with one depth, dots by implementation."""
-    names, errors = labels(entries), accuracy_span(study, entries)
+def score_against_depth(study: Study, entries: Sequence[Entry]) -> alt.LayerChart:
+    """Validation score over stack depth, a line for each implementation; with one depth, dots by implementation."""
+    names, errors = labels(entries), score_span(study, entries)
     shown = [entry for entry in entries if entry.judged]
     depths = sorted({entry.design.stack_depth for entry in shown})
     if len(depths) == 1:
-        return _accuracy_by_label(shown, names, errors)
+        return _score_by_label(study, shown, names, errors)
     apart = _dodges(names, depths)
     records = [
-        {**_accuracy(e, errors), "x": e.design.stack_depth * apart[e.design.label]}
+        {**_score(e, errors), "x": e.design.stack_depth * apart[e.design.label]}
         for e in sorted(shown, key=lambda e: e.design.stack_depth)
     ]
     edge = exp(0.08 * log(depths[-1] / depths[0]))
     scale = alt.Scale(type="log", domain=[depths[0] / edge, depths[-1] * edge], nice=False)
     x = alt.X("x:Q", scale=scale, axis=alt.Axis(title="stack depth, layers", values=depths, format="d"))
-    y = alt.Y("error:Q", scale=errors.scale(reverse=True), axis=accuracy_axis(errors, "validation accuracy"))
+    y = alt.Y(
+        "error:Q",
+        scale=errors.scale(reverse=True),
+        axis=score_axis(errors, f"validation {study.data.metric}"),
+    )
     base = draw(records).encode(x=x, y=y, color=colour(names))
     return layers(
         base.mark_line(strokeWidth=2),
         base.mark_rule(opacity=0.65, strokeWidth=1.5).encode(y=alt.Y("least:Q"), y2="most:Q"),
-        _dots(base, names),
+        _dots(study, base, names),
     )
 
 
-def _dots(base: alt.Chart, names: Sequence[str]) -> alt.Chart:
+def _dots(study: Study, base: alt.Chart, names: Sequence[str]) -> alt.Chart:
     dots: alt.Chart = base.mark_point(filled=True, opacity=1, size=80, stroke=PAPER, strokeWidth=1)
-    return dots.encode(shape=symbol(names), tooltip=_tooltip())
+    return dots.encode(shape=symbol(names), tooltip=_tooltip(study))
 
 
 def _dodges(names: Sequence[str], depths: Sequence[int]) -> dict[str, float]:
@@ -207,16 +215,22 @@ def _dodges(names: Sequence[str], depths: Sequence[int]) -> dict[str, float]:
     }
 
 
-def _accuracy_by_label(shown: Sequence[Entry], names: Sequence[str], errors: Span) -> alt.LayerChart:
+def _score_by_label(
+    study: Study, shown: Sequence[Entry], names: Sequence[str], errors: Span
+) -> alt.LayerChart:
     best_first = sorted(shown, key=lambda e: -(e.judged.validation.estimate if e.judged else 0))
-    x = alt.X("error:Q", scale=errors.scale(reverse=True), axis=accuracy_axis(errors, "validation accuracy"))
+    x = alt.X(
+        "error:Q",
+        scale=errors.scale(reverse=True),
+        axis=score_axis(errors, f"validation {study.data.metric}"),
+    )
     y = alt.Y("label:N", sort=[e.design.label for e in best_first], axis=alt.Axis(title=None, labelLimit=170))
-    base = draw([_accuracy(e, errors) for e in best_first], 24 * len(best_first)).encode(
+    base = draw([_score(e, errors) for e in best_first], 24 * len(best_first)).encode(
         x=x, y=y, color=colour(names)
     )
     return layers(
         base.mark_rule(opacity=0.65, strokeWidth=1.5).encode(x=alt.X("least:Q"), x2="most:Q"),
-        _dots(base, names),
+        _dots(study, base, names),
     )
 
 

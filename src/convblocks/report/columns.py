@@ -46,13 +46,18 @@ class Column:
 def fields(study: Study, summary: Summary) -> Mapping[str, str]:
     """What titles and definitions of columns say about a study."""
     latency = next((row.latency for row in summary.rows if row.latency), None)
-    target = fmt.percent(summary.target_accuracy)
+    target = fmt.percent(summary.target_score)
     timed = "one forward pass"
     if latency:
         batch, threads = fmt.plural(latency.batch, "example"), fmt.plural(latency.threads, "thread")
         timed = f"one forward pass of {batch} with {threads}, over {fmt.plural(latency.repeats, 'repeat')}"
     matched = "" if study.match == "none" else ", chosen so that all designs spend the same budget"
-    return {"matched": matched, "target": "target" if target == fmt.MISSING else target, "timed": timed}
+    return {
+        "metric": study.data.metric,
+        "matched": matched,
+        "target": "target" if target == fmt.MISSING else target,
+        "timed": timed,
+    }
 
 
 def _design(entry: Entry) -> Cell:
@@ -123,7 +128,7 @@ def _test(entry: Entry) -> Cell:
     row = entry.row
     if not row:
         return Cell(fmt.MISSING)
-    parts = [fmt.percent(run.test_accuracy, unit=False) for run in entry.runs]
+    parts = [fmt.percent(run.test_score, unit=False) for run in entry.runs]
     seeds = "seeds " + " · ".join(parts) if 1 < len(parts) <= 10 else ""
     return Cell(fmt.accuracy(row.test), seeds, row.test.estimate)
 
@@ -181,19 +186,19 @@ COLUMNS = (
         _verdict,
     ),
     Column(
-        "Validation accuracy, %",
+        "Validation {metric}, %",
         "Mean over seeds, with its 95 % confidence interval over seeds and examples. Validation examples choose: the "
         "best, the verdicts, the front of the chart and the recommendation are theirs.",
         _validation,
     ),
     Column(
         "Difference to best, points",
-        "Validation accuracy less that of the best design, in percentage points, paired by seed and example, with "
+        "Validation {metric} less that of the best design, in percentage points, paired by seed and example, with "
         "its 95 % interval.",
         _difference,
     ),
     Column(
-        "Test accuracy, %",
+        "Test {metric}, %",
         "The same mean and interval on the test examples, which chose nothing; below it each seed's.",
         _test,
     ),
@@ -239,14 +244,14 @@ COLUMNS = (
     ),
     Column(
         "Train s to {target}",
-        "Seconds of training until validation accuracy first reached {target}: the median over the seeds that did. "
+        "Seconds of training until validation {metric} first reached {target}: the median over the seeds that did. "
         "Without validation passes.",
         _target,
     ),
     Column("Training images/s", "Examples trained on in a second, median.", _throughput),
     Column(
         "Test difference, points",
-        "Test accuracy less that of the best design on validation, paired likewise; stated only.",
+        "Test {metric} less that of the best design on validation, paired likewise; stated only.",
         _test_difference,
     ),
 )

@@ -14,10 +14,10 @@ from convblocks.report.entries import Entry, labels
 from convblocks.report.scales import (
     PAPER,
     Span,
-    accuracy_axis,
     colour,
     error_span,
     norm_axis,
+    score_axis,
     span,
     symbol,
     whole_ticks,
@@ -28,13 +28,13 @@ MARKS = 6  # symbols along a line of gradient norms
 
 
 def curve_span(study: Study, entries: Sequence[Entry]) -> Span:
-    """The axis of all validation accuracies during training."""
-    passed = [epoch.validation_accuracy for e in entries for run in e.runs for epoch in run.epochs]
+    """The axis of all validation scores during training."""
+    passed = [epoch.validation_score for e in entries for run in e.runs for epoch in run.epochs]
     return error_span(passed, (), study.data.validation * len(study.seeds))
 
 
 def training_curves(study: Study, entries: Sequence[Entry], depth: int) -> alt.LayerChart:
-    """Validation accuracy over epochs at one stack depth: a thin line for each seed, a thick one for their mean."""
+    """Validation score over epochs at one stack depth: a thin line for each seed, a thick one for their mean."""
     names, errors = labels(entries), curve_span(study, entries)
     shown = [entry for entry in entries if entry.design.stack_depth == depth]
     records = [record for entry in shown for record in _curves(entry, errors)]
@@ -44,13 +44,17 @@ def training_curves(study: Study, entries: Sequence[Entry], depth: int) -> alt.L
         scale=alt.Scale(domain=[1, max(2, last)], nice=False),
         axis=alt.Axis(title="epoch", values=whole_ticks(max(2, last)), format="d"),
     )
-    y = alt.Y("error:Q", scale=errors.scale(reverse=True), axis=accuracy_axis(errors, "validation accuracy"))
+    y = alt.Y(
+        "error:Q",
+        scale=errors.scale(reverse=True),
+        axis=score_axis(errors, f"validation {study.data.metric}"),
+    )
     base = draw(records, 280).encode(x=x, y=y, color=colour(names), detail="seed:N")
     mean = base.transform_filter("datum.seed == 'mean'")
     tooltip = [
         alt.Tooltip("design:N", title="design"),
         alt.Tooltip("epoch:Q", title="epoch"),
-        alt.Tooltip("accuracy:N", title="mean validation accuracy"),
+        alt.Tooltip("score:N", title=f"validation {study.data.metric}, mean over seeds"),
     ]
     return layers(
         base.transform_filter("datum.seed != 'mean'").mark_line(strokeWidth=1, opacity=0.3),
@@ -67,9 +71,7 @@ def _symbols(base: alt.Chart, names: Sequence[str], tooltip: list[alt.Tooltip]) 
 def _curves(entry: Entry, errors: Span) -> list[Record]:
     """Points of every line of one design, as short as can be, for there are many."""
     mean = mean_curve(entry.runs)
-    lines = {"mean": mean} | {
-        str(run.seed): [e.validation_accuracy for e in run.epochs] for run in entry.runs
-    }
+    lines = {"mean": mean} | {str(run.seed): [e.validation_score for e in run.epochs] for run in entry.runs}
     records: list[Record] = [
         {
             "label": entry.design.label,
@@ -83,15 +85,15 @@ def _curves(entry: Entry, errors: Span) -> list[Record]:
     ]
     for record in records:
         if record["seed"] == "mean" and record["epoch"] == len(mean):
-            record |= {"end": True, "design": entry.design.name, "accuracy": fmt.percent(mean[-1])}
+            record |= {"end": True, "design": entry.design.name, "score": fmt.percent(mean[-1])}
     return records
 
 
 def mean_curve(runs: Sequence[Run]) -> list[float]:
-    """Mean validation accuracy after each epoch, over the runs that came to their end; over all if none did."""
+    """Mean validation score after each epoch, over the runs that came to their end; over all if none did."""
     ended = [run for run in runs if not run.failure] or runs
     return [
-        fmean(epoch.validation_accuracy for epoch in epochs)
+        fmean(epoch.validation_score for epoch in epochs)
         for epochs in zip(*(run.epochs for run in ended), strict=False)
     ]
 

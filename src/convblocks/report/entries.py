@@ -25,7 +25,7 @@ class Entry:
 
     @property
     def judged(self) -> Row | None:
-        """The row, if it has a validation accuracy."""
+        """The row, if it has a validation score."""
         return self.row if self.row and isfinite(self.row.validation.estimate) else None
 
     @property
@@ -73,8 +73,8 @@ def collect(study: Study, designs: Sequence[Design], runs: Sequence[Run], summar
 
 
 def _rank(entry: Entry) -> tuple[bool, float]:
-    accuracy = entry.judged.validation.estimate if entry.judged else -1.0
-    return not (entry.row and entry.row.verdict == "best"), -accuracy
+    score = entry.judged.validation.estimate if entry.judged else -1.0
+    return not (entry.row and entry.row.verdict == "best"), -score
 
 
 def labels(entries: Sequence[Entry]) -> list[str]:

@@ -54,7 +54,8 @@ def figures(study: Study, summary: Summary, entries: Sequence[Entry]) -> list[Fi
 
 
 def _cost(study: Study, summary: Summary, entries: Sequence[Entry]) -> Figure:
-    key, title = "cost", "Accuracy against cost"
+    metric = study.data.metric
+    key, title = "cost", fmt.sentence(f"{metric} against cost")
     spent = charts.costs(entries)
     if not spent:
         return Figure(key, title, "", UNFINISHED)
@@ -65,10 +66,10 @@ def _cost(study: Study, summary: Summary, entries: Sequence[Entry]) -> Figure:
     }
     front = [e for e in shown if e.judged and e.judged.pareto]
     reading = (
-        "Up and to the left is better. Dashed steps join the designs that no other beats in both validation accuracy "
+        f"Up and to the left is better. Dashed steps join the designs that no other beats in both validation {metric} "
         f"and {MATCHES.get(summary.cost, summary.cost) or 'cost'}. {_bars(shown, 'Upright bars')}"
         f"{'Level bars are quartiles of the latency. ' if ms else ''}{_larger(shown)}"
-        f"{_scale_note(charts.accuracy_span(study, entries))}"
+        f"{_scale_note(charts.score_span(study, entries), study.data.metric)}"
     )
     numbers = f"The front: {_named(front, price)}. " if front else ""
     missing = [e.design.name for e in entries if e.judged and e.design.name not in spent]
@@ -77,13 +78,11 @@ def _cost(study: Study, summary: Summary, entries: Sequence[Entry]) -> Figure:
         key,
         title,
         reading,
-        f"{numbers}{_range(shown)}{left}",
+        f"{numbers}{_range(shown, study.data.metric)}{left}",
         True,
-        (Panel("", charts.accuracy_against_cost(study, entries)),),
-        ("Design", "Latency" if ms else "MACs", "Validation accuracy, %", "On the front"),
-        tuple(
-            (e.design.name, price[e.design.name], _accuracy(e), "yes" if e in front else "no") for e in shown
-        ),
+        (Panel("", charts.score_against_cost(study, entries)),),
+        ("Design", "Latency" if ms else "MACs", f"Validation {metric}, %", "On the front"),
+        tuple((e.design.name, price[e.design.name], _score(e), "yes" if e in front else "no") for e in shown),
     )
 
 
@@ -97,7 +96,7 @@ def _bars(shown: Sequence[Entry], which: str) -> str:
     return "One seed gives no intervals. "
 
 
-def _scale_note(errors: Span) -> str:
+def _scale_note(errors: Span, metric: str) -> str:
     if not errors.logarithmic:
         return ""
     end = (
@@ -106,7 +105,7 @@ def _scale_note(errors: Span) -> str:
         else ""
     )
     return (
-        f"The accuracy axis is logarithmic in the error: from 98 to 99 % is as far as from 60 to 80 %.{end}"
+        f"The {metric} axis is logarithmic in the error: from 98 to 99 % is as far as from 60 to 80 %.{end}"
     )
 
 
@@ -119,15 +118,15 @@ def _named(entries: Sequence[Entry], price: dict[str, str]) -> str:
     return "; ".join(told[:8]) + (f"; and {len(told) - 8} more" if len(told) > 8 else "")
 
 
-def _range(entries: Sequence[Entry]) -> str:
+def _range(entries: Sequence[Entry], metric: str) -> str:
     rows = [(e.judged.validation.estimate, e.design.name) for e in entries if e.judged]
     (low, worst), (high, best) = min(rows), max(rows)
     if worst == best:
-        return f"Validation accuracy is {fmt.percent(high)} for {best}."
-    return f"Validation accuracy goes from {fmt.percent(low)} ({worst}) to {fmt.percent(high)} ({best})."
+        return f"Validation {metric} is {fmt.percent(high)} for {best}."
+    return f"Validation {metric} goes from {fmt.percent(low)} ({worst}) to {fmt.percent(high)} ({best})."
 
 
-def _accuracy(entry: Entry) -> str:
+def _score(entry: Entry) -> str:
     return fmt.accuracy(entry.judged.validation) if entry.judged else fmt.MISSING
 
 
@@ -135,10 +134,11 @@ def _depth(study: Study, entries: Sequence[Entry]) -> Figure:
     key = "depth"
     shown = [e for e in entries if e.judged]
     depths = sorted({e.design.stack_depth for e in shown})
-    title = "Accuracy against stack depth" if len(depths) != 1 else f"Accuracy at stack depth {depths[0]}"
+    against = "against stack depth" if len(depths) != 1 else f"at stack depth {depths[0]}"
+    title = fmt.sentence(f"{study.data.metric} {against}")
     if not shown:
         return Figure(key, title, "", UNFINISHED)
-    reading = f"{_bars(shown, 'Bars')}{_scale_note(charts.accuracy_span(study, entries))}"
+    reading = f"{_bars(shown, 'Bars')}{_scale_note(charts.score_span(study, entries), study.data.metric)}"
     by_label = {label: [e for e in shown if e.design.label == label] for label in labels(shown)}
     changes = [
         f"{label} {fmt.percent(ends[0], unit=False)} → {fmt.percent(ends[1])}"
@@ -146,7 +146,9 @@ def _depth(study: Study, entries: Sequence[Entry]) -> Figure:
         if len(depths) > 1 and len(ends := _ends(group, depths)) == 2
     ]
     numbers = (
-        f"From {depths[0]} to {depths[-1]} layers: {'; '.join(changes[:10])}." if changes else _range(shown)
+        f"From {depths[0]} to {depths[-1]} layers: {'; '.join(changes[:10])}."
+        if changes
+        else _range(shown, study.data.metric)
     )
     return Figure(
         key,
@@ -154,15 +156,12 @@ def _depth(study: Study, entries: Sequence[Entry]) -> Figure:
         reading,
         numbers,
         len(depths) > 1,
-        (Panel("", charts.accuracy_against_depth(study, entries)),),
+        (Panel("", charts.score_against_depth(study, entries)),),
         ("Implementation", *(f"{fmt.plural(depth, 'layer')}, %" for depth in depths)),
         tuple(
             (
                 label,
-                *(
-                    next((_accuracy(e) for e in group if e.design.stack_depth == d), fmt.MISSING)
-                    for d in depths
-                ),
+                *(next((_score(e) for e in group if e.design.stack_depth == d), fmt.MISSING) for d in depths),
             )
             for label, group in by_label.items()
         ),
@@ -170,7 +169,7 @@ def _depth(study: Study, entries: Sequence[Entry]) -> Figure:
 
 
 def _ends(group: Sequence[Entry], depths: Sequence[int]) -> list[float]:
-    """Validation accuracy at the least and at the greatest depth."""
+    """Validation score at the least and at the greatest depth."""
     found = {e.design.stack_depth: e.judged.validation.estimate for e in group if e.judged}
     return [found[depth] for depth in (depths[0], depths[-1]) if depth in found]
 
@@ -186,13 +185,13 @@ def _training(study: Study, entries: Sequence[Entry]) -> Figure:
     if not shown:
         return Figure(key, title, "", UNFINISHED)
     ways = {e.design.name: curves.mean_curve(e.runs) for e in shown}
-    note = _scale_note(curves.curve_span(study, entries))
+    note = _scale_note(curves.curve_span(study, entries), study.data.metric)
     reading = f"Thick lines are means over seeds, thin ones single seeds. {note}"
     last = {name: way[-1] for name, way in ways.items()}
     worst, best = min(last, key=lambda n: last[n]), max(last, key=lambda n: last[n])
     numbers = (
-        f"After the last epoch mean validation accuracy goes from {fmt.percent(last[worst])} ({worst}) "
-        f"to {fmt.percent(last[best])} ({best})."
+        f"After the last epoch validation {study.data.metric}, mean over seeds, goes from "
+        f"{fmt.percent(last[worst])} ({worst}) to {fmt.percent(last[best])} ({best})."
     )
     return Figure(
         key,

@@ -129,6 +129,15 @@ def _scaled(number: float | None, base: int, units: tuple[str, ...]) -> str:
     return f"{text}{_NBSP}{unit}" if unit else text
 
 
+def sentence(words: str) -> str:
+    """The words with a capital.
+
+    >>> sentence("mean IoU against cost")
+    'Mean IoU against cost'
+    """
+    return words[:1].upper() + words[1:]
+
+
 def milliseconds(ms: float | None, *, unit: bool = True) -> str:
     """Three significant digits.
 

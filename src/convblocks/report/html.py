@@ -48,7 +48,7 @@ def _titled(study: Study, summary: Summary) -> list[tuple[str, str]]:
 def _highlights(study: Study, summary: Summary, entries: Sequence[Entry]) -> list[tuple[str, columns.Cell]]:
     """What matters most about the recommended design: (column title, cell)."""
     titled = dict(zip((title for title, _ in _titled(study, summary)), columns.COLUMNS, strict=True))
-    shown = ("Test accuracy, %", "Latency, ms", "Params", "MACs", "Receptive field, px")
+    shown = (f"Test {study.data.metric}, %", "Latency, ms", "Params", "MACs", "Receptive field, px")
     return [(title, titled[title].cell(e)) for e in entries if e.recommended for title in shown]
 
 

@@ -104,15 +104,15 @@ def span(numbers: Sequence[float], *, room: float = 0.08, far: float = FAR) -> S
     return Span(low - reach, high + reach, False)
 
 
-def error_span(accuracies: Sequence[float], ends: Sequence[float], answers: int) -> Span:
-    """An axis of errors (1 − accuracy) that holds the accuracies and, as far as sensible, their intervals' ends.
+def error_span(scores: Sequence[float], ends: Sequence[float], answers: int) -> Span:
+    """An axis of errors (1 − score) that holds the scores and, as far as sensible, their intervals' ends.
 
     Where the errors are far apart it is logarithmic: 99 from 98 % is as far as 80 from 60 %, and one bad design
     does not press all good ones into a line. Of so many answers (all examples, each seed) half a one is the
     smallest error drawn: it stands for none, and apart from one.
     """
     least = 0.5 / max(1, answers)
-    errors = [max(1 - accuracy, least) for accuracy in accuracies if isfinite(accuracy)]
+    errors = [max(1 - score, least) for score in scores if isfinite(score)]
     found = span(errors)
     reach = [max(1 - end, least) for end in ends if isfinite(end)]
     if found.logarithmic:
@@ -128,8 +128,8 @@ def error_span(accuracies: Sequence[float], ends: Sequence[float], answers: int)
 PERCENT = "format(100 - 100 * datum.value, '.4~g') + '\N{NO-BREAK SPACE}%'"
 
 
-def accuracy_axis(errors: Span, title: str) -> alt.Axis:
-    """Labels an axis of errors with the accuracies that they leave."""
+def score_axis(errors: Span, title: str) -> alt.Axis:
+    """Labels an axis of errors with the scores that they leave."""
     ticks = [tick for tick in errors.ticks() if 0 <= tick <= 1]
     if not (errors.logarithmic and errors.perfect):
         return alt.Axis(title=title, values=ticks, labelExpr=PERCENT, labelOverlap=True)

@@ -7,13 +7,14 @@ from time import perf_counter
 
 import numpy as np
 import torch
-import torch.nn.functional as F
 from torch import nn
 
 from convblocks.data.dataset import Split
 from convblocks.records import Epoch
+from convblocks.training import objective
 from convblocks.training.augment import augment
 from convblocks.training.checkpoint import Progress, load_checkpoint, save_checkpoint
+from convblocks.training.objective import Outcome
 from convblocks.training.recipe import Recipe
 
 CHECKPOINT_EVERY_S = 10.0
@@ -32,7 +33,7 @@ def train(
     checkpoint_every_s: float = CHECKPOINT_EVERY_S,
     on_epoch: Callable[[Epoch], None] = lambda epoch: None,
 ) -> Progress:
-    """Train `module` in place on examples (N, C, *spatial) and classes (N,); returns what happened.
+    """Train `module` in place on examples (N, C, *spatial) and classes (N,) or label maps; returns what happened.
 
     All randomness of an epoch is drawn from (seed, epoch), so that a run resumed from `checkpoint` ends
     with the same bits. Stops at a loss that is no longer finite and says so in `failure`.
@@ -52,12 +53,12 @@ def train(
         if progress.failure:
             break
         started = perf_counter()
-        loss, accuracy = _one_epoch(module, optimizer, data, recipe, seed, epoch, device)
+        loss, score = _one_epoch(module, optimizer, data, recipe, seed, epoch, device)
         seconds = perf_counter() - started
         record = Epoch(
             train_loss=loss if isfinite(loss) else None,
-            train_accuracy=accuracy,
-            validation_accuracy=1 - len(evaluate(module, validation, device=device)) / len(validation.y),
+            train_score=score,
+            validation_score=evaluate(module, validation, device=device).score,
         )
         failure = "" if isfinite(loss) else f"the loss became {loss} in epoch {epoch + 1}"
         progress = Progress((*progress.epochs, record), (*progress.epoch_s, seconds), failure)
@@ -77,27 +78,29 @@ def _one_epoch(
     epoch: int,
     device: str,
 ) -> tuple[float, float]:
-    """Mean loss and accuracy over the epoch's batches as they passed."""
+    """Mean loss, and the score, over the epoch's batches as they passed."""
     module.train()
     generator = torch.Generator().manual_seed(_mix(seed, epoch))
     torch.manual_seed(_mix(seed, epoch) + 1)  # stochastic depth and dropout draw from the global generator
     batches = list(_batches(len(data.y), recipe.batch_size, generator))
-    total = torch.zeros(2, dtype=torch.float64, device=device)
+    loss_sum = torch.zeros((), dtype=torch.float64, device=device)
+    total = torch.zeros((), dtype=torch.int64, device=device)
     for step, chosen in enumerate(batches):
         for group in optimizer.param_groups:
             group["lr"] = recipe.rate((epoch * len(batches) + step + 1) / (recipe.epochs * len(batches) + 1))
-        x = augment(torch.from_numpy(data.x[chosen]), recipe.augment, generator)
-        x = x.to(device, memory_format=training_format(module, x.ndim))
-        y = torch.from_numpy(data.y[chosen]).to(device)
+        examples, targets = torch.from_numpy(data.x[chosen]), objective.as_targets(data.y[chosen])
+        x, y = augment(examples, targets, recipe.augment, generator)
+        x, y = x.to(device, memory_format=training_format(module, x.ndim)), y.to(device)
         scores = module(x)
-        loss = F.cross_entropy(scores, y)
+        loss = objective.loss(scores, y)
         optimizer.zero_grad(set_to_none=True)
         loss.backward()
         optimizer.step()
         with torch.no_grad():
-            total += torch.stack([loss.double() * len(y), (scores.argmax(1) == y).sum().double()])
-    loss_sum, right = (total / sum(map(len, batches))).tolist()
-    return loss_sum, right
+            loss_sum = loss_sum + loss.double() * len(y)
+            total = total + objective.hits(scores, y).sum(0)
+    examples_seen = sum(map(len, batches))
+    return loss_sum.item() / examples_seen, objective.score(total, examples_seen)
 
 
 def _batches(n: int, size: int, generator: torch.Generator) -> Iterator[np.ndarray]:
@@ -107,17 +110,17 @@ def _batches(n: int, size: int, generator: torch.Generator) -> Iterator[np.ndarr
         yield order[start : start + size]
 
 
-def evaluate(module: nn.Module, data: Split, *, device: str = "cpu") -> tuple[int, ...]:
-    """Positions of the examples that the module, in eval mode, puts into a wrong class."""
+def evaluate(module: nn.Module, data: Split, *, device: str = "cpu") -> Outcome:
+    """What the module, in eval mode, gets wrong, and its score."""
     module.eval()
-    wrong: list[torch.Tensor] = []
+    found: list[torch.Tensor] = []
     with torch.inference_mode():
         for start in range(0, len(data.y), EVALUATION_BATCH):
             part = slice(start, start + EVALUATION_BATCH)
             x = torch.from_numpy(data.x[part])
             x = x.to(device, memory_format=memory_format(x.ndim))
-            wrong.append(module(x).argmax(1).cpu() != torch.from_numpy(data.y[part]))
-    return tuple(torch.cat(wrong).nonzero().flatten().tolist())
+            found.append(objective.hits(module(x), objective.as_targets(data.y[part]).to(device)).cpu())
+    return objective.outcome(torch.cat(found))
 
 
 def place(module: nn.Module, layout: torch.memory_format, device: str) -> nn.Module:

@@ -1,0 +1,191 @@
+"""A folder of images and of their masks as a data set to segment.
+
+    photos/images/a/1.jpg, photos/masks/a/1.png                   split by us
+    photos/train/images/1.jpg, photos/train/masks/1.png, …        parts, called as in listing.py
+    photos/images/train/1.jpg, photos/masks/train/1.png, …        the same parts, the other way round
+    photos/classes.txt                                            names of the classes 0, 1, …, one a line
+
+A mask belongs to the image of the same path and stem. It has one channel, or a palette whose colours do not matter:
+its values are classes, IGNORE (255) is no class. Without classes.txt the values found are the classes.
+"""
+
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import NamedTuple
+from warnings import catch_warnings, simplefilter
+
+import numpy as np
+
+from convblocks.data.dataset import IGNORE, Dataset, LabelMaps, assemble, check_class_names
+from convblocks.data.folder import File, Format, in_threads, look_at, name_of, preparation, read_images
+from convblocks.data.images import MASK_SUFFIXES, SUFFIXES, decode_mask
+from convblocks.data.listing import PART_NAMES, children, files_below, listing_errors
+from convblocks.data.split import PARTS
+from convblocks.data.words import counted, listed, shown
+from convblocks.errors import DataError
+
+IMAGES, MASKS, CLASSES = "images", "masks", "classes.txt"
+EXPECTED = f"expected {IMAGES}/ and {MASKS}/ with files of the same names, as in images/1.jpg and masks/1.png"
+
+
+class Pairs(NamedTuple):
+    """Of each part ("all", or "train", "validation", "test") the images, each with its mask."""
+
+    parts: dict[str, dict[Path, Path]]
+    ignored: int  # files that are no images or no masks, and masks without an image
+
+
+def has_masks(root: Path) -> bool:
+    """Whether the folder is one of images and masks."""
+    with listing_errors(root):
+        return any(True for _ in _places(root))
+
+
+def load_masked(root: Path, *, source: str, size: int | None, split_seed: int, skip_broken: bool) -> Dataset:
+    """Read the folder. Raises DataError for a layout, sizes, files or values that cannot be used."""
+    pairs = find_pairs(root)
+    masks = {image: mask for part in pairs.parts.values() for image, mask in part.items()}
+    with catch_warnings():  # as in load_folder
+        simplefilter("ignore")
+        wanted = [(image, part, 0) for part, images in pairs.parts.items() for image in images]
+        files = look_at(wanted, skip_broken)
+        while True:
+            read = read_images(root, files, ("any",), size, split_seed, skip_broken)
+            y, broken = _decode_masks(read.order.files, masks, read.form, skip_broken)
+            if not broken:
+                break
+            files = [file for file in read.files if file.path not in broken]
+    classes, y = _classes(root, y, [masks[file.path] for file in read.order.files])
+    prepared = preparation(read.form, read.files, pairs.ignored)
+    arrays = zip(np.split(read.x, read.order.ends), np.split(y, read.order.ends), strict=True)
+    return assemble(
+        dict(zip(PARTS, arrays, strict=True)),
+        classes,
+        name=name_of(root),
+        source=source,
+        split=read.order.split,
+        preparation=f"{prepared}; masks to the nearest pixel" if size else prepared,
+        skipped=len(wanted) - len(read.files),
+    )
+
+
+def find_pairs(root: Path) -> Pairs:
+    """List the folder. Raises DataError for an image without a mask, and for a layout that is none of those above."""
+    with listing_errors(root):
+        places = list(_places(root))
+        if not places:
+            raise DataError(f"{shown(root)}: holds no {IMAGES}/ with a {MASKS}/ beside; {EXPECTED}")
+        if "all" not in (names := [part for part, _, _ in places]) and "train" not in names:
+            raise DataError(
+                f"{shown(root)}: holds {listed(names)} but no train part: add it, or give one alone"
+            )
+        parts, ignored = {}, 0
+        for part, images, masks in places:
+            if part in parts:
+                raise DataError(f"{shown(root)}: holds two folders for its {part} part: keep one of them")
+            parts[part], others = _paired(images, masks)
+            ignored += others
+        return Pairs(parts, ignored)
+
+
+def _places(root: Path) -> Iterator[tuple[str, Path, Path]]:
+    """(part, folder of images, folder of masks)."""
+    if (root / IMAGES).is_dir() and (root / MASKS).is_dir():
+        inner = [folder for folder in children(root / IMAGES)[0] if folder.name.casefold() in PART_NAMES]
+        if any(PART_NAMES[folder.name.casefold()] == "train" for folder in inner):
+            for folder in inner:
+                yield PART_NAMES[folder.name.casefold()], folder, root / MASKS / folder.name
+        else:
+            yield "all", root / IMAGES, root / MASKS
+        return
+    for folder in children(root)[0]:
+        part = PART_NAMES.get(folder.name.casefold())
+        if part and (folder / IMAGES).is_dir() and (folder / MASKS).is_dir():
+            yield part, folder / IMAGES, folder / MASKS
+
+
+def _paired(images: Path, masks: Path) -> tuple[dict[Path, Path], int]:
+    """Each image's mask, in the order of the images, and how many files are left over."""
+    found, other_images = files_below(images, SUFFIXES)
+    found_masks, other_masks = files_below(masks, MASK_SUFFIXES)
+    of_stem: dict[Path, Path] = {}
+    for mask in found_masks:
+        stem = mask.relative_to(masks).with_suffix("")
+        if stem in of_stem:
+            raise DataError(
+                f"{shown(mask)}: {shown(of_stem[stem].name)} is the same image's mask: keep one of them"
+            )
+        of_stem[stem] = mask
+    pairs: dict[Path, Path] = {}
+    stems: dict[Path, Path] = {}
+    for image in found:
+        stem = image.relative_to(images).with_suffix("")
+        if stem in stems:
+            raise DataError(
+                f"{shown(image)}: {shown(stems[stem].name)} has the same mask: rename or remove one"
+            )
+        if stem not in of_stem:
+            expected = shown((masks / stem).with_suffix(".png"))
+            lossy = next(
+                (path for path in other_masks if path.relative_to(masks).with_suffix("") == stem), None
+            )
+            instead = f" in place of {shown(lossy.name)}, which cannot be a mask" if lossy else ""
+            raise DataError(f"{shown(image)}: has no mask: add {expected}{instead}, or take the image out")
+        stems[stem], pairs[image] = image, of_stem[stem]
+    if not pairs:
+        raise DataError(f"{shown(images)}: holds no images ({', '.join(SUFFIXES)}); {EXPECTED}")
+    return pairs, len(other_images) + len(other_masks) + len(found_masks) - len(pairs)
+
+
+def _decode_masks(
+    files: list[File], masks: dict[Path, Path], form: Format, skip_broken: bool
+) -> tuple[LabelMaps, set[Path]]:
+    """(N, H, W) of the files' masks as they are, and the images whose masks are broken."""
+    y: LabelMaps = np.empty((len(files), form.height, form.width), np.uint8)
+
+    def fill(at: int) -> bool:
+        look = files[at].look
+        y[at] = decode_mask(masks[files[at].path], (look.width, look.height), files[at].path, form.size)
+        return True
+
+    done = in_threads(fill, range(len(files)), skip_broken)
+    return y, {file.path for file, whole in zip(files, done, strict=True) if not whole}
+
+
+def _classes(root: Path, y: LabelMaps, masks: Sequence[Path]) -> tuple[tuple[str, ...], LabelMaps]:
+    """Names of the classes, and the maps as positions among them."""
+    values = np.flatnonzero(np.bincount(y.reshape(-1), minlength=IGNORE + 1)[:IGNORE]).tolist()
+    if (root / CLASSES).is_file():
+        names = _names(root / CLASSES)
+        for value in values:
+            if value >= len(names):
+                mask = masks[int(np.argmax((y == value).reshape(len(y), -1).any(axis=1)))]
+                raise DataError(
+                    f"{shown(mask)}: holds the value {value}, but {CLASSES} names 0 to {len(names) - 1}: mend one of "
+                    f"them; {IGNORE} marks what has no class"
+                )
+        return names, y
+    if len(values) < 2:
+        held = f"the value {values[0]}" if values else "no class"
+        binary = "; write foreground as 1, not 255" if (y == IGNORE).any() else ""
+        raise DataError(
+            f"{shown(root / MASKS)}: the masks hold {held} alone beside {IGNORE}, which marks what has no class, and "
+            f"to segment takes two classes{binary}"
+        )
+    position = np.full(IGNORE + 1, IGNORE, np.uint8)
+    position[values] = np.arange(len(values))
+    return tuple(map(str, values)), position[y]
+
+
+def _names(path: Path) -> tuple[str, ...]:
+    try:
+        names = tuple(line.strip() for line in path.read_text("utf-8").splitlines() if line.strip())
+    except (OSError, UnicodeDecodeError) as error:
+        raise DataError(f"{shown(path)}: cannot be read as UTF-8 text: {shown(error)}") from error
+    if not 2 <= len(names) <= IGNORE or len(set(names)) < len(names):
+        raise DataError(
+            f"{shown(path)}: names {counted(len(names), 'class', 'classes')}, {len(set(names))} different: expected "
+            f"2 to {IGNORE} different names, one a line, that of class 0 first"
+        )
+    check_class_names(names, shown(path))
+    return names

@@ -1,0 +1,52 @@
+"""A backbone that keeps its maps large: its last stages dilate instead of striding."""
+
+from msgspec.structs import replace
+
+from convblocks.blocks.spec import BlockSpec, block_options
+from convblocks.errors import SpecError
+from convblocks.layers.check import per_axis
+from convblocks.networks.axes import Axes, product
+from convblocks.networks.spec import Network, Stage
+
+
+def dilated(network: Network, most: int = 8) -> Network:
+    """The network with no map smaller than the input by more than `most` along an axis (its output stride).
+
+    A stage that would shrink the map further keeps it, and it and all after it have their convolutions dilated by the
+    strides left out, so that they see as far as before (Chen et al. 2017, arXiv:1706.05587, section 3.2: every
+    convolution of such a stage dilates). Raises SpecError for a family without `dilation`, or a stage that pools.
+    """
+    stages: list[Stage] = []
+    reached = network.stem.reduction(network.dims) if network.stem else 1
+    spread: Axes = 1
+    for i, stage in enumerate(network.stages):
+        kept, left_out = _shared(stage.stride, reached, most, network.dims)
+        spread, reached = (
+            product(spread, left_out, dims=network.dims),
+            product(reached, kept, dims=network.dims),
+        )
+        if spread != 1:
+            stage = replace(stage, block=_spread(stage.block, spread, network.dims, i), stride=kept)
+        stages.append(stage)
+    return replace(network, stages=tuple(stages))
+
+
+def _shared(stride: Axes, reached: Axes, most: int, dims: int) -> tuple[Axes, Axes]:
+    """The stride to keep and the stride to leave out."""
+    wanted, before = (per_axis("stride", axes, dims, at_least=1) for axes in (stride, reached))
+    kept = [s if s * r <= most else 1 for s, r in zip(wanted, before, strict=True)]
+    left_out = [s // k for s, k in zip(wanted, kept, strict=True)]
+    return product(tuple(kept), dims=dims), product(tuple(left_out), dims=dims)
+
+
+def _spread(block: BlockSpec, by: Axes, dims: int, at: int) -> BlockSpec:
+    if "dilation" not in block_options(block.family):
+        raise SpecError(
+            f"stages[{at}].block", f"{block.family} has no option dilation, which a dilated stage takes"
+        )
+    if block.option("pool") not in (None, "none"):
+        raise SpecError(
+            f"stages[{at}].block.pool", f"got {block.option('pool')!r}; a dilated stage cannot pool"
+        )
+    dilation = product(block.option("dilation"), by, dims=dims)
+    return BlockSpec(block.family, **{**block.options, "dilation": dilation})

@@ -1,0 +1,76 @@
+"""What training minimises and what it is judged by, for classes (N,) and for label maps (N, *spatial) alike.
+
+To classify, cross entropy and accuracy. To segment, cross entropy over all labelled positions of a batch, and mean
+IoU: positions of a class in answer and label over those in either, summed over a part (or an epoch) and averaged
+over the classes that its labels hold (Everingham et al. 2015, section 4.4; Long et al. 2015, section 5).
+"""
+
+from typing import NamedTuple
+
+import numpy as np
+import torch
+import torch.nn.functional as F
+
+from convblocks.data.dataset import IGNORE
+from convblocks.records import Overlap
+
+IGNORED = -100  # what torch's cross entropy leaves out
+
+
+class Outcome(NamedTuple):
+    """What a module makes of one part of a data set."""
+
+    errors: tuple[int, ...]  # positions of the examples in a wrong class; () to segment
+    overlaps: tuple[Overlap, ...]  # () to classify
+    score: float  # accuracy or mean IoU
+
+
+def as_targets(y: np.ndarray) -> torch.Tensor:
+    """Labels or label maps as cross entropy takes them: int64, with IGNORED for IGNORE."""
+    targets = torch.from_numpy(y).long()
+    return targets if y.ndim == 1 else targets.masked_fill_(targets == IGNORE, IGNORED)
+
+
+def loss(scores: torch.Tensor, targets: torch.Tensor) -> torch.Tensor:
+    """Mean cross entropy of scores (N, classes, …) over targets (N, …); 0 where no position has a label."""
+    if targets.ndim == 1:
+        return F.cross_entropy(scores, targets)
+    labelled = (targets != IGNORED).sum().clamp(min=1)
+    return F.cross_entropy(scores, targets, reduction="sum") / labelled
+
+
+def hits(scores: torch.Tensor, targets: torch.Tensor) -> torch.Tensor:
+    """Of each example, whether it is right: (N,); to segment (N, classes, 3), see `overlaps`."""
+    answers = scores.argmax(1)
+    return answers == targets if targets.ndim == 1 else overlaps(answers, targets, scores.shape[1])
+
+
+def overlaps(answers: torch.Tensor, targets: torch.Tensor, classes: int) -> torch.Tensor:
+    """(N, classes, 3): labelled positions of each class in both, in the answer and in the label."""
+    labelled = targets != IGNORED
+    n = len(targets)
+    first = torch.arange(n, device=targets.device).view(n, *[1] * (targets.ndim - 1)) * classes
+    chosen = (labelled & (answers == targets), answers), (labelled, answers), (labelled, targets)
+    counts = [torch.bincount((first + of)[where], minlength=n * classes) for where, of in chosen]
+    return torch.stack(counts, 1).view(n, classes, 3)
+
+
+def score(total: torch.Tensor, examples: int) -> float:
+    """Accuracy or mean IoU from the sum over so many examples of their `hits`."""
+    if total.ndim == 0:
+        return total.item() / examples
+    both, answered, labelled = total.double().unbind(1)
+    held = labelled > 0
+    return (both / (answered + labelled - both))[held].mean().item()
+
+
+def outcome(found: torch.Tensor) -> Outcome:
+    """From the `hits` of all examples of a part."""
+    total = score(found.sum(0), len(found))
+    if found.ndim == 1:
+        return Outcome(tuple((~found).nonzero().flatten().tolist()), (), total)
+    both, answered, labelled = found.unbind(2)
+    either = answered + labelled - both
+    places = either.nonzero()
+    values = torch.stack([both, either], 2)[places[:, 0], places[:, 1]]
+    return Outcome((), tuple(map(tuple, torch.cat([places, values], 1).tolist())), total)

@@ -1,0 +1,194 @@
+"""Folders of images and masks: each image with its mask, values as classes, what is refused and how."""
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from convblocks.data import load_again, load_dataset
+from convblocks.data.dataset import IGNORE
+from convblocks.errors import DataError
+
+
+def mask_of(image: np.ndarray) -> np.ndarray:
+    """A mask that tells which image it is of: a class from each pixel."""
+    return (image[..., 0] // 100).astype(np.uint8)
+
+
+@pytest.fixture
+def masked(tmp_path, paint):
+    """Ten RGB images of 12×16 pixels with masks of classes 0, 1 and 2."""
+    return fill(tmp_path / "set", paint, "set", 10)
+
+
+def fill(root, paint, below, number):
+    for i in range(number):
+        pixels = paint(f"{below}/images/{i}.png", 16, 12)
+        path = root / "masks" / f"{i}.png"
+        path.parent.mkdir(parents=True, exist_ok=True)
+        Image.fromarray(mask_of(pixels)).save(path)
+    return root
+
+
+def pairs(data):
+    return [
+        (x.tobytes(), y.tobytes())
+        for part in (data.train, data.validation, data.test)
+        for x, y in zip(part.x, part.y, strict=True)
+    ]
+
+
+def test_every_image_has_its_own_mask(masked):
+    data = load_dataset(masked)
+    expected = set()
+    for path in (masked / "images").iterdir():
+        pixels = np.asarray(Image.open(path))
+        expected.add((pixels.transpose(2, 0, 1).tobytes(), mask_of(pixels).tobytes()))
+    assert set(pairs(data)) == expected
+    assert len(pairs(data)) == 10
+    assert data.train.y.shape == (6, 12, 16)
+    assert data.train.y.dtype == np.uint8
+    card = data.card
+    assert (card.task, card.metric, card.classes) == ("segment", "mean IoU", ("0", "1", "2"))
+    for part in ("train", "validation", "test"):
+        y = getattr(data, part).y
+        assert card.pixels[part] == tuple(int((y == c).sum()) for c in range(3))
+    assert card.split == "60% train, 20% validation, 20% test, drawn at random with split seed 0"
+    assert np.array_equal(load_again(card).test.y, data.test.y)
+
+
+def test_values_are_classes_and_255_is_none(masked):
+    path = masked / "masks" / "3.png"
+    values = np.full((12, 16), 7, np.uint8)
+    values[0] = IGNORE
+    Image.fromarray(values).save(path)
+    data = load_dataset(masked)
+    assert data.card.classes == ("0", "1", "2", "7")
+    found = next(y for part in (data.train, data.validation, data.test) for y in part.y if (y == 3).any())
+    assert np.array_equal(found, np.where(values == 7, 3, IGNORE))
+
+
+def test_classes_have_names_from_a_file(masked):
+    (masked / "classes.txt").write_text("sky\nroad\ncar\nnever seen\n")
+    assert load_dataset(masked).card.classes == ("sky", "road", "car", "never seen")
+    (masked / "classes.txt").write_text("sky\nroad\n")
+    with pytest.raises(
+        DataError, match=r"masks/\d\.png: holds the value 2, but classes.txt names 0 to 1: mend"
+    ):
+        load_dataset(masked)
+    (masked / "classes.txt").write_text("sky\nsky\n")
+    with pytest.raises(DataError, match=r"classes.txt: names 2 classes, 1 different: expected 2 to 255"):
+        load_dataset(masked)
+
+
+@pytest.mark.parametrize("way", ["part/images", "images/part"])
+def test_given_parts(tmp_path, paint, way):
+    for part, number in (("train", 3), ("val", 2), ("test", 1)):
+        fill(tmp_path / "set" / part, paint, f"set/{part}", number)
+    if way == "images/part":
+        for kind in ("images", "masks"):
+            for part in ("train", "val", "test"):
+                (tmp_path / "other" / kind).mkdir(parents=True, exist_ok=True)
+                (tmp_path / "set" / part / kind).rename(tmp_path / "other" / kind / part)
+    data = load_dataset(tmp_path / ("other" if way == "images/part" else "set"))
+    assert [len(part) for part in (data.train, data.validation, data.test)] == [3, 2, 1]
+    assert data.card.split == "train, validation and test as given"
+
+
+def test_resizing_takes_the_nearest_pixel_of_the_same_crop(masked):
+    data = load_dataset(masked, image_size=6)
+    assert data.train.y.shape == (6, 6, 6)
+    found = {y.tobytes() for part in (data.train, data.validation, data.test) for y in part.y}
+    expected = set()
+    for path in (masked / "masks").iterdir():
+        crop = np.asarray(Image.open(path))[:, 2:14]  # the centre, 12×12; the nearest of two is the second
+        expected.add(np.ascontiguousarray(crop[1::2, 1::2]).tobytes())
+    assert found == expected
+
+
+def test_palette_indices_count_and_not_their_colours(masked):
+    for path in (masked / "masks").iterdir():
+        mask = Image.open(path).convert("P")
+        values = np.asarray(Image.open(path))
+        mask = Image.fromarray(values).convert("P")
+        mask.putdata(values.reshape(-1).tolist())
+        mask.putpalette([9, 9, 9, 200, 0, 0, 0, 200, 0])
+        mask.save(path)
+    assert load_dataset(masked).card.classes == ("0", "1", "2")
+
+
+def save(path, values):
+    Image.fromarray(values).save(path)
+
+
+def remove(path):
+    path.unlink()
+
+
+BREAK = {
+    "missing": (remove, r"images/4.png: has no mask: add .*masks/4.png, or take the image out$"),
+    "lossy": (
+        lambda path: path.rename(path.with_suffix(".jpg")),
+        r"images/4.png: has no mask: add .*masks/4.png in place of 4.jpg, which cannot be a mask",
+    ),
+    "twice": (
+        lambda path: save(path.with_suffix(".bmp"), np.zeros((12, 16), np.uint8)),
+        r"masks/4.png: 4.bmp is the same image's mask",
+    ),
+    "size": (
+        lambda path: save(path, np.zeros((12, 12), np.uint8)),
+        r"masks/4.png: the mask has 12×12 pixels and 4.png 16×12: bring them to one size",
+    ),
+    "colours": (
+        lambda path: save(path, np.zeros((12, 16, 3), np.uint8)),
+        r"masks/4.png: a mask of mode RGB; expected the class of each pixel",
+    ),
+    "too high": (
+        lambda path: save(path, np.full((12, 16), 300, np.uint16)),
+        r"masks/4.png: holds the value 300; expected classes from 0 to 254",
+    ),
+    "damaged": (lambda path: path.write_bytes(b"no image"), r"masks/4.png: not an image of a known format"),
+}
+
+
+@pytest.mark.parametrize("how", BREAK)
+def test_what_is_refused(masked, how):
+    damage, message = BREAK[how]
+    damage(masked / "masks" / "4.png")
+    with pytest.raises(DataError, match=message) as caught:
+        load_dataset(masked)
+    assert "\n" not in str(caught.value)
+
+
+def test_broken_pairs_can_be_skipped(masked):
+    (masked / "masks" / "4.png").write_bytes(b"no image")
+    (masked / "images" / "5.png").write_bytes(b"no image")
+    data = load_dataset(masked, skip_broken=True)
+    assert data.card.skipped == 2
+    assert len(pairs(data)) == 8
+
+
+def test_masks_with_foreground_255_are_explained(masked):
+    for path in (masked / "masks").iterdir():
+        save(path, np.where(np.asarray(Image.open(path)) > 0, 255, 0).astype(np.uint8))
+    with pytest.raises(DataError, match=r"the value 0 alone beside 255.*write foreground as 1, not 255"):
+        load_dataset(masked)
+
+
+def test_the_task_must_fit(masked, photos):
+    assert load_dataset(masked, task="segment").card.task == "segment"
+    with pytest.raises(
+        DataError, match=r"photos: holds no images/ with a masks/ beside; expected images/ and"
+    ):
+        load_dataset(photos, task="segment")
+    with pytest.raises(DataError, match=r"^digits: is a data set to classify, not to segment: .* task$"):
+        load_dataset("digits", task="segment")
+    assert load_dataset(masked, task="classify").card.classes == ("images", "masks")
+    assert load_dataset(task="segment").card.name == "canvases"
+
+
+def test_too_few_images(tmp_path, paint):
+    root = fill(tmp_path / "set", paint, "set", 2)
+    with pytest.raises(
+        DataError, match=r"set: has 2 examples, and a split into 3 parts takes at least 3: add"
+    ):
+        load_dataset(root)

@@ -1,0 +1,144 @@
+"""U-Net and DeepLab heads: twins written here, sizes, exact costs, fields by NaN propagation, what is refused."""
+
+import pytest
+import torch
+import torch.nn.functional as F
+
+from convblocks import BlockSpec, Network, Stage, Stem, network_cost
+from convblocks.analysis import count, receptive_field, trace
+from convblocks.errors import SpecError
+from convblocks.networks import DilatedHead, UNetHead, dilated
+
+SIZES = {1: (37,), 2: (21, 30), 3: (9, 12, 11)}
+
+
+def net(head, family="residual", dims=2, strides=(1, 2, 2), stem_stride=1, **options):
+    return Network(
+        in_channels=3,
+        classes=5,
+        stem=Stem(out_channels=4, stride=stem_stride),
+        stages=tuple(
+            Stage(block=BlockSpec(family, **options), blocks=2, out_channels=4 * 2**i, stride=stride)
+            for i, stride in enumerate(strides)
+        ),
+        head=head,
+        dims=dims,
+    )
+
+
+HEADS = {"unet": UNetHead(), "dilated": DilatedHead(width=8, rates=(1, 2))}
+
+
+@pytest.mark.parametrize("dims", [1, 2, 3])
+@pytest.mark.parametrize("head", HEADS)
+@pytest.mark.parametrize("stem_stride", [1, 2])
+def test_scores_have_the_inputs_size_and_costs_are_exact(head, dims, stem_stride):
+    network = net(HEADS[head], dims=dims, stem_stride=stem_stride)
+    network = dilated(network, 4) if head == "dilated" else network
+    size = SIZES[dims]
+    module = network.build().eval()
+    assert module(torch.zeros(2, 3, *size)).shape == (2, 5, *size)
+    traced = count(module, (3, *size))
+    assert network_cost(network, size) == traced
+    assert not traced.unknown_ops
+    assert traced.params == sum(p.numel() for p in module.parameters())
+    assert traced.macs == macs_by_hooks(module, torch.zeros(1, 3, *size))
+    assert Network.from_toml(network.to_toml()) == Network.from_json(network.to_json()) == network
+
+
+def macs_by_hooks(module, x):
+    """Multiply-accumulates of all convolutions, from the shapes that pass through."""
+    total = []
+
+    def hook(layer, inputs, output):
+        positions = (inputs[0] if "Transpose" in type(layer).__name__ else output)[0, 0].numel()
+        total.append(positions * layer.weight.numel())
+
+    for layer in module.modules():
+        if "Conv" in type(layer).__name__ and hasattr(layer, "kernel_size"):
+            layer.register_forward_hook(hook)
+    with torch.no_grad():
+        module(x)
+    return sum(total)
+
+
+@pytest.mark.parametrize("family", ["simple", "residual", "bottleneck"])
+def test_any_family_in_encoder_and_decoder(family):
+    network = net(UNetHead(block=BlockSpec(family, depth=3)), family=family, depth=3)
+    assert network.build()(torch.zeros(2, 3, 13, 18)).shape == (2, 5, 13, 18)
+
+
+def test_the_u_net_decoder_is_the_papers():
+    """Figure 1, written out: up-convolution, copy and crop, two 3×3 convolutions, at last 1×1."""
+    module = net(UNetHead()).build().eval()
+    x = torch.randn(2, 3, 15, 22)
+    maps, y = [], module.stem(module.standardise(x))
+    for stage in module.stages:
+        y = stage(y)
+        maps.append(y)
+    weights = module.head.state_dict()
+
+    def conv(y, name):
+        y = F.conv2d(y, weights[f"{name}.conv.weight"], padding=1)
+        norm = [weights[f"{name}.norm.{part}"] for part in ("running_mean", "running_var", "weight", "bias")]
+        return F.relu(F.batch_norm(y, *norm))
+
+    for i, skip in enumerate(reversed(maps[:-1])):
+        y = F.conv_transpose2d(y, weights[f"ups.{i}.up.weight"], weights[f"ups.{i}.up.bias"], stride=2)
+        y = torch.cat([skip, y[:, :, : skip.shape[2], : skip.shape[3]]], 1)
+        y = conv(conv(y, f"ups.{i}.block.layers.0"), f"ups.{i}.block.layers.1")
+    expected = F.conv2d(y, weights["scores.weight"], weights["scores.bias"])
+    with torch.no_grad():
+        assert torch.allclose(module(x), expected, atol=1e-6)
+
+
+def test_dilated_moves_strides_into_dilation():
+    network = dilated(net(DilatedHead(), strides=(1, 2, 2, 2)), most=2)
+    assert [stage.stride for stage in network.stages] == [1, 2, 1, 1]
+    assert [stage.block.option("dilation") for stage in network.stages] == [1, 1, 2, 4]
+    assert network.reductions == (1, 2, 2, 2)
+    keep = net(DilatedHead(), strides=(1, 2, 2))
+    assert dilated(keep, most=4) == keep
+
+
+def seen_by_nan(module, length, at):
+    """First and last input position that output `at` depends on: NaN in, NaN out."""
+    x = torch.zeros(length, 1, length)
+    x[torch.arange(length), 0, torch.arange(length)] = torch.nan
+    with torch.no_grad():
+        hit = module(x).isnan().any(1)[:, at].nonzero().flatten()
+    return int(hit[0]), int(hit[-1])
+
+
+@pytest.mark.parametrize("most", [1, 2, 4])
+def test_the_dilated_backbone_sees_what_nan_reaches(most):
+    network = dilated(
+        Network(
+            in_channels=1,
+            classes=2,
+            stem=Stem(out_channels=2),
+            stages=tuple(
+                Stage(block=BlockSpec("simple", depth=2), blocks=1, out_channels=2, stride=s)
+                for s in (1, 2, 2)
+            ),
+            head=DilatedHead(width=2, rates=(1,)),
+            dims=1,
+        ),
+        most,
+    )
+    length = 160
+    body = network.build().body().eval()
+    ((step, low, high),) = receptive_field(trace(body, (1, length)))
+    assert step == min(most, 4)
+    at = 80 // int(step)
+    assert seen_by_nan(body, length, at) == (step * at + low, step * at + high)
+
+
+def test_what_cannot_dilate_is_refused():
+    pooled = net(DilatedHead(), family="simple", strides=(1, 2, 2), pool="max", depth=1)
+    with pytest.raises(SpecError, match=r"stages\[1\].block.pool: got 'max'; a dilated stage cannot pool"):
+        dilated(pooled, 1)
+    with pytest.raises(SpecError, match=r"^head.width: got 0"):
+        net(DilatedHead(width=0))
+    with pytest.raises(SpecError, match=r"^head.block.groups: got 3; must divide"):
+        net(UNetHead(block=BlockSpec("residual", groups=3)))

@@ -1,0 +1,39 @@
+"""A study of label maps says mean IoU wherever one of classes says accuracy."""
+
+from dataclasses import replace as with_fields
+
+import pytest
+from msgspec.structs import replace
+
+from convblocks.report.columns import COLUMNS, fields
+from convblocks.report.entries import collect
+from convblocks.report.figures import figures
+from tests.report.page import Page, render, text_of
+
+
+@pytest.mark.parametrize(
+    ("task", "said", "unsaid"), [("segment", "mean iou", "accuracy"), ("classify", "accuracy", "iou")]
+)
+def test_the_metric_is_named_everywhere(records, task, said, unsaid):
+    study = replace(records.study, data=replace(records.study.data, task=task))
+    summary = replace(records.summary, headline="", paragraphs=())  # the fixture's own words
+    entries = collect(study, records.designs, records.runs, summary)
+    told = fields(study, summary)
+    columns = [f"{c.title} {c.definition}".format_map(told) for c in COLUMNS]
+    drawn = figures(study, summary, entries)
+    words = [" ".join([f.title, f.reading, f.numbers, *f.headers]) for f in drawn]
+    titles = [str(found) for f in drawn for p in f.panels for found in _titles(p.chart.to_dict())]
+    page = text_of(Page(render(with_fields(records, study=study, summary=summary))))
+    for text in (" ".join(columns), " ".join(words), " ".join(titles), page):
+        assert said in text.lower()
+        assert unsaid not in text.lower()
+
+
+def _titles(spec):
+    """All titles of axes and tooltips in a chart."""
+    if isinstance(spec, list):
+        return [title for part in spec for title in _titles(part)]
+    if not isinstance(spec, dict):
+        return []
+    own = [spec["title"]] if isinstance(spec.get("title"), str) else []
+    return own + [title for part in spec.values() for title in _titles(part)]

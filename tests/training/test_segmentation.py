@@ -1,0 +1,121 @@
+"""Training on label maps: mean IoU against scikit-learn's, the loss, moved masks, repeatability."""
+
+import numpy as np
+import pytest
+import torch
+import torch.nn.functional as F
+from sklearn.metrics import jaccard_score
+from torch import nn
+
+from convblocks.data import Split
+from convblocks.data.dataset import IGNORE
+from convblocks.training import Recipe, evaluate, train
+from convblocks.training.augment import augment
+from convblocks.training.objective import as_targets, hits, loss, score
+
+
+def maps(n=20, classes=4, size=(6, 7), seed=0):
+    """Label maps of all classes but the last, a tenth without a label, and scores with one in five right."""
+    rng = np.random.default_rng(seed)
+    y = rng.integers(0, classes - 1, (n, *size)).astype(np.uint8)
+    y[rng.random(y.shape) < 0.1] = IGNORE
+    return y, torch.from_numpy(rng.normal(size=(n, classes, *size)).astype(np.float32))
+
+
+def jaccard(y, answers):
+    """scikit-learn's, over labelled positions and the classes that the labels hold."""
+    kept = y != IGNORE
+    held = np.unique(y[kept])
+    return jaccard_score(y[kept], answers[kept], labels=held, average="macro")
+
+
+@pytest.mark.parametrize("size", [(30,), (6, 7), (3, 4, 5)])
+def test_mean_iou_is_scikit_learns(size):
+    y, scores = maps(size=size)
+    found = score(hits(scores, as_targets(y)).sum(0), len(y))
+    assert found == pytest.approx(jaccard(y, scores.argmax(1).numpy()), abs=1e-12)
+
+
+class Table(nn.Module):
+    """Answers the i-th example with the i-th scores."""
+
+    def __init__(self, scores):
+        super().__init__()
+        self.scores = scores
+
+    def forward(self, x):
+        return self.scores[x[:, 0, 0, 0].long()]
+
+
+def test_evaluate_keeps_each_examples_overlaps():
+    y, scores = maps(n=300)  # more than a batch of the evaluation
+    x = np.arange(300, dtype=np.float32)[:, None, None, None] * np.ones((1, 1, 6, 7), np.float32)
+    found = evaluate(Table(scores), Split(x, y))
+    answers = scores.argmax(1).numpy()
+    assert found.score == pytest.approx(jaccard(y, answers), abs=1e-12)
+    expected = []
+    for i in range(300):
+        for c in range(4):
+            a, b = (answers[i] == c) & (y[i] != IGNORE), y[i] == c
+            if (a | b).any():
+                expected.append((i, c, int((a & b).sum()), int((a | b).sum())))
+    assert found.overlaps == tuple(expected)
+    assert found.errors == ()
+
+
+def test_the_loss_is_the_mean_over_labelled_positions():
+    y, scores = maps()
+    kept = torch.from_numpy(y != IGNORE)
+    expected = F.cross_entropy(scores.movedim(1, -1)[kept], torch.from_numpy(y).long()[kept])
+    assert torch.allclose(loss(scores, as_targets(y)), expected)
+    nothing = np.full_like(y, IGNORE)
+    assert loss(scores, as_targets(nothing)) == 0
+
+
+@pytest.mark.parametrize("how", ["none", "shift", "flip", "shift+flip"])
+@pytest.mark.parametrize("dims", [1, 2, 3])
+def test_masks_move_with_their_examples(how, dims):
+    y = torch.randint(0, 100, (40, *(16,) * dims), generator=torch.Generator().manual_seed(1))
+    x, moved = augment(y[:, None].float(), y, how, torch.Generator().manual_seed(0))
+    assert torch.equal(x[:, 0].long(), moved)
+    assert torch.equal(moved, y) == (how == "none")
+
+
+def bars(n, seed):
+    """Bright bars on noise; class 1 where it is bright."""
+    rng = np.random.default_rng(seed)
+    y = np.zeros((n, 8, 8), np.uint8)
+    y[np.arange(n), :, rng.integers(0, 8, n)] = 1
+    x = (y[:, None] * 2 + rng.normal(0, 0.5, (n, 1, 8, 8))).astype(np.float32)
+    return Split(x, y)
+
+
+def test_training_learns_repeats_and_resumes(tmp_path):
+    data, validation = bars(64, 0), bars(32, 1)
+    recipe = Recipe(epochs=4, batch_size=8, learning_rate=0.1, augment="shift+flip")
+
+    def net():
+        torch.manual_seed(0)
+        return nn.Sequential(nn.Conv2d(1, 8, 3, padding=1), nn.BatchNorm2d(8), nn.ReLU(), nn.Conv2d(8, 2, 1))
+
+    first, again, stopped = net(), net(), net()
+    progress = train(first, data, validation, recipe, seed=3)
+    assert progress.epochs[-1].validation_score > 0.8 > progress.epochs[0].validation_score * 0.9
+    assert train(again, data, validation, recipe, seed=3).epochs == progress.epochs
+
+    class Kill(Exception):
+        pass
+
+    def kill(epoch):
+        kill.seen = getattr(kill, "seen", 0) + 1
+        if kill.seen == 3:
+            raise Kill
+
+    options = {"seed": 3, "checkpoint": tmp_path / "state", "checkpoint_every_s": 0}
+    with pytest.raises(Kill):
+        train(stopped, data, validation, recipe, on_epoch=kill, **options)
+    resumed = net()
+    assert train(resumed, data, validation, recipe, **options).epochs == progress.epochs
+    for a, b, c in zip(first.parameters(), again.parameters(), resumed.parameters(), strict=True):
+        assert torch.equal(a, b)
+        assert torch.equal(a, c)
