@@ -41,8 +41,8 @@ def test_each_canvas_is_its_scans_and_nothing_else(data, found):
     for part, canvases in found.items():
         split = getattr(data, part)
         for x, y, placed in zip(split.x[:, 0], split.y, canvases, strict=True):
-            assert len(placed) == 3
-            canvas, labels, covered = np.zeros((24, 24)), np.zeros((24, 24)), np.zeros((24, 24))
+            assert len(placed) == 4
+            canvas, labels, covered = np.zeros((20, 20)), np.zeros((20, 20)), np.zeros((20, 20))
             for scan, row, column in placed:
                 covered[row : row + 8, column : column + 8] += 1
                 for i in range(8):
@@ -67,8 +67,8 @@ def test_no_scan_is_in_two_parts(found):
 
 def test_card(data):
     card = data.card
-    assert (card.task, card.shape, card.classes[:2]) == ("segment", (1, 24, 24), ("background", "0"))
-    assert (card.train, card.validation, card.test) == (1077, 120, 119)
-    assert "1,316 canvases" in (embedded.__doc__ or "")
+    assert (card.task, card.shape, card.classes[:2]) == ("segment", (1, 20, 20), ("background", "0"))
+    assert (card.train, card.validation, card.test) == (807, 90, 89)
+    assert "986 canvases" in (embedded.__doc__ or "")
     assert load_dataset("canvases").card.sha256 == card.sha256
-    assert load_dataset("canvases", image_size=16).train.y.shape == (1077, 16, 16)
+    assert load_dataset("canvases", image_size=16).train.y.shape == (807, 16, 16)

@@ -1,9 +1,9 @@
 """Digits on larger canvases, each pixel labelled: a set to segment, made of scikit-learn's digits.
 
-A canvas is CANVAS×CANVAS pixels with PER_CANVAS scans of 8×8 at random places that do not overlap. A pixel is
-labelled with its digit where at least half of it is ink (the scans count the ink of 4×4 finer pixels, 0 to 16), and
-as background elsewhere. First the scans are split, by digit; so no scan is seen in two parts. In training each scan
-stands on TRAINING_USES canvases; in validation and test on one, so that their canvases are independent examples.
+A canvas is 2×2 cells of CELL×CELL pixels with a scan of 8×8 in each, at a random place. A pixel is labelled with its
+digit where at least half of it is ink (the scans count the ink of 4×4 finer pixels, 0 to 16), and as background
+elsewhere. First the scans are split, by digit; so no scan is seen in two parts. In training each scan stands on
+TRAINING_USES canvases; in validation and test on one, so that their canvases are independent examples.
 """
 
 import numpy as np
@@ -11,8 +11,9 @@ import numpy.typing as npt
 
 from convblocks.data.split import FRACTIONS, PARTS, Labels, stratified_split
 
-CANVAS = 24  # pixels along an axis; however two scans of 8×8 lie, there is room for a third
-PER_CANVAS = 3
+CELL = 10  # pixels along an axis
+CANVAS = 2 * CELL
+PER_CANVAS = 4
 TRAINING_USES = 3
 HALF_INK = 8  # of 16
 SEED = 0
@@ -51,12 +52,10 @@ def compose(
     canvas = np.zeros((CANVAS, CANVAS), np.float32)
     labels = np.zeros((CANVAS, CANVAS), np.uint8)
     side = scans.shape[-1]
-    taken: list[npt.NDArray[np.int64]] = []
-    for scan, digit in zip(scans, digits, strict=True):
-        corner = random.integers(0, CANVAS - side + 1, 2)
-        while any(np.abs(corner - other).max() < side for other in taken):
-            corner = random.integers(0, CANVAS - side + 1, 2)
-        taken.append(corner)
+    corners = CELL * np.indices((2, 2)).reshape(2, PER_CANVAS).T + random.integers(
+        0, CELL - side + 1, (PER_CANVAS, 2)
+    )
+    for scan, digit, corner in zip(scans, digits, corners, strict=True):
         place = (slice(corner[0], corner[0] + side), slice(corner[1], corner[1] + side))
         canvas[place] = scan
         labels[place] = np.where(scan >= HALF_INK, digit + 1, 0)

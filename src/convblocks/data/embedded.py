@@ -3,7 +3,7 @@
     digits     1,797 scans of handwritten digits, 8×8, values 0–16, 10 classes; image_size=16 upscales bilinearly
     faces      200 crops of photographs, 25×25, values 0–1: 100 faces, 100 that are none (also "lfw_subset")
     textures   720 patches of 32×32 cut from one photograph each of brick, grass and gravel
-    canvases   1,316 canvases of 24×24 with three of the digits each, and a label map of 11 classes: to segment
+    canvases   986 canvases of 20×20 with four of the digits each, and a label map of 11 classes: to segment
 
 They are for trying things out and for tests: so small that differences between designs drown in noise.
 """
