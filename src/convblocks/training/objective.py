@@ -1,8 +1,11 @@
 """What training minimises and what it is judged by, for classes (N,) and for label maps (N, *spatial) alike.
 
-To classify, cross entropy and accuracy. To segment, cross entropy over all labelled positions of a batch, and mean
-IoU: positions of a class in answer and label over those in either, summed over a part (or an epoch) and averaged
-over the classes that its labels hold (Everingham et al. 2015, section 4.4; Long et al. 2015, section 5).
+To classify, cross entropy and accuracy.
+
+To segment, cross entropy over all labelled positions of a batch plus soft Dice loss, as nnU-Net trains (Isensee et al.
+2018, arXiv:1809.10486): cross entropy alone is low long before rare classes are found. The score is mean IoU: positions
+of a class in answer and label over those in either, summed over a part (or an epoch) and averaged over the classes that
+its labels hold (Everingham et al. 2015, section 4.4; Long et al. 2015, section 5).
 """
 
 from typing import NamedTuple
@@ -32,11 +35,29 @@ def as_targets(y: np.ndarray) -> torch.Tensor:
 
 
 def loss(scores: torch.Tensor, targets: torch.Tensor) -> torch.Tensor:
-    """Mean cross entropy of scores (N, classes, …) over targets (N, …); 0 where no position has a label."""
+    """Of scores (N, classes, …) over targets (N, …); 0 where no position has a label.
+
+    To classify mean cross entropy; to segment that plus `dice_loss`.
+    """
     if targets.ndim == 1:
         return F.cross_entropy(scores, targets)
     labelled = (targets != IGNORED).sum().clamp(min=1)
-    return F.cross_entropy(scores, targets, reduction="sum") / labelled
+    return F.cross_entropy(scores, targets, reduction="sum") / labelled + dice_loss(scores, targets)
+
+
+def dice_loss(scores: torch.Tensor, targets: torch.Tensor) -> torch.Tensor:
+    """1 − the mean of 2 Σpy / (Σp + Σy) over the classes that the labels of the batch hold.
+
+    p is a position's softmax and y its label, 1 or 0; sums are over the labelled positions of the whole batch.
+    """
+    labelled = (targets != IGNORED)[:, None]
+    answers = scores.softmax(1) * labelled
+    labels = F.one_hot(targets.clamp(min=0), scores.shape[1]).movedim(-1, 1) * labelled
+    positions = (0, *range(2, scores.ndim))
+    of_class = labels.sum(positions)
+    missed = 1 - 2 * (answers * labels).sum(positions) / (answers.sum(positions) + of_class).clamp(min=1e-12)
+    held = of_class > 0
+    return (missed * held).sum() / held.sum().clamp(min=1)
 
 
 def hits(scores: torch.Tensor, targets: torch.Tensor) -> torch.Tensor:
