@@ -70,8 +70,8 @@ def compare(
     Parameters
     ----------
     data
-        Folder of images with one folder per class, or with images/ and masks/, .npz file, or
-        embedded set: digits, faces, textures or canvases. [default: digits; canvases to segment]
+        Folder with a folder of images per class, or with images/ and masks/;
+        .npz file; or embedded set: digits, faces, textures, canvases. [default: digits; canvases to segment]
     depth
         Stack depth: convolution layers of a network; repeat for several.
     families
