@@ -29,6 +29,18 @@ def test_the_metric_is_named_everywhere(records, task, said, unsaid):
         assert unsaid not in text.lower()
 
 
+def test_the_conditions_name_the_network_and_the_loss(records):
+    for task, network, loss in (
+        ("segment", "a u-net", "soft dice"),
+        ("classify", "linear classifier", "cross entropy"),
+    ):
+        study = replace(records.study, data=replace(records.study.data, task=task))
+        page = text_of(Page(render(with_fields(records, study=study)))).lower()
+        assert network in page
+        assert loss in page
+        assert ("dice" in page) == (task == "segment")
+
+
 def _titles(spec):
     """All titles of axes and tooltips in a chart."""
     if isinstance(spec, list):

@@ -205,7 +205,7 @@ COLUMNS = (
     Column("Latency, ms", "Median time of {timed}, in inference; in brackets its quartiles.", _latency),
     Column(
         "Stack depth",
-        "Convolution layers on the main path of the network's body; stem and classifier not counted.",
+        "Convolution layers on the main path of the network's body; stem and head not counted.",
         _stack_depth,
     ),
     Column(

@@ -4,7 +4,7 @@ import json
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from convblocks.records import Design, Run, Study, Summary
+from convblocks.records import Design, Run, Study, Summary, Task
 from convblocks.report import format as fmt
 
 MATCHES = {"macs": "MACs", "params": "parameters", "activations": "activations"}
@@ -25,6 +25,13 @@ class Group:
 
     title: str
     facts: tuple[Fact, ...]
+
+
+NETWORKS: dict[Task, str] = {
+    "classify": "stem, stages, mean over all positions, linear classifier",
+    "segment": "a U-Net: stem and stages encode; the decoder, the same but for its widths, counts in all costs",
+}
+LOSSES: dict[Task, str] = {"classify": "cross entropy", "segment": "cross entropy + soft Dice"}
 
 
 def question(study: Study) -> str:
@@ -57,7 +64,11 @@ def conditions(study: Study, summary: Summary) -> list[Group]:
         Group("Data", _data(study)),
         Group("Comparison", _comparison(study, summary)),
         Group(
-            "Training recipe", tuple(Fact(_spaced(key), str(value)) for key, value in study.recipe.items())
+            "Training recipe",
+            (
+                *(Fact(_spaced(key), str(value)) for key, value in study.recipe.items()),
+                Fact("loss", LOSSES[study.data.task]),
+            ),
         ),
         Group("Machine", _machine(study)),
         Group("Versions", tuple(Fact(name, version) for name, version in study.host.versions.items())),
@@ -99,6 +110,7 @@ def _comparison(study: Study, summary: Summary) -> tuple[Fact, ...]:
         Fact("families", fmt.listing(study.families)),
         Fact("block depths", fmt.listing([str(depth) for depth in study.block_depths])),
         Fact("groups", fmt.listing([str(groups) for groups in study.groups])),
+        Fact("network", NETWORKS[study.data.task]),
         Fact("budget", budget(study)),
         Fact("seeds", fmt.listing([str(seed) for seed in study.seeds])),
         Fact("“cheapest” means", f"lowest {MATCHES.get(summary.cost, summary.cost)}" if summary.cost else ""),
