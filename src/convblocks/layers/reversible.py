@@ -75,7 +75,7 @@ class _Chain(torch.autograd.Function):
                 # What is added comes second, for a sum has the layout of its first: here that of the map.
                 grad_a, grad_b = grad_b, grad_x + grad_a
                 del grad_x  # or it is there while the next function runs
-                found += map(of.get, own)
+                found += [of.get(name) for name in own]
         finally:
             _set_modes(ctx.functions, now)
         return None, grad_a, grad_b, *reversed(found)
