@@ -1,6 +1,7 @@
 """A training step of a reversible stack beside the same stack stored, and beside a residual one.
 
     python benchmarks/reversible.py                # writes benchmarks/reversible.json and prints a table
+    python benchmarks/reversible.py DEPTH          # measures that depth and puts it into the JSON beside the others
     python benchmarks/reversible.py KIND DEPTH     # peak bytes of one step in this process
 
 Stacks of 4 to 256 3×3 convolutions, 32 channels, 32×32 pixels, batch 16, SGD with momentum, one thread, channels last.
@@ -27,7 +28,8 @@ from torch import nn
 DEPTHS = (4, 16, 64, 256)
 KINDS = ("reversible", "stored", "residual")
 SHAPE = (16, 32, 32, 32)
-TURNS = {4: 100, 16: 40, 64: 16, 256: 8}
+TURNS = {4: 100, 16: 40, 64: 12, 256: 5}
+RESULTS = Path(__file__).with_suffix(".json")
 
 
 def stack(kind: str, depth: int) -> nn.Module:
@@ -114,6 +116,7 @@ def times(depth: int) -> dict[str, list[float]]:
 
 
 def measured(depth: int) -> dict[str, object]:
+    load = os.getloadavg()[0]
     peaks = {kind: peak(kind, depth) for kind in KINDS}
     seconds = times(depth)
 
@@ -129,35 +132,39 @@ def measured(depth: int) -> dict[str, object]:
         "median_step_ms": {k: round(1000 * statistics.median(s), 1) for k, s in seconds.items()},
         "step_time_reversible_to_stored": ratio("stored"),
         "step_time_reversible_to_residual": ratio("residual"),
+        "turns": TURNS[depth],
+        "load_average": [round(load, 1), round(os.getloadavg()[0], 1)],  # before and after
     }
 
 
-def main() -> None:
+def measure(depth: int) -> None:
+    """Put that depth's row into the JSON."""
     from convblocks.measure import describe_host
 
-    load = os.getloadavg()[0]
-    rows = {str(depth): measured(depth) for depth in DEPTHS}
+    rows = json.loads(RESULTS.read_text())["depths"] if RESULTS.exists() else {}
+    rows[str(depth)] = measured(depth)
     found = {
-        "command": "THP_MEM_ALLOC_ENABLE=1 python benchmarks/reversible.py",
-        "depths": rows,
+        "command": "python benchmarks/reversible.py",
+        "depths": dict(sorted(rows.items(), key=lambda row: int(row[0]))),
         "map": SHAPE,
         "optimizer": "SGD with momentum",
         "threads": 1,
         "malloc_of_peaks": EXACT,
         "huge_pages": os.environ.get("THP_MEM_ALLOC_ENABLE", "0"),
-        "turns": {str(depth): turns for depth, turns in TURNS.items()},
-        "load_average_before": load,
         "host": msgspec.to_builtins(describe_host()),
     }
-    Path(__file__).with_suffix(".json").write_text(json.dumps(found, indent=1, ensure_ascii=False) + "\n")
+    RESULTS.write_text(json.dumps(found, indent=1, ensure_ascii=False) + "\n")
+
+
+def main(depths: tuple[int, ...] = DEPTHS) -> None:
+    for depth in depths:
+        measure(depth)
+    rows = json.loads(RESULTS.read_text())["depths"]
     print(
         "depth   saved MB: rev  stored  residual   peak MB: rev  stored  residual   time: /stored  /residual"
     )
     for depth, row in rows.items():
-        saved, peaks = (
-            [row[name][kind] / 1e6 for kind in KINDS]  # type: ignore[index]
-            for name in ("saved_bytes", "peak_bytes")
-        )
+        saved, peaks = ([row[name][kind] / 1e6 for kind in KINDS] for name in ("saved_bytes", "peak_bytes"))
         print(
             f"{depth:>5}  {saved[0]:12.1f} {saved[1]:7.1f} {saved[2]:9.1f}  {peaks[0]:12.1f} {peaks[1]:7.1f} "
             f"{peaks[2]:9.1f}  {row['step_time_reversible_to_stored']:14} "
@@ -166,7 +173,10 @@ def main() -> None:
 
 
 if __name__ == "__main__":
-    if len(sys.argv) > 1:
-        print(peak_here(sys.argv[1], int(sys.argv[2])))
-    else:
-        main()
+    match sys.argv[1:]:
+        case [kind, depth]:
+            print(peak_here(kind, int(depth)))
+        case [depth]:
+            main((int(depth),))
+        case _:
+            main()

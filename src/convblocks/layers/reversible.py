@@ -40,13 +40,18 @@ def couple(functions: nn.ModuleList, a: torch.Tensor, b: torch.Tensor) -> Pair:
 
 
 class _Chain(torch.autograd.Function):
-    """The parameters are arguments, so that autograd knows of them and notices if one is changed before backward."""
+    """The parameters are arguments, so that autograd knows of them and notices if one is changed before backward.
+
+    Both passes write to one pair of halves of their own, since on a CPU new memory costs more than the sum itself.
+    """
 
     @staticmethod
     def forward(
         ctx: Any, functions: nn.ModuleList, a: torch.Tensor, b: torch.Tensor, *parameters: Any
     ) -> Pair:
-        a, b = couple(functions, a, b)
+        a, b = a.clone(), b.clone()
+        for f in functions:
+            a, b = b, a.add_(f(b))
         ctx.functions, ctx.training = functions, [m.training for m in functions.modules()]
         ctx.autocast = _autocast(a.device.type)
         ctx.save_for_backward(a, b, *parameters)
@@ -56,26 +61,42 @@ class _Chain(torch.autograd.Function):
     @once_differentiable
     def backward(ctx: Any, grad_a: torch.Tensor, grad_b: torch.Tensor) -> tuple[Any, ...]:
         a, b, *parameters = ctx.saved_tensors
+        a, b = a.clone(), b.clone()
         now = [m.training for m in ctx.functions.modules()]
         found: list[torch.Tensor | None] = []
         try:
             _set_modes(ctx.functions, ctx.training)
             for f in reversed(ctx.functions):
-                names = [name for name, _ in f.named_parameters()]
-                own = dict(zip(names, parameters[len(parameters) - len(names) :], strict=True))
-                del parameters[len(parameters) - len(names) :]
-                with torch.enable_grad(), torch.autocast(**ctx.autocast):
-                    x = a.detach().requires_grad_()
-                    out = functional_call(f, {**own, **{n: t.clone() for n, t in f.named_buffers()}}, (x,))
-                a, b = b - out.detach(), a
-                learnt = [p for p in own.values() if p.requires_grad]
-                grad_x, *grads = torch.autograd.grad(out, (x, *learnt), grad_b.to(out.dtype))
-                grad_a, grad_b = grad_b, grad_a + grad_x
-                of = dict(zip(map(id, learnt), grads, strict=True))
-                found[:0] = [of.get(id(p)) for p in own.values()]
+                own = {
+                    name: parameters.pop() for name in reversed([name for name, _ in f.named_parameters()])
+                }
+                grad_x, of = _undo(f, own, a, b, grad_b, ctx.autocast)
+                a, b = b, a
+                # What is added comes second, for a sum has the layout of its first: here that of the map.
+                grad_a, grad_b = grad_b, grad_x + grad_a
+                del grad_x  # or it is there while the next function runs
+                found += [of.get(name) for name in own]
         finally:
             _set_modes(ctx.functions, now)
-        return None, grad_a, grad_b, *found
+        return None, grad_a, grad_b, *reversed(found)
+
+
+def _undo(
+    f: nn.Module,
+    own: dict[str, torch.Tensor],
+    x: torch.Tensor,
+    y: torch.Tensor,
+    grad: torch.Tensor,
+    autocast: dict[str, Any],
+) -> tuple[torch.Tensor, dict[str, torch.Tensor]]:
+    """Take f(x) away from y, in place; the gradients of x and of the parameters, from that of f(x)."""
+    with torch.enable_grad(), torch.autocast(**autocast):
+        x = x.detach().requires_grad_()
+        out = functional_call(f, {**own, **{name: t.clone() for name, t in f.named_buffers()}}, (x,))
+    y.sub_(out.detach())
+    learnt = {name: p for name, p in own.items() if p.requires_grad}
+    grad_x, *grads = torch.autograd.grad(out, (x, *learnt.values()), grad.to(out.dtype))
+    return grad_x, dict(zip(learnt, grads, strict=True))
 
 
 def _set_modes(functions: nn.ModuleList, modes: list[bool]) -> None:

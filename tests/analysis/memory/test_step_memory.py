@@ -12,7 +12,16 @@ import torch.nn.functional as F
 from torch import nn
 from torch.utils.checkpoint import checkpoint
 
-from convblocks import BlockSpec, Network, Stage, Stem, largest_batch, load_target, step_memory
+from convblocks import (
+    BlockSpec,
+    Network,
+    ReversibleBlock,
+    Stage,
+    Stem,
+    largest_batch,
+    load_target,
+    step_memory,
+)
 from convblocks.analysis import trace
 from convblocks.analysis.memory.timeline import Buffers, Timeline
 from convblocks.analysis.trace.graph import Value
@@ -87,6 +96,12 @@ def stack(family, **options):
 @pytest.mark.parametrize("family", ["simple", "residual", "bottleneck"])
 def test_stacks_of_our_families(family, options):
     check(stack(family, depth=4, **options), (3, 32, 32), batch=16)
+
+
+@pytest.mark.parametrize(("depth", "error"), [(4, 0.01), (64, 0.05)])
+def test_a_reversible_chain_holds_its_output_and_a_pair_to_work_on(depth, error):
+    """To 5 % where the chain is deep: it hands over all its parameters' gradients at once, when it is done."""
+    check(ReversibleBlock(32, 32, depth=depth), (32, 32, 32), batch=16, error=error)
 
 
 @pytest.mark.parametrize("optimizer", OPTIMIZERS)

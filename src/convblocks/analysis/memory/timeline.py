@@ -3,20 +3,24 @@
 Forward, what an op makes lives until its last reader is done, or until backward is if autograd keeps it. Backward,
 an op turns the gradient of its output into those of its inputs and lets go of what it kept; a parameter's
 gradient stays. A checkpointed segment runs forward once more when backward comes to it (as use_reentrant=False does;
-the other way also holds the segment's output and its gradient to the end).
+the other way also holds the segment's output and its gradient to the end). A custom autograd.Function holds what it
+saved until its backward is done, and one that runs segments again works on a copy of that, as reversible chains do.
 """
 
 from collections.abc import Iterable
 
 from msgspec import Struct
 
-from convblocks.analysis.memory.saved import Saved, saved_for_backward
+from convblocks.analysis.memory.saved import Ledger, Saved, saved_for_backward
 from convblocks.analysis.memory.workspace import backward_workspace_bytes, forward_workspace_bytes
 from convblocks.analysis.trace.graph import Op, Trace, Value
 from convblocks.records.step import Phase
 
 # Backward, they hand on the gradient that they are given; so does a view, unless it shows a part.
 PASSES = {"add", "add_", "__add__", "__iadd__", "__radd__", "clone", "contiguous", "cat", "concat"}
+
+
+NONE = range(-1, -1)  # the ops of no function
 
 
 class Moment(Struct, frozen=True):
@@ -56,6 +60,9 @@ class Timeline:
         self.maps: set[int] = set()  # storages that are held
         self.needed: set[int] = set()  # of these, what backward needs
         self.unseen = 0  # bytes that only autograd sees
+        self.functions = _functions(seen)
+        self.released = _released(self.kept, self.functions)
+        self.rebuilt = 0  # bytes of the copy that a custom function works on
         self.learnt: set[int] = set()  # parameters that have their gradient
         self.gradients = 0
         self.buffers = Buffers()
@@ -82,9 +89,7 @@ class Timeline:
                 self._forward(range(i, stop), self.recomputed.saved)
                 self.maps &= self.needed
             for j in reversed(range(i, stop)):
-                self._backward(
-                    j, (*self.kept.saved[j], *self.recomputed.saved[j]) if segment else self.kept.saved[j]
-                )
+                self._backward(j, (*self.released[j], *(self.recomputed.saved[j] if segment else ())))
 
     def _forward(self, span: range, saved: tuple[tuple[Saved, ...], ...]) -> None:
         for i in span:
@@ -100,6 +105,9 @@ class Timeline:
 
     def _backward(self, i: int, saved: Iterable[Saved]) -> None:
         op = self.seen.ops[i]
+        function = self.functions.get(op.function, NONE)
+        if i == function.stop - 1 and any(self.seen.ops[j].checkpoint for j in function):
+            self.rebuilt = sum([each.bytes for each in self.released[function.start]])
         given = [self.buffers.take(value.number) for value in op.outputs if value.number in self.buffers]
         made = self._input_gradients(op, given) if given else []
         self._note(op, backward_workspace_bytes(op, self.kept.needs) if given else 0)
@@ -108,6 +116,8 @@ class Timeline:
                 self.unseen -= each.bytes
             self.needed.discard(each.storage)
             self.maps.discard(each.storage)
+        if i == function.start:
+            self.rebuilt = 0
         for buffer in given:
             self.buffers.drop(buffer)
         for value, buffer in made:
@@ -136,7 +146,7 @@ class Timeline:
 
     def _note(self, op: Op, workspace: int, summed: int = 0) -> None:
         transient = summed + sum([self.sizes[storage] for storage in self.maps if storage not in self.needed])
-        transient += self.buffers.bytes
+        transient += self.buffers.bytes + self.rebuilt
         moment = Moment(self.phase, op.path, self.gradients, self._saved(), transient, workspace)
         self.tensor_bytes = max(self.tensor_bytes, moment.bytes - workspace)
         if moment.bytes > self.largest.bytes:
@@ -158,6 +168,24 @@ def _last_holders(seen: Trace) -> dict[int, int]:
                 call = seen.calls[call].parent
             last[value.storage] = max(until, last.get(value.storage, -1))
     return last
+
+
+def _functions(seen: Trace) -> dict[int, range]:
+    """The ops of each custom function."""
+    found: dict[int, range] = {}
+    for i, op in enumerate(seen.ops):
+        if op.function:
+            found[op.function] = range(found.get(op.function, range(i, i)).start, i + 1)
+    return found
+
+
+def _released(kept: Ledger, functions: dict[int, range]) -> list[tuple[Saved, ...]]:
+    """What backward lets go of, by op."""
+    found = list(kept.saved)
+    for function in functions.values():
+        saved = tuple([each for i in function for each in kept.saved[i]])
+        found[function.start : function.stop] = [saved, *[()] * (len(function) - 1)]
+    return found
 
 
 def _passes(op: Op) -> bool:
