@@ -7,6 +7,7 @@ from convblocks.errors import OptionError
 from convblocks.networks.spec import Network
 from convblocks.networks.zoo.cifar import CIFAR, cifar_plain, cifar_preactivation, cifar_resnet, wide_resnet
 from convblocks.networks.zoo.classic import CLASSIC, alexnet, vgg
+from convblocks.networks.zoo.mobilenet import mobilenet_v2
 from convblocks.networks.zoo.resnet import (
     RESNETS,
     resnet,
@@ -17,7 +18,12 @@ from convblocks.networks.zoo.resnet import (
     resnet152,
 )
 
-ZOO: dict[str, Callable[..., Network]] = {**CLASSIC, **RESNETS, **CIFAR}
+ZOO: dict[str, Callable[..., Network]] = {
+    **CLASSIC,
+    **RESNETS,
+    **CIFAR,
+    "mobilenet_v2": mobilenet_v2,
+}
 """Each takes ``classes``, by default its paper's."""
 
 
@@ -36,6 +42,7 @@ __all__ = [
     "cifar_plain",
     "cifar_preactivation",
     "cifar_resnet",
+    "mobilenet_v2",
     "resnet",
     "resnet18",
     "resnet34",
