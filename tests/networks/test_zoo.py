@@ -22,7 +22,7 @@ SHARED = [name for name in ZOO if name in models.list_models()]
 
 
 def test_most_of_the_zoo_is_torchvision_s_too():
-    assert len(SHARED) == 20
+    assert len(SHARED) == 24
 
 
 @pytest.mark.parametrize("name", SHARED)
@@ -76,26 +76,22 @@ def test_the_published_10_2_million_of_resnet_1001_are_its_weights_without_the_n
     assert sum(p.numel() for p in module.parameters()) == 10_327_706
 
 
-THEIRS_LAST = {"mobilenet_v2": "nothing"}
-"""What stands elsewhere in their list of weights than in ours, by a word in its names; the rest is in one order."""
+ELSEWHERE = {"mobilenet_v2": "", "convnext_tiny": "layer_scale"}
+"""A word in the names of weights that stand elsewhere in their list than in ours; the others have one order."""
 
 
-@pytest.mark.parametrize("name", THEIRS_LAST)
-def test_outputs_are_theirs_with_their_weights(name):
+@pytest.mark.parametrize(("name", "word"), ELSEWHERE.items())
+def test_outputs_are_theirs_with_their_weights(name, word):
     torch.manual_seed(0)
     theirs, ours = models.get_model(name).eval(), ZOO[name]().build().eval()
-    for key, value in theirs.state_dict().items():
+    state, shapes = theirs.state_dict(), {k: v.shape for k, v in ours.state_dict().items()}
+    for key, value in state.items():
         if "running" in key or "layer_scale" in key:
             value.uniform_(0.5, 1.5)
-    word = THEIRS_LAST[name]
-    state = theirs.state_dict()
-    names = [key for key in ours.state_dict() if not key.startswith("standardise.")]
-    moved = sorted(state, key=lambda key: word in key)
-    given = {
-        key: state[other].reshape(ours.state_dict()[key].shape)
-        for key, other in zip(names, moved, strict=True)
-    }
-    ours.load_state_dict(given, strict=False)
+    names = sorted((key for key in shapes if not key.startswith("standardise.")), key=lambda k: word in k)
+    values = [state[key] for key in sorted(state, key=lambda k: word in k)]
+    pairs = zip(names, values, strict=True)
+    ours.load_state_dict({key: value.reshape(shapes[key]) for key, value in pairs}, strict=False)
     x = torch.randn(2, 3, 96, 96)
     with torch.no_grad():
         torch.testing.assert_close(ours(x), theirs(x), rtol=1e-5, atol=1e-5)

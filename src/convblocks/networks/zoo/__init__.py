@@ -7,6 +7,13 @@ from convblocks.errors import OptionError
 from convblocks.networks.spec import Network
 from convblocks.networks.zoo.cifar import CIFAR, cifar_plain, cifar_preactivation, cifar_resnet, wide_resnet
 from convblocks.networks.zoo.classic import CLASSIC, alexnet, vgg
+from convblocks.networks.zoo.convnext import (
+    convnext,
+    convnext_base,
+    convnext_large,
+    convnext_small,
+    convnext_tiny,
+)
 from convblocks.networks.zoo.mobilenet import mobilenet_v2
 from convblocks.networks.zoo.resnet import (
     RESNETS,
@@ -23,6 +30,10 @@ ZOO: dict[str, Callable[..., Network]] = {
     **RESNETS,
     **CIFAR,
     "mobilenet_v2": mobilenet_v2,
+    "convnext_tiny": convnext_tiny,
+    "convnext_small": convnext_small,
+    "convnext_base": convnext_base,
+    "convnext_large": convnext_large,
 }
 """Each takes ``classes``, by default its paper's."""
 
@@ -42,6 +53,11 @@ __all__ = [
     "cifar_plain",
     "cifar_preactivation",
     "cifar_resnet",
+    "convnext",
+    "convnext_base",
+    "convnext_large",
+    "convnext_small",
+    "convnext_tiny",
     "mobilenet_v2",
     "resnet",
     "resnet18",
