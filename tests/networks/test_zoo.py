@@ -4,11 +4,13 @@ import pytest
 import torch
 
 from convblocks import load_target, network_cost
+from convblocks.blocks import reparameterize
 from convblocks.errors import OptionError, TargetError
 from convblocks.networks.zoo import ZOO, cifar_plain, cifar_resnet, vgg, zoo_network
 from convblocks.targets.zoos import with_operators
 
 models = with_operators(lambda: __import__("torchvision.models").models)
+timm = with_operators(lambda: __import__("timm"))
 
 PUBLISHED = {
     "resnet18": 11_689_512,
@@ -36,12 +38,36 @@ def test_parameters_to_the_unit_and_macs_as_torchvision_publishes(name):
     assert cost.macs / 1e9 == pytest.approx(published.meta["_ops"], abs=6e-4)
 
 
-@pytest.mark.parametrize("name", ["resnet18d", "resnet34d", "resnet50d", "resnet101d", "resnet152d"])
+TIMMS = ["resnet18d", "resnet34d", "resnet50d", "resnet101d", "resnet152d"]
+TIMMS += ["repvgg_a0", "repvgg_a1", "repvgg_a2", "repvgg_b0"]
+
+
+@pytest.mark.parametrize("name", TIMMS)
 def test_parameters_as_timm_counts(name):
-    timm = with_operators(lambda: __import__("timm"))
     with torch.device("meta"):
         theirs = timm.create_model(name)
     assert network_cost(ZOO[name](), (224, 224)).params == sum(p.numel() for p in theirs.parameters())
+
+
+@pytest.mark.parametrize(  # arXiv:2101.03697, table 4
+    ("name", "millions", "gmacs"),
+    [
+        ("repvgg_a0", 8.30, 1.4),
+        ("repvgg_a1", 12.78, 2.4),
+        ("repvgg_a2", 25.49, 5.1),
+        ("repvgg_b0", 14.33, 3.1),
+    ],
+)
+def test_a_deployed_repvgg_has_the_paper_s_parameters_and_macs(name, millions, gmacs):
+    deployed = ZOO[name]().with_blocks("repvgg", reparameterized=True)
+    cost = network_cost(deployed, (224, 224))
+    assert cost.params / 1e6 == pytest.approx(millions, abs=0.011)
+    assert cost.macs / 1e9 == pytest.approx(gmacs, abs=0.05)
+    with torch.device("meta"):
+        turned, built = reparameterize(ZOO[name]().build()), deployed.build()
+    assert {k: v.shape for k, v in turned.state_dict().items()} == {
+        k: v.shape for k, v in built.state_dict().items()
+    }
 
 
 @pytest.mark.parametrize(("layers", "millions"), MILLIONS.items())
@@ -76,14 +102,14 @@ def test_the_published_10_2_million_of_resnet_1001_are_its_weights_without_the_n
     assert sum(p.numel() for p in module.parameters()) == 10_327_706
 
 
-ELSEWHERE = {"mobilenet_v2": "", "convnext_tiny": "layer_scale"}
+ELSEWHERE = {"mobilenet_v2": "", "convnext_tiny": "layer_scale", "repvgg_a0": "identity"}
 """A word in the names of weights that stand elsewhere in their list than in ours; the others have one order."""
 
 
 @pytest.mark.parametrize(("name", "word"), ELSEWHERE.items())
 def test_outputs_are_theirs_with_their_weights(name, word):
     torch.manual_seed(0)
-    theirs, ours = models.get_model(name).eval(), ZOO[name]().build().eval()
+    ours, theirs = ZOO[name]().build().eval(), _theirs(name).eval()
     state, shapes = theirs.state_dict(), {k: v.shape for k, v in ours.state_dict().items()}
     for key, value in state.items():
         if "running" in key or "layer_scale" in key:
@@ -95,6 +121,10 @@ def test_outputs_are_theirs_with_their_weights(name, word):
     x = torch.randn(2, 3, 96, 96)
     with torch.no_grad():
         torch.testing.assert_close(ours(x), theirs(x), rtol=1e-5, atol=1e-5)
+
+
+def _theirs(name):
+    return models.get_model(name) if name in SHARED else timm.create_model(name)
 
 
 def test_a_shortcut_of_zeros_skips_and_fills():

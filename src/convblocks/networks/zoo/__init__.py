@@ -15,6 +15,7 @@ from convblocks.networks.zoo.convnext import (
     convnext_tiny,
 )
 from convblocks.networks.zoo.mobilenet import mobilenet_v2
+from convblocks.networks.zoo.repvgg import repvgg, repvgg_a0, repvgg_a1, repvgg_a2, repvgg_b0
 from convblocks.networks.zoo.resnet import (
     RESNETS,
     resnet,
@@ -34,6 +35,10 @@ ZOO: dict[str, Callable[..., Network]] = {
     "convnext_small": convnext_small,
     "convnext_base": convnext_base,
     "convnext_large": convnext_large,
+    "repvgg_a0": repvgg_a0,
+    "repvgg_a1": repvgg_a1,
+    "repvgg_a2": repvgg_a2,
+    "repvgg_b0": repvgg_b0,
 }
 """Each takes ``classes``, by default its paper's."""
 
@@ -59,6 +64,11 @@ __all__ = [
     "convnext_small",
     "convnext_tiny",
     "mobilenet_v2",
+    "repvgg",
+    "repvgg_a0",
+    "repvgg_a1",
+    "repvgg_a2",
+    "repvgg_b0",
     "resnet",
     "resnet18",
     "resnet34",
