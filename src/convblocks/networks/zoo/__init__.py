@@ -15,6 +15,7 @@ from convblocks.networks.zoo.convnext import (
     convnext_tiny,
 )
 from convblocks.networks.zoo.mobilenet import mobilenet_v2
+from convblocks.networks.zoo.regnet import REGNETS, regnet_x
 from convblocks.networks.zoo.repvgg import repvgg, repvgg_a0, repvgg_a1, repvgg_a2, repvgg_b0
 from convblocks.networks.zoo.resnet import (
     RESNETS,
@@ -30,6 +31,7 @@ ZOO: dict[str, Callable[..., Network]] = {
     **CLASSIC,
     **RESNETS,
     **CIFAR,
+    **REGNETS,
     "mobilenet_v2": mobilenet_v2,
     "convnext_tiny": convnext_tiny,
     "convnext_small": convnext_small,
@@ -64,6 +66,7 @@ __all__ = [
     "convnext_small",
     "convnext_tiny",
     "mobilenet_v2",
+    "regnet_x",
     "repvgg",
     "repvgg_a0",
     "repvgg_a1",
