@@ -96,6 +96,22 @@ def test_preactivated_networks_have_their_papers_parameters(name, millions):
     assert network_cost(ZOO[name](), (32, 32)).params / 1e6 == pytest.approx(millions, abs=0.1)
 
 
+@pytest.mark.parametrize(
+    ("name", "units", "widths"), [("revnet38", 3, (32, 64, 112)), ("revnet110", 9, (32, 64, 128))]
+)
+def test_revnets_have_the_paper_s_parameters(name, units, widths):
+    """arXiv:1707.04585, table 2: 0.46 and 1.73 million."""
+    convolutions, before = 3 * 32 * 9, 32
+    norms = 2 * widths[-1]
+    for width in widths:
+        convolutions += (before * width + (4 * units - 1) * width**2) // 4 * 9
+        norms += before + (4 * units - 1) * width
+        before = width
+    params = network_cost(ZOO[name](), (32, 32)).params
+    assert params == convolutions + norms + 10 * (widths[-1] + 1)
+    assert round(params / 1e6, 2) == {"revnet38": 0.46, "revnet110": 1.73}[name]
+
+
 def test_the_published_10_2_million_of_resnet_1001_are_its_weights_without_the_norms_scales_and_shifts():
     with torch.device("meta"):
         module = ZOO["cifar_preactivation1001"]().build()
@@ -133,7 +149,7 @@ def test_outputs_are_theirs_with_their_weights(name, part):
         torch.testing.assert_close(ours(x), theirs(x), rtol=1e-5, atol=1e-5)
 
 
-@pytest.mark.parametrize(  # arXiv:2003.13678, figure 18
+@pytest.mark.parametrize(  # arXiv:2003.13678, section 5
     ("name", "blocks", "widths"),
     [
         ("regnet_x_800mf", (1, 3, 7, 5), (64, 128, 288, 672)),

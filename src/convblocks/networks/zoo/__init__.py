@@ -5,7 +5,14 @@ from difflib import get_close_matches
 
 from convblocks.errors import OptionError
 from convblocks.networks.spec import Network
-from convblocks.networks.zoo.cifar import CIFAR, cifar_plain, cifar_preactivation, cifar_resnet, wide_resnet
+from convblocks.networks.zoo.cifar import (
+    CIFAR,
+    cifar_plain,
+    cifar_preactivation,
+    cifar_resnet,
+    revnet,
+    wide_resnet,
+)
 from convblocks.networks.zoo.classic import CLASSIC, alexnet, vgg
 from convblocks.networks.zoo.convnext import (
     convnext,
@@ -78,6 +85,7 @@ __all__ = [
     "resnet50",
     "resnet101",
     "resnet152",
+    "revnet",
     "vgg",
     "wide_resnet",
     "zoo_network",

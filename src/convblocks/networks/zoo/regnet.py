@@ -69,7 +69,7 @@ def _in_groups(width: int, group_width: int) -> int:
     return each * math.floor(width / each + 0.5)
 
 
-REGNETS: dict[str, Callable[..., Network]] = {  # figure 18; by giga- and megaMACs
+REGNETS: dict[str, Callable[..., Network]] = {  # the top models of section 5, by their MACs
     "regnet_x_400mf": partial(regnet_x, 22, 24, 24.48, 2.54, 16),
     "regnet_x_800mf": partial(regnet_x, 16, 56, 35.73, 2.28, 16),
     "regnet_x_1_6gf": partial(regnet_x, 18, 80, 34.01, 2.25, 24),
