@@ -39,6 +39,12 @@ def rows(text: str) -> dict[str, list[str]]:
     return found
 
 
+def test_a_network_of_the_zoo_has_the_published_figures(capsys):
+    found = json.loads(printed(capsys, "zoo:resnet50", "--input", "3x224x224", "--json"))
+    assert found["params"] == 25_557_032
+    assert round(found["macs"] / 1e9, 2) == 4.09
+
+
 def test_json_is_the_record_and_nothing_else(capsys, folder):
     table = json.loads(printed(capsys, "models.py:Net", "--input", "3x8x8", "--json"))
     assert table["macs"] == 64 * (3 * 8 * 9 + 2 * 8 * 8 * 9) + 8 * 5

@@ -48,9 +48,17 @@ def test_a_block_s_toml_and_options_of_its_own(capsys, tmp_path):
     )
 
 
+def test_a_network_of_the_zoo(capsys):
+    lines = drawn(capsys, "zoo:resnet18").splitlines()
+    assert sum("conv" in line for line in lines) == 20  # 17 on the main path and 3 projections
+    assert "7×7 conv, 3 → 64, stride 2" in lines[2] + lines[3]
+
+
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
+        (["zoo:resnet1B"], "did you mean 'resnet18'?"),
+        (["zoo:resnet18", "--depth", "3"], "depth: goes with a family"),
         (["residul"], "residul"),
         (["residual", "--dept", "3"], "dept"),
         (["residual", "--dims", "4"], "--dims 4"),

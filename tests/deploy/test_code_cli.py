@@ -13,6 +13,7 @@ from convblocks.cli import main
 from convblocks.deploy.code import module_code
 from convblocks.errors import CodeError
 from convblocks.experiments.store import RunFolder
+from convblocks.networks.zoo import ZOO
 
 NETWORK = Network(
     in_channels=3,
@@ -58,6 +59,16 @@ def test_the_class_serves_other_places_too(capsys):
         theirs.load_state_dict(ours.state_dict())
         x = torch.randn(1, place[0], 9, 9)
         assert torch.equal(theirs(x), ours(x))
+
+
+@pytest.mark.parametrize("name", ["resnet18", "mobilenet_v2", "regnet_x_400mf", "repvgg_a0", "revnet38"])
+def test_a_network_of_the_zoo_in_the_same_bits(capsys, name):
+    text = printed(capsys, f"zoo:{name}", "--input", "3x32x32")
+    theirs, ours = made(text).eval(), ZOO[name]().build().eval()
+    theirs.load_state_dict(ours.state_dict())
+    x = torch.randn(2, 3, 32, 32)
+    assert torch.equal(theirs(x), ours(x))
+    assert f"parameters       {sum(p.numel() for p in ours.parameters()):,}\n" in text
 
 
 def test_a_block_s_file(capsys, tmp_path):
@@ -135,6 +146,7 @@ def test_the_reader_of_weights_reads_what_safetensors_writes(tmp_path):
         ("residual depth", "'depth' is no option of a family; expected NAME=VALUE, e.g. depth=3"),
         ("residual --input 8x", "--input 8x: expected channels and 1 to 3 spatial axes"),
         ("residual --design a", "--design a: goes with a run folder; residual is a block"),
+        ("zoo:resnet1B", "the zoo has no network called 'resnet1B'; did you mean 'resnet18'?"),
         ("nothing", "there is nothing of that name"),
         ("torchvision:resnet18 --stride 2", "--stride 2: goes with a block; torchvision:resnet18 is none"),
         ("torchvision:resnet18 depth=2", "takes no options, got depth=2; only a family does"),

@@ -287,6 +287,7 @@ def test_options_are_the_constructor_s():
         "shortcut": "projection",
         "attention": "none",
         "stochastic_depth": 0.0,
+        "branch_scale": "none",
         "zero_init": False,
     }
 

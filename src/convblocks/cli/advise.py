@@ -34,7 +34,7 @@ def advise(
     Parameters
     ----------
     target
-        file.py:NAME, package.module:NAME, timm:NAME, torchvision:NAME, a network's .toml, or RUN:DESIGN.
+        file.py:NAME, package.module:NAME, timm:NAME, torchvision:NAME, zoo:NAME, a network's .toml, or RUN:DESIGN.
     input
         Size without the batch, e.g. 3x224x224 or 128:int64; repeat for several inputs. The target's own if it
         states one.

@@ -35,7 +35,7 @@ def draw(
     Parameters
     ----------
     spec
-        A family with its options, e.g. residual --depth 4, or the .toml file of a block or a network.
+        A family with its options, e.g. residual --depth 4, the .toml file of a block or a network, or zoo:NAME.
     in_channels
         Of the block's input.
     out_channels
@@ -70,7 +70,15 @@ def _built(
 
     from convblocks.blocks import BlockSpec
     from convblocks.networks import Network
+    from convblocks.targets import load_target
 
+    if spec.startswith("zoo:"):
+        if options:
+            raise OptionError(next(iter(options)), ..., f"goes with a family; {spec} takes no options")
+        found = load_target(spec, on_meta=True)
+        assert found.channels
+        assert found.dims
+        return found.module, found.channels, found.dims
     in_channels, out_channels, stride, dims = place
     table: dict[str, Any] = {"family": spec, **options}
     if spec.endswith(".toml"):

@@ -37,7 +37,7 @@ def signal(
     Parameters
     ----------
     target
-        file.py:NAME, package.module:NAME, timm:NAME, torchvision:NAME, a network's .toml, or RUN:DESIGN.
+        file.py:NAME, package.module:NAME, timm:NAME, torchvision:NAME, zoo:NAME, a network's .toml, or RUN:DESIGN.
     data
         Real examples: a folder, .npz file or embedded set; a run's own data for RUN:DESIGN.
     input

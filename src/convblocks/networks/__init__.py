@@ -1,5 +1,7 @@
-"""Networks as data: a stem, stages of equal blocks, a head."""
+"""Networks as data: a stem, stages of equal blocks, a head. The papers' are in `zoo`: ``zoo.resnet50(classes=10)``."""
 
+from convblocks.networks import zoo
+from convblocks.networks.budget import with_budget
 from convblocks.networks.cost import network_cost
 from convblocks.networks.dilation import dilated
 from convblocks.networks.heads import ClassificationHead, GridHead, Head, MeanHead
@@ -25,4 +27,6 @@ __all__ = [
     "dilated",
     "network_cost",
     "space_costs",
+    "with_budget",
+    "zoo",
 ]

@@ -2,16 +2,17 @@
 
 from contextlib import suppress
 from itertools import product
+from math import lcm
 
 from msgspec.structs import replace
 
 from convblocks.analysis.cost import Cost
 from convblocks.analysis.trace.shapes import Shape
+from convblocks.blocks.spec import block_class, meta_block
 from convblocks.errors import OptionError, SpecError
 from convblocks.layers.check import whole
 from convblocks.networks.cost import network_cost
 from convblocks.networks.spec import Network, Stage
-from convblocks.networks.stem import Stem
 
 TOLERANCE = 0.03
 WIDEST = 65_536
@@ -23,8 +24,8 @@ def with_budget(
 ) -> Network:
     """The network with all widths scaled alike to come nearest to that many MACs or parameters at `size`.
 
-    Groups keep dividing what they split. Raises OptionError for no budget or two, and for one that no widths meet
-    within 3 %.
+    Groups and families keep dividing what they split. Raises OptionError for no budget or two, and for one that no
+    widths meet within 3 %.
     """
     if (macs is None) == (params is None):
         raise OptionError("macs, params", (macs, params), "expected one of the two")
@@ -46,24 +47,46 @@ def with_budget(
     return best
 
 
+def _units(network: Network) -> list[int]:
+    """What the channels of each map are a multiple of, the stem's first: by the stages before and behind it."""
+    gives = [1, *map(_unit, network.stages)]
+    takes = [*(_input_unit(stage, network.dims) for stage in network.stages), 1]
+    return [lcm(given, taken) for given, taken in zip(gives, takes, strict=True)]
+
+
 def _unit(stage: Stage) -> int:
     groups = stage.block.option("groups") or 1
-    return groups * (stage.block.option("expansion") or 1) if groups > 1 else 1
+    return _of_family(stage) * groups * ((stage.block.option("expansion") or 1) if groups > 1 else 1)
+
+
+def _input_unit(stage: Stage, dims: int) -> int:
+    """The family's own, times the groups if they split the block's input."""
+    unit, groups = _of_family(stage), stage.block.option("groups") or 1
+    try:
+        meta_block(stage.block, unit * (groups + 1), stage.out_channels, stage.stride, dims)
+    except SpecError:
+        return unit * groups
+    return unit
+
+
+def _of_family(stage: Stage) -> int:
+    multiple: int = getattr(block_class(stage.block.family), "channels_multiple_of", 1)
+    return multiple
 
 
 def _scaled(network: Network, factor: float) -> Network:
-    stem = network.stem
-    if stem:
-        stem = replace(stem, out_channels=max(1, round(stem.out_channels * factor)))
-    return _at(network, tuple(width * factor for width in network.channels), stem)
+    return _at(network, [network.entering * factor, *(width * factor for width in network.channels)])
 
 
-def _at(network: Network, widths: tuple[float, ...], stem: Stem | None) -> Network:
-    """Each stage's width rounded to what its groups divide."""
-    stages = [
-        replace(stage, out_channels=max(1, round(width / _unit(stage))) * _unit(stage))
-        for stage, width in zip(network.stages, widths, strict=True)
-    ]
+def _at(network: Network, widths: list[float]) -> Network:
+    """The stem's and each stage's width rounded to what groups and families divide."""
+    entering, *rounded = (
+        max(1, round(width / unit)) * unit for width, unit in zip(widths, _units(network), strict=True)
+    )
+    stages = (
+        replace(stage, out_channels=width) for stage, width in zip(network.stages, rounded, strict=True)
+    )
+    stem = replace(network.stem, out_channels=entering) if network.stem else None
     return replace(network, stem=stem, stages=tuple(stages))
 
 
@@ -71,9 +94,9 @@ def _near(network: Network) -> list[Network]:
     """Its last stages one step wider and narrower, each on its own."""
     fixed = max(0, len(network.stages) - MOST_STEPS)
     steps = [(0,)] * fixed + [(-1, 0, 1)] * (len(network.stages) - fixed)
-    found = [network]
+    found, (_, *units) = [network], _units(network)
     for ns in product(*steps):
-        widths = tuple(s.out_channels + n * _unit(s) for s, n in zip(network.stages, ns, strict=True))
+        widths = [w + n * unit for w, n, unit in zip(network.channels, ns, units, strict=True)]
         with suppress(SpecError):  # a block may refuse to lose channels
-            found.append(_at(network, widths, network.stem))
+            found.append(_at(network, [network.entering, *widths]))
     return found

@@ -2,7 +2,7 @@
 
 load_target ─→ file.py:NAME, package.module:NAME    code.py   a function, a class or a module of yours
             ├→ timm:NAME, torchvision:NAME          zoos.py   without weights: nothing is downloaded
-            └→ network.toml, RUN:DESIGN             load.py   a spec, or what a compare trained
+            └→ zoo:NAME, network.toml, RUN:DESIGN   load.py   a paper's network, a spec, or what a compare trained
 """
 
 from convblocks.targets.load import load_target

@@ -5,8 +5,25 @@ from difflib import get_close_matches
 
 from convblocks.errors import OptionError
 from convblocks.networks.spec import Network
-from convblocks.networks.zoo.cifar import CIFAR, cifar_plain, cifar_preactivation, cifar_resnet, wide_resnet
+from convblocks.networks.zoo.cifar import (
+    CIFAR,
+    cifar_plain,
+    cifar_preactivation,
+    cifar_resnet,
+    revnet,
+    wide_resnet,
+)
 from convblocks.networks.zoo.classic import CLASSIC, alexnet, vgg
+from convblocks.networks.zoo.convnext import (
+    convnext,
+    convnext_base,
+    convnext_large,
+    convnext_small,
+    convnext_tiny,
+)
+from convblocks.networks.zoo.mobilenet import mobilenet_v2
+from convblocks.networks.zoo.regnet import REGNETS, regnet_x
+from convblocks.networks.zoo.repvgg import repvgg, repvgg_a0, repvgg_a1, repvgg_a2, repvgg_b0
 from convblocks.networks.zoo.resnet import (
     RESNETS,
     resnet,
@@ -17,7 +34,21 @@ from convblocks.networks.zoo.resnet import (
     resnet152,
 )
 
-ZOO: dict[str, Callable[..., Network]] = {**CLASSIC, **RESNETS, **CIFAR}
+ZOO: dict[str, Callable[..., Network]] = {
+    **CLASSIC,
+    **RESNETS,
+    **CIFAR,
+    **REGNETS,
+    "mobilenet_v2": mobilenet_v2,
+    "convnext_tiny": convnext_tiny,
+    "convnext_small": convnext_small,
+    "convnext_base": convnext_base,
+    "convnext_large": convnext_large,
+    "repvgg_a0": repvgg_a0,
+    "repvgg_a1": repvgg_a1,
+    "repvgg_a2": repvgg_a2,
+    "repvgg_b0": repvgg_b0,
+}
 """Each takes ``classes``, by default its paper's."""
 
 
@@ -36,12 +67,25 @@ __all__ = [
     "cifar_plain",
     "cifar_preactivation",
     "cifar_resnet",
+    "convnext",
+    "convnext_base",
+    "convnext_large",
+    "convnext_small",
+    "convnext_tiny",
+    "mobilenet_v2",
+    "regnet_x",
+    "repvgg",
+    "repvgg_a0",
+    "repvgg_a1",
+    "repvgg_a2",
+    "repvgg_b0",
     "resnet",
     "resnet18",
     "resnet34",
     "resnet50",
     "resnet101",
     "resnet152",
+    "revnet",
     "vgg",
     "wide_resnet",
     "zoo_network",

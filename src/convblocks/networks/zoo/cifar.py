@@ -1,5 +1,5 @@
 """Networks for CIFAR-10: ResNets and their plain twins (He et al. 2016, arXiv:1512.03385, section 4.2);
-pre-activation and wide ones.
+pre-activation, wide and reversible ones.
 """
 
 from collections.abc import Callable
@@ -49,12 +49,23 @@ def wide_resnet(layers: int, widening: int, classes: int = 10) -> Network:
     return _preactivated(BlockSpec("wide"), blocks, (16 * k, 32 * k, 64 * k), classes)
 
 
-def _preactivated(block: BlockSpec, blocks: int, widths: tuple[int, ...], classes: int) -> Network:
+def revnet(layers: int, widths: tuple[int, ...] = (32, 64, 128), classes: int = 10) -> Network:
+    """12n + 2 layers: three stages of n reversible units of 4 convolutions (arXiv:1707.04585, table 2).
+
+    A stage is one block, which keeps its output alone for backward.
+    """
+    units = _share("layers", layers, 2, 12)
+    return _preactivated(BlockSpec("reversible", depth=4 * units), 1, widths, classes, stem=32)
+
+
+def _preactivated(
+    block: BlockSpec, blocks: int, widths: tuple[int, ...], classes: int, stem: int = 16
+) -> Network:
     """The stem is a bare convolution, since the first block norms; norm and activation close the stages."""
     return Network(
         in_channels=3,
         classes=classes,
-        stem=Stem(out_channels=16, norm="none", activation="none", bias=False),
+        stem=Stem(out_channels=stem, norm="none", activation="none", bias=False),
         stages=tuple(
             Stage(block=block, blocks=blocks, out_channels=width, stride=2 if i else 1)
             for i, width in enumerate(widths)
@@ -87,4 +98,6 @@ CIFAR: dict[str, Callable[..., Network]] = {
     "wrn_40_1": partial(wide_resnet, 40, 1),
     "wrn_40_2": partial(wide_resnet, 40, 2),
     "wrn_40_4": partial(wide_resnet, 40, 4),
+    "revnet38": partial(revnet, 38, (32, 64, 112)),
+    "revnet110": partial(revnet, 110),
 }
