@@ -119,6 +119,8 @@ def ruff(command, folder, *options):
 
 
 def pytest_generate_tests(metafunc):
+    """300 files, 25 a test; the first of them in every run."""
     if "seeds" in metafunc.fixturenames:
-        slow = pytest.param(range(25, 325), marks=pytest.mark.slow, id="300")
-        metafunc.parametrize("seeds", [pytest.param(range(25), id="25"), slow])
+        marks = [(), *[pytest.mark.slow] * 11]
+        parts = [(range(25 * i, 25 * i + 25), mark) for i, mark in enumerate(marks)]
+        metafunc.parametrize("seeds", [pytest.param(r, marks=m, id=f"{r[0]}-{r[-1]}") for r, m in parts])
