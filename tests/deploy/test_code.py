@@ -25,7 +25,8 @@ OPTIONS = {
     "norm": ["batch", "group", "layer", "instance", "none"],
     "activation": ["relu", "leaky_relu", "elu", "silu", "mish", "hardswish", "gelu", "tanh", "none", "relu6"],
     "padding_mode": ["zeros", "reflect", "replicate", "circular"],
-    "shortcut": ["projection", "average"],
+    "shortcut": ["projection", "average", "zeros"],
+    "branch_scale": ["none", "zero", "one"],
     "attention": ["none", "squeeze_excite", "eca", "cbam"],
     "layer_scale": [None, 0.1],
     "stochastic_depth": [0.0, 0.3],
@@ -39,7 +40,7 @@ OPTIONS = {
     "base_width": [4, 8],
     "function_depth": [1, 2, 3],
     "zero_init": [False, True],
-    "squeeze": [0, 4],
+    "reparameterized": [False, True],
     "squeeze_excite": [0.25],
 }  # options that a family does not know are not drawn; of others the default stands
 SIZES = {1: (17,), 2: (9, 11), 3: (5, 6, 7)}
