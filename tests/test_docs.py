@@ -23,9 +23,9 @@ def test_examples_in_docstrings(module):
 
 
 def readme_examples():
-    """The code of the README: blocks and compare, then analysis."""
-    first, second = re.findall(r"```python\n(.*?)```", (ROOT / "README.md").read_text(), re.DOTALL)
-    return first, second
+    """The code of the README: blocks and compare, the papers' networks, analysis."""
+    first, second, third = re.findall(r"```python\n(.*?)```", (ROOT / "README.md").read_text(), re.DOTALL)
+    return first, second, third
 
 
 def test_the_readme_s_python_example_as_a_worker_imports_it(capsys):
@@ -33,12 +33,18 @@ def test_the_readme_s_python_example_as_a_worker_imports_it(capsys):
     assert capsys.readouterr().out == "torch.Size([1, 128, 16, 16])\n"
 
 
-def test_the_readme_s_analysis_prints_what_it_says(capsys):
-    code = readme_examples()[1]
+@pytest.mark.parametrize(("example", "lines"), [(1, 1), (2, 5)])
+def test_the_readme_s_example_prints_what_it_says(capsys, example, lines):
+    code = readme_examples()[example]
     exec(code, {})  # noqa: S102
     said = [line.partition("  # ")[2] for line in code.splitlines() if line.startswith("print(")]
-    assert len(said) == 5
+    assert len(said) == lines
     assert capsys.readouterr().out.splitlines() == said
+
+
+def test_the_readme_s_table_names_every_family():
+    rows = re.findall(r"^\| `(\w+)` \|", (ROOT / "README.md").read_text(), re.MULTILINE)
+    assert rows == list(convblocks.BLOCKS)
 
 
 @pytest.mark.slow

@@ -25,7 +25,8 @@ OPTIONS = {
     "norm": ["batch", "group", "layer", "instance", "none"],
     "activation": ["relu", "leaky_relu", "elu", "silu", "mish", "hardswish", "gelu", "tanh", "none", "relu6"],
     "padding_mode": ["zeros", "reflect", "replicate", "circular"],
-    "shortcut": ["projection", "average"],
+    "shortcut": ["projection", "average", "zeros"],
+    "branch_scale": ["none", "zero", "one"],
     "attention": ["none", "squeeze_excite", "eca", "cbam"],
     "layer_scale": [None, 0.1],
     "stochastic_depth": [0.0, 0.3],
@@ -39,7 +40,7 @@ OPTIONS = {
     "base_width": [4, 8],
     "function_depth": [1, 2, 3],
     "zero_init": [False, True],
-    "squeeze": [0, 4],
+    "reparameterized": [False, True],
     "squeeze_excite": [0.25],
 }  # options that a family does not know are not drawn; of others the default stands
 SIZES = {1: (17,), 2: (9, 11), 3: (5, 6, 7)}
@@ -119,6 +120,8 @@ def ruff(command, folder, *options):
 
 
 def pytest_generate_tests(metafunc):
+    """300 files, 25 a test; the first of them in every run."""
     if "seeds" in metafunc.fixturenames:
-        slow = pytest.param(range(25, 325), marks=pytest.mark.slow, id="300")
-        metafunc.parametrize("seeds", [pytest.param(range(25), id="25"), slow])
+        marks = [(), *[pytest.mark.slow] * 11]
+        parts = [(range(25 * i, 25 * i + 25), mark) for i, mark in enumerate(marks)]
+        metafunc.parametrize("seeds", [pytest.param(r, marks=m, id=f"{r[0]}-{r[-1]}") for r, m in parts])

@@ -13,6 +13,7 @@ from convblocks.cli import main
 from convblocks.deploy.code import module_code
 from convblocks.errors import CodeError
 from convblocks.experiments.store import RunFolder
+from convblocks.networks.segmentation import DilatedHead, UNetHead
 from convblocks.networks.zoo import ZOO
 
 NETWORK = Network(
@@ -50,18 +51,33 @@ def test_a_family_s_options_and_place(capsys):
     assert "He et al. 2016, arXiv:1512.03385, figure 2" in text
 
 
-def test_the_class_serves_other_places_too(capsys):
+@pytest.mark.parametrize(
+    ("family", "kind", "option"),
+    [
+        ("residual", "ResidualBlock", ""),
+        ("residual", "ResidualBlock", "shortcut=zeros"),
+        ("residual", "ResidualBlock", "shortcut=average"),
+        ("convnext", "ConvNeXtBlock", "layer_scale=0.5"),
+    ],
+)
+def test_the_class_serves_other_places_too(capsys, family, kind, option):
     """The shortcut's condition is in the class, so that it is right wherever it stands."""
     space = {"__name__": "printed"}
-    exec(printed(capsys, "residual", "--input", "8x9x9"), space)  # noqa: S102
-    for place in ((8, 8, 1), (8, 24, 1), (8, 8, 2)):
-        theirs, ours = space["ResidualBlock"](*place).eval(), BlockSpec("residual").build(*place).eval()
-        theirs.load_state_dict(ours.state_dict())
+    stride = 2 if option == "shortcut=average" else 1
+    exec(printed(capsys, family, *option.split(), "--input", "8x9x9", "--stride", stride), space)  # noqa: S102
+    options = dict([option.split("=")] if option else [])
+    spec = BlockSpec(family, **{n: float(v) if v[0] == "0" else v for n, v in options.items()})
+    for place in ((8, 8, 1), (8, 24, 1), (8, 8, 2), (16, 48, 2)):
+        theirs, ours = space[kind](*place).eval(), spec.build(*place).eval()
+        # without what it skips, a pool is not there to be counted in our keys
+        theirs.load_state_dict(dict(zip(theirs.state_dict(), ours.state_dict().values(), strict=True)))
         x = torch.randn(1, place[0], 9, 9)
         assert torch.equal(theirs(x), ours(x))
 
 
-@pytest.mark.parametrize("name", ["resnet18", "mobilenet_v2", "regnet_x_400mf", "repvgg_a0", "revnet38"])
+@pytest.mark.parametrize(
+    "name", ["resnet18", "cifar_resnet20", "mobilenet_v2", "regnet_x_400mf", "repvgg_a0", "revnet38"]
+)
 def test_a_network_of_the_zoo_in_the_same_bits(capsys, name):
     text = printed(capsys, f"zoo:{name}", "--input", "3x32x32")
     theirs, ours = made(text).eval(), ZOO[name]().build().eval()
@@ -69,6 +85,26 @@ def test_a_network_of_the_zoo_in_the_same_bits(capsys, name):
     x = torch.randn(2, 3, 32, 32)
     assert torch.equal(theirs(x), ours(x))
     assert f"parameters       {sum(p.numel() for p in ours.parameters()):,}\n" in text
+
+
+def test_a_depthwise_convolution_stays_one_at_other_widths(capsys):
+    space = {"__name__": "printed"}
+    exec(printed(capsys, "inverted", "--input", "8x9x9"), space)  # noqa: S102
+    theirs, ours = space["InvertedResidualBlock"](12), BlockSpec("inverted").build(12, 12)
+    theirs.load_state_dict(ours.state_dict())
+
+
+@pytest.mark.parametrize("head", [UNetHead(), DilatedHead(width=8, rates=(2, 3))])
+def test_a_network_that_scores_every_position(head):
+    stage = NETWORK.stages[0]
+    network = Network(
+        in_channels=3,
+        classes=5,
+        stem=NETWORK.stem,
+        stages=(stage, Stage(block=stage.block, blocks=1, out_channels=24, stride=2)),
+        head=head,
+    ).build()
+    made(module_code(network, (3, 17, 18))).load_state_dict(network.state_dict())
 
 
 def test_a_block_s_file(capsys, tmp_path):
@@ -117,7 +153,7 @@ def test_a_run_folder_gives_what_it_recommends_and_loads_its_weights(capsys, run
     exec(text, space)  # noqa: S102
     theirs = space["make"]().eval()
     best = max(
-        RunFolder(run_folder).runs(), key=lambda r: (r.design == recommended, r.validation_accuracy, -r.seed)
+        RunFolder(run_folder).runs(), key=lambda r: (r.design == recommended, r.validation_score, -r.seed)
     )
     weights = RunFolder(run_folder).weights(recommended, best.seed)
     theirs.load_state_dict(space["read_safetensors"](str(weights)))

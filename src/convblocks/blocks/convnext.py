@@ -85,11 +85,10 @@ class Downsample(nn.Module):
         super().__init__()
         self.norm = make_norm("layer", in_channels, len(stride))
         self.conv = CONV[len(stride)](in_channels, out_channels, stride, stride)
-        self.stride = stride
 
     def forward(self, x: torch.Tensor) -> torch.Tensor:
         x = self.norm(x)
-        lacking = [-n % s for n, s in zip(x.shape[2:], self.stride, strict=True)]
+        lacking = [-n % s for n, s in zip(x.shape[2:], self.conv.stride, strict=True)]
         if any(lacking):
             x = F.pad(x, [side for n in reversed(lacking) for side in (0, n)])
         return self.conv(x)

@@ -133,7 +133,7 @@ def block_code(
         (inputs, outputs, 1),
         (outputs, outputs, 1),
         (inputs, 2 * outputs, stride),
-        (2 * inputs, 2 * outputs, 2),
+        (2 * inputs, 2 * outputs, stride + 1),
     )
     for place in places:
         try:

@@ -61,8 +61,8 @@ class SkipAndFill(nn.Module):
                 f"fills up channels and cannot drop any: in_channels={in_channels}, out_channels={out_channels}; "
                 "use projection",
             )
-        self.kept = (slice(None), slice(None), *(slice(None, None, step) for step in stride))
-        self.fill = (0, 0) * len(stride) + (0, out_channels - in_channels)
+        self.in_channels, self.out_channels, self.stride = in_channels, out_channels, stride
 
     def forward(self, x: torch.Tensor) -> torch.Tensor:
-        return F.pad(x[self.kept], self.fill)
+        kept = x[(slice(None), slice(None), *(slice(None, None, step) for step in self.stride))]
+        return F.pad(kept, (0, 0) * (x.ndim - 2) + (0, self.out_channels - self.in_channels))

@@ -80,8 +80,8 @@ class Classes:
         if torch_class(member.kind) is not nn.Module:
             return {}
         parts: dict[str, Node | None] = {}
-        for name, value in member.attributes.items():
-            parts[ATTRIBUTE + name] = Node("", {name: value})
+        for name in sorted(member.attributes, key=list(vars(module)).index):
+            parts[ATTRIBUTE + name] = Node("", {name: member.attributes[name]})
         for name, p in module._parameters.items():
             if p is not None:
                 made = tensor(p, f"{member.path}.{name}")
@@ -215,9 +215,18 @@ def _class(name: str, base: str, kind: type, methods: Sequence[str]) -> str:
     own = kind.__dict__.get("__doc__")
     summary = " ".join(inspect.cleandoc(own).split("\n\n")[0].split()) if own else ""
     quoted = summary.replace("\\", "\\\\").replace('"""', "'''")
-    doc = [textwrap.fill(f'"""{quoted}"""', 96, break_on_hyphens=False)] if quoted else []
+    doc = [_summary(quoted)] if quoted else []
     body = textwrap.indent("\n\n".join([*doc, *methods]), "    ")
     return f"class {name}({base}):\n{body}"
+
+
+def _summary(text: str) -> str:
+    """A docstring; what is too long for a line is parted before the shapes."""
+    if len(text) > 90 and "; (N" in text:
+        first, _, shapes = text.partition("; (N")
+        paragraphs = [textwrap.fill(p, 96, break_on_hyphens=False) for p in (f'"""{first}.', f"(N{shapes}")]
+        return "\n\n".join(paragraphs) + '\n"""'
+    return textwrap.fill(f'"""{text}"""', 96, break_on_hyphens=False)
 
 
 def _stored(methods: Mapping[str, str]) -> set[str]:

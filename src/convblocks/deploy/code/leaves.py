@@ -86,7 +86,8 @@ def tensor(value: torch.Tensor, path: str, *, saved: bool = True) -> Node:
         known = "torch.zeros" if first.item() == 0 else "torch.ones" if first.item() == 1 else ""
         if known:
             return Node(known, {**sizes, **kind}, defaults)
-        return Node("torch.full", {"size": tuple(value.shape), "fill_value": first.item(), **kind}, defaults)
+        size = Node("", sizes if value.shape else {}, wrap="(")
+        return Node("torch.full", {"size": size, "fill_value": _shortest(first), **kind}, defaults)
     if value.numel() <= MOST_WRITTEN:
         return Node("torch.tensor", {"data": value.tolist(), **kind}, defaults)
     if not saved:
@@ -94,6 +95,14 @@ def tensor(value: torch.Tensor, path: str, *, saved: bool = True) -> Node:
             f"{path} holds {value.numel():,} numbers that no state dict keeps; a file cannot either"
         )
     return Node("torch.zeros", {**sizes, **kind}, defaults)
+
+
+def _shortest(number: torch.Tensor) -> Any:
+    """The number with as few digits as its dtype needs: 1e-06, not 9.999999974752427e-07."""
+    if not number.is_floating_point():
+        return number.item()
+    rounded = (float(f"{number.item():.{digits}g}") for digits in range(1, 18))
+    return next((r for r in rounded if number.new_tensor(r) == number), number.item())
 
 
 class Dtype(str):

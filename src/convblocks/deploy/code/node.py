@@ -15,7 +15,7 @@ class Node:
     args: Mapping[str, Any]
     defaults: Mapping[str, Any] = field(default_factory=dict)
     wrap: str = (
-        ""  # "" plain arguments, "*" a row of modules, "[" a list, "{" a dictionary, "od" an OrderedDict
+        ""  # of modules "*" a row, "[" a list, "{" a dictionary, "od" an OrderedDict; "(" a tuple of numbers
     )
 
     def skeleton(self) -> tuple[Any, ...]:
@@ -43,6 +43,9 @@ IDENTITY = Node("nn.Identity", {})
 
 def written(node: Node, symbols: Mapping[Path, str], path: Path = ()) -> str:
     """The call as source; `symbols` are the expressions that stand for a literal, by path."""
+    if node.wrap == "(":
+        items = [symbols.get((*path, name)) or source(value) for name, value in node.args.items()]
+        return f"({', '.join(items)}{',' * (len(items) == 1)})"
     if node.wrap:
         return _row(node, symbols, path)
     parts: list[str] = []

@@ -68,7 +68,8 @@ def parameters(parts: Sequence[Mapping[str, Node | None]], taken: Iterable[str],
     slots = _slots(parts)
     variables = _variables(slots, opened)
     found = Parameters(variables)
-    _name_widths(variables, opened)
+    _fill_absent(slots, variables)
+    _name_widths(slots, variables, opened)
     names = set(taken) | {v.name for v in variables if v.name}
     for variable in variables:
         if not variable.name:
@@ -107,7 +108,8 @@ def _variables(slots: Mapping[Path, list[Any]], opened: bool) -> list[Variable]:
         there = [v for v in values if v is not ABSENT]
         one = Variable(list(values), [path])
         equal, partial = all(same(v, there[0]) for v in there), ABSENT in values
-        width = opened and path[-1] in OPEN and type(there[0]) is int
+        depthwise = path[-1] == "groups" and there[0] > 1 and values == slots.get((*path[:-1], "in_channels"))
+        width = opened and (path[-1] in OPEN or depthwise) and type(there[0]) is int
         if equal and not (
             width or partial or (isinstance(there[0], float) and path[0] == ATTRIBUTE + path[-1])
         ):
@@ -124,11 +126,28 @@ def _variables(slots: Mapping[Path, list[Any]], opened: bool) -> list[Variable]:
     return variables
 
 
-def _name_widths(variables: list[Variable], opened: bool) -> None:
+def _fill_absent(slots: Iterable[Path], variables: Sequence[Variable]) -> None:
+    """What a part would be made with where there is none: no stride; if it is the first, the next one's input."""
+    of = {path: v for v in variables for path in v.paths}
+    inputs = [of[path] for path in slots if path in of and path[-1] in INPUTS]
+    whole = next((v for v in inputs if ABSENT not in v.values), None)
+    for v in variables:
+        if v.paths[0][-1] == "stride" and all(x is ABSENT or type(x) is int for x in v.values):
+            v.values = [1 if x is ABSENT else x for x in v.values]
+    if whole and inputs[0] is not whole:
+        inputs[0].values = [
+            b if a is ABSENT else a for a, b in zip(inputs[0].values, whole.values, strict=True)
+        ]
+
+
+def _name_widths(slots: Iterable[Path], variables: list[Variable], opened: bool) -> None:
     """in_channels for what the first part takes, out_channels for what the last one gives."""
-    order = {path: v for v in variables for path in v.paths}
+    of = {path: v for v in variables for path in v.paths}
+    order = {path: of[path] for path in slots if path in of}
     first = next((v for path, v in order.items() if path[-1] in INPUTS), None)
     last = next((v for path, v in reversed(order.items()) if path[-1] in OUTPUTS), None)
+    if opened and not first and not last:  # a number for each channel
+        first = next((v for v in variables if v.paths[0][-1].startswith("size_")), None)
     if first and (last is first or (last is None and opened)):
         first.name = "channels"
         return
@@ -162,7 +181,7 @@ def _derive(found: Parameters) -> None:
     known = {v.name: v.values for v in found.variables}
     for v in found.variables:
         argument = v.paths[0][-1]
-        if ABSENT in v.values or v.name in (
+        if (ABSENT in v.values and argument != "stride") or v.name in (
             "in_channels",
             "out_channels",
             "channels",
@@ -172,6 +191,10 @@ def _derive(found: Parameters) -> None:
             continue
         if argument == "padding":
             v.derived = _padding(v.values, known)
+        elif argument == "kernel_size" and v.values == known.get("stride"):  # windows side by side
+            v.derived = "stride"
+        elif argument == "stride" and v.name != "stride":
+            v.derived = _for_all_axes("stride", v.values, known)
         elif v.is_width and argument not in ("groups", "num_groups"):
             v.derived = _multiple(v.values, known)
             if v.derived and len(v.paths) > 2:
@@ -198,6 +221,14 @@ def _padding(values: list[Any], known: Mapping[str, list[Any]]) -> str:
         return "dilation"
     if kernels and all(type(k) is int for k in kernels) and values == [k // 2 for k in kernels]:
         return "kernel_size // 2"
+    return ""
+
+
+def _for_all_axes(name: str, values: list[Any], known: Mapping[str, list[Any]]) -> str:
+    """``(stride, stride)`` for tuples that repeat what is a number elsewhere."""
+    axes = next(len(v) for v in values if v is not ABSENT) if ABSENT not in known.get(name, [ABSENT]) else 0
+    if all(v is ABSENT or v == (n,) * axes for v, n in zip(values, known.get(name, ()), strict=False)):
+        return f"({', '.join([name] * axes)})" if axes > 1 else ""
     return ""
 
 

@@ -256,6 +256,8 @@ class Specialiser(ast.NodeTransformer):
                 return self.definitions.reference(found, node.attr)
             return node
         base = self.value(node.value)
+        if isinstance(base, nn.Module) and type(base).__module__.partition(".")[0] == "torch":
+            return self.generic_visit(node)  # self.conv.stride, which the file's conv has too
         torch_s = isinstance(base, ModuleType) and base.__name__.partition(".")[0] == "torch"
         if not torch_s and _liftable(found):
             return self._lifted(found, node)
