@@ -149,7 +149,7 @@ def test_a_hundred_layers_without_norms_train_with_fixup_and_diverge_with_he():
         found[init] = train(module, data, data, recipe, seed=0)
     assert "the loss became" in found["he_normal"].failure
     assert not found["fixup"].failure
-    assert found["fixup"].epochs[-1].validation_accuracy > 0.8
+    assert found["fixup"].epochs[-1].validation_score > 0.8
 
 
 class _Even(nn.Module):
