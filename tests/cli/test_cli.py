@@ -45,7 +45,7 @@ def test_help_names_the_commands_and_needs_no_torch():
 
 def test_help_lines_fit_80_columns():
     environment = {**os.environ, "COLUMNS": "80"}
-    for name in ("", "advise", "analyze", "compare", "probe", "report", "signal"):
+    for name in ("", "advise", "analyze", "code", "compare", "draw", "probe", "report", "signal"):
         command = [sys.executable, "-m", "convblocks", *name.split(), "--help"]
         found = subprocess.run(command, capture_output=True, text=True, env=environment, check=True)
         assert max(map(len, found.stdout.splitlines())) <= 80
@@ -60,12 +60,10 @@ def processor_s(*command):
 
 def test_help_takes_a_third_of_what_importing_torch_takes():
     """Side by side and once at least: a slow or busy machine is no reason to fail."""
-    ratio = 1.0
-    for _ in range(10):
-        ratio = min(ratio, processor_s("-m", "convblocks", "--help") / processor_s("-c", "import torch"))
-        if ratio < 0.33:
-            return
-    raise AssertionError(ratio)
+    ratios = []
+    while not ratios or (min(ratios) >= 0.33 and len(ratios) < 10):
+        ratios.append(processor_s("-m", "convblocks", "--help") / processor_s("-c", "import torch"))
+    assert min(ratios) < 0.33
 
 
 def test_version():

@@ -90,8 +90,10 @@ def test_a_network_of_the_zoo_in_the_same_bits(capsys, name):
 def test_a_depthwise_convolution_stays_one_at_other_widths(capsys):
     space = {"__name__": "printed"}
     exec(printed(capsys, "inverted", "--input", "8x9x9"), space)  # noqa: S102
-    theirs, ours = space["InvertedResidualBlock"](12), BlockSpec("inverted").build(12, 12)
+    theirs, ours = space["InvertedResidualBlock"](12).eval(), BlockSpec("inverted").build(12, 12).eval()
     theirs.load_state_dict(ours.state_dict())
+    x = torch.randn(1, 12, 9, 9)
+    assert torch.equal(theirs(x), ours(x))
 
 
 @pytest.mark.parametrize("head", [UNetHead(), DilatedHead(width=8, rates=(2, 3))])
@@ -104,7 +106,10 @@ def test_a_network_that_scores_every_position(head):
         stages=(stage, Stage(block=stage.block, blocks=1, out_channels=24, stride=2)),
         head=head,
     ).build()
-    made(module_code(network, (3, 17, 18))).load_state_dict(network.state_dict())
+    theirs = made(module_code(network, (3, 17, 18))).eval()
+    theirs.load_state_dict(network.state_dict())
+    x = torch.randn(2, 3, 17, 18)
+    assert torch.equal(theirs(x), network.eval()(x))
 
 
 def test_a_block_s_file(capsys, tmp_path):

@@ -149,7 +149,8 @@ def test_recipes_that_cannot_work(option, value):
 
 
 def test_recipes_at_the_edge_of_what_works():
-    Recipe(epochs=1, batch_size=1, learning_rate=1, momentum=0, weight_decay=0)
+    recipe = Recipe(epochs=1, batch_size=1, learning_rate=1, momentum=0, weight_decay=0)
+    assert [recipe.rate(at) for at in (0, recipe.warmup, 1)] == [0, 1, 0]
 
 
 @pytest.mark.parametrize("dims", [1, 2, 3])
