@@ -155,6 +155,17 @@ def block_options(family: str) -> dict[str, Any]:
     }
 
 
+def foreign_classes(table: object) -> list[str]:
+    """Families named package.module:Class anywhere in the tables of a block or network; building one runs its code."""
+    if isinstance(table, list):
+        return list(dict.fromkeys(name for part in table for name in foreign_classes(part)))
+    if not isinstance(table, dict):
+        return []
+    family = table.get("family")
+    named = [family] if isinstance(family, str) and ":" in family else []
+    return list(dict.fromkeys(named + foreign_classes(list(table.values()))))
+
+
 @lru_cache(maxsize=65_536)
 def meta_block(spec: BlockSpec, in_channels: int, out_channels: int, stride: Any, dims: int) -> nn.Module:
     """The block on the meta device, without memory, in eval mode; shared, so never change it."""

@@ -83,7 +83,7 @@ def _block(target: str, options: tuple[str, ...], trust_code: bool) -> "BlockSpe
     import msgspec
 
     from convblocks.blocks import BLOCKS, BlockSpec
-    from convblocks.experiments.trial import foreign_classes
+    from convblocks.blocks.spec import foreign_classes
 
     path, given = Path(target), dict(map(_option, options))
     if target in BLOCKS or (options and CLASS.fullmatch(target) and target.partition(":")[0] not in ZOOS):

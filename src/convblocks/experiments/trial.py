@@ -10,6 +10,7 @@ import numpy as np
 import torch
 from safetensors.torch import load_file, save
 
+from convblocks.blocks.spec import foreign_classes
 from convblocks.data import Split
 from convblocks.errors import OptionError, RunError
 from convblocks.experiments.shared import SharedDataset
@@ -129,14 +130,3 @@ def load(run: str | Path, design: str, seed: int | None = None, *, trust_code: b
     module = Network.from_dict(designs[design].network).build()
     module.load_state_dict(load_file(path))
     return module.eval()
-
-
-def foreign_classes(table: object) -> list[str]:
-    """Families named package.module:Class anywhere in a network's tables."""
-    if isinstance(table, list):
-        return list(dict.fromkeys(name for part in table for name in foreign_classes(part)))
-    if not isinstance(table, dict):
-        return []
-    family = table.get("family")
-    named = [family] if isinstance(family, str) and ":" in family else []
-    return list(dict.fromkeys(named + foreign_classes(list(table.values()))))

@@ -6,6 +6,7 @@ import msgspec
 from safetensors.torch import save_file
 from torch import nn
 
+from convblocks.blocks.spec import foreign_classes
 from convblocks.errors import MissingExtra, SpecError, WeightsError
 from convblocks.files import replacing, write
 from convblocks.networks.module import ConvNet
@@ -38,7 +39,7 @@ def from_pretrained(name: str | Path, *, trust_code: bool = False) -> tuple[Netw
         raise WeightsError(f"{folder}: has no {CONFIG}; save_pretrained writes one") from error
     except msgspec.DecodeError as error:
         raise SpecError("", f"{folder / CONFIG}: not JSON: {error}") from error
-    if not trust_code and (classes := _foreign(table)):
+    if not trust_code and (classes := foreign_classes(table)):
         raise SpecError(
             "stages",
             f"building it imports {', '.join(classes)} and so runs that code; if you trust it, pass trust_code=True",
@@ -49,14 +50,6 @@ def from_pretrained(name: str | Path, *, trust_code: bool = False) -> tuple[Netw
     module = network.build()
     module.load_state_dict(state)
     return network, module.eval()
-
-
-def _foreign(table: object) -> list[str]:
-    """Families named package.module:Class, wherever the table has them."""
-    if isinstance(table, dict):
-        own = [f for f in (table.get("family"),) if isinstance(f, str) and ":" in f]
-        return own + [f for value in table.values() for f in _foreign(value)]
-    return [f for value in table for f in _foreign(value)] if isinstance(table, list) else []
 
 
 def _fetched(name: str) -> Path:

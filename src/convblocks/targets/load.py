@@ -6,10 +6,11 @@ from pathlib import Path
 import msgspec
 from torch import nn
 
+from convblocks.blocks.spec import foreign_classes
 from convblocks.data.words import shown
 from convblocks.errors import SpecError, TargetError
 from convblocks.experiments.store import RunFolder
-from convblocks.experiments.trial import foreign_classes, load
+from convblocks.experiments.trial import load
 from convblocks.networks import Network
 from convblocks.networks.zoo import ZOO
 from convblocks.targets.code import from_file, from_import
