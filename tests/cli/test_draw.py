@@ -58,8 +58,9 @@ def test_a_network_of_the_zoo(capsys):
     ("arguments", "message"),
     [
         (["zoo:resnet1B"], "did you mean 'resnet18'?"),
-        (["zoo:resnet18", "--depth", "3"], "depth: goes with a family"),
-        (["residul"], "residul"),
+        (["zoo:resnet18", "--depth", "3"], "--depth: goes with a block; zoo:resnet18 is none"),
+        (["zoo:resnet18", "--stride", "2"], "--stride: goes with a block"),
+        (["residul"], "did you mean 'residual'?"),
         (["residual", "--dept", "3"], "dept"),
         (["residual", "--dims", "4"], "--dims 4"),
     ],
@@ -71,6 +72,15 @@ def test_what_cannot_be_drawn_is_one_line(capsys, arguments, message):
     error = capsys.readouterr().err
     assert message in error
     assert error.count("\n") == 1
+
+
+def test_a_file_runs_no_code_that_is_not_trusted(capsys, tmp_path):
+    (tmp_path / "b.toml").write_text('family = "convblocks.blocks.residual:ResidualBlock"\n')
+    with pytest.raises(SystemExit) as left:
+        main(["draw", str(tmp_path / "b.toml")])
+    assert left.value.code == 2
+    assert "--trust-code" in capsys.readouterr().err
+    assert "conv" in drawn(capsys, str(tmp_path / "b.toml"), "--trust-code")
 
 
 def test_text_ends_as_text():

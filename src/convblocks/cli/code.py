@@ -1,6 +1,5 @@
 """``convblocks code``: a block or network as a file of PyTorch code that stands alone."""
 
-import re
 import shlex
 import sys
 import tomllib
@@ -10,8 +9,9 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 from cyclopts import Parameter
 
+from convblocks.cli.block import described_block
 from convblocks.cli.parse import shape, whole
-from convblocks.errors import ConvblocksError, OptionError, RunError, SpecError, TargetError
+from convblocks.errors import ConvblocksError, OptionError, RunError, TargetError
 
 if TYPE_CHECKING:
     from convblocks.blocks import BlockSpec
@@ -19,8 +19,6 @@ if TYPE_CHECKING:
 Whole = Annotated[int, Parameter(converter=whole)]
 Flag = Annotated[bool, Parameter(negative=())]
 SIZES = {1: (1024,), 2: (64, 64), 3: (16, 16, 16)}  # of a map, where none is given
-CLASS = re.compile(r"[\w.]+:\w+")  # package.module:Class, a family of one's own
-ZOOS = ("timm", "torchvision")
 CHANNELS = 64  # of a block's input, where none are given
 
 
@@ -62,7 +60,7 @@ def code(
 
     command = shlex.join(["convblocks", *sys.argv[1:]])
     with redirect_stdout(sys.stderr):  # what the user's own code prints is not ours
-        spec = _block(target, options, trust_code)
+        spec = described_block(target, dict(map(_option, options)), trust_code)
         if spec is not None:
             if design is not None:
                 raise OptionError("design", design, f"goes with a run folder; {target} is a block")
@@ -76,36 +74,6 @@ def code(
             module, size, title = _module(target, design, size, trust_code)
             text = module_code(module, size, title=title, command=command)
     sys.stdout.write(text)
-
-
-def _block(target: str, options: tuple[str, ...], trust_code: bool) -> "BlockSpec | None":
-    """The block that a family's name or a file describes; None for any other target."""
-    import msgspec
-
-    from convblocks.blocks import BLOCKS, BlockSpec
-    from convblocks.blocks.spec import foreign_classes
-
-    path, given = Path(target), dict(map(_option, options))
-    if target in BLOCKS or (options and CLASS.fullmatch(target) and target.partition(":")[0] not in ZOOS):
-        return BlockSpec(target, **given)
-    if path.suffix not in (".toml", ".json") or not path.is_file():
-        return None
-    try:
-        text = path.read_text()
-        table = tomllib.loads(text) if path.suffix == ".toml" else msgspec.json.decode(text)
-    except (UnicodeDecodeError, tomllib.TOMLDecodeError, msgspec.DecodeError):
-        return None  # load_target says it
-    if not isinstance(table, dict) or "family" not in table:
-        return None
-    if not trust_code and (classes := foreign_classes(table)):
-        raise TargetError(
-            f"{target}: building it imports {', '.join(classes)} and so runs that code; if you trust it, "
-            "pass trust_code=True (--trust-code)"
-        )
-    try:
-        return BlockSpec.from_dict({**table, **given})
-    except SpecError as error:
-        raise TargetError(f"{target}: {error}") from error
 
 
 def _option(text: str) -> tuple[str, Any]:
