@@ -10,8 +10,9 @@ from convblocks import BLOCKS
 from convblocks.analysis import count
 from convblocks.errors import OptionError
 from convblocks.experiments.implementations import Frame, default_stages, implementations
-from convblocks.experiments.matching import TOLERANCE, default_budget, solve
+from convblocks.experiments.matching import default_budget, solve
 from convblocks.networks import network_cost
+from convblocks.networks.budget import TOLERANCE
 
 FAMILIES = ("simple", "residual", "bottleneck")
 

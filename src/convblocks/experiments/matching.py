@@ -7,13 +7,12 @@ from itertools import product
 
 from convblocks.analysis.cost import Cost
 from convblocks.experiments.implementations import Frame, Implementation
+from convblocks.networks.budget import TOLERANCE, WIDEST, least_that_spends
 from convblocks.networks.cost import network_cost
 from convblocks.networks.spec import Network
 
 MATCHES = ("macs", "params", "activations", "none")
-TOLERANCE = 0.03
 REFERENCE_WIDTH = 32  # of the first stage, where nothing is matched
-WIDEST = 65_536
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,12 +44,12 @@ def solve(frame: Frame, implementation: Implementation, match: str, budget: int 
     """
     if match == "none" or budget is None:
         return _at(frame, implementation, _widths(implementation, REFERENCE_WIDTH))
-    low, high = 0.0, float(WIDEST)
-    while high - low > 0.25 * implementation.unit and high > 1:
-        middle = (low + high) / 2
-        spent = _spent(_at(frame, implementation, _widths(implementation, middle)), match)
-        low, high = (middle, high) if spent < budget else (low, middle)
-    candidates = (_at(frame, implementation, widths) for widths in _neighbours(implementation, high))
+
+    def spent(width: float) -> int:
+        return _spent(_at(frame, implementation, _widths(implementation, width)), match)
+
+    width = least_that_spends(budget, spent, most=float(WIDEST), step=0.25 * implementation.unit, least=1)
+    candidates = (_at(frame, implementation, widths) for widths in _neighbours(implementation, width))
     best = min(candidates, key=partial(_miss, match=match, budget=budget))
     miss = _miss(best, match, budget)
     if miss <= TOLERANCE:

@@ -7,7 +7,6 @@ import numpy as np
 
 from convblocks.experiments.doubt import doubt
 from convblocks.experiments.judged import Judged, paired
-from convblocks.experiments.matching import TOLERANCE
 from convblocks.experiments.scores import scores
 from convblocks.experiments.statistics import (
     SIGNIFICANT,
@@ -17,6 +16,7 @@ from convblocks.experiments.statistics import (
     significant,
 )
 from convblocks.experiments.words import headline, paragraphs
+from convblocks.networks.budget import TOLERANCE
 from convblocks.records import Design, Latency, Row, Run, Study, Summary
 
 TARGET = 0.98

@@ -1,5 +1,6 @@
 """The same network at the widths that meet a budget."""
 
+from collections.abc import Callable
 from contextlib import suppress
 from itertools import product
 from math import lcm
@@ -36,15 +37,26 @@ def with_budget(
         cost: Cost = network_cost(candidate, size)
         return cost.params if macs is None else cost.macs
 
-    low, high = 0.0, WIDEST / max(network.channels)
-    while high - low > 0.25 / max(network.channels) and high > 1e-6:
-        middle = (low + high) / 2
-        low, high = (middle, high) if spent(_scaled(network, middle)) < budget else (low, middle)
-    best = min(_near(_scaled(network, high)), key=lambda candidate: abs(spent(candidate) - budget))
+    widest = max(network.channels)
+    factor = least_that_spends(
+        budget, lambda factor: spent(_scaled(network, factor)), most=WIDEST / widest, step=0.25 / widest
+    )
+    best = min(_near(_scaled(network, factor)), key=lambda candidate: abs(spent(candidate) - budget))
     if abs(spent(best) - budget) > TOLERANCE * budget:
         widths = "/".join(map(str, best.channels))
         raise OptionError(kind, budget, f"the nearest widths {widths} give {spent(best):,}")
     return best
+
+
+def least_that_spends(
+    budget: int, spent: Callable[[float], int], *, most: float, step: float, least: float = 1e-6
+) -> float:
+    """The smallest number up to `most`, to within `step`, that spends the budget; what it spends must grow with it."""
+    low, high = 0.0, most
+    while high - low > step and high > least:
+        middle = (low + high) / 2
+        low, high = (middle, high) if spent(middle) < budget else (low, middle)
+    return high
 
 
 def _units(network: Network) -> list[int]:
