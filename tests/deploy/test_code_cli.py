@@ -39,7 +39,18 @@ def made(text):
 
 def test_a_family_s_options_and_place(capsys):
     text = printed(
-        capsys, "residual", "--depth", 3, "--norm", "none", "--input", "8x9x9", "--out-channels", 16, "--stride", 2
+        capsys,
+        "residual",
+        "--depth",
+        3,
+        "--norm",
+        "none",
+        "--input",
+        "8x9x9",
+        "--out-channels",
+        16,
+        "--stride",
+        2,
     )
     expected = BlockSpec("residual", depth=3, norm="none").build(8, 16, 2)
     assert {n: t.shape for n, t in made(text).state_dict().items()} == {

@@ -38,7 +38,9 @@ def described_block(target: str, options: Mapping[str, str], trust_code: bool) -
     if target in BLOCKS or (options and CLASS.fullmatch(target) and target.partition(":")[0] not in ZOOS):
         return BlockSpec(target, **values)
     if target.isidentifier() and not path.exists():
-        return BlockSpec(target, **values)  # no other target is a mere word, and this knows what is close to it
+        return BlockSpec(
+            target, **values
+        )  # no other target is a mere word, and this knows what is close to it
     if path.suffix not in (".toml", ".json") or not path.is_file():
         return None
     try:

@@ -63,7 +63,9 @@ def code(
         if spec is not None:
             if design is not None:
                 raise OptionError("design", design, f"goes with a run folder; {target} is a block")
-            text = block_code(spec, size or (CHANNELS, *SIZES[2]), out_channels, 1 if stride is None else stride, command)
+            text = block_code(
+                spec, size or (CHANNELS, *SIZES[2]), out_channels, 1 if stride is None else stride, command
+            )
         else:
             refuse_of_block(target, {"out_channels": out_channels, "stride": stride, **options})
             module, size, title = _module(target, design, size, trust_code)

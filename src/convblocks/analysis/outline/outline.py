@@ -69,7 +69,9 @@ def _nodes(seen: Trace) -> list[Node]:
             readers[number] = readers.get(number, 0) + 1
     nodes = [Node(named("input", v.shape), [], [("input", v.number)], value=v.number) for v in seen.inputs]
     home = {node.value: i for i, node in enumerate(nodes)}
-    way: dict[int, tuple[Hashable, ...]] = {}  # of a value, what was done to it since it left its box
+    way: dict[int, tuple[Hashable, ...]] = dict.fromkeys(
+        home, (0,)
+    )  # of a value, what was done since it left its box
     for op, cost in zip(seen.ops, op_costs(seen, saved_for_backward(seen).needs), strict=True):
         found = [value for value in op.inputs if value.number in home]
         if not found:
@@ -77,11 +79,11 @@ def _nodes(seen: Trace) -> list[Node]:
         sources = list(dict.fromkeys(home[value.number] for value in found))
         place_of, last = sources[0], nodes[sources[0]]
         alone = len(sources) == 1 and readers[found[0].number] == 1 and found[0].number == last.value
-        does = (_signature(op), *((sources.index(home[v.number]), way.get(v.number, ())) for v in found))
+        does = (_signature(op), *((sources.index(home[v.number]), way[v.number]) for v in found))
         quiet = len(sources) == 1 and op.name in QUIET
         if quiet:
             last.value = op.outputs[0].number if alone else last.value
-        elif alone and (op.name in NORMS or op.name in POINTWISE) and last.before:
+        elif alone and last.before and _follows(op, last):
             last.detail.append(detail(op))
             last.key.append(does)
             last.value = op.outputs[0].number
@@ -93,6 +95,11 @@ def _nodes(seen: Trace) -> list[Node]:
             way[out.number] = (does, number) if quiet else (number,)
     ends = [home[value.number] for value in seen.outputs if value.number in home]
     return [*nodes, Node(named("output", seen.output.shape), list(dict.fromkeys(ends)), ["output"])]
+
+
+def _follows(op: Op, last: Node) -> bool:
+    """Whether it stands within the box before it. A norm behind a place where paths meet opens what comes next."""
+    return len(last.before) == 1 if op.name in NORMS else op.name in POINTWISE
 
 
 def _signature(op: Op) -> Hashable:

@@ -23,7 +23,9 @@ class Node:
 def place(nodes: list[Node]) -> list[Line]:
     """Give each node its row and lane; the lines between them."""
     before = _main_path(nodes)
-    taken: list[tuple[int, int, int, int]] = []  # lane, rows from and to, and the box that the line starts from
+    taken: list[
+        tuple[int, int, int, int]
+    ] = []  # lane, rows from and to, and the box that the line starts from
 
     def free(first: int, end: int, source: int) -> int:
         return next(

@@ -30,16 +30,24 @@ def repeats(keys: Sequence[Hashable], before: Sequence[Sequence[int]]) -> list[G
             last_reader[source] = reader
     left = [0] * (count + 1)  # boxes to draw from here to the end
     chosen: list[Group | None] = [None] * count
-    times: dict[tuple[int, int], int] = {}
+    best: dict[
+        tuple[int, int], tuple[int, int]
+    ] = {}  # where to end a group: boxes left to draw, and minus the end
+    ends: dict[tuple[int, int], int] = {}  # of the longest group
     for start in reversed(range(count)):
-        left[start] = 1 + left[start + 1]
+        left[start], within = 1 + left[start + 1], []
         for size in range(1, min(LONGEST, (count - start) // 2) + 1):
+            if any(size % part == 0 and ends[start, part] >= start + 2 * size for part in within):
+                continue  # itself made of pieces that repeat, of which fewer boxes need be drawn
             if not _again(keys, before, last_reader, start, size):
                 continue
-            times[start, size] = found = 1 + times.get((start + size, size), 1)
-            drawn = size + left[start + size * found]
-            if drawn < left[start] or (drawn == left[start] and chosen[start] is None):
-                left[start], chosen[start] = drawn, Group(start, size, found)
+            within.append(size)
+            ends[start, size] = ends.get((start + size, size), start + 2 * size)
+            once, twice = start + size, start + 2 * size
+            rest, end = min((left[twice], -twice), best.get((once, size), (count, 0)))
+            best[start, size] = rest, end
+            if size + rest < left[start] or (size + rest == left[start] and chosen[start] is None):
+                left[start], chosen[start] = size + rest, Group(start, size, (-end - start) // size)
     groups, at = [], 0
     while at < count:
         group = chosen[at]
