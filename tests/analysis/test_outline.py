@@ -55,10 +55,8 @@ def unfolded(found: Outline) -> list[str]:
         for again in range(often):
             inside = {}
             for i in range(at, at + size):
-                sources = [
-                    inside[j] if j in inside else len(told) - i + at - 1 if again else home[j]
-                    for j in before[i]
-                ]
+                last = len(told) - i + at - 1  # of the time before
+                sources = [inside[j] if j in inside else last if again else home[j] for j in before[i]]
                 inside[i] = len(told)
                 told.append(f"{found.boxes[i].text}; {found.boxes[i].detail}; {sorted(sources)}")
             home |= inside
@@ -101,7 +99,7 @@ def test_random_networks(seed):
     luck = random.Random(seed)
     family = luck.choice([name for name in BLOCKS if name != "repvgg"])
     stages = []
-    for i in range(luck.randint(1, 3)):
+    for _ in range(luck.randint(1, 3)):
         width = luck.choice([32, 64])
         spec = BlockSpec(family)
         stages.append(

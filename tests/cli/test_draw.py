@@ -1,5 +1,6 @@
 """``convblocks draw``: what is drawn is what the block does, for every family; an SVG anyone can read."""
 
+from pathlib import Path
 from xml.etree import ElementTree as ET
 
 import pytest
@@ -8,6 +9,8 @@ from convblocks import BLOCKS
 from convblocks.cli import main
 from convblocks.records.outline import Box, Line, Outline
 from convblocks.report.outline import outline_svg, outline_text
+
+ROOT = Path(__file__).parents[2]
 
 
 def drawn(capsys, *arguments):
@@ -57,6 +60,18 @@ def test_a_network_of_the_zoo_fits_a_screen_or_two(capsys):
     assert sum("conv," in line for line in every) == 53
     assert not any(line[5:].startswith("×") for line in every)
     assert every[-4].split("sees")[1] == lines[-4].split("sees")[1]
+
+
+def test_the_pictures_of_the_readme_are_what_draw_makes_now(capsys, tmp_path):
+    lines = [
+        line.split() for line in (ROOT / "Makefile").read_text().splitlines() if "convblocks draw" in line
+    ]
+    pictures = sorted(line[-1] for line in lines)
+    assert pictures == ["docs/bottleneck.svg", "docs/residual.svg", "docs/simple.svg"]
+    for _, _, *arguments, picture in lines:
+        drawn(capsys, *arguments, str(tmp_path / "now.svg"))
+        assert (tmp_path / "now.svg").read_text() == (ROOT / picture).read_text()
+        assert f"({picture})" in (ROOT / "README.md").read_text()
 
 
 @pytest.mark.parametrize(

@@ -8,7 +8,7 @@ from convblocks.records.outline import Box, Outline, Repeat
 WIDTH, GAP, NARROW, TOP, HEIGHT, STEP = 600, 12, 26, 14, 40, 62
 LETTER, SMALL = 7.0, 6.0  # px of a letter at the widest
 STYLE = (
-    "text{font:13px system-ui,sans-serif;fill:#1a1a1a}.small{font-size:11px;fill:#555}"
+    "text{font:13px system-ui,sans-serif;fill:#1a1a1a}.small{font-size:11px;fill:#555}.times{font-weight:600}"
     "rect{fill:#eef3fa;stroke:#33567f}path{fill:none;stroke:#33567f;stroke-width:1.5}"
     "rect.again{fill:none;stroke:#777;stroke-dasharray:4 3}"
     "@media(prefers-color-scheme:dark){text{fill:#eee}.small{fill:#bbb}rect{fill:#22304a;stroke:#8fb3e6}"
@@ -57,11 +57,11 @@ def _again(outline: Outline, repeat: Repeat, left: list[float]) -> str:
     boxes = [outline.boxes[i] for i in numbers]
     lanes = [box.lane for box in boxes] + [line.lane for line in outline.lines if line.end in numbers]
     x, end = left[min(lanes)] - 1, left[max(lanes) + 1] + 1
-    y = TOP + min(box.row for box in boxes) * STEP - 13
+    y = TOP + min(box.row for box in boxes) * STEP - 15
     bottom = TOP + max(box.row for box in boxes) * STEP + HEIGHT + 6
     return (
         f'<rect class="again" x="{x:g}" y="{y}" width="{end - x:g}" height="{bottom - y}" rx="5"/>'
-        f'<text class="small" x="{x + 5:g}" y="{y + 10}">×{repeat.times}</text>'
+        f'<text class="times" x="{x + 6:g}" y="{y + 12}">×{repeat.times}</text>'
     )
 
 

@@ -42,9 +42,8 @@ def outline(
     """
     seen = trace(module, *input_sizes, dtypes=dtypes)
     fields = receptive_fields(seen, through_gates=False)
-    nodes, groups = _nodes(seen), []
-    if len(nodes) > fits:
-        nodes, groups = _collapsed(nodes)
+    nodes = _nodes(seen)
+    nodes, groups = _collapsed(nodes) if len(nodes) > fits else (nodes, [])
     lines = place(nodes)
     boxes = [
         Box(

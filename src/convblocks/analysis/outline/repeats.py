@@ -35,7 +35,8 @@ def repeats(keys: Sequence[Hashable], before: Sequence[Sequence[int]]) -> list[G
     ] = {}  # where to end a group: boxes left to draw, and minus the end
     ends: dict[tuple[int, int], int] = {}  # of the longest group
     for start in reversed(range(count)):
-        left[start], within = 1 + left[start + 1], []
+        left[start] = 1 + left[start + 1]
+        within: list[int] = []
         for size in range(1, min(LONGEST, (count - start) // 2) + 1):
             if any(size % part == 0 and ends[start, part] >= start + 2 * size for part in within):
                 continue  # itself made of pieces that repeat, of which fewer boxes need be drawn
