@@ -5,7 +5,7 @@ from xml.sax.saxutils import escape, quoteattr
 
 from convblocks.records.outline import Box, Outline, Repeat
 
-WIDTH, GAP, NARROW, TOP, HEIGHT, STEP = 600, 12, 26, 14, 40, 62
+WIDTH, GAP, NARROW, TOP, HEIGHT, STEP = 600, 12, 26, 16, 40, 66
 LETTER, SMALL = 7.0, 6.0  # px of a letter at the widest
 STYLE = (
     "text{font:13px system-ui,sans-serif;fill:#1a1a1a}.small{font-size:11px;fill:#555}.times{font-weight:600}"
@@ -58,7 +58,7 @@ def _again(outline: Outline, repeat: Repeat, left: list[float]) -> str:
     lanes = [box.lane for box in boxes] + [line.lane for line in outline.lines if line.end in numbers]
     x, end = left[min(lanes)] - 1, left[max(lanes) + 1] + 1
     y = TOP + min(box.row for box in boxes) * STEP - 15
-    bottom = TOP + max(box.row for box in boxes) * STEP + HEIGHT + 6
+    bottom = TOP + max(box.row for box in boxes) * STEP + HEIGHT + 4
     return (
         f'<rect class="again" x="{x:g}" y="{y}" width="{end - x:g}" height="{bottom - y}" rx="5"/>'
         f'<text class="times" x="{x + 6:g}" y="{y + 12}">×{repeat.times}</text>'
@@ -70,7 +70,7 @@ def _line(start: Box, end: Box, middle: list[float], lane: int) -> str:
     top, bottom = TOP + start.row * STEP + HEIGHT, TOP + end.row * STEP
     if a == b == x:
         return f'<path d="M{a:g},{top}V{bottom}"/>'
-    leave, enter = top + 7, bottom - 7
+    leave, enter = top + 8, bottom - 7  # between the frames of what repeats
     return f'<path d="M{a:g},{top}V{leave}H{x:g}V{enter}H{b:g}V{bottom}"/>'
 
 

@@ -5,6 +5,7 @@ path is the one with the most MACs. A box's row is the longest way to it from th
 Of a long module, pieces that follow each other unchanged are drawn once, with how often they come.
 """
 
+from collections import Counter
 from collections.abc import Hashable, Sequence
 from dataclasses import replace
 from typing import Any
@@ -29,6 +30,7 @@ FITS = 20  # boxes that are drawn each by itself: a screen of text
 CUTS = {"chunk", "split", "unbind", "tensor_split", "narrow", "__getitem__"}
 NORMS = {"batch_norm", "group_norm", "layer_norm", "instance_norm", "rms_norm"}
 QUIET = (MOVES - CUTS - CONCATENATIONS - {"interpolate", "pixel_shuffle", "pixel_unshuffle"}) | RANDOM
+DROPOUTS = {name for name in RANDOM if "dropout" in name}  # which do nothing in eval mode
 QUIET |= {"contiguous", "to", "float", "clone", "detach"}
 
 
@@ -62,15 +64,10 @@ def outline(
 
 def _nodes(seen: Trace) -> list[Node]:
     """All boxes in order of execution, the inputs first and the output last."""
-    readers: dict[int, int] = {}
-    for op in seen.ops:
-        for number in {value.number for value in op.inputs}:
-            readers[number] = readers.get(number, 0) + 1
+    readers = Counter(number for op in seen.ops for number in {value.number for value in op.inputs})
     nodes = [Node(named("input", v.shape), [], [("input", v.number)], value=v.number) for v in seen.inputs]
     home = {node.value: i for i, node in enumerate(nodes)}
-    way: dict[int, tuple[Hashable, ...]] = dict.fromkeys(
-        home, (0,)
-    )  # of a value, what was done since it left its box
+    way: dict[int, Hashable] = dict.fromkeys(home, 0)  # of a value, what was done since it left its box
     for op, cost in zip(seen.ops, op_costs(seen, saved_for_backward(seen).needs), strict=True):
         found = [value for value in op.inputs if value.number in home]
         if not found:
@@ -88,10 +85,12 @@ def _nodes(seen: Trace) -> list[Node]:
             last.value = op.outputs[0].number
         else:
             place_of = len(nodes)
-            nodes.append(Node(text(op), sources, [does], cost.macs, value=op.outputs[0].number))
+            told = text(op, joins=len({v.number for v in found}) > 1)
+            nodes.append(Node(told, sources, [does], cost.macs, value=op.outputs[0].number))
         for number, out in enumerate(op.outputs):
             home[out.number] = place_of
-            way[out.number] = (does, number) if quiet else (number,)
+            idle = quiet and op.name in DROPOUTS
+            way[out.number] = way[found[0].number] if idle else (does, number) if quiet else number
     ends = [home[value.number] for value in seen.outputs if value.number in home]
     return [*nodes, Node(named("output", seen.output.shape), list(dict.fromkeys(ends)), ["output"])]
 

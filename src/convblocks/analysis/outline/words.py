@@ -26,12 +26,12 @@ def detail(op: Op) -> str:
     """An op that stands within the box of the one before."""
     sign = _sign(op)
     if sign:
-        return f"{sign} learnt or fixed factor" if sign in "×÷" else f"{sign} constant"
+        return f"{sign} learnt or fixed {'factor' if sign in '×÷' else 'term'}"
     return _name(op)
 
 
-def text(op: Op) -> str:
-    """An op with a box of its own."""
+def text(op: Op, joins: bool) -> str:
+    """An op with a box of its own; `joins` if it takes several values that come from the input."""
     if op.name in LINEAR:
         return f"linear, {weight_of(op).shape[1]} → {weight_of(op).shape[0]}"
     if op.name in CONCATENATIONS:
@@ -44,8 +44,7 @@ def text(op: Op) -> str:
         return told + _option("stride", [axis.stride for axis in axes])
     if op.name in ADAPTIVE:
         return f"{_name(op)} to {times(op.outputs[0].shape[-ADAPTIVE[op.name] :])}"
-    joined = len({value.number for value in op.inputs}) > 1
-    return (_sign(op) if joined else "") or _name(op)
+    return (_sign(op) or _name(op)) if joins else detail(op)
 
 
 def _convolution(op: Op) -> str:
