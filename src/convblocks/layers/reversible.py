@@ -4,12 +4,13 @@ Gomez et al. 2017, arXiv:1707.04585, section 3.2. A function f takes the pair (a
 by (y, z) → (z − f(y), y). Two of them, F and G, make the paper's coupling: y1 = x1 + F(x2), y2 = x2 + G(y1).
 """
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Any
 
 import torch
 from torch import nn
 from torch.autograd.function import once_differentiable
-from torch.func import functional_call
 
 Pair = tuple[torch.Tensor, torch.Tensor]
 
@@ -27,8 +28,7 @@ def reversible(functions: nn.ModuleList, a: torch.Tensor, b: torch.Tensor) -> Pa
         a, b = a.float(), b.float()
     if not functions or not torch.is_grad_enabled() or torch.compiler.is_compiling():
         return couple(functions, a, b)
-    parameters = [p for f in functions for p in f.parameters()]
-    pair: Pair = _Chain.apply(functions, a, b, *parameters)  # type: ignore[no-untyped-call]
+    pair: Pair = _Chain.apply(functions, a, b, *functions.parameters())  # type: ignore[no-untyped-call]
     return pair
 
 
@@ -52,7 +52,11 @@ class _Chain(torch.autograd.Function):
         a, b = a.clone(), b.clone()
         for f in functions:
             a, b = b, a.add_(f(b))
-        ctx.functions, ctx.training = functions, [m.training for m in functions.modules()]
+        place = {id(p): i for i, p in enumerate(parameters)}
+        modules = list(functions.modules())
+        ctx.functions, ctx.modules, ctx.training = functions, modules, [m.training for m in modules]
+        ctx.places = [[place[id(p)] for p in m._parameters.values() if p is not None] for m in modules]
+        ctx.own = [[place[id(p)] for p in f.parameters() if p.requires_grad] for f in functions]
         ctx.autocast = _autocast(a.device.type)
         ctx.save_for_backward(a, b, *parameters)
         return a, b
@@ -62,46 +66,51 @@ class _Chain(torch.autograd.Function):
     def backward(ctx: Any, grad_a: torch.Tensor, grad_b: torch.Tensor) -> tuple[Any, ...]:
         a, b, *parameters = ctx.saved_tensors
         a, b = a.clone(), b.clone()
-        now = [m.training for m in ctx.functions.modules()]
-        found: list[torch.Tensor | None] = []
-        try:
-            _set_modes(ctx.functions, ctx.training)
-            for f in reversed(ctx.functions):
-                own = {
-                    name: parameters.pop() for name in reversed([name for name, _ in f.named_parameters()])
-                }
-                grad_x, of = _undo(f, own, a, b, grad_b, ctx.autocast)
+        grads: list[torch.Tensor | None] = [None] * len(parameters)
+        with _as_before(ctx, parameters):
+            for f, own in zip(reversed(ctx.functions), reversed(ctx.own), strict=True):
+                grad_x, *of = _undo(ctx, f, a, b, grad_b, [parameters[i] for i in own])
                 a, b = b, a
                 # What is added comes second, for a sum has the layout of its first: here that of the map.
                 grad_a, grad_b = grad_b, grad_x + grad_a
                 del grad_x  # or it is there while the next function runs
-                found += [of.get(name) for name in own]
-        finally:
-            _set_modes(ctx.functions, now)
-        return None, grad_a, grad_b, *reversed(found)
+                for i, grad in zip(own, of, strict=True):
+                    grads[i] = grad if (others := grads[i]) is None else others + grad
+        return None, grad_a, grad_b, *grads
 
 
 def _undo(
+    ctx: Any,
     f: nn.Module,
-    own: dict[str, torch.Tensor],
     x: torch.Tensor,
     y: torch.Tensor,
     grad: torch.Tensor,
-    autocast: dict[str, Any],
-) -> tuple[torch.Tensor, dict[str, torch.Tensor]]:
+    parameters: list[torch.Tensor],
+) -> tuple[torch.Tensor, ...]:
     """Take f(x) away from y, in place; the gradients of x and of the parameters, from that of f(x)."""
-    with torch.enable_grad(), torch.autocast(**autocast):
+    with torch.enable_grad(), torch.autocast(**ctx.autocast):
         x = x.detach().requires_grad_()
-        out = functional_call(f, {**own, **{name: t.clone() for name, t in f.named_buffers()}}, (x,))
+        out = f(x)
     y.sub_(out.detach())
-    learnt = {name: p for name, p in own.items() if p.requires_grad}
-    grad_x, *grads = torch.autograd.grad(out, (x, *learnt.values()), grad.to(out.dtype))
-    return grad_x, dict(zip(learnt, grads, strict=True))
+    return torch.autograd.grad(out, (x, *parameters), grad.to(out.dtype))
 
 
-def _set_modes(functions: nn.ModuleList, modes: list[bool]) -> None:
-    for m, mode in zip(functions.modules(), modes, strict=True):
-        m.training = mode
+@contextmanager
+def _as_before(ctx: Any, parameters: list[torch.Tensor]) -> Iterator[None]:
+    """The modules with the parameters and in the modes of the forward pass, and with copies of their buffers."""
+    now = [(m.training, dict(m._parameters), dict(m._buffers)) for m in ctx.modules]
+    try:
+        for m, training, places in zip(ctx.modules, ctx.training, ctx.places, strict=True):
+            names = [name for name, p in m._parameters.items() if p is not None]
+            m.training = training
+            m._parameters.update(zip(names, (parameters[i] for i in places), strict=True))
+            m._buffers.update({name: b if b is None else b.clone() for name, b in m._buffers.items()})
+        yield
+    finally:
+        for m, (training, own, buffers) in zip(ctx.modules, now, strict=True):
+            m.training = training
+            m._parameters.update(own)
+            m._buffers.update(buffers)
 
 
 def _autocast(device: str) -> dict[str, Any]:
