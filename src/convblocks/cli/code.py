@@ -2,7 +2,6 @@
 
 import shlex
 import sys
-import tomllib
 from contextlib import redirect_stdout
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
@@ -12,6 +11,7 @@ from cyclopts import Parameter
 from convblocks.cli.block import described_block
 from convblocks.cli.parse import shape, whole
 from convblocks.errors import ConvblocksError, OptionError, RunError, TargetError
+from convblocks.notation import value
 
 if TYPE_CHECKING:
     from convblocks.blocks import BlockSpec
@@ -78,13 +78,10 @@ def code(
 
 def _option(text: str) -> tuple[str, Any]:
     """``depth=3`` as ("depth", 3); what is no number, truth value or list is a word."""
-    name, equals, value = text.partition("=")
-    if not (name.isidentifier() and equals and value):
+    name, equals, given = text.partition("=")
+    if not (name.isidentifier() and equals and given):
         raise TargetError(f"{text!r} is no option of a family; expected NAME=VALUE, e.g. depth=3")
-    try:
-        return name, tomllib.loads(f"value = {value}")["value"]
-    except tomllib.TOMLDecodeError:
-        return name, value
+    return name, value(given)
 
 
 def block_code(

@@ -32,7 +32,7 @@ def describe(matched: Matched, frame: Frame, dataset: Dataset, device: str) -> D
     cost = count(module, shape)
     design = Design(
         name=implementation.name,
-        family=implementation.family,
+        family=implementation.family.text,
         block_depth=implementation.block_depth,
         blocks=implementation.blocks * implementation.stages,
         groups=implementation.groups,
@@ -48,7 +48,7 @@ def describe(matched: Matched, frame: Frame, dataset: Dataset, device: str) -> D
         unknown_ops=tuple(sorted(cost.unknown_ops)),
         problem=matched.problem,
     )
-    return _with_gradients(design, dataset, device, implementation.init)
+    return _with_gradients(design, dataset, device, implementation.family.init)
 
 
 def _in_whole_pixels(seen: Seen) -> tuple[int, int, int] | Literal["all"] | None:
