@@ -72,17 +72,8 @@ def value(text: str) -> Any:
 
 def written(family: str, options: Mapping[str, Any]) -> str:
     """The inverse of parse: the one text of a family with these options, whatever their order."""
-    told = ",".join(_options(options))
+    told = ",".join(f"{name}={_text(given)}" for name, given in sorted(options.items()))
     return f"{family}({told})" if told else family
-
-
-def options_text(text: str) -> list[str]:
-    """``["attention=eca"]`` of residual(attention=eca)."""
-    return _options(parse(text)[1])
-
-
-def _options(options: Mapping[str, Any]) -> list[str]:
-    return [f"{name}={_text(given)}" for name, given in sorted(options.items())]
 
 
 def short(family: str, options: Mapping[str, Any]) -> str:

@@ -7,7 +7,6 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from math import isnan
 
-from convblocks.notation import options_text
 from convblocks.records import Study, Summary
 from convblocks.report import format as fmt
 from convblocks.report.entries import Entry
@@ -75,7 +74,8 @@ def _stack_depth(entry: Entry) -> Cell:
 def _blocks(entry: Entry) -> Cell:
     design = entry.design
     groups = [fmt.plural(design.groups, "group")] if design.groups > 1 else []
-    detail = ", ".join([*groups, *options_text(design.family)])
+    options = design.family.partition("(")[2].removesuffix(")")
+    detail = ", ".join([*groups, *([options] if options else [])])
     return Cell(f"{design.block_depth} × {design.blocks}", detail, design.block_depth)
 
 

@@ -4,7 +4,6 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from math import inf, isfinite
 
-from convblocks.notation import parse
 from convblocks.records import Design, Row, Run, Study, Summary
 from convblocks.report.format import MISSING
 
@@ -86,5 +85,5 @@ def labels(entries: Sequence[Entry]) -> list[str]:
 
 
 def _plain_first(family: str) -> tuple[int, str]:
-    known, name = ("simple", "residual", "bottleneck"), parse(family)[0]
+    known, name = ("simple", "residual", "bottleneck"), family.partition("(")[0]
     return (known.index(name) if name in known else len(known), family)
