@@ -1,5 +1,7 @@
 """Initialisations: what each keeps at the start, against algebra, autograd and short trainings; and what it refuses."""
 
+import math
+
 import numpy as np
 import pytest
 import torch
@@ -10,6 +12,7 @@ from convblocks.blocks import BottleneckBlock, ResidualBlock, SimpleConvBlock
 from convblocks.data.dataset import Split
 from convblocks.errors import OptionError
 from convblocks.layers.init import INITIALISATIONS, initialise_
+from convblocks.networks.segmentation import DilatedHead, UNetHead
 from convblocks.training import train
 
 PLAIN = {"norm": "none", "activation": "tanh"}
@@ -98,6 +101,27 @@ def test_fixup_scales_the_first_layers_by_the_paper_s_power_of_the_number_of_bra
     assert not fixed[-1].bias.any()
     x = torch.randn(2, 4, 1, 1)
     torch.testing.assert_close(fixed[:8](x), x.relu())  # every block is its shortcut
+
+
+@pytest.mark.parametrize("head", [UNetHead(block=BlockSpec("residual")), DilatedHead(width=16)])
+def test_what_scores_each_position_starts_as_a_classifier_does(head):
+    """Cross entropy starts near log(classes), that of knowing nothing; He's start by the fan-out of 3 exceeds it."""
+    stages = tuple(Stage(block=BlockSpec("residual"), blocks=2, out_channels=width) for width in (32, 64))
+    net = Network(in_channels=1, classes=3, stages=stages, head=head).build()
+    x, labels = torch.randn(8, 1, 16, 16), torch.randint(3, (8, 16, 16))
+    initialise_(net, "he_normal")
+    assert nn.functional.cross_entropy(net(x), labels).item() == pytest.approx(math.log(3), rel=0.1)
+    nn.init.kaiming_normal_(net.head.scores.weight, mode="fan_out")
+    assert nn.functional.cross_entropy(net(x), labels).item() > 1.2 * math.log(3)
+
+
+def test_fixup_starts_what_scores_each_position_at_zero():
+    block = BlockSpec("residual", norm="none")
+    stages = tuple(Stage(block=block, blocks=1, out_channels=width) for width in (8, 16))
+    stem = Stem(out_channels=8, norm="none")
+    net = Network(in_channels=1, classes=3, stem=stem, stages=stages, head=UNetHead(block=block)).build()
+    initialise_(net, "fixup")
+    assert not net(torch.randn(2, 1, 16, 16)).any()
 
 
 @pytest.mark.parametrize("family", [ResidualBlock, BottleneckBlock])

@@ -5,7 +5,7 @@ from torch import nn
 
 from convblocks.errors import OptionError
 from convblocks.layers.activation import ACTIVATIONS
-from convblocks.layers.init.parts import convolutions, refuse_norm, residual_blocks
+from convblocks.layers.init.parts import Conv, convolutions, refuse_norm, residual_blocks
 
 NAME = "delta_orthogonal"
 GAINS: dict[type[nn.Module], float] = {
@@ -37,10 +37,10 @@ def delta_orthogonal_(module: nn.Module) -> None:
             "use a family without, e.g. simple, or start it by fixup or skipinit",
         )
     gain = critical_gain(module)
-    for path, layer in module.named_modules():
-        if isinstance(layer, nn.Conv1d | nn.Conv2d | nn.Conv3d):
-            _check(path, layer)
-    for conv in convolutions(module):
+    convs = convolutions(module)
+    for path, conv in convs.items():
+        _check(path, conv)
+    for conv in convs.values():
         centre = tuple(slice(k // 2, k // 2 + 1) for k in conv.kernel_size)
         conv.weight.zero_()
         for group in conv.weight.chunk(conv.groups):
@@ -62,7 +62,7 @@ def critical_gain(module: nn.Module) -> float:
     return GAINS[used.pop()]
 
 
-def _check(path: str, conv: nn.Conv1d | nn.Conv2d | nn.Conv3d) -> None:
+def _check(path: str, conv: Conv) -> None:
     place = path or "the module"
     if conv.out_channels < conv.in_channels:
         raise OptionError(

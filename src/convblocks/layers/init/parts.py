@@ -1,7 +1,5 @@
 """What an initialisation looks for in a module, ours or anyone's, and how it refuses one."""
 
-from collections.abc import Iterator
-
 from torch import nn
 from torch.nn.modules.batchnorm import _NormBase
 
@@ -10,9 +8,29 @@ from convblocks.errors import OptionError
 Conv = nn.Conv1d | nn.Conv2d | nn.Conv3d
 
 
-def convolutions(module: nn.Module) -> Iterator[Conv]:
-    """In the order of the module tree."""
-    return (layer for layer in module.modules() if isinstance(layer, Conv))
+def convolutions(module: nn.Module) -> dict[str, Conv]:
+    """By path, in the order of the module tree: all but those that score positions, which start as linear layers do.
+
+    A scoring convolution is a child called `scores`, as our segmentation heads have. It has as many outputs as there
+    are classes, so its fan-out says nothing of the scale of what it puts out.
+    """
+    return {
+        path: layer
+        for path, layer in module.named_modules()
+        if isinstance(layer, Conv) and path.rpartition(".")[2] != "scores"
+    }
+
+
+def classifiers(module: nn.Module) -> list[nn.Linear | Conv]:
+    """What gives the scores: convolutions called `scores`, or else the last linear layer outside residual blocks."""
+    last = [
+        layer
+        for path, layer in module.named_modules()
+        if isinstance(layer, Conv) and path.rpartition(".")[2] == "scores"
+    ]
+    inside = {id(part) for block in residual_blocks(module).values() for part in block.modules()}
+    linear = [layer for layer in module.modules() if isinstance(layer, nn.Linear) and id(layer) not in inside]
+    return [*last] or [*linear[-1:]]
 
 
 def residual_blocks(module: nn.Module) -> dict[str, nn.Module]:
@@ -26,8 +44,8 @@ def residual_blocks(module: nn.Module) -> dict[str, nn.Module]:
 
 def branch(block: nn.Module) -> list[Conv]:
     """The convolutions of a residual block but those of its shortcut."""
-    beside = {id(layer) for layer in convolutions(block.get_submodule("shortcut"))}
-    return [layer for layer in convolutions(block) if id(layer) not in beside]
+    beside = {id(layer) for layer in convolutions(block.get_submodule("shortcut")).values()}
+    return [layer for layer in convolutions(block).values() if id(layer) not in beside]
 
 
 def refuse_norm(name: str, module: nn.Module) -> None:

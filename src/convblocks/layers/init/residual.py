@@ -6,16 +6,17 @@ from torch import nn
 from convblocks.errors import OptionError
 from convblocks.layers.branch_scale import BranchScale
 from convblocks.layers.init.he import he_normal_
-from convblocks.layers.init.parts import branch, refuse_norm, residual_blocks
+from convblocks.layers.init.parts import branch, classifiers, refuse_norm, residual_blocks
 
 
 @torch.no_grad()
 def fixup_(module: nn.Module) -> None:
     """He normal; then in each of L branches of m convolutions the first m − 1 times L^(−1 / (2m − 2)), the last 0.
 
-    Zhang et al. 2019, arXiv:1901.09321, section 3. The classifier, the last linear layer outside the blocks, starts
-    at 0 too, and a branch's learnt scale at 1, as far as the block has one (branch_scale="one"). The paper's scalar
-    biases are not added: convolutions without a norm have a bias for each channel behind them, 0 at the start.
+    Zhang et al. 2019, arXiv:1901.09321, section 3. The classifier (the last linear layer outside the blocks, or what
+    scores each position) starts at 0 too, and a branch's learnt scale at 1, as far as the block has one
+    (branch_scale="one"). The paper's scalar biases are not added: convolutions without a norm have a bias for each
+    channel behind them, 0 at the start.
 
     For residual blocks, which are known by a child called `shortcut`, without a norm. Raises OptionError otherwise.
     """
@@ -31,9 +32,7 @@ def fixup_(module: nn.Module) -> None:
         last.weight.zero_()
         for part in _scales(block):
             part.scale.fill_(1)
-    inside = {id(part) for block in blocks.values() for part in block.modules()}
-    outside = [p for p in module.modules() if isinstance(p, nn.Linear) and id(p) not in inside]
-    for classifier in outside[-1:]:
+    for classifier in classifiers(module):
         classifier.weight.zero_()
         if classifier.bias is not None:
             classifier.bias.zero_()
