@@ -31,6 +31,11 @@ DTYPES = {
     "F16": torch.float16,
     "BF16": torch.bfloat16,
     "I64": torch.int64,
+    "I32": torch.int32,
+    "I16": torch.int16,
+    "I8": torch.int8,
+    "U8": torch.uint8,
+    "BOOL": torch.bool,
 }
 
 
@@ -43,6 +48,8 @@ def read_safetensors(path: str) -> dict[str, torch.Tensor]:
     tensors = {}
     for name, entry in header.items():
         begin, end = entry["data_offsets"]
+        if entry["dtype"] not in DTYPES:
+            raise ValueError(f"{name} has dtype {entry['dtype']}; known are {', '.join(DTYPES)}")
         numbers = torch.frombuffer(data[start + begin : start + end], dtype=DTYPES[entry["dtype"]])
         tensors[name] = numbers.reshape(entry["shape"])
     return tensors
