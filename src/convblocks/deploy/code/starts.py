@@ -1,4 +1,4 @@
-"""Weights of PyTorch's modules that start at zero, which no constructor says: a branch's last norm, so that it adds nothing."""
+"""Weights of PyTorch's modules that start at zero, which no constructor says: the last norm of a branch, for one."""
 
 from collections.abc import Iterable, Sequence
 
