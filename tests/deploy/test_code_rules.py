@@ -141,11 +141,12 @@ def zeros(module):
     return [name for name, p in module.named_parameters() if not p.any() and not name.endswith("bias")]
 
 
+@pytest.mark.parametrize("norm", ["batch", "layer"])  # PyTorch's class, and one that derives from it
 @pytest.mark.parametrize(
     ("family", "last"), [("residual", "main[1]"), ("bottleneck", "expand"), ("resnext", "expand")]
 )
-def test_a_branch_that_starts_at_zero_does_so_in_the_file(family, last):
-    spec = BlockSpec(family, zero_init=True)
+def test_a_branch_that_starts_at_zero_does_so_in_the_file(family, last, norm):
+    spec = BlockSpec(family, zero_init=True, norm=norm)
     block, wider = spec.build(32, 32), spec.build(32, 64, 2)
     text = module_code(block, (32, 9, 9), alike=[wider])
     assert len(zeros(block)) == 1

@@ -5,12 +5,15 @@ from collections.abc import Iterable, Sequence
 import torch
 from torch import nn
 
+from convblocks.deploy.code.leaves import torch_class
+
 
 class ZeroStarts:
     """Those that no class has said yet."""
 
     def __init__(self, modules: Iterable[nn.Module]):
-        weights = (m._parameters.get("weight") for m in modules if type(m).__module__.startswith("torch."))
+        torchs = (m for m in modules if torch_class(type(m)) is not nn.Module)  # or derived from them
+        weights = (m._parameters.get("weight") for m in torchs)
         self._left = {id(w) for w in weights if w is not None and _is_zero(w)}
 
     def said(self, members: Sequence[nn.Module], owner: str) -> list[str]:
