@@ -182,13 +182,17 @@ def test_a_run_folder_gives_what_it_recommends_and_loads_its_weights(capsys, run
 def test_the_reader_of_weights_reads_what_safetensors_writes(tmp_path):
     space = {"__name__": "printed"}
     exec(module_code(NETWORK.build(), (3, 16, 16)), space)  # noqa: S102
-    kinds = (torch.float64, torch.float32, torch.float16, torch.bfloat16, torch.int64)
+    floats = (torch.float64, torch.float32, torch.float16, torch.bfloat16)
+    kinds = (*floats, torch.int64, torch.int32, torch.int16, torch.int8, torch.uint8, torch.bool)
     tensors = {str(k): torch.arange(6).reshape(2, 3).to(k) for k in kinds} | {"scalar": torch.tensor(3)}
     save_file(tensors, tmp_path / "w.safetensors", {"network": "x"})
     found = space["read_safetensors"](str(tmp_path / "w.safetensors"))
     expected = load_file(tmp_path / "w.safetensors")
     assert found.keys() == expected.keys()
     assert all(torch.equal(found[n], t) and found[n].dtype == t.dtype for n, t in expected.items())
+    save_file({"odd": torch.zeros(1, dtype=torch.uint64)}, tmp_path / "w.safetensors")
+    with pytest.raises(ValueError, match="odd has dtype U64; known are F64, F32"):
+        space["read_safetensors"](str(tmp_path / "w.safetensors"))
 
 
 @pytest.mark.parametrize(

@@ -7,6 +7,7 @@ import torch
 from torch import nn
 from torch.func import functional_call
 
+from convblocks.deploy.code import module_code
 from convblocks.layers.reversible import couple, reversible
 
 
@@ -196,3 +197,22 @@ def test_autocast_is_repeated_backward_and_sums_are_in_single_precision(dtype):
     found, expected = (results(under(chain), fs, *pair()) for chain in (reversible, couple))
     assert found[0].dtype == torch.float32
     assert_equal(found, expected, 2e-2)
+
+
+def test_the_chain_can_be_copied_into_a_file_that_stands_alone():
+    class Chain(nn.Module):
+        def __init__(self):
+            super().__init__()
+            self.functions = functions(2)
+
+        def forward(self, x):
+            return torch.cat(reversible(self.functions, *x.chunk(2, 1)), 1)
+
+    ours, space = Chain(), {"__name__": "printed"}
+    exec(module_code(ours, (8, 5, 5)), space)  # noqa: S102
+    theirs = space["make"]()
+    theirs.load_state_dict(ours.state_dict())
+    x = torch.randn(2, 8, 5, 5)
+    for module in (ours, theirs):
+        module(x).square().sum().backward()
+    assert_equal([p.grad for p in theirs.parameters()], [p.grad for p in ours.parameters()], 0)
