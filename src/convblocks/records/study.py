@@ -10,6 +10,7 @@ Everything measured with a clock lives in fields named ``timing`` or in `Latency
 repeats bit for bit on the same machine with the same thread count. JSON has no NaN: what is not finite is None.
 """
 
+from math import prod
 from typing import Literal, NamedTuple
 
 from msgspec import Struct
@@ -60,6 +61,21 @@ class DataCard(Struct, frozen=True, kw_only=True):
     def metric(self) -> str:
         """What a trained network is judged by, in words: "accuracy" or "mean IoU"."""
         return METRICS[self.task]
+
+    @property
+    def ignored(self) -> float:
+        """Which part of all positions has no class, to segment."""
+        positions = (self.train + self.validation + self.test) * prod(self.shape[1:])
+        return 1 - sum(map(sum, self.pixels.values())) / positions if self.pixels and positions else 0.0
+
+    @property
+    def unseen(self) -> dict[str, tuple[str, ...]]:
+        """To segment, the classes that have no position in a part: part → their names."""
+        missing = {
+            part: tuple(name for name, n in zip(self.classes, counts, strict=True) if not n)
+            for part, counts in self.pixels.items()
+        }
+        return {part: names for part, names in missing.items() if names}
 
 
 class Host(Struct, frozen=True, kw_only=True):

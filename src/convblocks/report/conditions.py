@@ -4,7 +4,7 @@ import json
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from convblocks.records import Design, Run, Study, Summary, Task
+from convblocks.records import DataCard, Design, Run, Study, Summary, Task
 from convblocks.report import format as fmt
 
 MATCHES = {"macs": "MACs", "params": "parameters", "activations": "activations"}
@@ -92,9 +92,23 @@ def _data(study: Study) -> tuple[Fact, ...]:
     ]
     if card.skipped:
         facts.append(Fact("left out", f"{fmt.plural(card.skipped, 'broken file')}, on request"))
+    facts += [Fact(*gap) for gap in label_gaps(card)]
     if card.sha256:
         facts.append(Fact("SHA-256", f"{card.sha256[:12]}…", card.sha256))
     return tuple(facts)
+
+
+def label_gaps(card: DataCard) -> list[tuple[str, str]]:
+    """What label maps leave out: positions without a class, and classes that a part has none of."""
+    gaps = []
+    if card.ignored > 0:
+        part = fmt.percent(card.ignored) if card.ignored >= 0.0005 else f"less than {fmt.percent(0.001)}"
+        gaps.append(
+            ("ignored", f"{part} of the pixels, those of the value 255, which marks what has no class")
+        )
+    for part, names in card.unseen.items():
+        gaps.append((f"not in {part}", f"{fmt.plural(len(names), 'class', 'classes')}: {fmt.listing(names)}"))
+    return gaps
 
 
 def _full(words: Sequence[str]) -> str:
