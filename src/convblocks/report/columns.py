@@ -9,6 +9,7 @@ from math import isnan
 
 from convblocks.records import Study, Summary
 from convblocks.report import format as fmt
+from convblocks.report.conditions import cheapest
 from convblocks.report.entries import Entry
 
 VERDICTS = ("best", "within noise", "perhaps worse", "worse", "one seed", "unfinished")
@@ -57,6 +58,7 @@ def fields(study: Study, summary: Summary) -> Mapping[str, str]:
         "matched": matched,
         "target": "target" if target == fmt.MISSING else target,
         "timed": timed,
+        "cheapest": cheapest(summary),
     }
 
 
@@ -174,7 +176,8 @@ def _latency(entry: Entry) -> Cell:
 COLUMNS = (
     Column(
         "Design",
-        "Block family, its options in short, block depth where there is a choice, and after d the stack depth.",
+        "Block family, its options in short, block depth where there is a choice, and after d the stack depth. Marked "
+        "is the cheapest of those not told apart from the best; cheapest means {cheapest}.",
         _design,
         numeric=False,
     ),
