@@ -14,6 +14,7 @@ from convblocks.layers.init import INITIALISATIONS
 from convblocks.networks.axes import Axes
 from convblocks.networks.heads import Head, MeanHead
 from convblocks.networks.spec import Network, Stage, Stem
+from convblocks.report.format import listing, plural
 
 BODY_SIZE = 64  # the stem strides until no axis of the map is longer
 SMALLEST_MAP = 4  # stages halve a map down to this
@@ -160,8 +161,9 @@ def implementations(
                 if not fitting:
                     reason = f"; {refusals[-1]}" if refusals else ""
                     notes.append(
-                        f"{family.text}: none of the block depths {', '.join(map(str, wanted))} "
-                        f"fills the {share} layers of a stage at stack depth {depth}{reason}"
+                        f"{family.text}: none of the block depths {', '.join(map(str, wanted))} fills the "
+                        f"{plural(share, 'layer')} of a stage at stack depth {depth}{reason}"
+                        f"{_mend(family, depth, stages, block_depths, group)}"
                     )
                 else:  # that a family refuses a depth is no news; that a class fails at one is
                     notes += [f"{family.text}: {refusal}" for refusal in refusals if not refusal.path]
@@ -173,6 +175,33 @@ def implementations(
                 f"two of them give designs called {name}; compare them in two studies, or rename one class",
             )
     return found, notes
+
+
+def _mend(family: Family, depth: int, stages: int, block_depths: tuple[int, ...], group: int) -> str:
+    """What would give the family a place in the study, one thing changed at a time; "" where nothing does."""
+    share = depth // stages
+
+    def fits(layers: int, asked: tuple[int, ...]) -> bool:
+        tried = [d for d in family.depths(layers, asked) if layers % d == 0]
+        return bool(_blocks(family, tried, group)[0])
+
+    fewer = [s for s in range(stages - 1, 0, -1) if depth % s == 0]
+    deeper = sorted(n for d in block_depths if (n := (share // d + 1) * d) * stages <= MOST_LAYERS)
+    others = [d for d in range(1, share + 1) if share % d == 0 and d not in block_depths]
+    found = [
+        *[plural(s, "stage") for s in fewer if fits(depth // s, block_depths)][:1],
+        *[f"depth {layers * stages}" for layers in deeper if fits(layers, block_depths)][:1],
+        *[f"block depth {d}" for d in others if fits(share, (d,))][:1],
+    ]
+    found = (
+        found
+        or [
+            f"{plural(s, 'stage')} and block depth {depth // s}"
+            for s in fewer
+            if fits(depth // s, (depth // s,))
+        ][:1]
+    )
+    return f"; give {listing(found, 'or')}" if found else ""
 
 
 def _step(families: Iterable[Family]) -> int:
