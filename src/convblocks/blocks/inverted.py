@@ -5,7 +5,7 @@ from torch import nn
 
 from convblocks.blocks.addition import addable_padding
 from convblocks.layers import ConvNormAct, SqueezeExcite, StochasticDepth, conv_stack
-from convblocks.layers.check import PerAxis, dimensions, per_axis, whole
+from convblocks.layers.check import PerAxis, dimensions, per_axis, truth, whole
 
 
 class InvertedResidualBlock(nn.Module):
@@ -71,7 +71,7 @@ class InvertedResidualBlock(nn.Module):
         )
         self.squeeze_excite = (
             SqueezeExcite(middle, max(1, in_channels // 4), activation, dimensions(dims))
-            if squeeze_excite
+            if truth("squeeze_excite", squeeze_excite)
             else nn.Identity()
         )
         self.project = ConvNormAct(

@@ -8,7 +8,7 @@ from torch import nn
 
 from convblocks.blocks.addition import addable_padding
 from convblocks.layers import ConvNormAct, make_activation, make_norm
-from convblocks.layers.check import PerAxis, whole
+from convblocks.layers.check import PerAxis, truth, whole
 
 
 class RepVGGBlock(nn.Module):
@@ -41,6 +41,7 @@ class RepVGGBlock(nn.Module):
     ):
         super().__init__()
         whole("depth", depth, at_least=1, hint=": a block has at least one layer")
+        truth("reparameterized", reparameterized)
         padding = addable_padding(padding, kernel_size, dilation, dims)
 
         def convolution(

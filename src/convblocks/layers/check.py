@@ -18,6 +18,13 @@ def whole(option: str, value: object, *, at_least: int, at_most: int = 2**31 - 1
     raise OptionError(option, value, f"expected a whole number of at least {at_least}{hint}")
 
 
+def truth(option: str, value: object, *, or_none: bool = False) -> bool:
+    """`value`, if it is True or False, and no text or number that Python takes for either."""
+    if isinstance(value, bool):
+        return value
+    raise OptionError(option, value, "expected True, False or None" if or_none else "expected True or False")
+
+
 def per_axis(option: str, value: PerAxis, dims: int, *, at_least: int) -> tuple[int, ...]:
     """`value` spread over `dims` spatial axes."""
     if isinstance(value, Sequence):
