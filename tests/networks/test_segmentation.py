@@ -3,11 +3,12 @@
 import pytest
 import torch
 import torch.nn.functional as F
+from msgspec.structs import replace
 
-from convblocks import BlockSpec, Network, Stage, Stem, network_cost
+from convblocks import BLOCKS, BlockSpec, Network, Stage, Stem, network_cost
 from convblocks.analysis import count, receptive_field, trace
-from convblocks.errors import SpecError
-from convblocks.networks import DilatedHead, UNetHead, dilated
+from convblocks.errors import OptionError, SpecError
+from convblocks.networks import DilatedHead, UNetHead, dilated, zoo
 
 SIZES = {1: (37,), 2: (21, 30), 3: (9, 12, 11)}
 
@@ -26,6 +27,7 @@ def net(head, family="residual", dims=2, strides=(1, 2, 2), stem_stride=1, **opt
     )
 
 
+RESNET_50 = zoo.resnet50()
 HEADS = {"unet": UNetHead(), "dilated": DilatedHead(width=8, rates=(1, 2))}
 
 
@@ -101,6 +103,33 @@ def test_dilated_moves_strides_into_dilation():
     assert dilated(keep, most=4) == keep
 
 
+@pytest.mark.parametrize("family", BLOCKS)
+def test_every_family_can_dilate(family):
+    network = dilated(net(DilatedHead(width=4, rates=(1,)), family=family, strides=(1, 2, 2)), most=2)
+    assert network.reductions == (1, 2, 2)
+    assert network.build()(torch.zeros(2, 3, 13, 18)).shape == (2, 5, 13, 18)
+
+
+def test_a_pool_within_most_stays_and_one_beyond_is_refused():
+    vgg = zoo.vgg(16, norm="batch")
+    assert dilated(vgg, 32) == vgg
+    with pytest.raises(
+        SpecError, match=r"stages\[3\].block.pool: got 'max', which shrinks the map to 1/16, and most=8; give"
+    ):
+        dilated(vgg, 8)
+
+
+@pytest.mark.parametrize("most", [0, 3, True, 2.5])
+def test_a_map_smaller_than_the_stem_s_is_not_promised(most):
+    with pytest.raises(
+        OptionError, match=rf"most={most}: expected a whole number of at least 4: the stem shrinks"
+    ):
+        dilated(RESNET_50, most)
+    assert dilated(RESNET_50, 4).reductions == (4, 4, 4, 4)
+    with pytest.raises(OptionError, match=r"most=0: expected a whole number of at least 1$"):
+        dilated(net(DilatedHead()), 0)
+
+
 def seen_by_nan(module, length, at):
     """First and last input position that output `at` depends on: NaN in, NaN out."""
     x = torch.zeros(length, 1, length)
@@ -136,8 +165,15 @@ def test_the_dilated_backbone_sees_what_nan_reaches(most):
 
 def test_what_cannot_dilate_is_refused():
     pooled = net(DilatedHead(), family="simple", strides=(1, 2, 2), pool="max", depth=1)
-    with pytest.raises(SpecError, match=r"stages\[1\].block.pool: got 'max'; a dilated stage cannot pool"):
+    with pytest.raises(
+        SpecError, match=r"stages\[0\].block.pool: got 'max', which shrinks .* 1/4, and most=1; give"
+    ):
         dilated(pooled, 1)
+    first = replace(pooled.stages[0], block=BlockSpec("simple"))
+    with pytest.raises(
+        SpecError, match=r"stages\[1\].block.pool: got 'max', which cannot stand in a dilated"
+    ):
+        dilated(replace(pooled, stages=(first, *pooled.stages[1:])), 1)
     with pytest.raises(SpecError, match=r"^head.width: got 0"):
         net(DilatedHead(width=0))
     with pytest.raises(SpecError, match=r"^head.block.groups: got 3; must divide"):

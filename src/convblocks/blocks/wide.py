@@ -38,6 +38,7 @@ class WideBlock(nn.Module):
         *,
         depth: int | None = None,
         dropout: float = 0.0,
+        dilation: PerAxis = 1,
         bias: bool | None = None,
         norm: str = "batch",
         activation: str = "relu",
@@ -52,7 +53,14 @@ class WideBlock(nn.Module):
             raise OptionError("dropout", dropout, "stands between convolutions, and the block has one; use 0")
         biased = needs_bias(bias, norm)
         first = make_conv(  # before the norm, since it checks the channels
-            in_channels, out_channels, sizes[0], stride, bias=biased, padding_mode=padding_mode, dims=dims
+            in_channels,
+            out_channels,
+            sizes[0],
+            stride,
+            dilation=dilation,
+            bias=biased,
+            padding_mode=padding_mode,
+            dims=dims,
         )
         self.norm = make_norm(norm, in_channels, dims)
         self.activation = make_activation(activation, overwrites=norm != "none")
@@ -63,6 +71,7 @@ class WideBlock(nn.Module):
                     out_channels,
                     out_channels,
                     size,
+                    dilation=dilation,
                     bias=biased,
                     norm=norm,
                     activation=activation,
