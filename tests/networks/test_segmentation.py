@@ -1,5 +1,7 @@
 """U-Net and DeepLab heads: twins written here, sizes, exact costs, fields by NaN propagation, what is refused."""
 
+import dataclasses
+
 import pytest
 import torch
 import torch.nn.functional as F
@@ -8,6 +10,7 @@ from msgspec.structs import replace
 from convblocks import BLOCKS, BlockSpec, Network, Stage, Stem, network_cost
 from convblocks.analysis import count, receptive_field, trace
 from convblocks.errors import OptionError, SpecError
+from convblocks.experiments.implementations import Frame, implementations
 from convblocks.networks import DilatedHead, UNetHead, dilated, zoo
 
 SIZES = {1: (37,), 2: (21, 30), 3: (9, 12, 11)}
@@ -92,6 +95,58 @@ def test_the_u_net_decoder_is_the_papers():
     expected = F.conv2d(y, weights["scores.weight"], weights["scores.bias"])
     with torch.no_grad():
         assert torch.allclose(module(x), expected, atol=1e-6)
+
+
+PREACTIVATED = [name for name, block in BLOCKS.items() if getattr(block, "preactivated", False)]
+
+
+def closed(module, name, x):
+    """ReLU of the batch norm called `name`."""
+    weights = module.state_dict()
+    norm = [weights[f"{name}.0.{part}"] for part in ("running_mean", "running_var", "weight", "bias")]
+    return F.relu(F.batch_norm(x, *norm))
+
+
+def scramble(module):
+    for tensor in module.state_dict().values():
+        if tensor.ndim == 1:
+            tensor.uniform_(0.5, 1.5)
+
+
+@pytest.mark.parametrize("family", PREACTIVATED)
+def test_what_reads_pre_activated_maps_reads_them_normed_and_activated(family):
+    """Each map that the decoder takes, those that it makes, and the one that the pyramid takes."""
+    frame = Frame(1, (16, 16), 3, 2, UNetHead(block=BlockSpec(family)))
+    (implementation, *_), _ = implementations((12,), 2, (family,), (3, 6), (1,))
+    unet = frame.network(implementation, (8, 12)).build().eval()
+    scramble(unet)
+    up, x = unet.head.ups[0], torch.randn(2, 1, 16, 16)
+    seen = {}
+    for name, part in {"up": up.up, "block": up.block, "scores": unet.head.scores}.items():
+        part.register_forward_hook(lambda _, given, made, name=name: seen.update({name: (given[0], made)}))
+    with torch.no_grad():
+        unet(x)
+        maps = frame.network(implementation, (8, 12)).build(features=True).eval()
+        maps.load_state_dict({k: v for k, v in unet.state_dict().items() if not k.startswith("head.")})
+        first, last = maps(x)
+        assert torch.equal(seen["up"][0], closed(unet, "head.closings.1", last))
+        assert torch.equal(seen["block"][0][:, :8], closed(unet, "head.closings.0", first))
+        assert torch.equal(seen["scores"][0], closed(unet, "head.ups.0.closing", seen["block"][1]))
+        head = DilatedHead(width=4, rates=(1,))
+        deeplab = dataclasses.replace(frame, head=head).network(implementation, (8, 12)).build().eval()
+        scramble(deeplab)
+        deeplab.head.register_forward_pre_hook(lambda _, given: seen.update(last=given[0][-1]))
+        deeplab.head.point.register_forward_pre_hook(lambda _, given: seen.update(point=given[0]))
+        deeplab(x)
+        assert torch.equal(seen["point"], closed(deeplab, "head.closing", seen["last"]))
+
+
+def test_maps_are_closed_without_a_norm_too():
+    """And not in place, since the next stage reads them as they were."""
+    head = UNetHead(activation="relu")
+    module = net(head, family="preactivation", norm="none").build()
+    module(torch.randn(2, 3, 9, 9)).sum().backward()
+    assert all(p.grad is not None for p in module.parameters())
 
 
 def test_dilated_moves_strides_into_dilation():

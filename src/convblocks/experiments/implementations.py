@@ -11,7 +11,7 @@ from convblocks.blocks.spec import BlockSpec, block_class, block_options, meta_b
 from convblocks.errors import OptionError, SpecError
 from convblocks.layers.init import INITIALISATIONS
 from convblocks.networks.axes import Axes
-from convblocks.networks.heads import Head, MeanHead
+from convblocks.networks.heads import GridHead, Head, MeanHead
 from convblocks.networks.spec import Network, Stage, Stem
 
 SEAMLESS = ("simple", "repvgg")
@@ -89,7 +89,7 @@ class Frame:
             # such blocks open with a norm and close with a convolution or an addition
             stem = replace(stem, norm="none", activation="none", bias=False)
             norm, activation = (implementation.spec.option(name) for name in ("norm", "activation"))
-            if isinstance(head, MeanHead):
+            if not isinstance(head, GridHead):
                 head = replace(head, norm=norm, activation=activation)
         return Network(
             in_channels=self.in_channels,
