@@ -143,8 +143,8 @@ def test_what_reads_pre_activated_maps_reads_them_normed_and_activated(family):
 
 def test_maps_are_closed_without_a_norm_too():
     """And not in place, since the next stage reads them as they were."""
-    head = UNetHead(activation="relu")
-    module = net(head, family="preactivation", norm="none").build()
+    head = UNetHead(activation="silu")
+    module = net(head, family="preactivation", norm="none", activation="silu").build()
     module(torch.randn(2, 3, 9, 9)).sum().backward()
     assert all(p.grad is not None for p in module.parameters())
 
