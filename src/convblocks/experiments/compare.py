@@ -60,6 +60,7 @@ def compare(
     skip_broken: bool = False,
     layout: str | None = None,
     task: Task | None = None,
+    head: str | None = None,
     workers: int | None = None,
     threads: int | None = None,
     device: str = "cpu",
@@ -71,7 +72,8 @@ def compare(
 
     data: as in load_dataset, None for the embedded digits, or canvases to segment; or a Dataset, which image_size,
     split_seed, skip_broken, layout and task come too late for. task: "classify" or "segment", which the data must be
-    for; to segment, each design is the encoder of a U-Net, whose decoder is the same but for its widths.
+    for; to segment, each design is the encoder of a U-Net, whose decoder is the same but for its widths, or with
+    head="dilated" the backbone of a DeepLab, whose last stages dilate instead of striding.
     budget: in units of `match` (MACs forward for one example, parameters, or
     activation elements); None for what the first implementation costs at 32 channels.
     out: the run folder; by default one that the question itself names, so that asking again goes on.
@@ -103,6 +105,7 @@ def compare(
         threads=threads,
         device=device,
         command=command,
+        head=head,
     )
     folder = RunFolder(Path("runs") / study.name if out is None else out)
     folder.check()
