@@ -257,7 +257,7 @@ REFUSALS = [
         lambda: SimpleConvBlock(3, 8),
         "layers.0.norm is a BatchNorm2d; build it with norm='none'",
     ),
-    ("delta_orthogonal", lambda: ResidualBlock(8, 8, **PLAIN), "the module adds a shortcut.*e.g. simple"),
+    ("delta_orthogonal", lambda: ResidualBlock(8, 8, **PLAIN), "the module joins what it keeps.*e.g. simple"),
     (
         "delta_orthogonal",
         lambda: SimpleConvBlock(8, 4, **PLAIN),
@@ -301,6 +301,21 @@ def test_a_module_to_which_it_cannot_apply_is_refused_with_the_mend_and_left_as_
         initialise_(module, init)
     assert "\n" not in str(refusal.value)
     assert all(torch.equal(t, before[name]) for name, t in module.state_dict().items())
+
+
+@pytest.mark.parametrize("family", BLOCKS)
+def test_delta_orthogonal_takes_families_that_stand_in_one_row_and_no_others(family):
+    """Even where norms and channels suit it: expansion 1, grown channels, branches made one."""
+    known = block_options(family)
+    wanted = {**PLAIN, "expansion": 1, "reparameterized": True, "groups": 1}
+    options = {name: value for name, value in wanted.items() if name in known}
+    block = nn.Sequential(BLOCKS[family](8, 8, **options))
+    if family in ("simple", "repvgg"):
+        initialise_(block, "delta_orthogonal")
+        return
+    expected = "without norms, and" if family == "convnext" else "plain stacks, and 0 joins what it keeps"
+    with pytest.raises(OptionError, match=expected):
+        initialise_(block, "delta_orthogonal")
 
 
 def test_two_factors_at_zero_are_refused():

@@ -1,5 +1,7 @@
 """ConvNeXt block: depthwise k×k → layer norm → 1×1 expand → GELU → 1×1 project, under one shortcut."""
 
+from typing import ClassVar
+
 import torch
 import torch.nn.functional as F
 from torch import nn
@@ -23,6 +25,9 @@ class ConvNeXtBlock(nn.Module):
     >>> ConvNeXtBlock(3, 64)(torch.zeros(1, 3, 32, 32)).shape
     torch.Size([1, 64, 32, 32])
     """
+
+    plain: ClassVar[bool] = False
+    """Its layers do not stand in one row: it adds what it keeps."""
 
     def __init__(
         self,

@@ -28,6 +28,8 @@ class DenseBlock(nn.Module):
     """
 
     preactivated: ClassVar[bool] = True
+    plain: ClassVar[bool] = False
+    """Its layers do not stand in one row: it joins them to what it keeps."""
 
     def __init__(
         self,

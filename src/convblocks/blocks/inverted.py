@@ -1,5 +1,7 @@
 """Inverted residual block: 1×1 expand → depthwise k×k → 1×1 project, the shortcut between the narrow ends."""
 
+from typing import ClassVar
+
 import torch
 from torch import nn
 
@@ -23,6 +25,9 @@ class InvertedResidualBlock(nn.Module):
     >>> InvertedResidualBlock(3, 64)(torch.zeros(1, 3, 32, 32)).shape
     torch.Size([1, 64, 32, 32])
     """
+
+    plain: ClassVar[bool] = False
+    """Its layers do not stand in one row: it adds what it keeps."""
 
     def __init__(
         self,
