@@ -8,6 +8,7 @@ from torch import nn
 
 from convblocks import BlockSpec, Network, Stage, Stem, network_cost
 from convblocks.analysis import count
+from convblocks.errors import OptionError
 from convblocks.experiments.implementations import Frame, Implementation
 from convblocks.networks import GridHead, MeanHead
 
@@ -191,3 +192,12 @@ def test_other_blocks_classes_and_inputs():
     assert changed.stages[0].blocks == network.stages[0].blocks
     assert changed.build()(torch.rand(2, 1, 8, 8)).shape == (2, 7)
     assert network.with_blocks(BlockSpec("simple"), stages=[]) == network
+    assert network.with_blocks("simple", stages=0) == network.with_blocks("simple", stages=[0])
+    assert network.with_blocks("simple", stages=-1).stages[-1].block == BlockSpec("simple")
+    with pytest.raises(
+        OptionError, match=r"^depth=7: comes beside BlockSpec\('residual'\), which has its options"
+    ):
+        network.with_blocks(BlockSpec("residual"), depth=7)
+    for stages in (9, [0, 9], [True], "1", 1.5):
+        with pytest.raises(OptionError, match=r"^stages=.*: expected numbers of stages from 0 to \d, not "):
+            network.with_blocks("simple", stages=stages)
