@@ -198,6 +198,6 @@ def test_other_blocks_classes_and_inputs():
         OptionError, match=r"^depth=7: comes beside BlockSpec\('residual'\), which has its options"
     ):
         network.with_blocks(BlockSpec("residual"), depth=7)
-    for stages in (9, [0, 9], [True], "1", 1.5):
+    for stages in (9, [0, 9], [False], "1", 1.5):
         with pytest.raises(OptionError, match=r"^stages=.*: expected numbers of stages from 0 to \d, not "):
             network.with_blocks("simple", stages=stages)

@@ -97,6 +97,36 @@ def test_the_u_net_decoder_is_the_papers():
         assert torch.allclose(module(x), expected, atol=1e-6)
 
 
+@pytest.mark.parametrize("dims", [1, 2])
+@pytest.mark.parametrize("n", range(13, 21))
+def test_a_pool_that_rounds_down_leaves_zeros_at_the_far_edge(n, dims):
+    """AlexNet's 3-wide pool without padding: of 13 positions it sees them all, of 14 not the last."""
+    module = (
+        net(UNetHead(), family="simple", dims=dims, strides=(1, 1, 1), pool="max3_unpadded", depth=1)
+        .build()
+        .eval()
+    )
+    head, size = module.head, (n + 40,) * dims
+    seen = []
+    for up in head.ups:
+        up.up.register_forward_hook(lambda _, __, made: seen.append(made))
+        up.block.register_forward_pre_hook(lambda _, given: seen.append(given[0]))
+    assert module(torch.randn(2, 3, *size)).shape == (2, 5, *size)
+    for made, joined in zip(seen[::2], seen[1::2], strict=True):
+        up, least = (
+            joined[:, joined.shape[1] // 2 :],
+            [min(a, b) for a, b in zip(made.shape, joined.shape, strict=True)],
+        )
+        inside = tuple(slice(m) for m in least[2:])
+        assert torch.equal(up[(..., *inside)], made[(..., *inside)])
+        assert up.abs().sum() == up[(..., *inside)].abs().sum()
+
+
+def test_a_u_net_on_alexnet():
+    alexnet = replace(zoo.alexnet(classes=4), head=UNetHead())
+    assert alexnet.build().eval()(torch.zeros(1, 3, 65, 65)).shape == (1, 4, 65, 65)
+
+
 PREACTIVATED = [name for name, block in BLOCKS.items() if getattr(block, "preactivated", False)]
 
 

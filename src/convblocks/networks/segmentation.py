@@ -30,7 +30,8 @@ class UpBlock(nn.Module):
     """Transposed convolution → beside the encoder's map → double convolution (Ronneberger et al. 2015, figure 1).
 
     (N, in_channels, *n), (N, skip_channels, *m) → (N, skip_channels, *m), where `stride` is how m shrank to n; of
-    odd m the transposed convolution gives a position more, which is cut off. Behind a block of a pre-activated family
+    odd m the transposed convolution gives a position more, which is cut off; what a pool
+    without padding left out at the far edge is zeros. Behind a block of a pre-activated family
     stand its norm and activation, which all that reads the map shares.
     """
 
@@ -46,6 +47,9 @@ class UpBlock(nn.Module):
 
     def forward(self, x: torch.Tensor, skip: torch.Tensor) -> torch.Tensor:
         up = self.up(x)
+        lacking = [max(0, m - n) for m, n in zip(skip.shape[2:], up.shape[2:], strict=True)]
+        if any(lacking):
+            up = F.pad(up, [side for n in reversed(lacking) for side in (0, n)])
         for axis in range(2, up.ndim):
             up = up.narrow(axis, 0, skip.shape[axis])
         return self.closing(self.block(torch.cat([skip, up], 1)))
