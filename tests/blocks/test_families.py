@@ -17,6 +17,7 @@ from convblocks import (
     ResidualBlock,
     ResNeXtBlock,
     SimpleConvBlock,
+    Stem,
 )
 from convblocks.blocks.spec import block_options
 from convblocks.errors import OptionError, SpecError
@@ -255,6 +256,19 @@ def test_what_is_true_or_false_is_neither_text_nor_number(family, option, typo):
         BLOCKS[family](4, 16, **{option: typo})
     with pytest.raises(SpecError, match=rf"^{option}: got {typo!r}; expected True(,| or) False"):
         BlockSpec(family, **{option: typo})
+
+
+@pytest.mark.parametrize("family", BLOCKS)
+def test_a_file_cannot_ask_for_a_block_that_takes_minutes_to_build(family):
+    with pytest.raises(SpecError, match=r"^depth: got 1000000; expected a whole number of at most 10,000$"):
+        BlockSpec.from_dict({"family": family, "depth": 10**6})
+
+
+def test_nor_for_its_other_ways_to_be_deep():
+    with pytest.raises(SpecError, match=r"^kernels: .*at most 10,000 kernel sizes, not 10,001"):
+        BlockSpec("wide", kernels=f"B({','.join(['3'] * 10_001)})")
+    with pytest.raises(OptionError, match=r"^depth=1000000: expected a whole number of at most 10,000"):
+        Stem(out_channels=8, depth=10**6).build(3, 2)
 
 
 def test_every_kind_of_truth_is_among_them():

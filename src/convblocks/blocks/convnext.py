@@ -8,7 +8,7 @@ from torch import nn
 
 from convblocks.blocks.addition import addable_padding
 from convblocks.layers import ConvNormAct, LayerScale, StochasticDepth, conv_stack, make_norm
-from convblocks.layers.check import PerAxis, dimensions, per_axis, whole
+from convblocks.layers.check import MOST_LAYERS, PerAxis, dimensions, per_axis, whole
 from convblocks.layers.conv import CONV
 
 
@@ -49,7 +49,13 @@ class ConvNeXtBlock(nn.Module):
         super().__init__()
         whole("in_channels", in_channels, at_least=1)
         whole("out_channels", out_channels, at_least=1)
-        whole("depth", depth, at_least=3, hint=": at least one depthwise convolution, then two 1×1")
+        whole(
+            "depth",
+            depth,
+            at_least=3,
+            at_most=MOST_LAYERS,
+            hint=": at least one depthwise convolution, then two 1×1",
+        )
         middle = out_channels * whole("expansion", expansion, at_least=1)
         steps = per_axis("stride", stride, dimensions(dims), at_least=1)
         keeps = in_channels == out_channels and set(steps) == {1}

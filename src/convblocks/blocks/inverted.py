@@ -7,7 +7,7 @@ from torch import nn
 
 from convblocks.blocks.addition import addable_padding
 from convblocks.layers import ConvNormAct, SqueezeExcite, StochasticDepth, conv_stack
-from convblocks.layers.check import PerAxis, dimensions, per_axis, truth, whole
+from convblocks.layers.check import MOST_LAYERS, PerAxis, dimensions, per_axis, truth, whole
 
 
 class InvertedResidualBlock(nn.Module):
@@ -53,7 +53,7 @@ class InvertedResidualBlock(nn.Module):
         middle = in_channels * whole("expansion", expansion, at_least=1)
         pointwise = 1 if expansion == 1 else 2
         hint = ": at least one depthwise convolution" + (", 1×1" if expansion == 1 else " between two 1×1")
-        whole("depth", depth, at_least=pointwise + 1, hint=hint)
+        whole("depth", depth, at_least=pointwise + 1, at_most=MOST_LAYERS, hint=hint)
         self.expand = (
             nn.Identity()
             if expansion == 1

@@ -8,7 +8,7 @@ from torch import nn
 
 from convblocks.blocks.addition import addable_padding
 from convblocks.layers import ConvNormAct, make_activation, make_norm
-from convblocks.layers.check import PerAxis, truth, whole
+from convblocks.layers.check import MOST_LAYERS, PerAxis, truth, whole
 
 
 class RepVGGBlock(nn.Module):
@@ -40,7 +40,7 @@ class RepVGGBlock(nn.Module):
         dims: int = 2,
     ):
         super().__init__()
-        whole("depth", depth, at_least=1, hint=": a block has at least one layer")
+        whole("depth", depth, at_least=1, at_most=MOST_LAYERS, hint=": a block has at least one layer")
         truth("reparameterized", reparameterized)
         padding = addable_padding(padding, kernel_size, dilation, dims)
 

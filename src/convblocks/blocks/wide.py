@@ -8,7 +8,7 @@ from torch import nn
 
 from convblocks.errors import OptionError
 from convblocks.layers import NormActConv, StochasticDepth, make_activation, make_norm, make_shortcut
-from convblocks.layers.check import PerAxis, whole
+from convblocks.layers.check import MOST_LAYERS, PerAxis, whole
 from convblocks.layers.conv import make_conv, needs_bias
 
 
@@ -96,7 +96,7 @@ class WideBlock(nn.Module):
 def kernel_list(kernels: str | None, depth: int | None) -> list[int]:
     """The kernel size of each convolution: [3, 1, 3] for B(3,1,3), `depth` times 3 where no kernels are given."""
     if depth is not None:
-        whole("depth", depth, at_least=1, hint=": a block has at least one convolution")
+        whole("depth", depth, at_least=1, at_most=MOST_LAYERS, hint=": a block has at least one convolution")
     if kernels is None:
         return [3] * (2 if depth is None else depth)
     if not isinstance(kernels, str) or not re.fullmatch(r"B\(\d+(, ?\d+)*\)", kernels, re.ASCII):
@@ -104,6 +104,12 @@ def kernel_list(kernels: str | None, depth: int | None) -> list[int]:
             "kernels", kernels, "expected a kernel size for each convolution, as in B(3,3) or B(1,3,1)"
         )
     sizes = [int(size) for size in kernels[2:-1].split(",")]
+    if len(sizes) > MOST_LAYERS:
+        raise OptionError(
+            "kernels",
+            f"{kernels[:20]}…",
+            f"expected at most {MOST_LAYERS:,} kernel sizes, not {len(sizes):,}",
+        )
     for size in sizes:
         if size % 2 == 0:
             raise OptionError(

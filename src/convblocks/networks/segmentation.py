@@ -23,6 +23,7 @@ UP: dict[int, Callable[..., nn.Module]] = {
     2: nn.ConvTranspose2d,
     3: nn.ConvTranspose3d,
 }
+MOST_RATES = 100  # branches of a pyramid; the paper's has three
 LINEAR = {1: "linear", 2: "bilinear", 3: "trilinear"}
 
 
@@ -181,6 +182,7 @@ class DilatedHead(
         """The module. Raises OptionError."""
         del strides  # the scores are brought to the input's size whatever the map's
         width = whole("width", self.width, at_least=1)
+        whole("rates", len(self.rates), at_least=0, at_most=MOST_RATES)
         rates = tuple(whole("rates", rate, at_least=1) for rate in self.rates)
         closes = closing(self.norm, self.activation, channels[-1], dims)
         return AtrousPyramid(closes, channels[-1], classes, width, rates, dims)
