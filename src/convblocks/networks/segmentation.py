@@ -134,6 +134,10 @@ def resized(scores: torch.Tensor, size: tuple[int, ...]) -> torch.Tensor:
 class UNetHead(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, tag_field="kind", tag="unet"):
     """U-Net's decoder: Ronneberger et al. 2015, arXiv:1505.04597, section 2, with maps kept by padding.
 
+    It comes up to the first stage's map, and the scores go from there to the input's size linearly. So a backbone whose
+    stem and first stage stride by 4, as ResNet's, is scored at a quarter of the size; one without a stride up to
+    there, as the paper's and those of `compare` up to 64 pixels, at every position.
+
     block        the double convolution behind each concatenation: any family and depth
     norm         of every stage's map before the decoder reads it: what closes stages of pre-activation blocks
     activation   after that norm
