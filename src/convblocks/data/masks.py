@@ -184,7 +184,7 @@ def _names(path: Path) -> tuple[str, ...]:
         raise DataError(f"{shown(path)}: cannot be read as UTF-8 text: {shown(error)}") from error
     if "" in names:  # to leave it out would name each class after it by its neighbour's
         raise DataError(
-            f"{shown(path)}: line {names.index('') + 1} is blank: name class {names.index('')} there, or take the line out"
+            f"{shown(path)}: line {(at := names.index('')) + 1} is blank: name class {at} there, or take it out"
         )
     if not 2 <= len(names) <= IGNORE or len(set(names)) < len(names):
         raise DataError(

@@ -26,8 +26,8 @@ def with_budget(
     """The network with stem's and stages' widths scaled alike, nearest to that many MACs or parameters at `size`.
 
     A head keeps widths of its own (MobileNetV2's last 1,280, the hidden layers of AlexNet and VGG), which may be most
-    of the parameters: give it others first. Groups and families keep dividing what they split. Raises OptionError for no budget or two, and for one that no
-    widths meet within 3 %.
+    of the parameters: give it others first. Groups and families keep dividing what they split. Raises OptionError for
+    no budget or two, and for one that no widths meet within 3 %.
     """
     if (macs is None) == (params is None):
         raise OptionError("macs, params", (macs, params), "expected one of the two")
