@@ -35,6 +35,12 @@ def passed(module, x):
     }
 
 
+def starts(module):
+    """The number that weights start at, where it is one number, such as a norm's."""
+    many = {n: t for n, t in module.named_parameters() if t.numel() > 1 or t.ndim == 0}
+    return {n: t.flatten()[0].item() for n, t in many.items() if bool((t == t.flatten()[0]).all())}
+
+
 class Refuse:
     """Nothing but torch and what torch and Python bring."""
 
@@ -52,8 +58,9 @@ def main(folder):
         exec(compile(file.read_text(), str(file), "exec"), space)  # noqa: S102
         tensors = space["read_safetensors"](str(file.with_suffix(".safetensors")))
         x, module = tensors.pop(INPUT), space["make"]()
+        found[file.stem] = {"starts": starts(module)}
         module.load_state_dict(tensors)
-        found[file.stem] = passed(module, x)
+        found[file.stem] |= passed(module, x)
     assert "convblocks" not in sys.modules
     print(json.dumps(found))  # noqa: T201
 

@@ -39,7 +39,18 @@ def made(text):
 
 def test_a_family_s_options_and_place(capsys):
     text = printed(
-        capsys, "residual", "depth=3", "norm=none", "--input", "8x9x9", "--out-channels", 16, "--stride", 2
+        capsys,
+        "residual",
+        "--depth",
+        3,
+        "--norm",
+        "none",
+        "--input",
+        "8x9x9",
+        "--out-channels",
+        16,
+        "--stride",
+        2,
     )
     expected = BlockSpec("residual", depth=3, norm="none").build(8, 16, 2)
     assert {n: t.shape for n, t in made(text).state_dict().items()} == {
@@ -55,18 +66,18 @@ def test_a_family_s_options_and_place(capsys):
     ("family", "kind", "option"),
     [
         ("residual", "ResidualBlock", ""),
-        ("residual", "ResidualBlock", "shortcut=zeros"),
-        ("residual", "ResidualBlock", "shortcut=average"),
-        ("convnext", "ConvNeXtBlock", "layer_scale=0.5"),
+        ("residual", "ResidualBlock", "--shortcut=zeros"),
+        ("residual", "ResidualBlock", "--shortcut=average"),
+        ("convnext", "ConvNeXtBlock", "--layer-scale=0.5"),
     ],
 )
 def test_the_class_serves_other_places_too(capsys, family, kind, option):
     """The shortcut's condition is in the class, so that it is right wherever it stands."""
     space = {"__name__": "printed"}
-    stride = 2 if option == "shortcut=average" else 1
+    stride = 2 if "average" in option else 1
     exec(printed(capsys, family, *option.split(), "--input", "8x9x9", "--stride", stride), space)  # noqa: S102
-    options = dict([option.split("=")] if option else [])
-    spec = BlockSpec(family, **{n: float(v) if v[0] == "0" else v for n, v in options.items()})
+    name, _, value = option.removeprefix("--").replace("-", "_").partition("=")
+    spec = BlockSpec(family, **({name: float(value) if value[0] == "0" else value} if option else {}))
     for place in ((8, 8, 1), (8, 24, 1), (8, 8, 2), (16, 48, 2)):
         theirs, ours = space[kind](*place).eval(), spec.build(*place).eval()
         # without what it skips, a pool is not there to be counted in our keys
@@ -171,26 +182,31 @@ def test_a_run_folder_gives_what_it_recommends_and_loads_its_weights(capsys, run
 def test_the_reader_of_weights_reads_what_safetensors_writes(tmp_path):
     space = {"__name__": "printed"}
     exec(module_code(NETWORK.build(), (3, 16, 16)), space)  # noqa: S102
-    kinds = (torch.float64, torch.float32, torch.float16, torch.bfloat16, torch.int64)
+    floats = (torch.float64, torch.float32, torch.float16, torch.bfloat16)
+    kinds = (*floats, torch.int64, torch.int32, torch.int16, torch.int8, torch.uint8, torch.bool)
     tensors = {str(k): torch.arange(6).reshape(2, 3).to(k) for k in kinds} | {"scalar": torch.tensor(3)}
     save_file(tensors, tmp_path / "w.safetensors", {"network": "x"})
     found = space["read_safetensors"](str(tmp_path / "w.safetensors"))
     expected = load_file(tmp_path / "w.safetensors")
     assert found.keys() == expected.keys()
     assert all(torch.equal(found[n], t) and found[n].dtype == t.dtype for n, t in expected.items())
+    save_file({"odd": torch.zeros(1, dtype=torch.uint64)}, tmp_path / "w.safetensors")
+    with pytest.raises(ValueError, match="odd has dtype U64; known are F64, F32"):
+        space["read_safetensors"](str(tmp_path / "w.safetensors"))
 
 
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        ("residual deep=3", "deep: residual has no such option; did you mean 'depth'?"),
-        ("residual depth", "'depth' is no option of a family; expected NAME=VALUE, e.g. depth=3"),
+        ("residual --deep 3", "deep: residual has no such option; did you mean 'depth'?"),
+        ("residual depth=3", "unexpected argument 'depth=3'"),
         ("residual --input 8x", "--input 8x: expected channels and 1 to 3 spatial axes"),
         ("residual --design a", "--design a: goes with a run folder; residual is a block"),
         ("zoo:resnet1B", "the zoo has no network called 'resnet1B'; did you mean 'resnet18'?"),
-        ("nothing", "there is nothing of that name"),
+        ("residul", "there is no family 'residul'; did you mean 'residual'?"),
+        ("residual --stride 0", "stride: got 0"),
         ("torchvision:resnet18 --stride 2", "--stride 2: goes with a block; torchvision:resnet18 is none"),
-        ("torchvision:resnet18 depth=2", "takes no options, got depth=2; only a family does"),
+        ("torchvision:resnet18 --depth 2", "--depth 2: goes with a block; torchvision:resnet18 is none"),
     ],
 )
 def test_what_cannot_be_is_one_line(capsys, arguments, message):

@@ -7,6 +7,7 @@ import torch
 from torch import nn
 from torch.func import functional_call
 
+from convblocks.deploy.code import module_code
 from convblocks.layers.reversible import couple, reversible
 
 
@@ -154,6 +155,17 @@ def test_parameters_put_in_for_one_call_get_the_gradients():
     assert all(p.grad is None for p in block.parameters())
 
 
+def test_a_forward_hook_is_shown_maps_that_are_part_of_the_graph():
+    fs, shown = functions(3), []
+    handles = [f.register_forward_hook(lambda _, given, out: shown.append(out)) for f in fs]
+    sum(reversible(fs, *pair())).sum().backward()
+    assert len(shown) == 3  # once each, not again in backward
+    assert all(out.requires_grad for out in shown)
+    for handle in handles:
+        handle.remove()
+    assert "_Chain" in type(reversible(fs, *pair())[0].grad_fn).__name__
+
+
 def test_gradients_of_gradients_are_refused():
     a, b = pair()
     grad, _ = torch.autograd.grad(reversible(functions(2), a, b)[0].square().sum(), (a, b), create_graph=True)
@@ -185,3 +197,22 @@ def test_autocast_is_repeated_backward_and_sums_are_in_single_precision(dtype):
     found, expected = (results(under(chain), fs, *pair()) for chain in (reversible, couple))
     assert found[0].dtype == torch.float32
     assert_equal(found, expected, 2e-2)
+
+
+def test_the_chain_can_be_copied_into_a_file_that_stands_alone():
+    class Chain(nn.Module):
+        def __init__(self):
+            super().__init__()
+            self.functions = functions(2)
+
+        def forward(self, x):
+            return torch.cat(reversible(self.functions, *x.chunk(2, 1)), 1)
+
+    ours, space = Chain(), {"__name__": "printed"}
+    exec(module_code(ours, (8, 5, 5)), space)  # noqa: S102
+    theirs = space["make"]()
+    theirs.load_state_dict(ours.state_dict())
+    x = torch.randn(2, 8, 5, 5)
+    for module in (ours, theirs):
+        module(x).square().sum().backward()
+    assert_equal([p.grad for p in theirs.parameters()], [p.grad for p in ours.parameters()], 0)

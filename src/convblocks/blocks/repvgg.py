@@ -12,7 +12,8 @@ from convblocks.layers.check import MOST_LAYERS, PerAxis, truth, whole
 
 
 class RepVGGBlock(nn.Module):
-    """`depth` × act(norm(k×k(x)) + norm(1×1(x)) + norm(x)) (Ding et al. 2021, arXiv:2101.03697, figure 2).
+    """`depth` × act(norm(k×k(x)) + norm(1×1(x)) + norm(x)); reparameterized, `depth` × act(k×k(x))
+    (Ding et al. 2021, arXiv:2101.03697, figure 2).
 
     (N, in_channels, *n) → (N, out_channels, *ceil(n / stride)). The first layer changes the channels and strides;
     norm(x) stands where a layer's shape stays. The norm is batch norm, which eval mode makes linear: so

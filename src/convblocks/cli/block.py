@@ -1,22 +1,32 @@
-"""The block that a command's argument describes: a family with options, or a block's .toml or .json file."""
+"""The block that a command's argument describes: a family with options, or a block's .toml or .json file.
 
+Options of a block are spelled as the command's own, ``residual --depth 4 --stride 2``, or as compare's families are,
+``residual(depth=4)``.
+"""
+
+import inspect
 import re
 import tomllib
 from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from convblocks.errors import SpecError, TargetError
+from convblocks.errors import OptionError, SpecError, TargetError
+from convblocks.notation import parse, value
 
 if TYPE_CHECKING:
     from convblocks.blocks import BlockSpec
+    from convblocks.targets import Target
 
-CLASS = re.compile(r"[\w.]+:\w+")  # package.module:Class, a family of one's own
+CHANNELS = 64  # of a block's input, where none are given
+SIZES = {1: (1024,), 2: (64, 64), 3: (16, 16, 16)}  # of a map, where none is given
+
+CLASS = re.compile(r"(?!.*\.py:)[\w.]+:\w+")  # package.module:Class, a family of one's own; not FILE.py:NAME
 ZOOS = ("timm", "torchvision", "zoo")
 
 
-def described_block(target: str, options: Mapping[str, Any], trust_code: bool) -> "BlockSpec | None":
-    """The block that a family's name or a file describes; None for any other target.
+def described_block(target: str, options: Mapping[str, str], trust_code: bool) -> "BlockSpec | None":
+    """The block that a family's name or a file describes, with options as typed; None for any other target.
 
     Raises SpecError for options that cannot be; TargetError for a file of such, and for one that names classes
     which are not trusted.
@@ -26,9 +36,16 @@ def described_block(target: str, options: Mapping[str, Any], trust_code: bool) -
     from convblocks.blocks import BLOCKS, BlockSpec
     from convblocks.blocks.spec import foreign_classes
 
-    path = Path(target)
-    if target in BLOCKS or (options and CLASS.fullmatch(target) and target.partition(":")[0] not in ZOOS):
-        return BlockSpec(target, **options)
+    path, values = Path(target), {name.replace("-", "_"): value(text) for name, text in options.items()}
+    family, written = parse(target) if target.endswith(")") else (target, {})
+    of_own = CLASS.fullmatch(family) and family.partition(":")[0] not in ZOOS
+    mere_word = (
+        family.isidentifier() and not path.exists()
+    )  # is no other target; BlockSpec knows what is close to it
+    if family in BLOCKS or mere_word or (of_own and (values or written or _takes_channels(family))):
+        if twice := written.keys() & values.keys():
+            raise OptionError(twice.pop(), "twice", f"is in {target} too; give it once")
+        return BlockSpec(family, **written, **values)
     if path.suffix not in (".toml", ".json") or not path.is_file():
         return None
     try:
@@ -44,6 +61,29 @@ def described_block(target: str, options: Mapping[str, Any], trust_code: bool) -
             "pass trust_code=True (--trust-code)"
         )
     try:
-        return BlockSpec.from_dict({**table, **options})
+        return BlockSpec.from_dict({**table, **values})
     except SpecError as error:
         raise TargetError(f"{target}: {error}") from error
+
+
+def _takes_channels(name: str) -> bool:
+    """Whether package.module:Class is a family, rather than a module that builds without arguments."""
+    from convblocks.blocks.spec import block_class
+
+    try:
+        taken = inspect.signature(block_class(name)).parameters
+    except (SpecError, ValueError, TypeError):
+        return False  # load_target says it
+    return {"in_channels", "out_channels"} <= taken.keys()
+
+
+def refuse_of_block(target: str, options: Mapping[str, Any]) -> None:
+    """Raise OptionError if any is given: they go with a block, and the target is none."""
+    for name, given in options.items():
+        if given is not None:
+            raise OptionError(name, given, f"goes with a block; {target} is none")
+
+
+def size_of(target: "Target") -> tuple[int, ...]:
+    """Of an input, where none is given."""
+    return target.input_size or (target.channels or 3, *SIZES[target.dims or 2])

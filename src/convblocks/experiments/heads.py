@@ -28,9 +28,9 @@ def head_named(task: Task, name: str | None) -> str:
 
 def that_dilate(found: Sequence[Implementation]) -> tuple[list[Implementation], list[str]]:
     """Those whose family can stand in front of a dilated head, and in words those that cannot."""
-    lacking = {i.family for i in found if "dilation" not in block_options(i.spec.family)}
+    unfit = {i.family.text for i in found if "dilation" not in block_options(i.block.family)}
     notes = [
         f"{family}: has no option dilation, which a dilated head's last stages take"
-        for family in sorted(lacking)
+        for family in sorted(unfit)
     ]
-    return [i for i in found if i.family not in lacking], notes
+    return [i for i in found if i.family.text not in unfit], notes

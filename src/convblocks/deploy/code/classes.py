@@ -15,6 +15,7 @@ from convblocks.deploy.code.instances import Instance
 from convblocks.deploy.code.leaves import CONTAINERS, container, leaf, tensor, torch_class
 from convblocks.deploy.code.node import IDENTITY, Node, written
 from convblocks.deploy.code.parameters import ATTRIBUTE, Parameters, declared, parameters
+from convblocks.deploy.code.starts import ZeroStarts
 
 
 @dataclass
@@ -33,6 +34,7 @@ class Classes:
         self.instances, self.taken = instances, taken
         self.sources: dict[str, str] = {}  # by name, those that others need first
         self.nodes: dict[int, Node] = {}
+        self.starts = ZeroStarts(m for i in instances.values() for m in i.module.modules())
 
     def define(self, root: nn.Module) -> Node:
         """The call that makes `root`; `sources` then has the classes, those that others need first."""
@@ -123,7 +125,8 @@ class Classes:
         }
         stored = _stored(methods)
         literals = {n: v for n, v in fixed.items() if n not in stored}
-        lines = _init(parts, found, _hows(first.module), list(literals))
+        starts = self.starts.said([member.module for member in group.members], "self")
+        lines = _init(parts, found, _hows(first.module), list(literals), starts)
         bodies = [_inlined(code, literals, gone) for code in methods.values()]
         self.sources[name] = _class(name, "nn.Module", kind, [*lines, *bodies])
         for i, member in enumerate(group.members):
@@ -182,6 +185,7 @@ def _init(
     found: Parameters,
     hows: Sequence[tuple[str, str]],
     fixed: Sequence[str],
+    starts: Sequence[str],
 ) -> list[str]:
     """``__init__``, or nothing if there is nothing to make."""
     buffers, lines = dict(hows), list(found.lines)
@@ -203,6 +207,7 @@ def _init(
             lines.append(f"self.{name} = {text}")
     if not lines:
         return []
+    lines.extend(starts)
     signature = ", ".join(["self", *map(declared, found.signature)])
     return [
         "\n".join(

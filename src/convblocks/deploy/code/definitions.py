@@ -84,20 +84,19 @@ class Definitions:
             self.imports.add(f"from {home} import {name}")
             self._names[id(value)] = name
             return name
-        if (
-            isinstance(value, BuiltinFunctionType)
-            or name == "<lambda>"
-            or getattr(value, "__closure__", None)
-        ):
+        own = inspect.unwrap(value) if isinstance(value, FunctionType) else value  # under its decorators
+        if isinstance(own, BuiltinFunctionType) or name == "<lambda>" or getattr(own, "__closure__", None):
             raise CodeError(
                 f"the forward pass calls {home}.{value.__qualname__}, whose code cannot be copied"
             )
         if isinstance(value, type) and issubclass(value, nn.Module):
             raise CodeError(f"the forward pass names the class {name}, which stands in another file")
         self._names[id(value)] = name = self._free(name)
-        tree = parsed(value)
+        tree = parsed(own)
+        if own is not value and not tree.decorator_list:
+            raise CodeError(f"{home}.{value.__qualname__} is wrapped where its code does not say so")
         tree.name = name
-        self._bring(tree, value)
+        self._bring(tree, own)
         self.sources[name] = unparsed(tree)
         return name
 

@@ -31,6 +31,11 @@ DTYPES = {
     "F16": torch.float16,
     "BF16": torch.bfloat16,
     "I64": torch.int64,
+    "I32": torch.int32,
+    "I16": torch.int16,
+    "I8": torch.int8,
+    "U8": torch.uint8,
+    "BOOL": torch.bool,
 }
 
 
@@ -43,6 +48,8 @@ def read_safetensors(path: str) -> dict[str, torch.Tensor]:
     tensors = {}
     for name, entry in header.items():
         begin, end = entry["data_offsets"]
+        if entry["dtype"] not in DTYPES:
+            raise ValueError(f"{name} has dtype {entry['dtype']}; known are {', '.join(DTYPES)}")
         numbers = torch.frombuffer(data[start + begin : start + end], dtype=DTYPES[entry["dtype"]])
         tensors[name] = numbers.reshape(entry["shape"])
     return tensors
@@ -90,7 +97,7 @@ def module_code(
     found, definitions = instances(module, *alike)
     classes = Classes(found, {*RESERVED, *definitions.sources})
     made = written(classes.define(module), {})
-    make = f'def make() -> nn.Module:\n    """The module, with random weights."""\n    return {made}\n'
+    make = _make(made, classes.starts.said([module], "module"))
     body = f"{make}\n\n{MAIN}".replace("*INPUT_SIZE", ", ".join(map(str, input_size)))
     parts = list(_reachable({**definitions.sources, **classes.sources}, body))
     code = "\n\n\n".join([*parts, body])
@@ -99,6 +106,12 @@ def module_code(
     text = formatted("\n\n".join([doc, imports, code]))
     check(text, module, input_size)
     return text
+
+
+def _make(made: str, starts: Sequence[str]) -> str:
+    lines = [f"module = {made}", *starts, "return module"] if starts else [f"return {made}"]
+    doc = '"""The module, with random weights."""'
+    return "\n    ".join(["def make() -> nn.Module:", doc, *lines]) + "\n"
 
 
 def _reachable(sources: Mapping[str, str], body: str) -> Iterator[str]:

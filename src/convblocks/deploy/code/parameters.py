@@ -191,8 +191,8 @@ def _derive(found: Parameters) -> None:
             continue
         if argument == "padding":
             v.derived = _padding(v.values, known)
-        elif argument == "kernel_size" and v.values == known.get("stride"):  # windows side by side
-            v.derived = "stride"
+        elif argument == "kernel_size" and v.values == known.get("stride") and "padding" not in known:
+            v.derived = "stride"  # windows side by side
         elif argument == "stride" and v.name != "stride":
             v.derived = _for_all_axes("stride", v.values, known)
         elif v.is_width and argument not in ("groups", "num_groups"):
@@ -266,7 +266,7 @@ def _condition(found: Parameters, part: str, present: list[bool]) -> str:
         if tests and said == present:
             return " or ".join(tests)
     for v in found.variables:
-        if [value is not ABSENT for value in v.values] == present:
+        if not v.derived and [value is not ABSENT for value in v.values] == present:
             return f"{v.name} is not None"
     usual = 2 * sum(present) >= len(present)
     found.variables.append(Variable(list(present), [], part, default=usual))

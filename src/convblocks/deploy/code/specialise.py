@@ -9,6 +9,7 @@ Conditions on plain attributes fold, tables give what they hold, checks are drop
 
 import ast
 import builtins
+import inspect
 import math
 import sys
 from collections import Counter
@@ -292,6 +293,7 @@ def specialised(
     function: FunctionType, instance: nn.Module, definitions: Definitions
 ) -> tuple[str, Specialiser]:
     """The source of a method for one instance, and what it leaves open."""
+    function = inspect.unwrap(function)  # its names are those around it, not around its decorator
     rewriting = Specialiser(function, instance, definitions)
     tree = rewriting.run(parsed(function))
     return ast.unparse(ast.fix_missing_locations(tree)), rewriting

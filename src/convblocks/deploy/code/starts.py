@@ -1,0 +1,40 @@
+"""Weights of PyTorch's modules that start at zero, which no constructor says: the last norm of a branch, for one."""
+
+from collections.abc import Iterable, Sequence
+
+import torch
+from torch import nn
+
+from convblocks.deploy.code.leaves import torch_class
+
+
+class ZeroStarts:
+    """Those that no class has said yet."""
+
+    def __init__(self, modules: Iterable[nn.Module]):
+        torchs = (m for m in modules if torch_class(type(m)) is not nn.Module)  # or derived from them
+        weights = (m._parameters.get("weight") for m in torchs)
+        self._left = {id(w) for w in weights if w is not None and _is_zero(w)}
+
+    def said(self, members: Sequence[nn.Module], owner: str) -> list[str]:
+        """``nn.init.zeros_(self.main[1].norm.weight)`` for each, if all `members` have the same ones; else nothing."""
+        names = [[n for n, p in m.named_parameters() if id(p) in self._left] for m in members]
+        if any(names[0] != other for other in names):
+            return []
+        self._left -= {id(p) for m in members for p in m.parameters()}
+        return [f"nn.init.zeros_({_place(members[0], name, owner)})" for name in names[0]]
+
+
+def _is_zero(weight: torch.Tensor) -> bool:
+    return not weight.is_meta and weight.numel() > 0 and not weight.detach().any()
+
+
+def _place(module: nn.Module, name: str, owner: str) -> str:
+    """``main.1.norm.weight`` as code reads it."""
+    for part in name.split("."):
+        if isinstance(module, nn.Sequential | nn.ModuleList):
+            owner += f"[{list(module._modules).index(part)}]"
+        else:
+            owner += f"[{part!r}]" if isinstance(module, nn.ModuleDict) else f".{part}"
+        module = getattr(module, part)
+    return owner
