@@ -9,7 +9,7 @@ from torch import nn
 from convblocks import BlockSpec, Network, Stage, Stem, network_cost
 from convblocks.analysis import count
 from convblocks.errors import OptionError
-from convblocks.experiments.implementations import Frame, Implementation
+from convblocks.experiments.implementations import Frame, implementations
 from convblocks.networks import GridHead, MeanHead
 
 OLD = """{"in_channels": 3, "classes": 5, "dims": 2,
@@ -179,10 +179,11 @@ class Opened(nn.Module):
 
 def test_compare_closes_a_network_of_preactivated_blocks():
     frame = Frame(in_channels=3, size=(16, 16), classes=5, stages=1)
-    network = frame.network(Implementation(f"{__name__}:Opened", 1, 1, 2, 1), (8,))
+    (own, residual), _ = implementations((2,), 1, (f"{__name__}:Opened", "residual"), (1,), (1,))
+    network = frame.network(own, (8,))
     assert network.head == MeanHead(norm="group", activation="silu")
     assert (network.stem.norm, network.stem.activation, network.stem.bias) == ("none", "none", False)
-    assert frame.network(Implementation("residual", 1, 1, 2, 1), (8,)).head == MeanHead()
+    assert frame.network(residual, (8,)).head == MeanHead()
 
 
 def test_other_blocks_classes_and_inputs():
