@@ -91,6 +91,18 @@ def test_version():
         (["compare", "--families", "simple,simple"], "--families simple,simple: simple is given twice"),
         (["compare", "--groups", "1,8,1"], "--groups 1,8,1: 1 is given twice; once is enough"),
         (["compare", "--block-depths", "2,"], "--block-depths 2,: expected whole numbers"),
+        (
+            ["compare", "--families", "simple,residual(attention=ec)"],
+            "--families 'residual(attention=ec)': attention: got 'ec'; expected none, squeeze_excite, eca or",
+        ),
+        (
+            ["compare", "--families", "residual(atention=eca,depth=2)"],
+            "--families 'residual(atention=eca,depth=2)': atention: residual has no such option; did you mean",
+        ),
+        (
+            ["compare", "--families", "simple,residual(depth=2"],
+            "a bracket of 'simple,residual(depth=2' has no p",
+        ),
         (["compare", "--families", "residul"], "did you mean 'residual'?"),
         (["compare", "--families", "json:JSONDecoder"], "is not a torch.nn.Module class"),
         (["compare", "--budget-macs", "lots"], "--budget-macs lots: expected a positive amount such as 5M"),
@@ -254,3 +266,7 @@ def test_no_amounts(text):
 def test_lists():
     assert numbers("groups", "1, 8") == [1, 8]
     assert names("families", " simple, residual ") == ["simple", "residual"]
+    assert names("families", "wide(kernels=B(3,1,3),dropout=0.3),simple") == [
+        "wide(kernels=B(3,1,3),dropout=0.3)",
+        "simple",
+    ]

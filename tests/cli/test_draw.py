@@ -78,6 +78,7 @@ def test_the_pictures_of_the_readme_are_what_draw_makes_now(capsys, tmp_path):
     ("arguments", "field"),
     [
         (["wide", "--kernels", "B(3,1,3)"], "5×5"),
+        (["wide(kernels=B(3,1,3))"], "5×5"),
         (["residual", "--dilation", "1,2"], "5×9"),
         (["residual", "--depth", "3", "--zero-init", "false", "--stochastic-depth", "0.1"], "7×7"),
     ],
@@ -94,6 +95,8 @@ def test_options_are_read_as_typed(capsys, arguments, field):
         (["zoo:resnet18", "--stride", "2"], "--stride 2: goes with a block"),
         (["residul"], "did you mean 'residual'?"),
         (["residual", "--dept", "3"], "dept"),
+        (["residual(depth=3)", "--depth", "3"], "depth twice: is in residual(depth=3) too"),
+        (["residual(depth=3"], "residual(depth=3"),
         (["residual", "--out-channels", "0"], "out_channels: got 0"),
         (["residual", "--input", "4"], "--input 4: expected channels and 1 to 3 spatial axes"),
     ],
@@ -105,6 +108,26 @@ def test_what_cannot_be_drawn_is_one_line(capsys, arguments, message):
     error = capsys.readouterr().err
     assert message in error
     assert error.count("\n") == 1
+
+
+def test_the_words_of_python_are_truth_values_too(capsys):
+    gated, plain, default = (
+        drawn(capsys, "inverted", *given)
+        for given in (["--squeeze-excite", "True"], ["--squeeze-excite", "False"], [])
+    )
+    assert plain == default != gated
+
+
+def test_a_class_that_takes_channels_is_a_family_without_options_too(capsys, tmp_path, monkeypatch):
+    (tmp_path / "own_family.py").write_text(
+        "from torch import nn\n"
+        "class Own(nn.Conv2d):\n"
+        "    def __init__(self, in_channels, out_channels, *, stride=1, reach=1):\n"
+        "        super().__init__(in_channels, out_channels, 2 * reach + 1, stride, reach)\n"
+    )
+    monkeypatch.syspath_prepend(tmp_path)
+    assert "3×3 conv, 64 → 64" in drawn(capsys, "own_family:Own")
+    assert "5×5 conv, 64 → 64" in drawn(capsys, "own_family:Own", "--reach", "2")
 
 
 def test_a_file_runs_no_code_that_is_not_trusted(capsys, tmp_path):

@@ -3,9 +3,10 @@
 from pathlib import Path
 
 import pytest
+from torch import nn
 
 import convblocks
-from convblocks import Recipe, compare, load_dataset
+from convblocks import BlockSpec, Recipe, compare, load_dataset
 from convblocks.errors import OptionError
 from convblocks.experiments import asked
 
@@ -15,7 +16,46 @@ DEFAULTS = compare.__kwdefaults__
 def test_one_or_several():
     assert asked.numbers("depth", 8) == asked.numbers("depth", [8]) == (8,)
     assert asked.numbers("depth", range(1, 4)) == (1, 2, 3)
-    assert asked.names("families", "residual") == asked.names("families", ["residual"]) == ("residual",)
+    assert asked.families("residual") == asked.families(["residual"]) == ("residual",)
+
+
+def test_a_family_is_written_in_one_way_whether_as_text_or_as_value():
+    texts = "residual( dilation = 1,attention=eca )", "residual()", "wide(kernels=B(3,1,3))"
+    specs = (
+        BlockSpec("residual", attention="eca", dilation=1),
+        BlockSpec("residual"),
+        BlockSpec("wide", kernels="B(3,1,3)"),
+    )
+    expected = "residual(attention=eca,dilation=1)", "residual", "wide(kernels=B(3,1,3))"
+    assert asked.families(texts) == asked.families(specs) == expected
+    assert asked.families(specs[0]) == expected[:1]
+
+
+class Tabled(nn.Module):
+    """A family with an option that is no number, word or list."""
+
+    def __init__(self, in_channels, out_channels, *, stride=1, depth=1, table=None):
+        super().__init__()
+
+
+FAMILIES = [
+    (["a", "b", "a"], "families=.*: a is given twice"),
+    (["residual(depth=2,bias=true)", "residual(bias=true, depth=2)"], "is given twice; once is enough"),
+    (3, "families=3: expected a name or several"),
+    (["residual", 3], "expected a name or several"),
+    (None, "families=None: expected a name or several"),
+    ([], r"families=\[\]: expected at least one"),
+    ("residual(depth=2", "families='residual.depth=2': expected a family's name, or NAME"),
+    ("residual(depth=2,depth=3)", "families='residual.*': depth: is given twice"),
+    (BlockSpec(f"{__name__}:Tabled", table=(1, None)), "has an option that cannot be written as text"),
+    (BlockSpec(f"{__name__}:Tabled", table={"a": 1}), "has an option that cannot be written as text"),
+]
+
+
+@pytest.mark.parametrize(("given", "message"), FAMILIES)
+def test_what_is_no_family(given, message):
+    with pytest.raises(OptionError, match=message):
+        asked.families(given)
 
 
 @pytest.mark.parametrize(
@@ -26,10 +66,6 @@ def test_one_or_several():
         (asked.numbers, True, "x=True: expected a whole number"),
         (asked.numbers, [], r"x=\[\]: expected at least one"),
         (asked.numbers, [8, 4, 8], r"x=\[8, 4, 8\]: 8 is given twice"),
-        (asked.names, ("a", "a"), r"a is given twice"),
-        (asked.names, 3, "x=3: expected a name or several"),
-        (asked.names, ["residual", 3], "expected a name or several"),
-        (asked.names, None, "x=None: expected a name or several"),
     ],
 )
 def test_what_is_neither(take, given, message):
@@ -49,6 +85,11 @@ def test_what_is_neither(take, given, message):
         ),
         (
             "digits",
+            {"families": BlockSpec("wide", kernels="B(3,1,3)")},
+            'convblocks.compare("digits", families="wide(kernels=B(3,1,3))")',
+        ),
+        (
+            "digits",
             {"recipe": Recipe(epochs=5, augment="flip"), "skip_broken": True, "depths": [8, 56]},
             'convblocks.compare("digits", recipe=convblocks.Recipe(epochs=5, augment="flip"), skip_broken=True)',
         ),
@@ -62,7 +103,7 @@ def test_the_call_as_text_is_that_call(data, options, text, monkeypatch):
     eval(found)  # noqa: S307 - our own text
     repeated = {**DEFAULTS, **again}
     for name, value in {**DEFAULTS, "data": data, **options}.items():
-        as_told = {list: tuple, type(Path()): str}.get(type(value), lambda same: same)
+        as_told = {list: tuple, type(Path()): str, BlockSpec: str}.get(type(value), lambda same: same)
         assert repeated[name] == as_told(value)
 
 

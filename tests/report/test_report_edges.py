@@ -7,8 +7,10 @@ import pytest
 from msgspec.structs import replace
 
 from convblocks.records import Interval, Paragraph
+from convblocks.report.columns import COLUMNS
+from convblocks.report.entries import collect, labels
 from convblocks.report.html import render_html
-from tests.report.conftest import make_design, make_row, make_run, make_runs, make_summary
+from tests.report.conftest import make_design, make_row, make_run, make_runs, make_study, make_summary
 from tests.report.page import Page, render, text_of
 
 EVIL = "</script><script>alert(1)</script>"
@@ -148,3 +150,21 @@ def test_sixty_designs(make):
     page = Page(render(make(labels=labels)))
     assert len(page.rows()) == 60
     assert len(page.all("div", role="img")) == 7
+
+
+def test_a_family_s_variants_stand_beside_it_and_tell_their_options():
+    """Whatever a record from elsewhere calls its family."""
+    families = (
+        "wide(kernels=B(3,1,3))",
+        "bottleneck",
+        "residual(attention=eca)",
+        "residual",
+        "odd(",
+        "simple",
+    )
+    designs = [make_design(f"label{i}", family=family) for i, family in enumerate(families)]
+    entries = collect(make_study(), designs, [], make_summary(()))
+    assert labels(entries) == ["label5", "label3", "label2", "label1", "label4", "label0"]
+    (blocks,) = [column for column in COLUMNS if column.title.startswith("Block depth")]
+    details = ["kernels=B(3,1,3)", "", "attention=eca", "", "", ""]
+    assert [blocks.cell(entry).detail for entry in entries] == details

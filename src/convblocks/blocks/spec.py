@@ -14,6 +14,8 @@ from torch import nn
 
 from convblocks.blocks.families import BLOCKS
 from convblocks.errors import OptionError, SpecError
+from convblocks.layers.check import whole
+from convblocks.notation import parse, written
 
 PLACE = ("in_channels", "out_channels", "stride", "dims")
 """What a block's place in a network decides, and a spec therefore does not."""
@@ -89,6 +91,15 @@ class BlockSpec:
         options = {str(name): value for name, value in table.items() if name != "family"}
         return cls(table["family"], **options)
 
+    @classmethod
+    def parse(cls, text: str) -> "BlockSpec":
+        """``residual(attention=eca)`` as typed where a command takes families; str is the inverse. Raises SpecError."""
+        family, options = parse(text)
+        return cls(family, **options)
+
+    def __str__(self) -> str:
+        return written(self.family, self.options)
+
     def __setattr__(self, name: str, value: object) -> None:
         raise AttributeError(f"BlockSpec is frozen: make a new one to change {name}")
 
@@ -153,6 +164,19 @@ def block_options(family: str) -> dict[str, Any]:
         for p in parameters
         if p.name not in PLACE and p.kind in (p.POSITIONAL_OR_KEYWORD, p.KEYWORD_ONLY)
     }
+
+
+def fixed_depth(family: str, options: Mapping[str, Any]) -> int | None:
+    """The block depth that options fix: `depth`, or what the class's own `fixed_depth(**options)` reads off them.
+
+    Raises SpecError for options of which none can be read.
+    """
+    asked = getattr(block_class(family), "fixed_depth", None)
+    try:
+        found = asked(**options) if asked else options.get("depth")
+        return None if found is None else whole("depth", found, at_least=1)
+    except OptionError as error:
+        raise SpecError(error.option, f"got {error.given!r}; {error.expected}") from error
 
 
 def foreign_classes(table: object) -> list[str]:

@@ -78,6 +78,11 @@ class WideBlock(nn.Module):
         )
         self.stochastic_depth = StochasticDepth(stochastic_depth)
 
+    @staticmethod
+    def fixed_depth(kernels: str | None = None, depth: int | None = None, **_others: object) -> int | None:
+        """The block depth that these options leave no choice of; None where they do. Raises OptionError."""
+        return depth if kernels is None else len(kernel_list(kernels, depth))
+
     def forward(self, x: torch.Tensor) -> torch.Tensor:
         ready = self.activation(self.norm(x))
         kept = x if isinstance(self.shortcut, nn.Identity) else self.shortcut(ready)

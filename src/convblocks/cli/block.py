@@ -1,8 +1,10 @@
 """The block that a command's argument describes: a family with options, or a block's .toml or .json file.
 
-Options of a block are spelled as the command's own: ``residual --depth 4 --stride 2``.
+Options of a block are spelled as the command's own, ``residual --depth 4 --stride 2``, or as compare's families are,
+``residual(depth=4)``.
 """
 
+import inspect
 import re
 import tomllib
 from collections.abc import Mapping
@@ -10,6 +12,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from convblocks.errors import OptionError, SpecError, TargetError
+from convblocks.notation import parse, value
 
 if TYPE_CHECKING:
     from convblocks.blocks import BlockSpec
@@ -18,8 +21,7 @@ if TYPE_CHECKING:
 CHANNELS = 64  # of a block's input, where none are given
 SIZES = {1: (1024,), 2: (64, 64), 3: (16, 16, 16)}  # of a map, where none is given
 
-CLASS = re.compile(r"[\w.]+:\w+")  # package.module:Class, a family of one's own
-NUMBERS = re.compile(r"-?[\d.]+(,-?[\d.]+)+")
+CLASS = re.compile(r"(?!.*\.py:)[\w.]+:\w+")  # package.module:Class, a family of one's own; not FILE.py:NAME
 ZOOS = ("timm", "torchvision", "zoo")
 
 
@@ -34,13 +36,16 @@ def described_block(target: str, options: Mapping[str, str], trust_code: bool) -
     from convblocks.blocks import BLOCKS, BlockSpec
     from convblocks.blocks.spec import foreign_classes
 
-    path, values = Path(target), {name.replace("-", "_"): _value(text) for name, text in options.items()}
-    if target in BLOCKS or (options and CLASS.fullmatch(target) and target.partition(":")[0] not in ZOOS):
-        return BlockSpec(target, **values)
-    if target.isidentifier() and not path.exists():
-        return BlockSpec(
-            target, **values
-        )  # no other target is a mere word, and this knows what is close to it
+    path, values = Path(target), {name.replace("-", "_"): value(text) for name, text in options.items()}
+    family, written = parse(target) if target.endswith(")") else (target, {})
+    of_own = CLASS.fullmatch(family) and family.partition(":")[0] not in ZOOS
+    mere_word = (
+        family.isidentifier() and not path.exists()
+    )  # is no other target; BlockSpec knows what is close to it
+    if family in BLOCKS or mere_word or (of_own and (values or written or _takes_channels(family))):
+        if twice := written.keys() & values.keys():
+            raise OptionError(twice.pop(), "twice", f"is in {target} too; give it once")
+        return BlockSpec(family, **written, **values)
     if path.suffix not in (".toml", ".json") or not path.is_file():
         return None
     try:
@@ -61,25 +66,24 @@ def described_block(target: str, options: Mapping[str, str], trust_code: bool) -
         raise TargetError(f"{target}: {error}") from error
 
 
+def _takes_channels(name: str) -> bool:
+    """Whether package.module:Class is a family, rather than a module that builds without arguments."""
+    from convblocks.blocks.spec import block_class
+
+    try:
+        taken = inspect.signature(block_class(name)).parameters
+    except (SpecError, ValueError, TypeError):
+        return False  # load_target says it
+    return {"in_channels", "out_channels"} <= taken.keys()
+
+
 def refuse_of_block(target: str, options: Mapping[str, Any]) -> None:
     """Raise OptionError if any is given: they go with a block, and the target is none."""
-    for name, value in options.items():
-        if value is not None:
-            raise OptionError(name, value, f"goes with a block; {target} is none")
+    for name, given in options.items():
+        if given is not None:
+            raise OptionError(name, given, f"goes with a block; {target} is none")
 
 
 def size_of(target: "Target") -> tuple[int, ...]:
     """Of an input, where none is given."""
     return target.input_size or (target.channels or 3, *SIZES[target.dims or 2])
-
-
-def _value(text: str) -> object:
-    """An option's value as typed: 4, 0.1, true, 3,5 for the axes, or a name."""
-    if NUMBERS.fullmatch(text):
-        return tuple(map(_value, text.split(",")))
-    for kind in (int, float):
-        try:
-            return kind(text)
-        except ValueError:
-            continue
-    return {"true": True, "false": False}.get(text, text)

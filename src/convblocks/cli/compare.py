@@ -75,9 +75,10 @@ def compare(
     depth
         Stack depth: convolution layers of a network; repeat for several.
     families
-        Families, or a class of your own as package.module:Class.
+        Families, or a class of your own as package.module:Class; with options,
+        "residual(attention=eca)", "wide(kernels=B(3,1,3))".
     block_depths
-        Convolution layers of a block; those that fill a stage are used.
+        Convolution layers of a block, where its options fix none; those that fill a stage are used.
     groups
         Groups of the k×k convolutions.
     stages

@@ -7,7 +7,8 @@ from math import inf
 
 from cyclopts import Token
 
-from convblocks.errors import OptionError, Setting
+from convblocks.errors import OptionError, Setting, SpecError
+from convblocks.notation import split
 
 SUFFIXES = {"": 1, "k": 10**3, "m": 10**6, "g": 10**9}
 FLAGS = {"depths": "--depth"}  # those that are not called as in Python
@@ -24,8 +25,11 @@ def flag(setting: Setting) -> str:
 
 
 def names(option: str, text: str) -> list[str]:
-    """``simple,residual`` as a list."""
-    found = [part.strip() for part in text.split(",")]
+    """``simple,wide(kernels=B(3,1,3))`` as a list of two."""
+    try:
+        found = split(text)
+    except SpecError as error:
+        raise OptionError(option, text, error.problem) from error
     if not all(found):
         raise OptionError(option, text, "expected names separated by single commas, e.g. simple,residual")
     return found

@@ -9,9 +9,12 @@ from typing import Any, TypeVar
 from msgspec import Struct
 from msgspec.structs import fields
 
+from convblocks.blocks import BlockSpec
 from convblocks.data import Dataset
-from convblocks.errors import OptionError
+from convblocks.errors import OptionError, SpecError
+from convblocks.experiments.family import refused
 from convblocks.layers.check import whole
+from convblocks.notation import parse, written
 
 T = TypeVar("T")
 
@@ -24,12 +27,22 @@ def numbers(option: str, given: int | Iterable[int], at_most: int = 2**31 - 1) -
     return _some(option, given, [whole(option, n, at_least=1, at_most=at_most) for n in several])
 
 
-def names(option: str, given: str | Iterable[str]) -> tuple[str, ...]:
-    """One name or several, none twice; "residual" is one family, not eight letters."""
-    several = (given,) if isinstance(given, str) or not isinstance(given, Iterable) else tuple(given)
-    if not all(isinstance(name, str) for name in several):
-        raise OptionError(option, given, "expected a name or several")
-    return _some(option, given, several)
+def families(given: str | BlockSpec | Iterable[str | BlockSpec]) -> tuple[str, ...]:
+    """One family or several, none twice, each in the one way to write it; "residual" is one, not eight letters."""
+    several = given if isinstance(given, Iterable) and not isinstance(given, str) else (given,)
+    return _some("families", given, [_family(family) for family in several])
+
+
+def _family(given: object) -> str:
+    if not isinstance(given, str | BlockSpec):
+        raise OptionError("families", given, "expected a name or several")
+    try:
+        family, options = parse(str(given))
+        if isinstance(given, BlockSpec) and BlockSpec(family, **options) != given:
+            raise SpecError("", "has an option that cannot be written as text; use numbers, words or lists")
+    except SpecError as error:
+        raise refused(given, error) from error
+    return written(family, options)
 
 
 def _some(option: str, given: object, several: Sequence[T]) -> tuple[T, ...]:
@@ -53,12 +66,14 @@ def call_as_text(function: Callable[..., Any], arguments: Mapping[str, object]) 
 
 
 def _plain(value: object) -> object:
-    """Lists as tuples, paths as text, a data set as its name."""
+    """Lists as tuples, paths and blocks as text, a data set as its name."""
     if isinstance(value, Dataset):
         return value.card.name
+    if isinstance(value, BlockSpec):
+        return str(value)
     if isinstance(value, PathLike):
         return fspath(value)
-    return tuple(value) if isinstance(value, list | range) else value
+    return tuple(map(_plain, value)) if isinstance(value, list | range | tuple) else value
 
 
 def _text(value: object) -> str:

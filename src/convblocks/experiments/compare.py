@@ -6,6 +6,7 @@ from typing import Any
 
 import torch
 
+from convblocks.blocks import BlockSpec
 from convblocks.data import Dataset, load_dataset
 from convblocks.data.memory import available_bytes
 from convblocks.errors import OptionError, RunError, Setting
@@ -46,7 +47,7 @@ def compare(
     data: str | Dataset | None = None,
     *,
     depths: int | Sequence[int] = (8, 56),
-    families: str | Sequence[str] = ("simple", "residual", "bottleneck"),
+    families: str | BlockSpec | Sequence[str | BlockSpec] = ("simple", "residual", "bottleneck"),
     block_depths: int | Sequence[int] = (1, 2, 3, 4, 6),
     groups: int | Sequence[int] = (1,),
     stages: int | None = None,
@@ -72,6 +73,8 @@ def compare(
     data: as in load_dataset, None for the embedded digits, or canvases to segment; or a Dataset, which image_size,
     split_seed, skip_broken, layout and task come too late for. task: "classify" or "segment", which the data must be
     for; to segment, each design is the encoder of a U-Net, whose decoder is the same but for its widths.
+    families: names, or with options as text or value: "residual(attention=eca)", BlockSpec("wide", kernels="B(3,1,3)").
+    Where options fix the block depth, block_depths do not apply.
     budget: in units of `match` (MACs forward for one example, parameters, or
     activation elements); None for what the first implementation costs at 32 channels.
     out: the run folder; by default one that the question itself names, so that asking again goes on.

@@ -33,7 +33,7 @@ def describe(matched: Matched, frame: Frame, dataset: Dataset, device: str) -> D
     cost = count(module, shape)
     design = Design(
         name=implementation.name,
-        family=implementation.family,
+        family=implementation.family.text,
         block_depth=implementation.block_depth,
         blocks=implementation.blocks * implementation.stages,
         groups=implementation.groups,
@@ -50,7 +50,7 @@ def describe(matched: Matched, frame: Frame, dataset: Dataset, device: str) -> D
         block=None if matched.problem else _block(matched.network, frame),
         problem=matched.problem,
     )
-    return _with_gradients(design, dataset, device, implementation.init)
+    return _with_gradients(design, dataset, device, implementation.family.init)
 
 
 def _block(network: Network, frame: Frame) -> Outline:

@@ -1,21 +1,19 @@
 """Every way to fill a stack of D convolution layers: family × block depth × groups."""
 
 from collections import Counter
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from math import log2
-from typing import Any
+from math import lcm, log2
 
 from msgspec.structs import replace
 
-from convblocks.blocks.spec import BlockSpec, block_class, block_options, meta_block
+from convblocks.blocks.spec import BlockSpec, block_class, meta_block
 from convblocks.errors import OptionError, SpecError
+from convblocks.experiments.family import Family
 from convblocks.layers.init import INITIALISATIONS
 from convblocks.networks.axes import Axes
 from convblocks.networks.heads import Head, MeanHead
 from convblocks.networks.spec import Network, Stage, Stem
-
-SEAMLESS = ("simple", "repvgg")
-"""Families that are the same network however it is cut into blocks, so listed once, a block a stage."""
 
 BODY_SIZE = 64  # the stem strides until no axis of the map is longer
 SMALLEST_MAP = 4  # stages halve a map down to this
@@ -26,12 +24,12 @@ MOST_LAYERS = 2000  # of a stack; matching 1,000 takes 20 s, and the deepest pub
 class Implementation:
     """One way to fill a stack, before its width is chosen."""
 
-    family: str
+    family: Family
     block_depth: int
     groups: int
+    block: BlockSpec
     stack_depth: int
     stages: int
-    init: str = "he_normal"
 
     @property
     def blocks(self) -> int:
@@ -39,27 +37,18 @@ class Implementation:
         return self.stack_depth // self.stages // self.block_depth
 
     @property
-    def spec(self) -> BlockSpec:
-        grouped = {"groups": self.groups} if self.groups > 1 else {}  # a family may have no groups at all
-        known = block_options(self.family)
-        made_for = {n: v for n, v in INITIALISATIONS[self.init].options.items() if n in known}
-        return BlockSpec(self.family, depth=self.block_depth, **grouped, **made_for)
-
-    @property
     def unit(self) -> int:
         """Widths are multiples of this, so that the family and its groups divide what they split; 1 if any fits."""
-        of_family: int = getattr(block_class(self.family), "channels_multiple_of", 1)
-        if self.groups == 1 or _builds(self.spec, of_family * (self.groups + 1)):
+        of_family: int = getattr(block_class(self.block.family), "channels_multiple_of", 1)
+        if self.groups == 1 or _builds(self.block, of_family * (self.groups + 1)):
             return of_family
-        return of_family * self.groups * (self.spec.option("expansion") or 1)
+        return of_family * self.groups * (self.block.option("expansion") or 1)
 
     @property
     def name(self) -> str:
-        """Unique in a study, fit for a file name: residual-2-d8, bottleneck-4-g8-d56."""
-        family = self.family.rpartition(":")[2].lower()
-        depth = "" if self.family in SEAMLESS else f"-{self.block_depth}"
-        groups = f"-g{self.groups}" if self.groups > 1 else ""
-        return f"{family}{depth}{groups}-d{self.stack_depth}"
+        """Unique in a study, fit for a file name: residual-2-d8, residual-eca-2-d8, bottleneck-4-g8-d56."""
+        of_blocks = self.family.design(self.block_depth, self.groups, self.stack_depth // self.stages)
+        return f"{of_blocks}-d{self.stack_depth}"
 
 
 CLASSIFIER = MeanHead()
@@ -77,7 +66,7 @@ class Frame:
 
     def network(self, implementation: Implementation, widths: tuple[int, ...]) -> Network:
         """The implementation with `widths[i]` channels in stage i. Raises SpecError if it cannot be built."""
-        strides, made_for = self._stage_strides(), INITIALISATIONS[implementation.init].options
+        strides, made_for = self._stage_strides(), INITIALISATIONS[implementation.family.init].options
         stem = Stem(
             out_channels=widths[0],
             kernel_size=_short(self._stem_kernel()),
@@ -85,10 +74,10 @@ class Frame:
         )
         stem = replace(stem, **{n: v for n, v in made_for.items() if n in ("norm", "activation")})
         head = self.head
-        if getattr(block_class(implementation.family), "preactivated", False):
+        if getattr(block_class(implementation.block.family), "preactivated", False):
             # such blocks open with a norm and close with a convolution or an addition
             stem = replace(stem, norm="none", activation="none", bias=False)
-            norm, activation = (implementation.spec.option(name) for name in ("norm", "activation"))
+            norm, activation = (implementation.block.option(name) for name in ("norm", "activation"))
             if isinstance(head, MeanHead):
                 head = replace(head, norm=norm, activation=activation)
         return Network(
@@ -97,7 +86,7 @@ class Frame:
             stem=stem,
             stages=tuple(
                 Stage(
-                    block=implementation.spec,
+                    block=implementation.block,
                     blocks=implementation.blocks,
                     out_channels=width,
                     stride=_short(stride),
@@ -140,7 +129,8 @@ def default_stages(
     """
     longest = max(min(n, BODY_SIZE) for n in size)
     most = min(4, max(1, int(log2(longest / SMALLEST_MAP)) + 1))
-    even = [s for s in range(most, 0, -1) if all(depth % s == 0 for depth in depths)]
+    step = _step(Family(text, init) for text in families)
+    even = [s for s in range(most, 0, -1) if all(depth % (s * step) == 0 for depth in depths)] or [1]
     return min(even, key=lambda s: len(implementations(depths, s, families, block_depths, groups, init)[1]))
 
 
@@ -154,60 +144,80 @@ def implementations(
 ) -> tuple[list[Implementation], list[str]]:
     """All implementations of the stack depths, and in words those that a depth does not allow.
 
-    Raises OptionError for a depth that the stages cannot share, and for an unknown family.
+    Families are written as in `convblocks.notation`. Raises OptionError for a depth that the stages cannot share,
+    or the blocks of a family whose depth its options fix; and for a family that cannot be.
     """
+    kinds = [Family(text, init) for text in families]
     found: list[Implementation] = []
     notes: list[str] = []
     for depth in depths:
-        share, rest = divmod(depth, stages)
-        if rest or not share:
-            below = max(stages, depth - rest)
-            raise OptionError(
-                "depths",
-                depth,
-                f"{stages} stages cannot share it evenly; use {below} or {below + stages}, or other stages",
-            )
-        for family in families:
-            options = _options(family)
-            wanted = (share,) if family in SEAMLESS else block_depths
-            for group in _groups(options, groups):
-                candidates = [
-                    Implementation(family, d, group, depth, stages, init) for d in wanted if share % d == 0
-                ]
-                refusals = {c: refusal for c in candidates if (refusal := _refusal(c))}
-                fitting = [c for c in candidates if c not in refusals]
-                found += fitting
+        share = _share(depth, stages, kinds)
+        for family in kinds:
+            wanted = family.depths(share, block_depths)
+            for group in family.groups(groups):
+                fitting, refusals = _blocks(family, [d for d in wanted if share % d == 0], group)
+                found += [Implementation(family, d, group, b, depth, stages) for d, b in fitting.items()]
                 if not fitting:
-                    reason = f"; {refusals[candidates[-1]]}" if candidates else ""
+                    reason = f"; {refusals[-1]}" if refusals else ""
                     notes.append(
-                        f"{family}: none of the block depths {', '.join(map(str, wanted))} "
+                        f"{family.text}: none of the block depths {', '.join(map(str, wanted))} "
                         f"fills the {share} layers of a stage at stack depth {depth}{reason}"
                     )
                 else:  # that a family refuses a depth is no news; that a class fails at one is
-                    notes += [f"{family}: {refusal}" for refusal in refusals.values() if not refusal.path]
+                    notes += [f"{family.text}: {refusal}" for refusal in refusals if not refusal.path]
     for name, count in Counter(i.name for i in found).items():
         if count > 1:
             raise OptionError(
-                "families", ",".join(families), f"two of them give designs called {name}; rename one class"
+                "families",
+                ",".join(families),
+                f"two of them give designs called {name}; compare them in two studies, or rename one class",
             )
     return found, notes
 
 
-def _options(family: str) -> dict[str, Any]:
-    try:
-        options = block_options(family)
-    except SpecError as error:
-        raise OptionError("families", family, error.problem) from error
-    if "depth" not in options:
-        raise OptionError("families", family, "has no option depth, which compare varies")
-    return options
+def _step(families: Iterable[Family]) -> int:
+    """What the layers of a stage are a multiple of, for the families whose options fix a block depth."""
+    return lcm(*(family.depth or 1 for family in families))
 
 
-def _groups(options: dict[str, Any], asked: tuple[int, ...]) -> tuple[int, ...]:
-    """The groups to try: 1 stands for a family's own number, 32 for resnext; only 1 where a family has none."""
-    if "groups" not in options:
-        return (1,)
-    return tuple(dict.fromkeys(group if group > 1 else options["groups"] or 1 for group in asked))
+def _share(depth: int, stages: int, families: Sequence[Family]) -> int:
+    """The layers of a stage. Raises OptionError if they are no whole number, or no multiple of a fixed block depth."""
+    share, rest = divmod(depth, stages)
+    if rest or not share:
+        below, above = _depths_around(depth, stages)
+        raise OptionError(
+            "depths",
+            depth,
+            f"{stages} stages cannot share it evenly; use {below} or {above}, or other stages",
+        )
+    for family in families:
+        if share % (family.depth or 1):
+            below, above = _depths_around(depth, stages * _step(families))
+            raise OptionError(
+                "families",
+                family.text,
+                f"its blocks of {family.depth} layers do not fill the {share} of a stage at stack depth {depth}; "
+                f"use depth {below} or {above}, or other stages",
+            )
+    return share
+
+
+def _depths_around(depth: int, step: int) -> tuple[int, int]:
+    below = max(step, depth // step * step)
+    return below, below + step
+
+
+def _blocks(
+    family: Family, depths: Iterable[int], groups: int
+) -> tuple[dict[int, BlockSpec], list[SpecError]]:
+    """The blocks that the family can have, and why not the others."""
+    fitting, refusals = {}, []
+    for depth in depths:
+        try:
+            fitting[depth] = family.block(depth, groups)
+        except SpecError as refusal:
+            refusals.append(refusal)
+    return fitting, refusals
 
 
 def _builds(spec: BlockSpec, channels: int) -> bool:
@@ -216,15 +226,6 @@ def _builds(spec: BlockSpec, channels: int) -> bool:
     except SpecError:
         return False
     return True
-
-
-def _refusal(candidate: Implementation) -> SpecError | None:
-    """Why the family cannot have that depth at all, if so."""
-    try:
-        _ = candidate.spec
-    except SpecError as refusal:
-        return refusal
-    return None
 
 
 def _short(axes: tuple[int, ...]) -> Axes:

@@ -10,10 +10,11 @@ from pathlib import Path
 import msgspec
 from msgspec.structs import replace
 
-from convblocks.blocks.spec import block_class
+from convblocks.blocks.spec import BlockSpec, block_class
 from convblocks.data import Dataset
 from convblocks.errors import OptionError, RunError
-from convblocks.experiments.asked import names, numbers
+from convblocks.experiments.asked import families as families_asked
+from convblocks.experiments.asked import numbers
 from convblocks.experiments.implementations import (
     MOST_LAYERS,
     Frame,
@@ -26,6 +27,7 @@ from convblocks.experiments.store import ANOTHER, RunFolder
 from convblocks.layers.check import one_of, whole
 from convblocks.measure import describe_host
 from convblocks.networks import Head, MeanHead, UNetHead
+from convblocks.notation import parse
 from convblocks.records import Study, Task
 from convblocks.report.format import listing
 from convblocks.training import Recipe
@@ -40,7 +42,7 @@ def plan(
     dataset: Dataset,
     *,
     depths: int | Sequence[int],
-    families: str | Sequence[str],
+    families: str | BlockSpec | Sequence[str | BlockSpec],
     block_depths: int | Sequence[int],
     groups: int | Sequence[int],
     stages: int | None,
@@ -55,7 +57,7 @@ def plan(
 ) -> tuple[Study, Frame, list[Implementation]]:
     """The study, what its networks share, and every implementation it compares; arguments as in compare."""
     one_of("match", match, MATCHES)
-    depths, families = numbers("depths", depths, at_most=MOST_LAYERS), names("families", families)
+    depths, families = numbers("depths", depths, at_most=MOST_LAYERS), families_asked(families)
     block_depths, groups = numbers("block_depths", block_depths), numbers("groups", groups)
     shape = dataset.card.shape
     grid = (families, block_depths, groups, recipe.init)
@@ -85,7 +87,7 @@ def plan(
         families=families,
         block_depths=block_depths,
         groups=groups,
-        sources={family: _source(family) for family in families if ":" in family},
+        sources={name: _source(name) for name in (parse(family)[0] for family in families) if ":" in name},
         notes=tuple(notes),
         match=match,
         budget=budget,

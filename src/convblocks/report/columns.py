@@ -73,8 +73,10 @@ def _stack_depth(entry: Entry) -> Cell:
 
 def _blocks(entry: Entry) -> Cell:
     design = entry.design
-    groups = fmt.plural(design.groups, "group") if design.groups > 1 else ""
-    return Cell(f"{design.block_depth} × {design.blocks}", groups, design.block_depth)
+    groups = [fmt.plural(design.groups, "group")] if design.groups > 1 else []
+    options = design.family.partition("(")[2].removesuffix(")")
+    detail = ", ".join([*groups, *([options] if options else [])])
+    return Cell(f"{design.block_depth} × {design.blocks}", detail, design.block_depth)
 
 
 def _widths(entry: Entry) -> Cell:
@@ -172,7 +174,7 @@ def _latency(entry: Entry) -> Cell:
 COLUMNS = (
     Column(
         "Design",
-        "Block family, block depth where there is a choice, and after d the stack depth.",
+        "Block family, its options in short, block depth where there is a choice, and after d the stack depth.",
         _design,
         numeric=False,
     ),
@@ -210,7 +212,8 @@ COLUMNS = (
     ),
     Column(
         "Block depth × blocks",
-        "Convolution layers on one block's main path × blocks in the whole stack.",
+        "Convolution layers on one block's main path × blocks in the whole stack; below it groups, and options that "
+        "were asked for.",
         _blocks,
     ),
     Column(

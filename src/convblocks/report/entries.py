@@ -85,5 +85,5 @@ def labels(entries: Sequence[Entry]) -> list[str]:
 
 
 def _plain_first(family: str) -> tuple[int, str]:
-    known = ("simple", "residual", "bottleneck")
-    return (known.index(family) if family in known else len(known), family)
+    known, name = ("simple", "residual", "bottleneck"), family.partition("(")[0]
+    return (known.index(name) if name in known else len(known), family)
