@@ -89,6 +89,19 @@ def test_what_does_not_fit_is_named():
         key_map(ZOO["cifar_resnet20"]())
 
 
+def test_each_stage_s_shortcut_has_its_own_names():
+    network = ZOO["resnet18"]().with_blocks("residual", stages=[2], shortcut="average")
+    named = [name for name in key_map(network).values() if name.endswith(("downsample.0.weight", "2.weight"))]
+    assert {"layer2.0.downsample.0.weight", "layer3.0.downsample.2.weight"} <= set(named)
+    module = network.build()
+    theirs = to_foreign(network, module.state_dict())
+    again = network.build()
+    load_foreign(again, network, theirs)
+    assert torch.equal(
+        again.stages[2][0].shortcut[1].conv.weight, module.stages[2][0].shortcut[1].conv.weight
+    )
+
+
 def test_a_file_that_could_run_code_is_not_opened(tmp_path):
     path = tmp_path / "w.pth"
     torch.save(torch.nn.Linear(2, 2), path)

@@ -37,12 +37,12 @@ RESNET = (
     (r"head\.linear", "fc"),
 )
 PROJECTION = (
-    (r"stages\.(\d+)\.(\d+)\.shortcut\.conv", "layer{0+1}.{1}.downsample.0"),
-    (r"stages\.(\d+)\.(\d+)\.shortcut\.norm", "layer{0+1}.{1}.downsample.1"),
+    (r"stages\.(STAGE)\.(\d+)\.shortcut\.conv", "layer{0+1}.{1}.downsample.0"),
+    (r"stages\.(STAGE)\.(\d+)\.shortcut\.norm", "layer{0+1}.{1}.downsample.1"),
 )
 POOLED_PROJECTION = (  # ResNet-D's has a pool before it, or a place for one
-    (r"stages\.(\d+)\.(\d+)\.shortcut\.(?:1\.)?conv", "layer{0+1}.{1}.downsample.1"),
-    (r"stages\.(\d+)\.(\d+)\.shortcut\.(?:1\.)?norm", "layer{0+1}.{1}.downsample.2"),
+    (r"stages\.(STAGE)\.(\d+)\.shortcut\.(?:1\.)?conv", "layer{0+1}.{1}.downsample.1"),
+    (r"stages\.(STAGE)\.(\d+)\.shortcut\.(?:1\.)?norm", "layer{0+1}.{1}.downsample.2"),
 )
 CLASSIFIER = {
     "alexnet": ("classifier.1", "classifier.4", "classifier.6"),
@@ -170,8 +170,13 @@ def _is_sequential(network: Network) -> bool:
 
 
 def _resnet(network: Network) -> tuple[tuple[str, str], ...]:
-    pooled = network.stages[0].block.option("shortcut") == "average"
-    return RESNET + (POOLED_PROJECTION if pooled else PROJECTION)
+    """The shortcuts' names differ from stage to stage where their kinds do."""
+    shortcuts = []
+    for i, stage in enumerate(network.stages):
+        pooled = stage.block.option("shortcut") == "average"
+        for pattern, named in POOLED_PROJECTION if pooled else PROJECTION:
+            shortcuts.append((pattern.replace("STAGE", str(i)), named))
+    return (*RESNET, *shortcuts)
 
 
 def _sequential(module: nn.Module, network: Network, of: str) -> tuple[tuple[str, str], ...]:
