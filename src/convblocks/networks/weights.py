@@ -152,10 +152,8 @@ def _shapes(network: Network) -> dict[str, torch.Size]:
 
 def _differences(state: State, shapes: Mapping[str, torch.Size]) -> dict[str, list[str]]:
     """What makes `state` another than one of those keys and shapes, by kinds, as _refuse takes them."""
-    missing, unexpected = (
-        [key for key in shapes if key not in state],
-        [key for key in state if key not in shapes],
-    )
+    missing = [key for key in shapes if key not in state]
+    unexpected = [key for key in state if key not in shapes]
     return {"missing": missing, "unexpected": unexpected, **_misfits(state, shapes)}
 
 
