@@ -15,8 +15,8 @@ from torch import nn
 
 from convblocks.errors import OptionError, WeightsError
 from convblocks.layers.check import one_of, per_axis
+from convblocks.networks.features import Features
 from convblocks.networks.heads import GridHead
-from convblocks.networks.module import Features
 from convblocks.networks.spec import Network
 
 State = Mapping[str, torch.Tensor]
