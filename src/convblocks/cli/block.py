@@ -1,7 +1,6 @@
 """The block that a command's argument describes: a family with options, or a block's .toml or .json file."""
 
 import re
-import tomllib
 from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -21,10 +20,10 @@ def described_block(target: str, options: Mapping[str, Any], trust_code: bool) -
     Raises SpecError for options that cannot be; TargetError for a file of such, and for one that names classes
     which are not trusted.
     """
-    import msgspec
 
     from convblocks.blocks import BLOCKS, BlockSpec
     from convblocks.blocks.spec import foreign_classes
+    from convblocks.blocks.table import read_table
 
     path = Path(target)
     if target in BLOCKS or (options and CLASS.fullmatch(target) and target.partition(":")[0] not in ZOOS):
@@ -33,8 +32,8 @@ def described_block(target: str, options: Mapping[str, Any], trust_code: bool) -
         return None
     try:
         text = path.read_text()
-        table = tomllib.loads(text) if path.suffix == ".toml" else msgspec.json.decode(text)
-    except (UnicodeDecodeError, tomllib.TOMLDecodeError, msgspec.DecodeError):
+        table = read_table(text, path.suffix[1:].upper())
+    except (UnicodeDecodeError, SpecError):
         return None  # load_target says it
     if not isinstance(table, dict) or "family" not in table:
         return None

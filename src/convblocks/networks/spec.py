@@ -1,6 +1,5 @@
 """Stage and Network: a whole network as one frozen value that reads and writes TOML and JSON."""
 
-import tomllib
 from collections.abc import Callable, Iterable, Iterator
 from typing import Any, Literal, Self, overload
 
@@ -12,6 +11,7 @@ from msgspec.structs import replace
 from torch import nn
 
 from convblocks.blocks.spec import BlockSpec, meta_block
+from convblocks.blocks.table import read_table, require_shallow
 from convblocks.errors import OptionError, SpecError
 from convblocks.layers.check import dimensions, per_axis, whole
 from convblocks.networks.axes import Axes, product
@@ -182,6 +182,7 @@ class Network(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, omi
     @classmethod
     def from_dict(cls, table: object) -> Self:
         """The inverse of to_dict. Raises SpecError."""
+        require_shallow(table)
         try:
             return msgspec.convert(table, cls, dec_hook=_decode)
         except msgspec.ValidationError as error:
@@ -197,10 +198,7 @@ class Network(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, omi
     @classmethod
     def from_toml(cls, text: str) -> Self:
         """Raises SpecError, also for text that is no TOML."""
-        try:
-            return cls.from_dict(tomllib.loads(text))
-        except tomllib.TOMLDecodeError as error:
-            raise SpecError("", f"not TOML: {error}") from error
+        return cls.from_dict(read_table(text, "TOML"))
 
     def to_json(self) -> str:
         return msgspec.json.encode(self, enc_hook=_encode).decode()
@@ -208,10 +206,7 @@ class Network(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, omi
     @classmethod
     def from_json(cls, text: str | bytes) -> Self:
         """Raises SpecError, also for text that is no JSON."""
-        try:
-            return cls.from_dict(msgspec.json.decode(text))
-        except msgspec.DecodeError as error:
-            raise SpecError("", f"not JSON: {error}") from error
+        return cls.from_dict(read_table(text))
 
 
 def _encode(value: object) -> object:

@@ -121,8 +121,18 @@ def load_foreign(
 
 
 def fitting(network: Network, state: State) -> None:
-    """Raise WeightsError unless `state` has exactly the keys and shapes of the network's own state dict."""
-    _refuse(UNFIT, **_differences(state, _shapes(network)))
+    """Raise WeightsError unless `state` has exactly the keys and shapes of the network's own state dict.
+
+    Its dtypes may be narrower or wider, but what counts is whole and what is weighed is not.
+    """
+    ours = _own(network)
+    kinds = [
+        f"{key} is {state[key].dtype}, expected {value.dtype} or another of its kind"
+        for key, value in ours.items()
+        if key in state and state[key].is_floating_point() != value.is_floating_point()
+    ]
+    shapes = {key: value.shape for key, value in ours.items()}
+    _refuse(UNFIT, **_differences(state, shapes), **{"of another kind of number": kinds})
 
 
 def read_weights(path: Path) -> State:
@@ -146,8 +156,13 @@ def read_weights(path: Path) -> State:
 
 
 def _shapes(network: Network) -> dict[str, torch.Size]:
+    return {key: value.shape for key, value in _own(network).items()}
+
+
+def _own(network: Network) -> State:
+    """Our state dict, on the meta device."""
     with torch.device("meta"):
-        return {key: value.shape for key, value in network.build().state_dict().items()}
+        return network.build().state_dict()
 
 
 def _differences(state: State, shapes: Mapping[str, torch.Size]) -> dict[str, list[str]]:
