@@ -5,7 +5,7 @@ READY := .venv/ready
 # a process for each core, whole files in each, so that what a file's tests share is made once
 PYTEST := OMP_NUM_THREADS=1 $(BIN)/pytest -n auto --dist loadfile
 
-.PHONY: demo test test-all lint format bench clean
+.PHONY: demo test test-all lint format bench pictures clean
 
 demo: $(READY)
 	$(BIN)/convblocks compare --epochs 10 --out runs/demo
@@ -29,6 +29,11 @@ format: $(READY)
 bench: $(READY)
 	for each in benchmarks/*.py; do $(BIN)/python $$each; done
 	$(BIN)/python benchmarks/sweep.py
+
+pictures: $(READY)
+	$(BIN)/convblocks draw simple --depth 3 --out docs/simple.svg
+	$(BIN)/convblocks draw residual --depth 2 --out docs/residual.svg
+	$(BIN)/convblocks draw bottleneck --depth 3 --input 256x64x64 --out docs/bottleneck.svg
 
 # torch first, at the version that constraints.txt pins: a later one may bring gigabytes of CUDA
 $(READY): constraints.txt pyproject.toml

@@ -181,6 +181,7 @@ def test_the_page_is_written_beside_the_table_or_the_json(capsys, folder):
     assert text.endswith("\nPage: out/page.html\n")
     html = (folder / "out" / "page.html").read_text()
     assert "danielbuechele" in html
+    assert "The network, drawn" in html
     table = printed(capsys, "models.py:Net", "--input", "3x8x8", "--html", "page.html", "--json")
     assert json.loads(table)["module"] == "Net"
 

@@ -1,14 +1,16 @@
 """``convblocks draw``: what is drawn is what the block does, for every family; an SVG anyone can read."""
 
+from pathlib import Path
 from xml.etree import ElementTree as ET
 
 import pytest
 
 from convblocks import BLOCKS
-from convblocks.analysis.outline import outline
 from convblocks.cli import main
 from convblocks.records.outline import Box, Line, Outline
 from convblocks.report.outline import outline_svg, outline_text
+
+ROOT = Path(__file__).parents[2]
 
 
 def drawn(capsys, *arguments):
@@ -20,21 +22,21 @@ def test_a_strided_residual_block_by_hand(capsys):
     text = drawn(capsys, "residual", "--out-channels", "128", "--stride", "2")
     assert text.splitlines()[1:] == [
         "  0  input, 64 channels, 64×64",
-        "  1  3×3 conv, 64 → 128, stride 2; batch norm, relu; sees 3×3",
+        "  1  3×3 conv, 64 → 128, stride 2; batch norm, ReLU; sees 3×3",
         "  2  3×3 conv, 128 → 128; batch norm; sees 7×7",
         "  3      1×1 conv, 64 → 128, stride 2; of 0; batch norm; sees 1×1",
-        "  4  +; of 2 and 3; relu; sees 7×7",
+        "  4  +; of 2 and 3; ReLU; sees 7×7",
         "  5  output, 128 channels, 32×32",
     ]
 
 
 @pytest.mark.parametrize("family", BLOCKS)
-@pytest.mark.parametrize("dims", ["1", "2", "3"])
-def test_every_family_is_drawn_within_80_columns(capsys, tmp_path, family, dims):
-    text = drawn(capsys, family, "--dims", dims)
+@pytest.mark.parametrize("size", ["64x64", "64x64x64", "64x16x16x16"])
+def test_every_family_is_drawn_within_80_columns(capsys, tmp_path, family, size):
+    text = drawn(capsys, family, "--input", size)
     assert max(map(len, text.splitlines())) <= 80
     assert "conv" in text
-    assert drawn(capsys, family, "--dims", dims, "--out", str(tmp_path / "a.svg")).endswith("a.svg\n")
+    assert drawn(capsys, family, "--input", size, "--out", str(tmp_path / "a.svg")).endswith("a.svg\n")
     root = ET.parse(tmp_path / "a.svg").getroot()  # noqa: S314 - our own file
     titles = root.findall("{*}title") + root.findall("{*}desc")
     assert [part.text is not None for part in titles] == [True, True]
@@ -48,21 +50,52 @@ def test_a_block_s_toml_and_options_of_its_own(capsys, tmp_path):
     )
 
 
-def test_a_network_of_the_zoo(capsys):
-    lines = drawn(capsys, "zoo:resnet18").splitlines()
-    assert sum("conv" in line for line in lines) == 20  # 17 on the main path and 3 projections
-    assert "7×7 conv, 3 → 64, stride 2" in lines[2] + lines[3]
+def test_a_network_of_the_zoo_fits_a_screen_or_two(capsys):
+    lines = drawn(capsys, "zoo:resnet50").splitlines()
+    assert len(lines) < 50
+    assert max(map(len, lines)) <= 80
+    assert [line[5:13] for line in lines if "┌" in line] == [f"×{n} ┌ 1×1" for n in (2, 3, 5, 2)]
+    assert "sees 427×427" in lines[-4]  # the published field of its last block, behind the last repetition
+    every = drawn(capsys, "zoo:resnet50", "--every-layer").splitlines()
+    assert sum("conv," in line for line in every) == 53
+    assert not any(line[5:].startswith("×") for line in every)
+    assert every[-4].split("sees")[1] == lines[-4].split("sees")[1]
+
+
+def test_the_pictures_of_the_readme_are_what_draw_makes_now(capsys, tmp_path):
+    lines = [
+        line.split() for line in (ROOT / "Makefile").read_text().splitlines() if "convblocks draw" in line
+    ]
+    pictures = sorted(line[-1] for line in lines)
+    assert pictures == ["docs/bottleneck.svg", "docs/residual.svg", "docs/simple.svg"]
+    for _, _, *arguments, picture in lines:
+        drawn(capsys, *arguments, str(tmp_path / "now.svg"))
+        assert (tmp_path / "now.svg").read_text() == (ROOT / picture).read_text()
+        assert f"({picture})" in (ROOT / "README.md").read_text()
+
+
+@pytest.mark.parametrize(
+    ("arguments", "field"),
+    [
+        (["wide", "--kernels", "B(3,1,3)"], "5×5"),
+        (["residual", "--dilation", "1,2"], "5×9"),
+        (["residual", "--depth", "3", "--zero-init", "false", "--stochastic-depth", "0.1"], "7×7"),
+    ],
+)
+def test_options_are_read_as_typed(capsys, arguments, field):
+    assert f"sees {field}" in drawn(capsys, *arguments).splitlines()[-2]
 
 
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
         (["zoo:resnet1B"], "did you mean 'resnet18'?"),
-        (["zoo:resnet18", "--depth", "3"], "--depth: goes with a block; zoo:resnet18 is none"),
-        (["zoo:resnet18", "--stride", "2"], "--stride: goes with a block"),
+        (["zoo:resnet18", "--depth", "3"], "--depth 3: goes with a block; zoo:resnet18 is none"),
+        (["zoo:resnet18", "--stride", "2"], "--stride 2: goes with a block"),
         (["residul"], "did you mean 'residual'?"),
         (["residual", "--dept", "3"], "dept"),
-        (["residual", "--dims", "4"], "--dims 4"),
+        (["residual", "--out-channels", "0"], "out_channels: got 0"),
+        (["residual", "--input", "4"], "--input 4: expected channels and 1 to 3 spatial axes"),
     ],
 )
 def test_what_cannot_be_drawn_is_one_line(capsys, arguments, message):
@@ -89,9 +122,3 @@ def test_text_ends_as_text():
     assert "<script>" not in outline_svg(found)
     assert "<b>" not in outline_svg(found)
     assert "<b>&" in outline_text(found)
-
-
-def test_any_module_is_drawn():
-    block = BLOCKS["bottleneck"](8, 8)
-    found = outline(block, (8, 16, 16))
-    assert [line.lane for line in found.lines if line.end == 4] == [0, 1]  # expand, then the shortcut beside

@@ -39,7 +39,18 @@ def made(text):
 
 def test_a_family_s_options_and_place(capsys):
     text = printed(
-        capsys, "residual", "depth=3", "norm=none", "--input", "8x9x9", "--out-channels", 16, "--stride", 2
+        capsys,
+        "residual",
+        "--depth",
+        3,
+        "--norm",
+        "none",
+        "--input",
+        "8x9x9",
+        "--out-channels",
+        16,
+        "--stride",
+        2,
     )
     expected = BlockSpec("residual", depth=3, norm="none").build(8, 16, 2)
     assert {n: t.shape for n, t in made(text).state_dict().items()} == {
@@ -55,18 +66,18 @@ def test_a_family_s_options_and_place(capsys):
     ("family", "kind", "option"),
     [
         ("residual", "ResidualBlock", ""),
-        ("residual", "ResidualBlock", "shortcut=zeros"),
-        ("residual", "ResidualBlock", "shortcut=average"),
-        ("convnext", "ConvNeXtBlock", "layer_scale=0.5"),
+        ("residual", "ResidualBlock", "--shortcut=zeros"),
+        ("residual", "ResidualBlock", "--shortcut=average"),
+        ("convnext", "ConvNeXtBlock", "--layer-scale=0.5"),
     ],
 )
 def test_the_class_serves_other_places_too(capsys, family, kind, option):
     """The shortcut's condition is in the class, so that it is right wherever it stands."""
     space = {"__name__": "printed"}
-    stride = 2 if option == "shortcut=average" else 1
+    stride = 2 if "average" in option else 1
     exec(printed(capsys, family, *option.split(), "--input", "8x9x9", "--stride", stride), space)  # noqa: S102
-    options = dict([option.split("=")] if option else [])
-    spec = BlockSpec(family, **{n: float(v) if v[0] == "0" else v for n, v in options.items()})
+    name, _, value = option.removeprefix("--").replace("-", "_").partition("=")
+    spec = BlockSpec(family, **({name: float(value) if value[0] == "0" else value} if option else {}))
     for place in ((8, 8, 1), (8, 24, 1), (8, 8, 2), (16, 48, 2)):
         theirs, ours = space[kind](*place).eval(), spec.build(*place).eval()
         # without what it skips, a pool is not there to be counted in our keys
@@ -183,14 +194,15 @@ def test_the_reader_of_weights_reads_what_safetensors_writes(tmp_path):
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        ("residual deep=3", "deep: residual has no such option; did you mean 'depth'?"),
-        ("residual depth", "'depth' is no option of a family; expected NAME=VALUE, e.g. depth=3"),
+        ("residual --deep 3", "deep: residual has no such option; did you mean 'depth'?"),
+        ("residual depth=3", "unexpected argument 'depth=3'"),
         ("residual --input 8x", "--input 8x: expected channels and 1 to 3 spatial axes"),
         ("residual --design a", "--design a: goes with a run folder; residual is a block"),
         ("zoo:resnet1B", "the zoo has no network called 'resnet1B'; did you mean 'resnet18'?"),
-        ("nothing", "there is nothing of that name"),
+        ("residul", "there is no family 'residul'; did you mean 'residual'?"),
+        ("residual --stride 0", "stride: got 0"),
         ("torchvision:resnet18 --stride 2", "--stride 2: goes with a block; torchvision:resnet18 is none"),
-        ("torchvision:resnet18 depth=2", "takes no options, got depth=2; only a family does"),
+        ("torchvision:resnet18 --depth 2", "--depth 2: goes with a block; torchvision:resnet18 is none"),
     ],
 )
 def test_what_cannot_be_is_one_line(capsys, arguments, message):

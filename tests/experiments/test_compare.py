@@ -207,6 +207,19 @@ def test_a_training_that_diverges_is_a_result_and_one_seed_a_warning(few_digits,
     assert "n/a: one seed" in (tmp_path / "report.html").read_text()
 
 
+def test_a_design_s_record_has_a_picture_of_its_block(undisturbed, tmp_path):
+    for design in RunFolder(undisturbed[0]).designs():
+        texts = [box.text for box in design.block.boxes if "conv, " in box.text]
+        assert len(texts) == design.block_depth
+        width = design.widths[0]
+        assert texts[0].split(", ")[1].startswith(f"{width} → ")
+        assert design.block.boxes[-1].text == f"output, {width} channels, 8×8"
+    lines = (undisturbed[0] / "designs.jsonl").read_text().splitlines()
+    older = [{name: value for name, value in json.loads(line).items() if name != "block"} for line in lines]
+    (tmp_path / "designs.jsonl").write_text("".join(json.dumps(line) + "\n" for line in older))
+    assert [design.block for design in RunFolder(tmp_path).designs()] == [None] * len(lines)
+
+
 def test_the_records_are_plain_json(undisturbed):
     out, _ = undisturbed
     for line in (out / "runs.jsonl").read_text().splitlines():

@@ -154,6 +154,17 @@ def test_parameters_put_in_for_one_call_get_the_gradients():
     assert all(p.grad is None for p in block.parameters())
 
 
+def test_a_forward_hook_is_shown_maps_that_are_part_of_the_graph():
+    fs, shown = functions(3), []
+    handles = [f.register_forward_hook(lambda _, given, out: shown.append(out)) for f in fs]
+    sum(reversible(fs, *pair())).sum().backward()
+    assert len(shown) == 3  # once each, not again in backward
+    assert all(out.requires_grad for out in shown)
+    for handle in handles:
+        handle.remove()
+    assert "_Chain" in type(reversible(fs, *pair())[0].grad_fn).__name__
+
+
 def test_gradients_of_gradients_are_refused():
     a, b = pair()
     grad, _ = torch.autograd.grad(reversible(functions(2), a, b)[0].square().sum(), (a, b), create_graph=True)

@@ -8,9 +8,10 @@ import torch
 from torch import nn
 
 from convblocks import analyze
+from convblocks.analysis.outline import outline
 from convblocks.measure import describe_host
 from convblocks.records import Analysis, Finding
-from convblocks.report.analysis_html import render_analysis
+from convblocks.report.analysis_html import MOST_BOXES, render_analysis
 from convblocks.report.drawing import APART, AROUND, FRAMES, Box, Picture, drawing
 from convblocks.report.layer_columns import COLUMNS
 from convblocks.report.layer_figures import layer_figures
@@ -180,6 +181,15 @@ def test_header_conditions_and_text_alternatives(found):
     assert all(frame.text in svg["aria-label"] for frame in drawing(found).frames)
     assert html.all("image")[0]["href"] == BLANK.uri
     assert "Advice" not in text
+
+
+def test_the_network_is_drawn_unless_that_would_be_heavy(found):
+    html = page(found, outline=outline(net(), SIZE))
+    assert "<desc>Sequential 0 input, 3 channels, 21×27 1 3×3 conv, 3 → 4; ReLU; sees 3×3 2" in html
+    assert "The network, drawn" not in page(found)
+    for layers, drawn in ((MOST_BOXES - 2, True), (MOST_BOXES - 1, False)):
+        uneven = nn.Sequential(*(nn.Conv2d(i, i + 1, 1) for i in range(1, layers + 1)))
+        assert ("The network, drawn" in page(found, outline=outline(uneven, (1, 4, 4)))) == drawn
 
 
 def test_advice_is_told_once_a_rule_with_its_places(found):

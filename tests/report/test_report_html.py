@@ -1,16 +1,19 @@
 """The page as text: what is in it, and what cannot be in it."""
 
+import dataclasses
 import re
 import subprocess
 import sys
 from base64 import b64encode
 from hashlib import sha256
 from itertools import pairwise
+from xml.etree import ElementTree as ET
 
 import pytest
 from msgspec.structs import replace
 
-from convblocks.records import Interval
+from convblocks.records import Interval, Outline
+from convblocks.records.outline import Box, Line, Repeat
 from convblocks.report.columns import COLUMNS
 from tests.report.conftest import make_design, make_row, make_summary
 from tests.report.page import Page, render, text_of
@@ -173,3 +176,27 @@ def test_report_never_imports_torch():
 def test_numbers_as_text_import_no_charts():
     code = "import sys, convblocks.report.markdown; sys.exit('altair' in sys.modules)"
     assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0
+
+
+def picture(label: str) -> Outline:
+    boxes = (Box(text=f"3×3 conv of {label} <b>", row=0, lane=0), Box(text="output", row=1, lane=0))
+    return Outline(module="Block", boxes=boxes, lines=(Line(0, 1, 0),), repeats=(Repeat(0, 0, 3),))
+
+
+def test_one_block_of_each_implementation_is_drawn(records):
+    assert "The blocks" not in render(records)  # of a folder older than the pictures
+    designs = [replace(d, block=picture(d.name) if d.family != "simple" else None) for d in records.designs]
+    text = render(dataclasses.replace(records, designs=tuple(designs)))
+    drawn = re.findall(r'<svg[^>]* class="outline".*?</svg>', text, re.DOTALL)
+    trees = [ET.fromstring(svg) for svg in drawn]  # noqa: S314 - our own page
+    said = [tree.find("{*}desc").text for tree in trees]
+    assert [re.findall(r"conv of (\S+)", words)[0] for words in said] == [
+        "residual-1-d8",
+        "residual-2-d8",
+        "residual-4-d8",
+        "bottleneck-4-d8",
+    ]
+    assert all("×3 [ 3×3 conv" in words for words in said)
+    assert [tree.find("{*}title").text for tree in trees] == ["Block"] * 4
+    assert "<style" not in "".join(drawn)  # it would hold for the whole page
+    assert len(text) - len(render(records)) < 10_000

@@ -15,7 +15,7 @@ from convblocks.cli.parse import levels, memory_size, sized, whole
 from convblocks.errors import OptionError
 
 if TYPE_CHECKING:
-    from convblocks.records import Analysis, Finding
+    from convblocks.records import Analysis, Finding, Outline
 
 Whole = Annotated[int, Parameter(converter=whole)]
 Flag = Annotated[bool, Parameter(negative=())]
@@ -68,6 +68,7 @@ def analyze(
     given = [sized("input", text) for text in input or []]
 
     from convblocks import analysis
+    from convblocks.analysis.outline import outline
     from convblocks.cli.analysis_table import print_analysis
     from convblocks.cli.inputs import inputs_of
     from convblocks.cli.step import Asked, predict, print_step
@@ -83,7 +84,8 @@ def analyze(
         predicted = predict(asked, found.module, sizes, dtypes)
         if html is not None:
             advice = analysis.advise(found.module, *sizes, dtypes=dtypes)
-            _write_page(html, analysed, advice, target, image)
+            drawn = outline(found.module, *sizes, dtypes=dtypes)
+            _write_page(html, analysed, advice, drawn, target, image)
     if json:
         sys.stdout.write(encode({**analysed.to_dict(), **predicted.to_dict()}).decode() + "\n")
         return
@@ -94,7 +96,12 @@ def analyze(
 
 
 def _write_page(
-    file: Path, analysis: "Analysis", advice: "Sequence[Finding]", target: str, image: Path | None
+    file: Path,
+    analysis: "Analysis",
+    advice: "Sequence[Finding]",
+    drawn: "Outline",
+    target: str,
+    image: Path | None,
 ) -> None:
     from convblocks.cli.picture import picture
     from convblocks.files import write
@@ -108,6 +115,7 @@ def _write_page(
         made=datetime.now(UTC).isoformat(timespec="seconds"),
         host=describe_host(),
         picture=picture(image, analysis.input_size),
+        outline=drawn,
         advice=advice,
     )
     write(file, page.encode())

@@ -2,47 +2,44 @@
 
 import shlex
 import sys
-import tomllib
 from contextlib import redirect_stdout
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 from cyclopts import Parameter
 
-from convblocks.cli.block import described_block
+from convblocks.cli.block import CHANNELS, SIZES, described_block, refuse_of_block, size_of
 from convblocks.cli.parse import shape, whole
-from convblocks.errors import ConvblocksError, OptionError, RunError, TargetError
+from convblocks.errors import ConvblocksError, OptionError, RunError
 
 if TYPE_CHECKING:
     from convblocks.blocks import BlockSpec
 
 Whole = Annotated[int, Parameter(converter=whole)]
 Flag = Annotated[bool, Parameter(negative=())]
-SIZES = {1: (1024,), 2: (64, 64), 3: (16, 16, 16)}  # of a map, where none is given
-CHANNELS = 64  # of a block's input, where none are given
 
 
 def code(
     target: str,
     /,
-    *options: str,
+    *,
     input: str | None = None,  # noqa: A002 - the option's name
     out_channels: Whole | None = None,
     stride: Whole | None = None,
     design: str | None = None,
     trust_code: Flag = False,
+    **options: str,
 ) -> None:
-    """Print a Python file that imports torch alone: a block or network, with its shapes, cost and source.
+    """Print a Python file that imports torch alone: a block or network.
 
-    Its state dict has the keys of convblocks, its outputs the same bits. `python FILE --load WEIGHTS.safetensors`
-    runs it with weights.
+    With its shapes, cost and source. Its state dict has the keys of convblocks,
+    its outputs the same bits. `python FILE --load WEIGHTS.safetensors` runs it.
 
     Parameters
     ----------
     target
-        A family (residual), a block's or network's .toml or .json, a run folder, or any target of analyze.
-    options
-        Of a family, e.g. depth=3 norm=group.
+        A family with its options, e.g. residual --depth 4, a block's or network's .toml or .json, a run
+        folder, or any target of analyze.
     input
         Size of an example, e.g. 64x56x56; its axes say if a block is for signals, images or volumes.
     out_channels
@@ -53,6 +50,8 @@ def code(
         Of a run folder; the recommended one if not given.
     trust_code
         Allow a run folder or spec to import the classes it names.
+    options
+        Of a block, by the names that its constructor has, e.g. --norm group.
     """
     size = None if input is None else shape("input", input)
 
@@ -60,31 +59,18 @@ def code(
 
     command = shlex.join(["convblocks", *sys.argv[1:]])
     with redirect_stdout(sys.stderr):  # what the user's own code prints is not ours
-        spec = described_block(target, dict(map(_option, options)), trust_code)
+        spec = described_block(target, options, trust_code)
         if spec is not None:
             if design is not None:
                 raise OptionError("design", design, f"goes with a run folder; {target} is a block")
-            text = block_code(spec, size or (CHANNELS, *SIZES[2]), out_channels, stride or 1, command)
+            text = block_code(
+                spec, size or (CHANNELS, *SIZES[2]), out_channels, 1 if stride is None else stride, command
+            )
         else:
-            for name, given in (("out_channels", out_channels), ("stride", stride)):
-                if given is not None:
-                    raise OptionError(name, given, f"goes with a block; {target} is none")
-            if options:
-                raise TargetError(f"{target} takes no options, got {options[0]}; only a family does")
+            refuse_of_block(target, {"out_channels": out_channels, "stride": stride, **options})
             module, size, title = _module(target, design, size, trust_code)
             text = module_code(module, size, title=title, command=command)
     sys.stdout.write(text)
-
-
-def _option(text: str) -> tuple[str, Any]:
-    """``depth=3`` as ("depth", 3); what is no number, truth value or list is a word."""
-    name, equals, value = text.partition("=")
-    if not (name.isidentifier() and equals and value):
-        raise TargetError(f"{text!r} is no option of a family; expected NAME=VALUE, e.g. depth=3")
-    try:
-        return name, tomllib.loads(f"value = {value}")["value"]
-    except tomllib.TOMLDecodeError:
-        return name, value
 
 
 def block_code(
@@ -120,8 +106,7 @@ def _module(target: str, design: str | None, size: tuple[int, ...] | None, trust
         design = design or _recommended(target)
         target = f"{target}:{design}"
     found = load_target(target, trust_code=trust_code)
-    size = size or found.input_size or (found.channels or 3, *SIZES[found.dims or 2])
-    return found.module, size, f"{type(found.module).__name__}: {target}."
+    return found.module, size or size_of(found), f"{type(found.module).__name__}: {target}."
 
 
 def _recommended(run: str) -> str:

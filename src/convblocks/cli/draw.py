@@ -1,65 +1,70 @@
 """``convblocks draw``: a picture of a block or network, from what it does."""
 
 import sys
+from contextlib import redirect_stdout
+from math import inf
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated
 
 from cyclopts import Parameter
 
-from convblocks.cli.block import described_block
-from convblocks.cli.parse import whole
-from convblocks.errors import OptionError
+from convblocks.cli.block import CHANNELS, SIZES, described_block, refuse_of_block, size_of
+from convblocks.cli.parse import shape, whole
 
 if TYPE_CHECKING:
     from torch import nn
 
 Whole = Annotated[int, Parameter(converter=whole)]
 Flag = Annotated[bool, Parameter(negative=())]
-CHANNELS = 64  # of a block's input, where none are given
-SIZES = {1: (64,), 2: (64, 64), 3: (32, 32, 32)}  # a map that shows what the layers do with it
 
 
 def draw(
-    spec: str,
+    target: str,
     /,
     *,
-    in_channels: Whole | None = None,
+    input: str | None = None,  # noqa: A002 - the option's name
     out_channels: Whole | None = None,
     stride: Whole | None = None,
-    dims: Whole | None = None,
+    every_layer: Flag = False,
     out: Path | None = None,
     trust_code: Flag = False,
     **options: str,
 ) -> None:
-    """Draw a block: main path, shortcut, channels, stride and receptive field.
+    """Draw a block or network: main path, shortcut, channels, stride and receptive field.
 
-    As text, or as SVG with --out. The block is traced, so that what is drawn is what it does.
+    As text, or as SVG with --out. It is traced: what is drawn is what it does.
+    In a long network, pieces that follow each other unchanged are drawn once and
+    marked, as ×3, with the receptive field behind the last of them.
 
     Parameters
     ----------
-    spec
+    target
         A family with its options, e.g. residual --depth 4, a block's .toml or .json, or any target of analyze.
-    in_channels
-        Of a block's input; 64 if not given.
+    input
+        Size of an example, e.g. 64x56x56; its axes say if a block is for signals, images or volumes.
     out_channels
         Of a block; as many as its input has if not given.
     stride
         Of a block; 1 if not given.
-    dims
-        Spatial axes of a block: 1, 2 or 3; 2 if not given.
+    every_layer
+        Draw what repeats each time.
     out
         SVG file to write.
     trust_code
         Allow a run folder or spec to import the classes it names.
+    options
+        Of a block, by the names that its constructor has, e.g. --norm group.
     """
-    from convblocks.analysis.outline import outline
+    size = None if input is None else shape("input", input)
+
+    from convblocks.analysis.outline import FITS, outline
     from convblocks.files import write
     from convblocks.report.outline import outline_svg, outline_text
 
-    place = {"in_channels": in_channels, "out_channels": out_channels, "stride": stride, "dims": dims}
-    values = {name: _value(text) for name, text in options.items()}
-    module, channels, axes = _built(spec, place, values, trust_code)
-    drawn = outline(module.eval(), (channels, *SIZES[axes]))
+    with redirect_stdout(sys.stderr):  # what the user's own code prints is not ours
+        place = {"out_channels": out_channels, "stride": stride}
+        module, size = _built(target, size, place, options, trust_code)
+        drawn = outline(module.eval(), size, fits=inf if every_layer else FITS)
     if out is None:
         sys.stdout.write(outline_text(drawn))
     else:
@@ -68,39 +73,24 @@ def draw(
 
 
 def _built(
-    spec: str, place: dict[str, int | None], options: dict[str, Any], trust_code: bool
-) -> tuple["nn.Module", int, int]:
-    """The module on the meta device, its input's channels and spatial axes."""
+    target: str,
+    size: tuple[int, ...] | None,
+    place: dict[str, int | None],
+    options: dict[str, str],
+    trust_code: bool,
+) -> tuple["nn.Module", tuple[int, ...]]:
+    """The module on the meta device, and its input's size."""
     import torch
 
-    from convblocks.blocks import BlockSpec
-    from convblocks.layers.check import dimensions
     from convblocks.targets import load_target
 
-    block = described_block(spec, options, trust_code)
-    given = {name: value for name, value in place.items() if value is not None}
-    if block is None and spec.isidentifier() and not Path(spec).exists():
-        block = BlockSpec(
-            spec, **options
-        )  # no other target is a mere word, and this knows what is close to it
+    block = described_block(target, options, trust_code)
     if block is None:
-        for name in (*options, *given):
-            raise OptionError(name, ..., f"goes with a block; {spec} is none")
-        found = load_target(spec, trust_code=trust_code, on_meta=True)
-        return found.module, found.channels or 3, found.dims or 2
-    inputs, dims = given.get("in_channels", CHANNELS), dimensions(given.get("dims", 2))
+        refuse_of_block(target, {**place, **options})
+        found = load_target(target, trust_code=trust_code, on_meta=True)
+        return found.module, size or size_of(found)
+    size = size or (CHANNELS, *SIZES[2])
+    given = {name: value for name, value in place.items() if value is not None}
+    outputs, stride = given.get("out_channels", size[0]), given.get("stride", 1)
     with torch.device("meta"):
-        outputs, stride = given.get("out_channels", inputs), given.get("stride", 1)
-        return block.build(inputs, outputs, stride, dims=dims), inputs, dims
-
-
-def _value(text: str) -> object:
-    """An option's value as typed: 4, 0.1, true, 3,5 for the axes, or a name."""
-    if "," in text:
-        return tuple(_value(part) for part in text.split(","))
-    for kind in (int, float):
-        try:
-            return kind(text)
-        except ValueError:
-            continue
-    return {"true": True, "false": False}.get(text, text)
+        return block.build(size[0], outputs, stride, dims=len(size) - 1), size

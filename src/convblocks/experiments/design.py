@@ -9,13 +9,14 @@ from msgspec.structs import replace
 
 from convblocks.analysis import count, gradient_norms, receptive_field, trace
 from convblocks.analysis.fields.receptive_field import Seen
+from convblocks.analysis.outline import outline
 from convblocks.data import Dataset
 from convblocks.experiments.implementations import Frame
 from convblocks.experiments.matching import Matched
 from convblocks.experiments.trial import start
 from convblocks.measure import latencies
 from convblocks.networks import Network
-from convblocks.records import Design, Latency
+from convblocks.records import Design, Latency, Outline
 from convblocks.training.loop import memory_format, place
 from convblocks.training.objective import as_targets
 
@@ -46,9 +47,19 @@ def describe(matched: Matched, frame: Frame, dataset: Dataset, device: str) -> D
         receptive_field=tuple(map(_in_whole_pixels, receptive_field(trace(module.body(), shape)))),
         gradient_norms=(),
         unknown_ops=tuple(sorted(cost.unknown_ops)),
+        block=None if matched.problem else _block(matched.network, frame),
         problem=matched.problem,
     )
     return _with_gradients(design, dataset, device, implementation.init)
+
+
+def _block(network: Network, frame: Frame) -> Outline:
+    """A block within the first stage, on the map that it has there."""
+    stage = network.stages[0]
+    size = (-(-n // stride) for n, stride in zip(frame.size, frame.stem_stride(), strict=True))
+    with torch.device("meta"):
+        block = stage.block.build(stage.out_channels, stage.out_channels, dims=network.dims)
+    return outline(block.eval(), (stage.out_channels, *size))
 
 
 def _in_whole_pixels(seen: Seen) -> tuple[int, int, int] | Literal["all"] | None:

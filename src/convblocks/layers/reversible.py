@@ -22,11 +22,13 @@ def reversible(functions: nn.ModuleList, a: torch.Tensor, b: torch.Tensor) -> Pa
     draw random numbers. Backward runs each a second time, on copies of its buffers, so that running statistics
     move once, and in the mode (training, autocast) of the first time. Under autocast the sums are in single
     precision. Gradients of gradients are refused by PyTorch. Under torch.compile and torch.export the chain is
-    ordinary code, for which the compiler decides what is kept.
+    ordinary code, for which the compiler decides what is kept; so it is where a forward hook waits on one of its
+    modules, since what a hook is shown should be part of the graph.
     """
     if _autocast(a.device.type)["enabled"]:
         a, b = a.float(), b.float()
-    if not functions or not torch.is_grad_enabled() or torch.compiler.is_compiling():
+    watched = any(m._forward_hooks for m in functions.modules())
+    if not functions or watched or not torch.is_grad_enabled() or torch.compiler.is_compiling():
         return couple(functions, a, b)
     pair: Pair = _Chain.apply(functions, a, b, *functions.parameters())  # type: ignore[no-untyped-call]
     return pair

@@ -2,6 +2,7 @@
 
 advice.py   what `advise` says of a module
 analysis.py what `analyze` finds in a module
+outline.py  what is drawn of a module
 signal.py   what real tensors tell of a module
 step.py     what a training step needs at most
 study.py    what a `compare` leaves behind, one JSON object a line
@@ -9,6 +10,7 @@ study.py    what a `compare` leaves behind, one JSON object a line
 
 from convblocks.records.advice import SEVERITIES, Finding, Severity
 from convblocks.records.analysis import Analysis, Layer, Part
+from convblocks.records.outline import Outline
 from convblocks.records.signal import (
     AxisFit,
     EffectiveField,
@@ -63,6 +65,7 @@ __all__ = [
     "LayerSignal",
     "Loading",
     "MendCheck",
+    "Outline",
     "Overlap",
     "Paragraph",
     "Part",

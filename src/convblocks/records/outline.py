@@ -22,9 +22,18 @@ class Line(Struct, frozen=True):
     lane: int
 
 
+class Repeat(Struct, frozen=True):
+    """Boxes `start` to `end` come so many times; each time takes what the one before puts out."""
+
+    start: int
+    end: int
+    times: int
+
+
 class Outline(Struct, frozen=True, kw_only=True):
     """In order of execution, the input first and the output last."""
 
     module: str
     boxes: tuple[Box, ...]
     lines: tuple[Line, ...]
+    repeats: tuple[Repeat, ...] = ()  # in order, apart from each other

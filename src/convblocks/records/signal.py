@@ -69,7 +69,7 @@ class Signal(Struct, frozen=True, kw_only=True):
     batch: int
     training: bool  # training mode, i.e. batch norms use this batch
     layers: tuple[LayerSignal, ...]  # in order of execution
-    unreached: tuple[str, ...]  # weight layers that ran, and that the loss does not depend on
+    unreached: tuple[str, ...]  # weight layers that ran, and that no gradient of the loss reaches
     activation: Rate | None  # of the spread; None: fewer than three layers to fit
     gradient: Rate | None
     shattering: Shattering | None  # None: not asked for, or one example alone

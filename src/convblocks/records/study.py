@@ -14,6 +14,8 @@ from typing import Literal, NamedTuple
 
 from msgspec import Struct
 
+from convblocks.records.outline import Outline
+
 Axis = tuple[int, int, int]
 """Receptive field along one axis, (step, lo, hi): output i sees inputs step·i + lo … step·i + hi."""
 
@@ -117,6 +119,7 @@ class Design(Struct, frozen=True, kw_only=True):
         float | None, ...
     ]  # None: not finite; ‖∂loss/∂weight‖ of each main-path convolution at initialisation
     unknown_ops: tuple[str, ...] = ()  # if any, macs and activations are lower bounds
+    block: Outline | None = None  # drawn: one within the first stage; None in older folders
     problem: str = ""  # why it could not be matched and was not trained; "" if it was
 
     @property

@@ -10,6 +10,7 @@
     page.py        a page in one file: base.html with page.css and page.js
     html.py        render_html, with study.html
     markdown.py    render_markdown
+    outline.py     a block or network, drawn as SVG or text
 
     totals.py         what an analysis says as a whole, in words
     layer_columns.py  the table of layers

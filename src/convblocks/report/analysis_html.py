@@ -3,16 +3,20 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from convblocks.records import Analysis, Finding, Host
+from markupsafe import Markup
+
+from convblocks.records import Analysis, Finding, Host, Outline
 from convblocks.report import totals
 from convblocks.report.conditions import Fact
 from convblocks.report.drawing import Picture, drawing
 from convblocks.report.format import count, listing, plural, size
 from convblocks.report.layer_columns import COLUMNS
 from convblocks.report.layer_figures import layer_figures
+from convblocks.report.outline import outline_svg
 from convblocks.report.page import filled
 
 PLACES = 6  # of one rule that are named
+MOST_BOXES = 150  # of a network that is drawn; more would make the page heavy, and nobody would read them
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,12 +38,14 @@ def render_analysis(
     made: str,
     host: Host,
     picture: Picture | None = None,
+    outline: Outline | None = None,
     advice: Sequence[Finding] = (),
 ) -> str:
     """The page of an analysis. The same arguments give the same text.
 
     target: what was analysed, by the name that its user gave it; made: when, ISO 8601; picture: what the receptive
-    fields are drawn over, of the input's spatial size; advice: what `advise` found, left out if there is none.
+    fields are drawn over, of the input's spatial size; outline: what is drawn of the network; advice: what `advise`
+    found. What is not given is left out.
     """
     sentences = (totals.unknown(analysis), totals.unproductive(analysis), totals.NOT_TIME)
     return filled(
@@ -54,11 +60,18 @@ def render_analysis(
         totals=[Fact(term, text) for term, text in totals.facts(analysis)],
         advice=_advice(advice),
         drawing=drawing(analysis, picture),
+        outline=_drawn(outline),
         columns=COLUMNS,
         rows=[[(column, column.cell(layer, analysis)) for column in COLUMNS] for layer in analysis.layers],
         command=command,
         conditions=_conditions(analysis, made, host),
     )
+
+
+def _drawn(outline: Outline | None) -> Markup | None:
+    if outline is None or len(outline.boxes) > MOST_BOXES:
+        return None
+    return Markup(outline_svg(outline, style=""))  # noqa: S704 - it escapes what it writes
 
 
 def _highlights(analysis: Analysis) -> list[tuple[str, str]]:

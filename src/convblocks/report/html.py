@@ -11,6 +11,7 @@ from convblocks.report import columns, conditions
 from convblocks.report.entries import Entry, collect, labels
 from convblocks.report.figures import figures
 from convblocks.report.format import plural
+from convblocks.report.outline import outline_svg
 from convblocks.report.page import filled
 from convblocks.report.scales import looks
 
@@ -35,6 +36,7 @@ def render_html(study: Study, designs: Sequence[Design], runs: Sequence[Run], su
         entries=entries,
         looks={look.label: look for look in looks(found)},
         unbroken=partial(_unbroken, names=[*found, *(entry.design.name for entry in entries)]),
+        blocks=_blocks(entries, found),
         left_out=conditions.left_out(study, designs, runs),
         conditions=conditions.conditions(study, summary),
     )
@@ -43,6 +45,15 @@ def render_html(study: Study, designs: Sequence[Design], runs: Sequence[Run], su
 def _titled(study: Study, summary: Summary) -> list[tuple[str, str]]:
     told = columns.fields(study, summary)
     return [(c.title.format_map(told), c.definition.format_map(told)) for c in columns.COLUMNS]
+
+
+def _blocks(entries: Sequence[Entry], found: Sequence[str]) -> list[tuple[str, str, Markup]]:
+    """(label, design, picture) of a block of each implementation, from its shallowest design."""
+    first: dict[str, Design] = {}
+    for entry in sorted(entries, key=lambda e: e.design.stack_depth):
+        first.setdefault(entry.design.label, entry.design)
+    drawn = [(label, first[label].name, first[label].block) for label in found]
+    return [(label, name, Markup(outline_svg(block, style=""))) for label, name, block in drawn if block]  # noqa: S704
 
 
 def _highlights(study: Study, summary: Summary, entries: Sequence[Entry]) -> list[tuple[str, columns.Cell]]:

@@ -10,10 +10,11 @@ import torch.nn.functional as F
 from scipy import stats
 from torch import nn
 
-from convblocks import ResidualBlock
+from convblocks import BLOCKS, ResidualBlock, ReversibleBlock
 from convblocks.analysis import gradient_norms, signal, signal_along
 from convblocks.analysis.signal.rates import fit_rate
 from convblocks.errors import OptionError, TraceError
+from convblocks.layers.reversible import couple
 
 
 class Backwards(nn.Module):
@@ -281,3 +282,44 @@ def test_what_cannot_be_measured_is_refused_in_one_line(module, x, y, error, mes
 def test_along_needs_batches_and_steps(batches, steps):
     with pytest.raises(OptionError, match="expected"):
         signal_along(nn.Linear(3, 2), batches, steps=steps)
+
+
+def test_layers_run_without_autograd_are_named_and_the_rest_is_measured():
+    class Frozen(nn.Module):
+        def __init__(self):
+            super().__init__()
+            self.still, self.learns = nn.Conv2d(1, 4, 3), nn.Conv2d(4, 4, 3)
+
+        def forward(self, x):
+            with torch.no_grad():
+                x = self.still(x)
+            return self.learns(x).mean((2, 3))
+
+    found = signal(Frozen(), torch.randn(4, 1, 8, 8), shattering=False)
+    assert found.unreached == ("still",)
+    assert [layer.name for layer in found.layers] == ["learns"]
+    with pytest.raises(TraceError, match=r"reaches its input.*shattering=False"):
+        signal(Frozen(), torch.randn(4, 1, 8, 8))
+    net = Frozen()
+    net.learns = nn.Identity()
+    with pytest.raises(TraceError, match="no gradient reaches a layer of Frozen"):
+        signal(net, torch.randn(4, 1, 8, 8))
+
+
+@pytest.mark.parametrize("family", BLOCKS)
+def test_every_family_shows_the_gradients_of_all_its_layers(family):
+    block = BLOCKS[family](8, 8)
+    found = signal(block, torch.randn(4, 8, 8, 8))
+    assert not found.unreached
+    assert all(layer.gradient_norm > 0 and layer.weight_gradient_norm > 0 for layer in found.layers)
+
+
+def test_a_reversible_chain_shows_what_the_stored_one_has():
+    """`couple` by ordinary autograd through the same weights is the reference."""
+    block = ReversibleBlock(8, 8, depth=6)
+    x, v = torch.randn(4, 8, 8, 8), torch.randn(4, 8, 8, 8)
+    found = signal(block, x, v, loss=lambda out, v: (out * v).sum())
+    a, b = couple(block.functions, *x.chunk(2, 1))
+    (torch.cat([a, b], 1) * v).sum().backward()
+    expected = [p.grad.norm().item() for name, p in block.named_parameters() if name.endswith("conv.weight")]
+    assert [layer.weight_gradient_norm for layer in found.layers] == pytest.approx(expected, rel=1e-4)

@@ -42,7 +42,8 @@ def effective_field(
         middle = output.flatten(2)[..., int(np.ravel_multi_index(centre, output.shape[2:]))]
         if not middle.requires_grad:
             raise OptionError("layer", name, "its output does not depend on the input by any gradient")
-        (gradient,) = torch.autograd.grad((middle * torch.randn_like(middle)).sum(), given)
+        total = (middle * torch.randn_like(middle)).sum()
+        (gradient,) = torch.autograd.grad(total, given, materialize_grads=True)
     counts = gradient.double().abs().mean((0, 1)).cpu().numpy()
     if not np.isfinite(counts).all() or counts.sum() == 0:
         raise TraceError(

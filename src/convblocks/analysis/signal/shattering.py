@@ -9,7 +9,7 @@ import torch
 from torch import nn
 
 from convblocks.analysis.signal.observe import inputs_for, run, seeded, settled
-from convblocks.errors import OptionError
+from convblocks.errors import OptionError, TraceError
 from convblocks.records import Shattering
 
 PAIRS = 4
@@ -58,7 +58,12 @@ def _input_gradients(module: nn.Module, line: torch.Tensor, directions: torch.Te
     parts = []
     for chunk in line.split(CHUNK):
         given = chunk.detach().requires_grad_()
-        (gradient,) = torch.autograd.grad((run(module, given) * directions).sum(), given)
+        (gradient,) = torch.autograd.grad((run(module, given) * directions).sum(), given, allow_unused=True)
+        if gradient is None:
+            raise TraceError(
+                f"no gradient of {type(module).__name__} reaches its input, as under no_grad; "
+                "measure the rest with shattering=False"
+            )
         parts.append(gradient.flatten(1).double().cpu())
     return torch.cat(parts)
 

@@ -173,7 +173,7 @@ def _layers(
     value = _loss(output, y, loss)
     weights = {call.name: weights_of(call.layer) for call in calls}
     asked = [*(call.output for call in calls), *(w for found in weights.values() for w in found)]
-    gradients = torch.autograd.grad(value, asked, allow_unused=True)
+    gradients = _gradients(value, asked)
     of_outputs = gradients[: len(calls)]
     rest = iter(gradients[len(calls) :])
     of_weights = {name: [next(rest) for _ in found] for name, found in weights.items()}
@@ -184,8 +184,19 @@ def _layers(
         if g is not None
     )
     wide = [i for i, call in enumerate(reached) if positions(call.layer, call.output) > 1]
+    if not reached:
+        raise TraceError(
+            f"no gradient reaches a layer of {type(module).__name__}; does it run under no_grad?"
+        )
     unreached = [call.name for call, g in zip(calls, of_outputs, strict=True) if g is None]
     return layers, wide[-1] + 1 if wide else len(layers), tuple(dict.fromkeys(unreached))
+
+
+def _gradients(value: torch.Tensor, asked: Sequence[torch.Tensor]) -> list[torch.Tensor | None]:
+    """None for what `value` does not depend on, and for what was made without autograd, as under no_grad."""
+    followed = [t for t in asked if t.requires_grad]
+    found = iter(torch.autograd.grad(value, followed, allow_unused=True) if value.requires_grad else ())
+    return [next(found, None) if t.requires_grad else None for t in asked]
 
 
 def _layer(call: Call, gradient: torch.Tensor, of_weight: Sequence[torch.Tensor | None]) -> LayerSignal:
