@@ -148,7 +148,9 @@ def test_spec_cost_and_maps_of_any_network(network):
     traced = count(whole, (3, *size))
     assert network_cost(network, size) == traced
     assert whole(x).shape == (2, 5)
-    assert (maps.channels, maps.reductions) == (network.channels, network.reductions)
+    assert (maps.channels[-1], maps.reductions[-1]) == (network.channels[-1], network.reductions[-1])
+    assert set(network.reductions) <= set(maps.reductions)
+    assert len(set(maps.reductions)) == len(maps.reductions)
     for found, channels, reduction in zip(maps(x), maps.channels, maps.reductions, strict=True):
         reduction = (reduction,) * network.dims if isinstance(reduction, int) else reduction
         assert found.shape == (2, channels, *[-(-64 // r) for r in reduction])
