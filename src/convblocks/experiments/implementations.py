@@ -3,6 +3,7 @@
 from collections import Counter
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from itertools import islice
 from math import lcm, log2
 
 from msgspec.structs import replace
@@ -204,19 +205,15 @@ def _mend(family: Family, depth: int, stages: int, block_depths: tuple[int, ...]
     fewer = [s for s in range(stages - 1, 0, -1) if depth % s == 0]
     deeper = sorted(n for d in block_depths if (n := (share // d + 1) * d) * stages <= MOST_LAYERS)
     others = [d for d in range(1, share + 1) if share % d == 0 and d not in block_depths]
-    found = [
-        *[plural(s, "stage") for s in fewer if fits(depth // s, block_depths)][:1],
-        *[f"depth {layers * stages}" for layers in deeper if fits(layers, block_depths)][:1],
-        *[f"block depth {d}" for d in others if fits(share, (d,))][:1],
-    ]
-    found = (
-        found
-        or [
-            f"{plural(s, 'stage')} and block depth {depth // s}"
-            for s in fewer
-            if fits(depth // s, (depth // s,))
-        ][:1]
+    ways = (  # of each the first that fits; to try one is to build its block
+        (plural(s, "stage") for s in fewer if fits(depth // s, block_depths)),
+        (f"depth {layers * stages}" for layers in deeper if fits(layers, block_depths)),
+        (f"block depth {d}" for d in others if fits(share, (d,))),
     )
+    both = (
+        f"{plural(s, 'stage')} and block depth {depth // s}" for s in fewer if fits(depth // s, (depth // s,))
+    )
+    found = [text for way in ways if (text := next(way, ""))] or [*islice(both, 1)]
     return f"; give {listing(found, 'or')}" if found else ""
 
 
