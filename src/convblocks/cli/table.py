@@ -9,6 +9,7 @@ from rich.text import Text
 
 from convblocks.experiments.store import RunFolder
 from convblocks.records import Design, Row, Summary
+from convblocks.report.conditions import as_deployed
 from convblocks.report.format import accuracy, count, difference, milliseconds, percent
 
 LEGEND = (
@@ -29,7 +30,9 @@ def print_result(folder: RunFolder) -> None:
     console = Console(highlight=False, markup=False, emoji=False)
     if summary.rows:
         console.print(result_table(folder.designs(), summary, wide=console.width >= WIDE))
-        console.print(Padding(LEGEND.format(metric=metric), (0, 0, 1, 0)), style="dim")
+        deployed = as_deployed(folder.designs())
+        legend = LEGEND.format(metric=metric) + (f" As deployed: {deployed}." if deployed else "")
+        console.print(Padding(legend, (0, 0, 1, 0)), style="dim")
     console.print(Text(summary.headline, style="bold"))
     for paragraph in summary.paragraphs:
         console.print(Padding(Text.assemble((paragraph.lead, "bold"), ": ", paragraph.text), (1, 0, 0, 0)))

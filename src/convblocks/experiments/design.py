@@ -25,10 +25,10 @@ BYTES = 4  # of a float32
 
 
 def describe(matched: Matched, frame: Frame, dataset: Dataset, device: str) -> Design:
-    """The design's record. Costs are of the whole network as traced, not of the sums that matched it."""
-    implementation = matched.implementation
+    """The design's record. Costs are of the whole network as deployed and traced, not of the sums that matched it."""
+    implementation, deployed = matched.implementation, matched.network.deployed()
     with torch.device("meta"):
-        module = matched.network.build()
+        module = deployed.build()
     shape = (frame.in_channels, *frame.size)
     cost = count(module, shape)
     design = Design(
@@ -40,6 +40,7 @@ def describe(matched: Matched, frame: Frame, dataset: Dataset, device: str) -> D
         stack_depth=implementation.stack_depth,
         widths=matched.widths,
         network=matched.network.to_dict(),
+        deployed=None if deployed == matched.network else deployed.to_dict(),
         params=cost.params,
         macs=cost.macs,
         activations=cost.activations,
@@ -85,11 +86,12 @@ def _with_gradients(design: Design, dataset: Dataset, device: str, init: str) ->
 
 
 def time_designs(designs: Sequence[Design], dataset: Dataset, threads: int, device: str) -> list[Latency]:
-    """Latency for a batch of one example. Weights do not matter to it, so fresh ones serve."""
+    """Latency of each as deployed, for a batch of one example. Weights do not matter to it, so fresh ones serve."""
     example = torch.from_numpy(dataset.train.x[:1])
     layout = memory_format(example.ndim)
     example = example.to(device, memory_format=layout)
-    modules = {d.name: place(Network.from_dict(d.network).build(), layout, device) for d in designs}
+    networks = {d.name: Network.from_dict(d.deployed or d.network) for d in designs}
+    modules = {name: place(network.build(), layout, device) for name, network in networks.items()}
     measured = latencies(modules, example, threads=threads)
     quartiles = {name: np.quantile(ms, (0.25, 0.5, 0.75)).tolist() for name, ms in measured.items()}
     return [

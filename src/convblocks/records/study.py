@@ -108,6 +108,9 @@ class Design(Struct, frozen=True, kw_only=True):
     stack_depth: int
     widths: tuple[int, ...]  # out_channels of each stage
     network: dict[str, object]  # the Network spec, as its JSON
+    deployed: dict[str, object] | None = (
+        None  # the spec of what that becomes after training, if another: costs and latency are of it
+    )
     params: int
     macs: int  # one example, forward
     activations: int  # elements put out by all convolution and linear layers, one example
