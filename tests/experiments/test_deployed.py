@@ -1,21 +1,28 @@
 """Families that are deployed in another form than the one that is trained: what is matched, timed, saved and told."""
 
 import json
+from importlib import import_module
 
 import numpy as np
 import pytest
 import torch
+from msgspec.structs import replace
 from torch import nn
 
+import convblocks
 from convblocks import BlockSpec, Network, Recipe, compare, load, load_dataset, load_target
 from convblocks.analysis import count
 from convblocks.blocks import reparameterize
 from convblocks.blocks.repvgg import Branches
-from convblocks.errors import OptionError
+from convblocks.errors import OptionError, RunError
 from convblocks.experiments import design as measured
 from convblocks.experiments.implementations import Frame, implementations
 from convblocks.experiments.matching import solve
 from convblocks.experiments.store import RunFolder
+from convblocks.networks import network_cost
+from convblocks.report.conditions import load_call
+
+comparing = import_module("convblocks.experiments.compare")  # the package has a function of that name
 
 OPTIONS = {"depths": 4, "families": ("simple", "repvgg"), "stages": 2, "seeds": 1, "recipe": Recipe(epochs=2)}
 
@@ -103,6 +110,28 @@ def test_report_and_records_say_so(study):
     record = json.loads((study.path / "designs.jsonl").read_text().splitlines()[1])
     assert record["deployed"]["stages"][0]["block"]["reparameterized"] is True
     assert "reparameterized" not in record["network"]["stages"][0]["block"]
+
+
+def test_the_line_that_loads_it_turns_it(study):
+    summaries = [replace(study.summary(), recommended=name) for name in ("simple-d4", "repvgg-d4")]
+    plain, turned = (load_call(study.study(), study.designs(), summary) for summary in summaries)
+    assert plain.startswith("convblocks.load(")
+    module = eval(turned, {"convblocks": convblocks})  # noqa: S307
+    assert branches(module) == 0
+
+
+def test_memory_is_asked_for_what_is_trained(study, monkeypatch):
+    frame = Frame(1, (8, 8), 4, 2)
+    (found,), _ = implementations((4,), 2, ("repvgg",), (1,), (1,))
+    matched = solve(frame, found, "none", None)
+    asked = replace(study.study(), workers=1, recipe={"batch_size": 64})
+    deployed, trained = matched.cost, network_cost(matched.network, frame.size)
+    least, most = (4 * (3 * cost.params + 64 * cost.activations) for cost in (deployed, trained))
+    monkeypatch.setattr(comparing, "available_bytes", lambda: most)
+    comparing._require_memory(asked, frame, [matched])
+    monkeypatch.setattr(comparing, "available_bytes", lambda: (least + most) // 2)
+    with pytest.raises(RunError, match=r"repvgg-d4 with .* takes over .* to train"):
+        comparing._require_memory(asked, frame, [matched])
 
 
 def test_a_family_asked_for_in_its_deployed_form_is_what_it_is():

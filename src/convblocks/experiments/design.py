@@ -11,6 +11,7 @@ from convblocks.analysis import count, gradient_norms, receptive_field, trace
 from convblocks.analysis.fields.receptive_field import Seen
 from convblocks.analysis.outline import outline
 from convblocks.data import Dataset
+from convblocks.errors import TraceError
 from convblocks.experiments.implementations import Frame
 from convblocks.experiments.matching import Matched
 from convblocks.experiments.trial import start
@@ -72,17 +73,19 @@ def _in_whole_pixels(seen: Seen) -> tuple[int, int, int] | Literal["all"] | None
 
 
 def _with_gradients(design: Design, dataset: Dataset, device: str, init: str) -> Design:
-    """Gradient norms of the body on the first BATCH shuffled training examples, as seed 0 starts."""
+    """Gradient norms of the body on the first BATCH shuffled training examples, as seed 0 starts; or why not."""
     if design.problem:
         return design
     module = start(design, 0, dataset.train, init).to(device).train()
     chosen = np.random.default_rng(0).permutation(len(dataset.train.y))[:BATCH]
     x = torch.from_numpy(dataset.train.x[chosen]).to(device)
-    norms = gradient_norms(module, x, as_targets(dataset.train.y[chosen]).to(device))
-    return replace(
-        design,
-        gradient_norms=tuple(norm for path, norm in norms.items() if path.startswith("stages.")),
-    )
+    try:
+        norms = gradient_norms(module, x, as_targets(dataset.train.y[chosen]).to(device))
+    except TraceError as error:  # what trains may still be closed to measuring; the other designs go on
+        return replace(design, gradients_unknown=" ".join(str(error).split()))
+    of_body = tuple(norm for path, norm in norms.items() if path.startswith("stages."))
+    unreached = "" if of_body else "no gradient reaches a convolution module of the body"
+    return replace(design, gradient_norms=of_body, gradients_unknown=unreached)
 
 
 def time_designs(designs: Sequence[Design], dataset: Dataset, threads: int, device: str) -> list[Latency]:

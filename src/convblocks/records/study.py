@@ -121,6 +121,7 @@ class Design(Struct, frozen=True, kw_only=True):
     gradient_norms: tuple[
         float | None, ...
     ]  # None: not finite; ‖∂loss/∂weight‖ of each main-path convolution at initialisation
+    gradients_unknown: str = ""  # why there are no gradient norms, where a trained design has none
     unknown_ops: tuple[str, ...] = ()  # if any, macs and activations are lower bounds
     block: Outline | None = None  # drawn: one within the first stage; None in older folders
     problem: str = ""  # why it could not be matched and was not trained; "" if it was

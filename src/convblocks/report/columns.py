@@ -109,7 +109,7 @@ def _receptive_field(entry: Entry) -> Cell:
 
 def _gradient(entry: Entry) -> Cell:
     ratio = entry.design.gradient_ratio
-    return Cell(fmt.ratio(ratio), value=ratio)
+    return Cell(fmt.ratio(ratio), "unknown" if entry.design.gradients_unknown else "", ratio)
 
 
 def _validation(entry: Entry) -> Cell:

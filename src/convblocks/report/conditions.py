@@ -165,4 +165,9 @@ def left_out(study: Study, designs: Sequence[Design], runs: Sequence[Run]) -> li
         for design in designs
         if design.unknown_ops
     ]
-    return [*unmatched, *(Fact("not possible", note) for note in study.notes), *failed, *unknown]
+    unseen = [
+        Fact(design.name, f"gradients unknown: {design.gradients_unknown}")
+        for design in designs
+        if design.gradients_unknown
+    ]
+    return [*unmatched, *(Fact("not possible", note) for note in study.notes), *failed, *unknown, *unseen]
