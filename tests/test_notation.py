@@ -81,7 +81,7 @@ def test_as_in_the_paper():
         ("0.5", 0.5),
         ("1e-6", 1e-6),
         ("true", True),
-        ("False", "False"),
+        ("False", False),
         ("None", None),
         ("none", "none"),
         ("3,5", [3, 5]),

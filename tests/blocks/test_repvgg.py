@@ -62,3 +62,11 @@ def test_every_block_of_a_module_is_turned():
     assert reparameterize(net) is net
     assert not any(isinstance(m, nn.BatchNorm2d) for m in net.modules())
     torch.testing.assert_close(net(x), expected, rtol=1e-5, atol=1e-5)
+
+
+def test_what_was_frozen_stays_frozen():
+    frozen, learning = RepVGGBlock(8, 8).requires_grad_(False), RepVGGBlock(8, 8).requires_grad_(False)
+    learning.layers[0].convolution.identity.weight.requires_grad_(True)
+    for block, learns in ((frozen, False), (learning, True)):
+        merged = block.reparameterize().layers[0].convolution
+        assert (merged.weight.requires_grad, merged.bias.requires_grad) == (learns, learns)

@@ -6,7 +6,7 @@ import pytest
 from msgspec.structs import replace
 from rich.console import Console
 
-from convblocks.cli.table import LEGEND, WIDE, result_table
+from convblocks.cli.table import LEGEND, WIDE, legend, result_table
 from convblocks.experiments.summary import summarise
 from tests.experiments.conftest import make_design, make_latency, make_run, make_study
 
@@ -55,3 +55,10 @@ def test_it_fits_80_columns_and_a_wide_terminal_has_all_intervals(made):
     assert max(map(len, lines(designs, summary, 80))) <= 80
     assert not any("…" in row for row in lines(designs, summary, 80) + lines(designs, summary, WIDE))
     assert [row.count("[") for row in lines(designs, summary, WIDE)] == [0, 2, 3, 3]
+
+
+def test_the_legend_tells_which_designs_are_judged_as_deployed():
+    designs = [make_design("simple"), replace(make_design("repvgg"), deployed={"stages": []})]
+    assert "costs, budget and latency of repvgg-d8 are of the form that it is deployed in" in legend(designs, "x")
+    unmatched = [replace(design, problem="too wide") for design in designs]
+    assert legend(designs[:1], "x") == legend(unmatched, "x") == LEGEND.format(metric="x")

@@ -75,6 +75,14 @@ def test_classes_have_names_from_a_file(masked):
         DataError, match=r"masks/\d\.png: holds the value 2, but classes.txt names 0 to 1: mend"
     ):
         load_dataset(masked)
+    (masked / "classes.txt").write_text("sky\r\n road \r\ncar\r\n\r\n \r\n")
+    assert load_dataset(masked).card.classes == ("sky", "road", "car")
+    for text, line in (("sky\n\nroad\ncar\n", 2), ("\nsky\nroad\ncar", 1)):
+        (masked / "classes.txt").write_text(text)
+        with pytest.raises(
+            DataError, match=rf"classes.txt: line {line} is blank: name class {line - 1} there, or"
+        ):
+            load_dataset(masked)
     (masked / "classes.txt").write_text("sky\nsky\n")
     with pytest.raises(DataError, match=r"classes.txt: names 2 classes, 1 different: expected 2 to 255"):
         load_dataset(masked)
@@ -170,7 +178,10 @@ def test_broken_pairs_can_be_skipped(masked):
 def test_masks_with_foreground_255_are_explained(masked):
     for path in (masked / "masks").iterdir():
         save(path, np.where(np.asarray(Image.open(path)) > 0, 255, 0).astype(np.uint8))
-    with pytest.raises(DataError, match=r"the value 0 alone beside 255.*write foreground as 1, not 255"):
+    with pytest.raises(
+        DataError,
+        match=r"the masks hold one class, 0 \(255 marks what has none\), and.*write foreground as 1, not 255",
+    ):
         load_dataset(masked)
 
 

@@ -183,3 +183,9 @@ def test_a_start_is_found_in_every_container():
 
     nn.init.zeros_(norms["a"][1].weight)
     assert 'nn.init.zeros_(self.norms["a"][1].weight)' in module_code(Normed(), (4, 2, 2))
+
+
+def test_what_takes_no_example_alone_is_printed():
+    """PyTorch norms one position of one channel only where the batch has more of them."""
+    block = BlockSpec("preactivation_bottleneck", norm="instance").build(8, 8)
+    assert "(N, 8, 1, 1) -> (N, 8, 1, 1)" in module_code(block, (8, 1, 1))

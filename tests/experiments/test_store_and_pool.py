@@ -40,8 +40,9 @@ def test_a_folder_serves_one_compare_at_a_time(tmp_path):
         pass
 
 
-def test_records_of_another_version_are_refused(tmp_path):
-    (tmp_path / "designs.jsonl").write_text('{"colour": "red"}\n')
+@pytest.mark.parametrize("line", ['{"colour": "red"}', '{"network": {"a": ' + "[" * 100_000])
+def test_records_of_another_version_are_refused(tmp_path, line):
+    (tmp_path / "designs.jsonl").write_text(f"{line}\n")
     with pytest.raises(
         RunError, match=r"designs.jsonl is not a record of this version: .*choose another out"
     ):

@@ -166,11 +166,15 @@ def test_a_forward_hook_is_shown_maps_that_are_part_of_the_graph():
     assert "_Chain" in type(reversible(fs, *pair())[0].grad_fn).__name__
 
 
-def test_gradients_of_gradients_are_refused():
-    a, b = pair()
-    grad, _ = torch.autograd.grad(reversible(functions(2), a, b)[0].square().sum(), (a, b), create_graph=True)
-    with pytest.raises(RuntimeError, match="once_differentiable"):
-        grad.sum().backward()
+@pytest.mark.parametrize("leaf", ["input", "parameter", "cotangent", "all"])
+def test_gradients_of_gradients_are_refused_whoever_asks(leaf):
+    """PyTorch's own once_differentiable takes them to be 0 where torch.autograd.grad asks for one leaf."""
+    (a, b), fs = pair(), functions(2)
+    v = torch.ones_like(a).requires_grad_()
+    grad, _ = torch.autograd.grad((reversible(fs, a, b)[0] * v).sum(), (a, b), create_graph=True)
+    of = {"input": [a], "parameter": [fs[0][2].weight], "cotangent": [v], "all": [a, b, v, *fs.parameters()]}
+    with pytest.raises(RuntimeError, match="no gradients of gradients"):
+        grad.square().sum().backward(inputs=of[leaf])
 
 
 def test_backward_may_be_repeated():

@@ -5,6 +5,7 @@ import sys
 
 import pytest
 import torch
+from safetensors.torch import save_file
 from torch import nn
 
 from convblocks import BlockSpec
@@ -45,6 +46,50 @@ def test_what_does_not_fit_is_refused(tmp_path):
     config.unlink()
     with pytest.raises(WeightsError, match=r"has no config\.json"):
         from_pretrained(tmp_path)
+
+
+@pytest.mark.parametrize("text", ["[" * 100_000, '{"a":' * 900 + "1" + "}" * 900])
+def test_a_configuration_that_nests_without_end_is_refused(tmp_path, text):
+    network = cifar_resnet(8)
+    save_pretrained(network, network.build(), tmp_path)
+    (tmp_path / "config.json").write_text(text)
+    for trusted in (True, False):
+        with pytest.raises(SpecError, match=r"config\.json: tables and lists nest deeper than 32"):
+            from_pretrained(tmp_path, trust_code=trusted)
+
+
+def test_a_configuration_that_is_no_file_is_refused(tmp_path):
+    (tmp_path / "config.json").mkdir()
+    with pytest.raises(WeightsError, match=r"config\.json cannot be read: Is a directory"):
+        from_pretrained(tmp_path)
+
+
+def test_weights_keep_their_dtypes(tmp_path):
+    network = cifar_resnet(8)
+    for change in (lambda m: m.half(), lambda m: m.double(), lambda m: m.stages[0].to(torch.bfloat16) and m):
+        module = change(network.build())
+        save_pretrained(network, module, tmp_path)
+        loaded = from_pretrained(tmp_path)[1]
+        for key, value in loaded.state_dict().items():
+            assert value.dtype == module.state_dict()[key].dtype
+            assert torch.equal(value, module.state_dict()[key])
+        assert all(parameter.requires_grad for parameter in loaded.parameters())
+    state = {key: value.int() for key, value in network.build().state_dict().items()}
+    save_file(state, tmp_path / "model.safetensors")
+    with pytest.raises(
+        WeightsError, match=r"of another kind of number: .* is torch.int32, expected torch.float32"
+    ):
+        from_pretrained(tmp_path)
+
+
+@pytest.mark.parametrize("name", ["/no/such/dir/x", "nobody/nothing"])
+def test_what_is_neither_here_nor_on_the_hub_is_said_in_a_line(monkeypatch, name):
+    constants = pytest.importorskip("huggingface_hub.constants")
+    monkeypatch.setattr(constants, "HF_HUB_OFFLINE", True)
+    message = f"^{name}: there is no such folder, and the hub could not give it: .*; expected a folder that save_pre"
+    with pytest.raises(WeightsError, match=message) as raised:
+        from_pretrained(name)
+    assert "\n" not in str(raised.value)
 
 
 def test_code_is_named_before_it_runs(tmp_path):

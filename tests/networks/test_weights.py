@@ -2,9 +2,11 @@
 
 import pytest
 import torch
+from msgspec.structs import replace
 from safetensors.torch import save_file
 
 from convblocks.errors import OptionError, WeightsError
+from convblocks.networks.heads import GridHead
 from convblocks.networks.weights import from_foreign, key_map, load_foreign, to_foreign
 from convblocks.networks.zoo import ZOO
 from convblocks.targets.zoos import with_operators
@@ -89,6 +91,68 @@ def test_what_does_not_fit_is_named():
         key_map(ZOO["cifar_resnet20"]())
 
 
+def test_what_is_no_tensor_is_named():
+    network = ZOO["resnet18"](classes=4)
+    state = {**models.resnet18(num_classes=4).state_dict(), "fc.bias": [0, 0, 0, 0], "bn1.bias": None}
+    message = "2 not a tensor: bn1.bias is a NoneType, expected a torch.Tensor, fc.bias is a list"
+    with pytest.raises(WeightsError, match=message):
+        from_foreign(network, state)
+    assert "head.linear.bias" not in from_foreign(network, state, strict=False)
+    with pytest.raises(WeightsError, match=r"1 not a tensor: head\.linear\.bias is a list"):
+        to_foreign(network, {**network.build().state_dict(), "head.linear.bias": [0]})
+
+
+def test_a_module_of_another_network_is_refused_and_not_filled_in_part():
+    network, theirs = ZOO["resnet18"](classes=4), models.resnet18(num_classes=4)
+    state = {key: value + 1 for key, value in theirs.state_dict().items()}
+    before = {key: value.clone() for key, value in theirs.state_dict().items()}
+    message = (
+        r"^the module is not of the network: expected network\.build\(\), .*missing: standardise\.mean.*unexp"
+    )
+    for other in (theirs, ZOO["cifar_resnet20"]().build(), torch.nn.Sequential(network.build())):
+        with pytest.raises(WeightsError, match=message.partition("stand")[0]) as raised:
+            load_foreign(other, network, state)
+        assert "\n" not in str(raised.value)
+    with pytest.raises(WeightsError, match=message):
+        load_foreign(theirs, network, state)
+    assert all(torch.equal(value, before[key]) for key, value in theirs.state_dict().items())
+    with pytest.raises(
+        WeightsError, match=r"not of the network.*2 of another shape: head.linear.weight is \(5,"
+    ):
+        load_foreign(network.with_classes(5).build(), network, state)
+    maps = network.build(features=True)
+    load_foreign(maps, network, state)
+    assert torch.equal(maps.stem.layers.conv.weight, state["conv1.weight"])
+
+
+@pytest.mark.parametrize("grid", [7, (2, 3)])
+def test_a_vgg_of_other_widths_and_another_grid_goes_there_and_back(grid):
+    network = ZOO["vgg11"](classes=4)
+    narrow = replace(network.stages[-1], out_channels=24)
+    stages, head = (*network.stages[:-1], narrow), GridHead(grid=grid, hidden=(32, 16))
+    network = replace(network, stages=stages, head=head)
+    state = network.build().state_dict()
+    theirs = to_foreign(network, state, "timm")
+    assert theirs["pre_logits.fc1.weight"].shape == (32, 24, *((7, 7) if grid == 7 else grid))
+    assert theirs["pre_logits.fc2.weight"].shape == (16, 32, 1, 1)
+    back = from_foreign(network, theirs, "timm")
+    assert all(torch.equal(value, state[key]) for key, value in back.items())
+    assert len(back) == len(theirs)
+
+
+def test_each_stage_s_shortcut_has_its_own_names():
+    network = ZOO["resnet18"]().with_blocks("residual", stages=[2], shortcut="average")
+    named = [name for name in key_map(network).values() if name.endswith(("downsample.0.weight", "2.weight"))]
+    assert {"layer2.0.downsample.0.weight", "layer3.0.downsample.2.weight"} <= set(named)
+    module = network.build()
+    theirs = to_foreign(network, module.state_dict())
+    again = network.build()
+    load_foreign(again, network, theirs)
+    assert torch.equal(
+        again.stages[2][0].shortcut[1].conv.weight, module.stages[2][0].shortcut[1].conv.weight
+    )
+
+
 def test_a_file_that_could_run_code_is_not_opened(tmp_path):
     path = tmp_path / "w.pth"
     torch.save(torch.nn.Linear(2, 2), path)
@@ -96,16 +160,3 @@ def test_a_file_that_could_run_code_is_not_opened(tmp_path):
         load_foreign(ZOO["resnet18"]().build(), ZOO["resnet18"](), path)
     with pytest.raises(WeightsError, match="no such file"):
         load_foreign(ZOO["resnet18"]().build(), ZOO["resnet18"](), tmp_path / "none.pth")
-
-
-def test_the_maps_are_those_of_timm_s_features_only():
-    theirs = shaken(timm.create_model("resnet18", features_only=True, out_indices=(1, 2, 3, 4)))
-    network = ZOO["resnet18"]()
-    ours = network.build(features=True).eval()
-    load_foreign(ours, network, theirs.state_dict(), "timm", strict=False)
-    assert list(ours.channels) == theirs.feature_info.channels()
-    assert list(ours.reductions) == theirs.feature_info.reduction()
-    x = torch.randn(1, 3, 64, 64)
-    with torch.no_grad():
-        for found, expected in zip(ours(x), theirs(x), strict=True):
-            torch.testing.assert_close(found, expected)

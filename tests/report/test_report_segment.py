@@ -30,11 +30,13 @@ def test_the_metric_is_named_everywhere(records, task, said, unsaid):
 
 
 def test_the_conditions_name_the_network_and_the_loss(records):
-    for task, network, loss in (
-        ("segment", "a u-net", "soft dice"),
-        ("classify", "linear classifier", "cross entropy"),
+    for task, head, network, loss in (
+        ("segment", "", "a u-net", "soft dice"),  # as records were before a head was told
+        ("segment", "unet", "a u-net", "soft dice"),
+        ("segment", "dilated", "the last stages dilate", "soft dice"),
+        ("classify", "", "linear classifier", "cross entropy"),
     ):
-        study = replace(records.study, data=replace(records.study.data, task=task))
+        study = replace(records.study, head=head, data=replace(records.study.data, task=task))
         page = text_of(Page(render(with_fields(records, study=study)))).lower()
         assert network in page
         assert loss in page

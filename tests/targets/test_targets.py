@@ -189,8 +189,12 @@ def test_a_description_that_is_none(folder):
     (folder / "bad.toml").write_text(NETWORK.to_toml().replace("blocks = 1", "blocks = 0"))
     (folder / "no.json").write_text("{")
     assert "bad.toml: stages[0].blocks: got 0" in refusal("bad.toml")
-    assert "no.json: cannot be read as JSON" in refusal("no.json")
+    assert "no.json: not JSON: " in refusal("no.json")
     assert "missing.toml: there is no such file" in refusal("missing.toml")
+    (folder / "deep.json").write_text("[" * 100_000)
+    (folder / "deep.toml").write_text(".".join("a" * 900) + " = 1")
+    for name in ("deep.json", "deep.toml"):
+        assert f"{name}: tables and lists nest deeper than 32" in refusal(name)
 
 
 def test_a_description_s_own_classes_need_trust(folder, monkeypatch):

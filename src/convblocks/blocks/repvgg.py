@@ -9,7 +9,7 @@ from torch import nn
 
 from convblocks.blocks.addition import addable_padding
 from convblocks.layers import ConvNormAct, make_activation, make_norm
-from convblocks.layers.check import PerAxis, whole
+from convblocks.layers.check import MOST_LAYERS, PerAxis, truth, whole
 
 
 class RepVGGBlock(nn.Module):
@@ -44,7 +44,8 @@ class RepVGGBlock(nn.Module):
         dims: int = 2,
     ):
         super().__init__()
-        whole("depth", depth, at_least=1, hint=": a block has at least one layer")
+        whole("depth", depth, at_least=1, at_most=MOST_LAYERS, hint=": a block has at least one layer")
+        truth("reparameterized", reparameterized)
         padding = addable_padding(padding, kernel_size, dilation, dims)
 
         def convolution(
@@ -81,7 +82,8 @@ class RepVGGBlock(nn.Module):
     def reparameterize(self) -> Self:
         """Each layer's branches become one convolution with bias, in place; the same function as in eval mode.
 
-        Outputs differ by rounding only. A block that was turned already stays as it is. Returns the block.
+        Outputs differ by rounding only. What is made of frozen parameters alone is frozen. A block that was turned
+        already stays as it is. Returns the block.
         """
         for layer in self.layers:
             if isinstance(layer.convolution, Branches):
@@ -135,8 +137,9 @@ class Branches(nn.Module):
         if self.identity is not None:
             branches.append((F.pad(_unit_kernels(self.pointwise.conv.weight), centre), self.identity))
         weights, biases = zip(*(_folded(weight, norm) for weight, norm in branches), strict=True)
-        conv.weight = nn.Parameter(torch.stack(weights).sum(0))
-        conv.bias = nn.Parameter(torch.stack(biases).sum(0))
+        learns = any(parameter.requires_grad for parameter in self.parameters())
+        conv.weight = nn.Parameter(torch.stack(weights).sum(0), learns)
+        conv.bias = nn.Parameter(torch.stack(biases).sum(0), learns)
         return conv
 
 

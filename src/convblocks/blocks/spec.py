@@ -13,6 +13,7 @@ import torch
 from torch import nn
 
 from convblocks.blocks.families import BLOCKS
+from convblocks.blocks.table import require_shallow
 from convblocks.errors import OptionError, SpecError
 from convblocks.layers.check import whole
 from convblocks.notation import parse, written
@@ -94,6 +95,7 @@ class BlockSpec:
     @classmethod
     def from_dict(cls, table: Mapping[str, Any]) -> "BlockSpec":
         """The inverse of to_dict. Raises SpecError."""
+        require_shallow(table)
         if not isinstance(table, Mapping) or not isinstance(table.get("family"), str):
             raise SpecError("family", f"expected a family's name, one of {', '.join(BLOCKS)}, in {table!r}")
         options = {str(name): value for name, value in table.items() if name != "family"}
@@ -206,13 +208,14 @@ def deployed_options(family: str) -> Mapping[str, Any]:
 
 def foreign_classes(table: object) -> list[str]:
     """Families named package.module:Class anywhere in the tables of a block or network; building one runs its code."""
-    if isinstance(table, list):
-        return list(dict.fromkeys(name for part in table for name in foreign_classes(part)))
-    if not isinstance(table, dict):
-        return []
-    family = table.get("family")
-    named = [family] if isinstance(family, str) and ":" in family else []
-    return list(dict.fromkeys(named + foreign_classes(list(table.values()))))
+    named, parts = [], [table]
+    while parts:  # without recursion, since a stranger's tables may nest without end
+        part = parts.pop()
+        if isinstance(part, dict):
+            named.append(part.get("family"))
+        if isinstance(part, dict | list):
+            parts += reversed(list(part.values()) if isinstance(part, dict) else part)
+    return list(dict.fromkeys(name for name in named if isinstance(name, str) and ":" in name))
 
 
 @lru_cache(maxsize=65_536)

@@ -6,7 +6,6 @@ Options of a block are spelled as the command's own, ``residual --depth 4 --stri
 
 import inspect
 import re
-import tomllib
 from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -31,10 +30,10 @@ def described_block(target: str, options: Mapping[str, str], trust_code: bool) -
     Raises SpecError for options that cannot be; TargetError for a file of such, and for one that names classes
     which are not trusted.
     """
-    import msgspec
 
     from convblocks.blocks import BLOCKS, BlockSpec
     from convblocks.blocks.spec import foreign_classes
+    from convblocks.blocks.table import read_table
 
     path, values = Path(target), {name.replace("-", "_"): value(text) for name, text in options.items()}
     family, written = parse(target) if target.endswith(")") else (target, {})
@@ -50,8 +49,8 @@ def described_block(target: str, options: Mapping[str, str], trust_code: bool) -
         return None
     try:
         text = path.read_text()
-        table = tomllib.loads(text) if path.suffix == ".toml" else msgspec.json.decode(text)
-    except (UnicodeDecodeError, tomllib.TOMLDecodeError, msgspec.DecodeError):
+        table = read_table(text, path.suffix[1:].upper())
+    except (UnicodeDecodeError, SpecError):
         return None  # load_target says it
     if not isinstance(table, dict) or "family" not in table:
         return None

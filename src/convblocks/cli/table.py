@@ -30,13 +30,17 @@ def print_result(folder: RunFolder) -> None:
     console = Console(highlight=False, markup=False, emoji=False)
     if summary.rows:
         console.print(result_table(folder.designs(), summary, wide=console.width >= WIDE))
-        deployed = as_deployed(folder.designs())
-        legend = LEGEND.format(metric=metric) + (f" As deployed: {deployed}." if deployed else "")
-        console.print(Padding(legend, (0, 0, 1, 0)), style="dim")
+        console.print(Padding(legend(folder.designs(), metric), (0, 0, 1, 0)), style="dim")
     console.print(Text(summary.headline, style="bold"))
     for paragraph in summary.paragraphs:
         console.print(Padding(Text.assemble((paragraph.lead, "bold"), ": ", paragraph.text), (1, 0, 0, 0)))
     console.print(f"\nReport: {folder.path / 'report.html'}", soft_wrap=True)
+
+
+def legend(designs: list[Design], metric: str) -> str:
+    """What the columns mean, and which designs' costs and times are of another form than the one trained."""
+    deployed = as_deployed(designs)
+    return LEGEND.format(metric=metric) + (f" As deployed: {deployed}." if deployed else "")
 
 
 WIDE = 125

@@ -166,11 +166,11 @@ def _classes(root: Path, y: LabelMaps, masks: Sequence[Path]) -> tuple[tuple[str
                 )
         return names, y
     if len(values) < 2:
-        held = f"the value {values[0]}" if values else "no class"
+        held = f"one class, {values[0]}" if values else "no class"
         binary = "; write foreground as 1, not 255" if (y == IGNORE).any() else ""
         raise DataError(
-            f"{shown(root / MASKS)}: the masks hold {held} alone beside {IGNORE}, which marks what has no class, and "
-            f"to segment takes two classes{binary}"
+            f"{shown(root / MASKS)}: the masks hold {held} ({IGNORE} marks what has none), and to segment takes two "
+            f"classes or more{binary}"
         )
     position = np.full(IGNORE + 1, IGNORE, np.uint8)
     position[values] = np.arange(len(values))
@@ -179,9 +179,13 @@ def _classes(root: Path, y: LabelMaps, masks: Sequence[Path]) -> tuple[tuple[str
 
 def _names(path: Path) -> tuple[str, ...]:
     try:
-        names = tuple(line.strip() for line in path.read_text("utf-8").splitlines() if line.strip())
+        names = tuple(line.strip() for line in path.read_text("utf-8").rstrip().splitlines())
     except (OSError, UnicodeDecodeError) as error:
         raise DataError(f"{shown(path)}: cannot be read as UTF-8 text: {shown(error)}") from error
+    if "" in names:  # to leave it out would name each class after it by its neighbour's
+        raise DataError(
+            f"{shown(path)}: line {(at := names.index('')) + 1} is blank: name class {at} there, or take it out"
+        )
     if not 2 <= len(names) <= IGNORE or len(set(names)) < len(names):
         raise DataError(
             f"{shown(path)}: names {counted(len(names), 'class', 'classes')}, {len(set(names))} different: expected "

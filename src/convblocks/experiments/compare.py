@@ -62,6 +62,7 @@ def compare(
     skip_broken: bool = False,
     layout: str | None = None,
     task: Task | None = None,
+    head: str | None = None,
     workers: int | None = None,
     threads: int | None = None,
     device: str = "cpu",
@@ -73,7 +74,8 @@ def compare(
 
     data: as in load_dataset, None for the embedded digits, or canvases to segment; or a Dataset, which image_size,
     split_seed, skip_broken, layout and task come too late for. task: "classify" or "segment", which the data must be
-    for; to segment, each design is the encoder of a U-Net, whose decoder is the same but for its widths.
+    for; to segment, each design is the encoder of a U-Net, whose decoder is the same but for its widths, or with
+    head="dilated" the backbone of a DeepLab, whose last stages dilate instead of striding.
     families: names, or with options as text or value: "residual(attention=eca)", BlockSpec("wide", kernels="B(3,1,3)").
     Where options fix the block depth, block_depths do not apply.
     budget: in units of `match` (MACs forward for one example, parameters, or
@@ -107,6 +109,7 @@ def compare(
         threads=threads,
         device=device,
         command=command,
+        head=head,
     )
     folder = RunFolder(Path("runs") / study.name if out is None else out)
     folder.check()

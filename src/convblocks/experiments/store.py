@@ -141,7 +141,7 @@ class RunFolder:
     def _decode(self, name: str, content: bytes, kind: type[Record]) -> Record:
         try:
             return msgspec.json.decode(OLD_NAMES.sub(rb'"\1_score":', content), type=kind)
-        except msgspec.DecodeError as error:
+        except (msgspec.DecodeError, RecursionError) as error:
             raise RunError(
                 f"{self.path / name} is not a record of this version: {error}", *ANOTHER
             ) from error

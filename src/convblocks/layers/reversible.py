@@ -10,7 +10,6 @@ from typing import Any
 
 import torch
 from torch import nn
-from torch.autograd.function import once_differentiable
 
 Pair = tuple[torch.Tensor, torch.Tensor]
 
@@ -21,9 +20,9 @@ def reversible(functions: nn.ModuleList, a: torch.Tensor, b: torch.Tensor) -> Pa
     Each function keeps its input's shape, does not write to it, and gives the same when run again: none may
     draw random numbers. Backward runs each a second time, on copies of its buffers, so that running statistics
     move once, and in the mode (training, autocast) of the first time. Under autocast the sums are in single
-    precision. Gradients of gradients are refused by PyTorch. Under torch.compile and torch.export the chain is
-    ordinary code, for which the compiler decides what is kept; so it is where a forward hook waits on one of its
-    modules, since what a hook is shown should be part of the graph.
+    precision. Gradients of gradients raise RuntimeError. Under torch.compile and torch.export the chain
+    is ordinary code, for which the compiler decides what is kept; so it is where a forward hook waits on one of
+    its modules, since what a hook is shown should be part of the graph.
     """
     if _autocast(a.device.type)["enabled"]:
         a, b = a.float(), b.float()
@@ -64,21 +63,53 @@ class _Chain(torch.autograd.Function):
         return a, b
 
     @staticmethod
-    @once_differentiable
     def backward(ctx: Any, grad_a: torch.Tensor, grad_b: torch.Tensor) -> tuple[Any, ...]:
         a, b, *parameters = ctx.saved_tensors
-        a, b = a.clone(), b.clone()
-        grads: list[torch.Tensor | None] = [None] * len(parameters)
-        with _as_before(ctx, parameters):
-            for f, own in zip(reversed(ctx.functions), reversed(ctx.own), strict=True):
-                grad_x, *of = _undo(ctx, f, a, b, grad_b, [parameters[i] for i in own])
-                a, b = b, a
-                # What is added comes second, for a sum has the layout of its first: here that of the map.
-                grad_a, grad_b = grad_b, grad_x + grad_a
-                del grad_x  # or it is there while the next function runs
-                for i, grad in zip(own, of, strict=True):
-                    grads[i] = grad if (others := grads[i]) is None else others + grad
-        return None, grad_a, grad_b, *grads
+        with torch.no_grad():
+            grads = _gradients(ctx, a.clone(), b.clone(), grad_a, grad_b, parameters)
+        if torch.is_grad_enabled():  # a gradient of these will be asked for, by any of what they depend on
+            grads = _Once.apply(len(grads), a, b, grad_a, grad_b, *parameters, *grads)  # type: ignore[no-untyped-call]
+        return None, *grads
+
+
+class _Once(torch.autograd.Function):
+    """The last `count` tensors, whose dependence on the others is not followed: whoever asks for it is told so.
+
+    PyTorch's once_differentiable tells only who asks for all leaves; torch.autograd.grad would take it to be 0.
+    """
+
+    @staticmethod
+    def forward(_ctx: Any, count: int, *tensors: torch.Tensor | None) -> tuple[Any, ...]:
+        return tuple(t if t is None else t.view_as(t) for t in tensors[-count:])
+
+    @staticmethod
+    def backward(_ctx: Any, *_grads: torch.Tensor) -> tuple[Any, ...]:
+        raise RuntimeError(
+            "a reversible chain gives no gradients of gradients, as it keeps no activations; "
+            "for these run its functions by ordinary autograd, which is `couple`"
+        )
+
+
+def _gradients(
+    ctx: Any,
+    a: torch.Tensor,
+    b: torch.Tensor,
+    grad_a: torch.Tensor,
+    grad_b: torch.Tensor,
+    parameters: list[torch.Tensor],
+) -> list[torch.Tensor | None]:
+    """Of the chain's inputs and parameters, from its output, which is undone in place."""
+    grads: list[torch.Tensor | None] = [None] * len(parameters)
+    with _as_before(ctx, parameters):
+        for f, own in zip(reversed(ctx.functions), reversed(ctx.own), strict=True):
+            grad_x, *of = _undo(ctx, f, a, b, grad_b, [parameters[i] for i in own])
+            a, b = b, a
+            # What is added comes second, for a sum has the layout of its first: here that of the map.
+            grad_a, grad_b = grad_b, grad_x + grad_a
+            del grad_x  # or it is there while the next function runs
+            for i, grad in zip(own, of, strict=True):
+                grads[i] = grad if (others := grads[i]) is None else others + grad
+    return [grad_a, grad_b, *grads]
 
 
 def _undo(

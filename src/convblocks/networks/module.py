@@ -5,8 +5,6 @@ from collections.abc import Iterable
 import torch
 from torch import nn
 
-from convblocks.networks.axes import Axes
-
 
 class Standardise(nn.Module):
     """(x − mean) / std per channel; saved with the weights, so that a network takes examples as they come.
@@ -30,31 +28,6 @@ class Standardise(nn.Module):
     def forward(self, x: torch.Tensor) -> torch.Tensor:
         channels = (-1, *[1] * (x.ndim - 2))
         return (x.to(self.mean.dtype) - self.mean.view(channels)) / self.std.view(channels)
-
-
-class Features(nn.Module):
-    """standardise → stem → stages; (N, in_channels, *n) → the list of the stages' maps, largest first.
-
-    As timm's ``features_only``: `channels` and `reductions` describe each map; a reduction is the input's size
-    over the map's, one number, or one an axis where they differ. State-dict keys are those of ConvNet.
-    """
-
-    def __init__(
-        self,
-        standardise: Standardise,
-        stem: nn.Module,
-        stages: Iterable[Iterable[nn.Module]],
-        channels: tuple[int, ...],
-        reductions: tuple[Axes, ...],
-    ):
-        super().__init__()
-        self.channels, self.reductions = channels, reductions
-        self.standardise = standardise
-        self.stem = stem
-        self.stages = nn.Sequential(*(nn.Sequential(*blocks) for blocks in stages))
-
-    def forward(self, x: torch.Tensor) -> list[torch.Tensor]:
-        return maps_of(self.stages, self.stem(self.standardise(x)))
 
 
 class ConvNet(nn.Module):

@@ -7,6 +7,7 @@ from safetensors.torch import save_file
 from torch import nn
 
 from convblocks.blocks.spec import foreign_classes
+from convblocks.blocks.table import read_table
 from convblocks.errors import MissingExtra, SpecError, WeightsError
 from convblocks.files import replacing, write
 from convblocks.networks.module import ConvNet
@@ -30,15 +31,19 @@ def from_pretrained(name: str | Path, *, trust_code: bool = False) -> tuple[Netw
     """The network and its module in eval mode, from a folder or, if there is none, from huggingface's hub.
 
     trust_code   let the configuration name classes as package.module:Class, which runs their code.
+    Each weight keeps the file's dtype, so that a network saved in half precision comes back in it, as with
+    huggingface's ``dtype="auto"``; ``.float()`` widens it.
     Raises SpecError, WeightsError, and MissingExtra for a hub's name without the extra ``hub``.
     """
     folder = Path(name) if Path(name).is_dir() else _fetched(str(name))
     try:
-        table = msgspec.json.decode((folder / CONFIG).read_bytes())
+        table = read_table((folder / CONFIG).read_bytes())
     except FileNotFoundError as error:
         raise WeightsError(f"{folder}: has no {CONFIG}; save_pretrained writes one") from error
-    except msgspec.DecodeError as error:
-        raise SpecError("", f"{folder / CONFIG}: not JSON: {error}") from error
+    except OSError as error:
+        raise WeightsError(f"{folder / CONFIG} cannot be read: {error.strerror}") from error
+    except SpecError as error:
+        raise SpecError("", f"{folder / CONFIG}: {error.problem}") from error
     if not trust_code and (classes := foreign_classes(table)):
         raise SpecError(
             "stages",
@@ -48,7 +53,7 @@ def from_pretrained(name: str | Path, *, trust_code: bool = False) -> tuple[Netw
     state = read_weights(folder / WEIGHTS)
     fitting(network, state)
     module = network.build()
-    module.load_state_dict(state)
+    module.load_state_dict(state, assign=True)
     return network, module.eval()
 
 
@@ -57,4 +62,11 @@ def _fetched(name: str) -> Path:
         from huggingface_hub import snapshot_download
     except ModuleNotFoundError as error:
         raise MissingExtra("huggingface_hub", "hub", f"{name!r} is no folder here; fetching it") from error
-    return Path(snapshot_download(name, allow_patterns=[CONFIG, WEIGHTS]))
+    try:
+        return Path(snapshot_download(name, allow_patterns=[CONFIG, WEIGHTS]))
+    except Exception as error:  # a name that cannot be one, nobody's, no network: each has a class of its own
+        reason = " ".join(str(error).split()) or type(error).__name__
+        raise WeightsError(
+            f"{name}: there is no such folder, and the hub could not give it: {reason}; "
+            "expected a folder that save_pretrained wrote, or OWNER/NAME on the hub"
+        ) from error

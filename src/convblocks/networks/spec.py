@@ -1,6 +1,5 @@
 """Stage and Network: a whole network as one frozen value that reads and writes TOML and JSON."""
 
-import tomllib
 from collections.abc import Callable, Iterable, Iterator
 from typing import Any, Literal, Self, overload
 
@@ -12,11 +11,13 @@ from msgspec.structs import replace
 from torch import nn
 
 from convblocks.blocks.spec import BlockSpec, meta_block
+from convblocks.blocks.table import read_table, require_shallow
 from convblocks.errors import OptionError, SpecError
 from convblocks.layers.check import dimensions, per_axis, whole
 from convblocks.networks.axes import Axes, product
+from convblocks.networks.features import Features, OutIndices, chosen, row_of
 from convblocks.networks.heads import Head, MeanHead
-from convblocks.networks.module import ConvNet, Features, Standardise
+from convblocks.networks.module import ConvNet, Standardise
 from convblocks.networks.stem import Stem as Stem
 
 MOST_BLOCKS = 10_000  # in a stage; more would build for minutes
@@ -117,13 +118,17 @@ class Network(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, omi
     def build(self, *, features: Literal[False] = False) -> ConvNet: ...
 
     @overload
-    def build(self, *, features: Literal[True]) -> Features: ...
+    def build(self, *, features: Literal[True], out_indices: OutIndices | None = None) -> Features: ...
 
-    def build(self, *, features: bool = False) -> ConvNet | Features:
+    def build(self, *, features: bool = False, out_indices: OutIndices | None = None) -> ConvNet | Features:
         """The module, with PyTorch's random weights; on the meta device under ``torch.device("meta")``.
 
-        `features` gives the stages' maps instead of the head's scores.
+        features      give maps instead of the head's scores: the last of each reduction, as timm's features_only
+        out_indices   which of them: their numbers, from the end where negative, or how many of the last
+        Raises OptionError for maps that are not there.
         """
+        if out_indices is not None and not features:
+            raise OptionError("out_indices", out_indices, "chooses among maps; pass features=True")
         stages, channels = [], self.entering
         standardise, stem = Standardise(self.in_channels), self.build_stem()
         for stage in self.stages:
@@ -135,7 +140,8 @@ class Network(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, omi
             )
             channels = stage.out_channels
         if features:
-            return Features(standardise, stem, stages, self.channels, self.reductions)
+            row = row_of(self)
+            return Features(standardise, stem, stages, row, chosen(row, out_indices))
         return ConvNet(standardise, stem, stages, self.build_head())
 
     def build_stem(self) -> nn.Module:
@@ -155,16 +161,24 @@ class Network(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, omi
         return replace(self, in_channels=in_channels)
 
     def with_blocks(
-        self, block: BlockSpec | str, *, stages: Iterable[int] | None = None, **options: Any
+        self, block: BlockSpec | str, *, stages: int | Iterable[int] | None = None, **options: Any
     ) -> Self:
         """The same network of other blocks, in all stages or those numbered: ``with_blocks("residual", depth=3)``.
 
-        Each stage keeps its number of blocks, channels and stride. Raises SpecError, IndexError for a stage
-        that is not there.
+        Each stage keeps its number of blocks, channels and stride. Raises SpecError, and OptionError for a stage
+        that is not there and for options beside a BlockSpec, which has its own.
         """
+        if options and not isinstance(block, str):
+            name, value = next(iter(options.items()))
+            raise OptionError(
+                name, value, f"comes beside {block!r}, which has its options already; put it in there"
+            )
         spec = BlockSpec(block, **options) if isinstance(block, str) else block
-        changed = list(self.stages)
-        for i in range(len(changed)) if stages is None else stages:
+        changed, last = list(self.stages), len(self.stages) - 1
+        wanted = range(last + 1) if stages is None else stages if isinstance(stages, Iterable) else [stages]
+        for i in wanted:
+            if isinstance(i, bool) or not isinstance(i, int) or not -last - 1 <= i <= last:
+                raise OptionError("stages", stages, f"expected numbers of stages from 0 to {last}, not {i!r}")
             changed[i] = replace(changed[i], block=spec)
         return replace(self, stages=tuple(changed))
 
@@ -181,6 +195,7 @@ class Network(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, omi
     @classmethod
     def from_dict(cls, table: object) -> Self:
         """The inverse of to_dict. Raises SpecError."""
+        require_shallow(table)
         try:
             return msgspec.convert(table, cls, dec_hook=_decode)
         except msgspec.ValidationError as error:
@@ -196,10 +211,7 @@ class Network(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, omi
     @classmethod
     def from_toml(cls, text: str) -> Self:
         """Raises SpecError, also for text that is no TOML."""
-        try:
-            return cls.from_dict(tomllib.loads(text))
-        except tomllib.TOMLDecodeError as error:
-            raise SpecError("", f"not TOML: {error}") from error
+        return cls.from_dict(read_table(text, "TOML"))
 
     def to_json(self) -> str:
         return msgspec.json.encode(self, enc_hook=_encode).decode()
@@ -207,10 +219,7 @@ class Network(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, omi
     @classmethod
     def from_json(cls, text: str | bytes) -> Self:
         """Raises SpecError, also for text that is no JSON."""
-        try:
-            return cls.from_dict(msgspec.json.decode(text))
-        except msgspec.DecodeError as error:
-            raise SpecError("", f"not JSON: {error}") from error
+        return cls.from_dict(read_table(text))
 
 
 def _encode(value: object) -> object:

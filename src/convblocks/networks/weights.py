@@ -5,6 +5,7 @@
 
 import re
 from collections.abc import Mapping
+from math import prod
 from pathlib import Path
 
 import torch
@@ -13,11 +14,15 @@ from safetensors.torch import load_file
 from torch import nn
 
 from convblocks.errors import OptionError, WeightsError
-from convblocks.layers.check import one_of
+from convblocks.layers.check import one_of, per_axis
+from convblocks.networks.features import Features
+from convblocks.networks.heads import GridHead
 from convblocks.networks.spec import Network
 
 State = Mapping[str, torch.Tensor]
 SOURCES = ("torchvision", "timm")
+UNFIT = "the weights do not fit the network"
+UNBUILT = "the module is not of the network: expected network.build(), or that with features=True"
 NAMED = 3  # keys of a kind that an error names
 
 RESNET = (
@@ -37,12 +42,12 @@ RESNET = (
     (r"head\.linear", "fc"),
 )
 PROJECTION = (
-    (r"stages\.(\d+)\.(\d+)\.shortcut\.conv", "layer{0+1}.{1}.downsample.0"),
-    (r"stages\.(\d+)\.(\d+)\.shortcut\.norm", "layer{0+1}.{1}.downsample.1"),
+    (r"stages\.(STAGE)\.(\d+)\.shortcut\.conv", "layer{0+1}.{1}.downsample.0"),
+    (r"stages\.(STAGE)\.(\d+)\.shortcut\.norm", "layer{0+1}.{1}.downsample.1"),
 )
 POOLED_PROJECTION = (  # ResNet-D's has a pool before it, or a place for one
-    (r"stages\.(\d+)\.(\d+)\.shortcut\.(?:1\.)?conv", "layer{0+1}.{1}.downsample.1"),
-    (r"stages\.(\d+)\.(\d+)\.shortcut\.(?:1\.)?norm", "layer{0+1}.{1}.downsample.2"),
+    (r"stages\.(STAGE)\.(\d+)\.shortcut\.(?:1\.)?conv", "layer{0+1}.{1}.downsample.1"),
+    (r"stages\.(STAGE)\.(\d+)\.shortcut\.(?:1\.)?norm", "layer{0+1}.{1}.downsample.2"),
 )
 CLASSIFIER = {
     "alexnet": ("classifier.1", "classifier.4", "classifier.6"),
@@ -69,36 +74,27 @@ def key_map(network: Network, of: str = "torchvision") -> dict[str, str]:
 
 
 def from_foreign(network: Network, state: State, of: str = "torchvision", *, strict: bool = True) -> State:
-    """Our state dict from theirs. Raises WeightsError for what is missing, unexpected or of another shape.
+    """Our state dict from theirs. Raises WeightsError for what is missing, unexpected, no tensor or of another shape.
 
     Without `strict` what does not fit is left out. A norm's count of batches may be missing in any case, since
     older files do not have it.
     """
-    ours, found, wrong = _shapes(network), {}, []
-    names = key_map(network, of)
-    for key, theirs in names.items():
-        value = state.get(theirs)
-        if value is None:
-            continue
-        flat = value.flatten(1) if _as_convolution(key, of, network) else value
-        if flat.shape == ours[key]:
-            found[key] = flat
-        else:
-            wrong.append(f"{theirs} is {tuple(value.shape)}, expected {tuple(ours[key])}")
+    ours, names = _shapes(network), key_map(network, of)
+    theirs = {name: _shape_there(ours[key], key, of, network) for key, name in names.items()}
     if strict:
-        missing = [n for n in names.values() if n not in state and not n.endswith("num_batches_tracked")]
-        unexpected = [key for key in state if key not in set(names.values())]
-        _refuse(missing=missing, unexpected=unexpected, **{"of another shape": wrong})
-    return found
+        missing = [n for n in theirs if n not in state and not n.endswith("num_batches_tracked")]
+        unexpected = [key for key in state if key not in theirs]
+        _refuse(UNFIT, missing=missing, unexpected=unexpected, **_misfits(state, theirs))
+    return {key: state[name].reshape(ours[key]) for key, name in names.items() if _fits(state, name, theirs)}
 
 
 def to_foreign(network: Network, state: State, of: str = "torchvision") -> State:
     """Their state dict from ours; the inverse of from_foreign. Raises WeightsError."""
-    names = key_map(network, of)
-    _refuse(missing=[key for key in names if key not in state])
+    ours, names = _shapes(network), key_map(network, of)
+    wanted = {key: ours[key] for key in names}
+    _refuse(UNFIT, missing=[key for key in names if key not in state], **_misfits(state, wanted))
     return {
-        theirs: _unflattened(state[key]) if _as_convolution(key, of, network) else state[key]
-        for key, theirs in names.items()
+        name: state[key].reshape(_shape_there(ours[key], key, of, network)) for key, name in names.items()
     }
 
 
@@ -112,22 +108,31 @@ def load_foreign(
 ) -> None:
     """Fill `module`, built from `network`, with their weights: a state dict, or a .safetensors or .pth file.
 
-    Inputs are then what theirs are: the module's standardisation is left as it is. Raises WeightsError.
+    Inputs are then what theirs are: the module's standardisation is left as it is. Features take a file with or,
+    without `strict`, without its classifier. Raises WeightsError, also for a module that is not of the network.
     """
+    ours, found = _shapes(network), module.state_dict()
+    if isinstance(module, Features):
+        ours = {key: shape for key, shape in ours.items() if not key.startswith("head.")}
+    _refuse(UNBUILT, **_differences(found, ours))
     state = source if isinstance(source, Mapping) else read_weights(Path(source))
-    module.load_state_dict(from_foreign(network, state, of, strict=strict), strict=False)
+    loaded = from_foreign(network, state, of, strict=strict)
+    module.load_state_dict({key: value for key, value in loaded.items() if key in ours}, strict=False)
 
 
 def fitting(network: Network, state: State) -> None:
-    """Raise WeightsError unless `state` has exactly the keys and shapes of the network's own state dict."""
-    ours = _shapes(network)
-    wrong = [
-        f"{key} is {tuple(state[key].shape)}, expected {tuple(shape)}"
-        for key, shape in ours.items()
-        if key in state and state[key].shape != shape
+    """Raise WeightsError unless `state` has exactly the keys and shapes of the network's own state dict.
+
+    Its dtypes may be narrower or wider, but what counts is whole and what is weighed is not.
+    """
+    ours = _own(network)
+    kinds = [
+        f"{key} is {state[key].dtype}, expected {value.dtype} or another of its kind"
+        for key, value in ours.items()
+        if key in state and state[key].is_floating_point() != value.is_floating_point()
     ]
-    missing, unexpected = [k for k in ours if k not in state], [k for k in state if k not in ours]
-    _refuse(missing=missing, unexpected=unexpected, **{"of another shape": wrong})
+    shapes = {key: value.shape for key, value in ours.items()}
+    _refuse(UNFIT, **_differences(state, shapes), **{"of another kind of number": kinds})
 
 
 def read_weights(path: Path) -> State:
@@ -151,18 +156,47 @@ def read_weights(path: Path) -> State:
 
 
 def _shapes(network: Network) -> dict[str, torch.Size]:
+    return {key: value.shape for key, value in _own(network).items()}
+
+
+def _own(network: Network) -> State:
+    """Our state dict, on the meta device."""
     with torch.device("meta"):
-        return {key: value.shape for key, value in network.build().state_dict().items()}
+        return network.build().state_dict()
 
 
-def _refuse(**kinds: list[str]) -> None:
+def _differences(state: State, shapes: Mapping[str, torch.Size]) -> dict[str, list[str]]:
+    """What makes `state` another than one of those keys and shapes, by kinds, as _refuse takes them."""
+    missing = [key for key in shapes if key not in state]
+    unexpected = [key for key in state if key not in shapes]
+    return {"missing": missing, "unexpected": unexpected, **_misfits(state, shapes)}
+
+
+def _misfits(state: Mapping[str, object], shapes: Mapping[str, torch.Size]) -> dict[str, list[str]]:
+    """What stands at a wanted key and cannot be used."""
+    others, wrong = [], []
+    for key in (key for key in shapes if key in state):
+        value = state[key]
+        if not isinstance(value, torch.Tensor):
+            others.append(f"{key} is a {type(value).__name__}, expected a torch.Tensor")
+        elif not _fits(state, key, shapes):
+            wrong.append(f"{key} is {tuple(value.shape)}, expected {tuple(shapes[key])}")
+    return {"not a tensor": others, "of another shape": wrong}
+
+
+def _fits(state: Mapping[str, object], key: str, shapes: Mapping[str, torch.Size]) -> bool:
+    value = state.get(key)
+    return isinstance(value, torch.Tensor) and value.shape == shapes[key]
+
+
+def _refuse(about: str, **kinds: list[str]) -> None:
     told = [
         f"{len(keys)} {kind}: {', '.join(keys[:NAMED])}{', …' if len(keys) > NAMED else ''}"
         for kind, keys in kinds.items()
         if keys
     ]
     if told:
-        raise WeightsError(f"the weights do not fit the network; {'; '.join(told)}")
+        raise WeightsError(f"{about}; {'; '.join(told)}")
 
 
 def _is_sequential(network: Network) -> bool:
@@ -170,8 +204,13 @@ def _is_sequential(network: Network) -> bool:
 
 
 def _resnet(network: Network) -> tuple[tuple[str, str], ...]:
-    pooled = network.stages[0].block.option("shortcut") == "average"
-    return RESNET + (POOLED_PROJECTION if pooled else PROJECTION)
+    """The shortcuts' names differ from stage to stage where their kinds do."""
+    shortcuts = []
+    for i, stage in enumerate(network.stages):
+        pooled = stage.block.option("shortcut") == "average"
+        for pattern, named in POOLED_PROJECTION if pooled else PROJECTION:
+            shortcuts.append((pattern.replace("STAGE", str(i)), named))
+    return (*RESNET, *shortcuts)
 
 
 def _sequential(module: nn.Module, network: Network, of: str) -> tuple[tuple[str, str], ...]:
@@ -209,16 +248,10 @@ def _number(text: str, numbers: tuple[int, ...]) -> int:
     return numbers[int(place)] * int(factor or 1) + int(more or 0)
 
 
-def _as_convolution(key: str, of: str, network: Network) -> bool:
-    """timm's VGG has its hidden layers as convolutions over the whole grid."""
-    return (
-        of == "timm"
-        and _is_sequential(network)
-        and re.fullmatch(r"head\.hidden\.\d\.0\.weight", key) is not None
-    )
-
-
-def _unflattened(weight: torch.Tensor) -> torch.Tensor:
-    """(out, in · 7 · 7) as VGG's first hidden layer, (out, in) as the second."""
-    grid = 7 if weight.shape[1] == 512 * 49 else 1
-    return weight.reshape(weight.shape[0], -1, grid, grid)
+def _shape_there(shape: torch.Size, key: str, of: str, network: Network) -> torch.Size:
+    """Theirs of our key: timm's VGG has its hidden layers as convolutions, the first over the whole grid."""
+    layer = re.fullmatch(r"head\.hidden\.(\d)\.0\.weight", key)
+    if of != "timm" or not layer or not isinstance(network.head, GridHead):
+        return shape
+    grid = per_axis("grid", network.head.grid if layer[1] == "0" else 1, network.dims, at_least=1)
+    return torch.Size((shape[0], shape[1] // prod(grid), *grid))

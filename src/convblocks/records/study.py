@@ -88,6 +88,7 @@ class Study(Struct, frozen=True, kw_only=True):
     groups: tuple[int, ...] = ()
     sources: dict[str, str] = {}  # package.module:Class → SHA-256 of its source file
     notes: tuple[str, ...] = ()  # implementations that the stack depth does not allow, in words
+    head: str = ""  # unet | dilated, to segment
     match: str  # macs | params | activations | none
     budget: int | None  # in units of `match`
     seeds: tuple[int, ...]

@@ -27,10 +27,13 @@ class Group:
     facts: tuple[Fact, ...]
 
 
-NETWORKS: dict[Task, str] = {
-    "classify": "stem, stages, mean over all positions, linear classifier",
-    "segment": "a U-Net: stem and stages encode; the decoder, the same but for its widths, counts in all costs",
+CLASSIFIER = "stem, stages, mean over all positions, linear classifier"
+HEADS = {
+    "unet": "a U-Net: stem and stages encode; the decoder, the same but for its widths, counts in all costs",
+    "dilated": "DeepLab's: the last stages dilate instead of striding; atrous pyramid pooling, the same but for its "
+    "widths, scores each position and counts in all costs",
 }
+"""To segment, by the head's name."""
 LOSSES: dict[Task, str] = {"classify": "cross entropy", "segment": "cross entropy + soft Dice"}
 
 
@@ -124,7 +127,7 @@ def _comparison(study: Study, designs: Sequence[Design], summary: Summary) -> tu
         Fact("families", fmt.listing(study.families)),
         Fact("block depths", fmt.listing([str(depth) for depth in study.block_depths])),
         Fact("groups", fmt.listing([str(groups) for groups in study.groups])),
-        Fact("network", NETWORKS[study.data.task]),
+        Fact("network", HEADS.get(study.head, HEADS["unet"]) if study.data.task == "segment" else CLASSIFIER),
         Fact("budget", budget(study)),
         Fact("as deployed", as_deployed(designs)),
         Fact("seeds", fmt.listing([str(seed) for seed in study.seeds])),

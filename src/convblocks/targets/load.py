@@ -1,12 +1,11 @@
 """load_target: one entry for all that a command can look at, told apart by how the target is written."""
 
-import tomllib
 from pathlib import Path
 
-import msgspec
 from torch import nn
 
 from convblocks.blocks.spec import foreign_classes
+from convblocks.blocks.table import read_table
 from convblocks.data.words import shown
 from convblocks.errors import SpecError, TargetError
 from convblocks.experiments.store import RunFolder
@@ -81,10 +80,12 @@ def _spec(path: Path, trust_code: bool, on_meta: bool) -> Target:
     """A Network as text; its weights are random."""
     try:
         text = path.read_text()
-        table = tomllib.loads(text) if path.suffix == ".toml" else msgspec.json.decode(text)
+        table = read_table(text, path.suffix[1:].upper())
     except FileNotFoundError as error:
         raise TargetError(f"{shown(path)}: there is no such file; expected {FORMS}") from error
-    except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError, msgspec.DecodeError) as error:
+    except SpecError as error:
+        raise TargetError(f"{shown(path)}: {error}") from error
+    except (OSError, UnicodeDecodeError) as error:
         raise TargetError(f"{shown(path)}: cannot be read as {path.suffix[1:].upper()}: {error}") from error
     if not trust_code and (classes := foreign_classes(table)):
         raise TargetError(

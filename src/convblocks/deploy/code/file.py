@@ -149,7 +149,7 @@ def _imports(lines: set[str], code: str) -> str:
 def _docstring(module: nn.Module, input_size: Sequence[int], title: str, command: str) -> str:
     said = analyze(module, tuple(input_size))
     with torch.no_grad():
-        output = copy.deepcopy(module).eval()(torch.zeros(1, *input_size))
+        output = copy.deepcopy(module).eval()(torch.zeros(2, *input_size))  # one alone may be refused
     lines = [title, ""]
     shape = f" -> {_shape(output.shape[1:])}" if isinstance(output, torch.Tensor) else ""
     lines.append(f"shapes           {_shape(input_size)}{shape}")
