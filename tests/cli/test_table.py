@@ -6,7 +6,7 @@ import pytest
 from msgspec.structs import replace
 from rich.console import Console
 
-from convblocks.cli.table import LEGEND, WIDE, result_table
+from convblocks.cli.table import LEGEND, WIDE, legend, result_table
 from convblocks.experiments.summary import summarise
 from convblocks.report.conditions import cheapest
 from tests.experiments.conftest import make_design, make_latency, make_run, make_study
@@ -94,3 +94,13 @@ def test_the_legend_says_what_cheapest_means(made):
     assert cheapest(replace(summary, cost="macs")).startswith(
         "lowest MACs; of those equal to it but for what matching"
     )
+
+
+def test_the_legend_tells_which_designs_are_judged_as_deployed(made):
+    _, summary = made
+    plain = LEGEND.format(metric="x", cheapest=cheapest(summary))
+    designs = [make_design("simple"), replace(make_design("repvgg"), deployed={"stages": []})]
+    told = legend(designs, summary, "x")
+    assert "costs, budget and latency of repvgg-d8 are of the form that it is deployed in" in told
+    unmatched = [replace(design, problem="too wide") for design in designs]
+    assert legend(designs[:1], summary, "x") == legend(unmatched, summary, "x") == plain

@@ -12,7 +12,7 @@ from rich.text import Text
 
 from convblocks.experiments.store import RunFolder
 from convblocks.records import Design, Row, Summary
-from convblocks.report.conditions import cheapest
+from convblocks.report.conditions import as_deployed, cheapest
 from convblocks.report.format import accuracy, count, difference, milliseconds, percent, points
 
 LEGEND = (
@@ -33,13 +33,19 @@ def print_result(folder: RunFolder) -> None:
     console = Console(highlight=False, markup=False, emoji=False)
     if summary.rows:
         console.print(result_table(folder.designs(), summary, console.width))
-        console.print(
-            Padding(LEGEND.format(metric=metric, cheapest=cheapest(summary)), (0, 0, 1, 0)), style="dim"
-        )
+        console.print(Padding(legend(folder.designs(), summary, metric), (0, 0, 1, 0)), style="dim")
     console.print(Text(summary.headline, style="bold"))
     for paragraph in summary.paragraphs:
         console.print(Padding(Text.assemble((paragraph.lead, "bold"), ": ", paragraph.text), (1, 0, 0, 0)))
     console.print(f"\nReport: {folder.path / 'report.html'}", soft_wrap=True)
+
+
+def legend(designs: list[Design], summary: Summary, metric: str) -> str:
+    """What the columns mean, and which designs' costs and times are of another form than the one trained."""
+    deployed = as_deployed(designs)
+    return LEGEND.format(metric=metric, cheapest=cheapest(summary)) + (
+        f" As deployed: {deployed}." if deployed else ""
+    )
 
 
 WIDE = 125

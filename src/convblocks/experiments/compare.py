@@ -22,6 +22,7 @@ from convblocks.experiments.summary import summarise
 from convblocks.experiments.trial import Trainer
 from convblocks.layers.check import one_of
 from convblocks.measure import threads_of
+from convblocks.networks import network_cost
 from convblocks.records import Design, Epoch, Run, Study, Task
 from convblocks.report.format import plural, size
 from convblocks.report.html import render_html
@@ -137,7 +138,7 @@ def _designs(
     matched = [solve(frame, implementation, study.match, study.budget) for implementation in found]
     if all(m.problem for m in matched):
         raise OptionError("budget", study.budget, _out_of_reach(study, frame, matched))
-    _require_memory(study, [m for m in matched if not m.problem])
+    _require_memory(study, frame, [m for m in matched if not m.problem])
     return [describe(m, frame, dataset, device) for m in matched]
 
 
@@ -150,11 +151,12 @@ def _out_of_reach(study: Study, frame: Frame, matched: Sequence[Matched]) -> str
     return f"too small for any design; the smallest that works is {smallest:,}, for {name}{others}"
 
 
-def _require_memory(study: Study, matched: Sequence[Matched]) -> None:
+def _require_memory(study: Study, frame: Frame, matched: Sequence[Matched]) -> None:
     """Weights, gradients, momentum and a batch of activations, in each worker: the least that training takes."""
     batch = study.recipe["batch_size"]
     for m in matched:
-        least_bytes = BYTES * (3 * m.cost.params + int(batch) * m.cost.activations) * study.workers
+        cost = network_cost(m.network, frame.size)  # of what is trained, not of what is deployed
+        least_bytes = BYTES * (3 * cost.params + int(batch) * cost.activations) * study.workers
         available = available_bytes() if study.host.device == "cpu" else None
         if available is not None and least_bytes > available:
             raise RunError(

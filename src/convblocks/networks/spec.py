@@ -182,6 +182,11 @@ class Network(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, omi
             changed[i] = replace(changed[i], block=spec)
         return replace(self, stages=tuple(changed))
 
+    def deployed(self) -> Self:
+        """The network of the same function whose blocks are as they are deployed, after training."""
+        stages = tuple(replace(stage, block=stage.block.deployed()) for stage in self.stages)
+        return self if stages == self.stages else replace(self, stages=stages)
+
     def to_dict(self) -> dict[str, Any]:
         """Plain tables, lists, strings and numbers."""
         table: dict[str, Any] = msgspec.to_builtins(self, enc_hook=_encode)

@@ -125,6 +125,9 @@ class Design(Struct, frozen=True, kw_only=True):
     stack_depth: int
     widths: tuple[int, ...]  # out_channels of each stage
     network: dict[str, object]  # the Network spec, as its JSON
+    deployed: dict[str, object] | None = (
+        None  # the spec of what that becomes after training, if another: costs and latency are of it
+    )
     params: int
     macs: int  # one example, forward
     activations: int  # elements put out by all convolution and linear layers, one example
@@ -135,6 +138,7 @@ class Design(Struct, frozen=True, kw_only=True):
     gradient_norms: tuple[
         float | None, ...
     ]  # None: not finite; ‖∂loss/∂weight‖ of each main-path convolution at initialisation
+    gradients_unknown: str = ""  # why there are no gradient norms, where a trained design has none
     unknown_ops: tuple[str, ...] = ()  # if any, macs and activations are lower bounds
     block: Outline | None = None  # drawn: one within the first stage; None in older folders
     problem: str = ""  # why it could not be matched and was not trained; "" if it was

@@ -65,7 +65,8 @@ def fields(study: Study, summary: Summary) -> Mapping[str, str]:
 def _design(entry: Entry) -> Cell:
     name = entry.design.name
     mark = "recommended" if entry.told else "cheapest not told apart"
-    return Cell(name, mark if entry.recommended else "", name)
+    marks = [mark if entry.recommended else "", "costs as deployed" if entry.design.deployed else ""]
+    return Cell(name, "; ".join(filter(None, marks)), name)
 
 
 def _stack_depth(entry: Entry) -> Cell:
@@ -110,7 +111,7 @@ def _receptive_field(entry: Entry) -> Cell:
 
 def _gradient(entry: Entry) -> Cell:
     ratio = entry.design.gradient_ratio
-    return Cell(fmt.ratio(ratio), value=ratio)
+    return Cell(fmt.ratio(ratio), "unknown" if entry.design.gradients_unknown else "", ratio)
 
 
 def _validation(entry: Entry) -> Cell:
@@ -224,7 +225,9 @@ COLUMNS = (
         "Channels that each stage puts out{matched}.",
         _widths,
     ),
-    Column("Params", "Numbers that are trained.", _params),
+    Column(
+        "Params", "Numbers that are trained; of a design marked so, those that it has as deployed.", _params
+    ),
     Column(
         "MACs",
         "Multiply-accumulates for one example, forward. MACs are not time: designs with equal MACs can differ in speed "

@@ -50,14 +50,28 @@ def question(study: Study) -> str:
     return f"How should a stack of {depths} convolution {noun} be implemented?"
 
 
-def load_call(study: Study, summary: Summary) -> str:
-    """The line of Python that loads the recommended design; empty without one."""
+def load_call(study: Study, designs: Sequence[Design], summary: Summary) -> str:
+    """The line of Python that loads the recommended design, as deployed; empty without one."""
     if summary.recommended is None:
         return ""
     folder, design = (
         json.dumps(s, ensure_ascii=False) for s in (study.folder or f"runs/{study.name}", summary.recommended)
     )
-    return f"convblocks.load({folder}, {design})"
+    call = f"convblocks.load({folder}, {design})"
+    turned = any(d.deployed for d in designs if d.name == summary.recommended)
+    return f"convblocks.blocks.reparameterize({call})" if turned else call
+
+
+def as_deployed(designs: Sequence[Design]) -> str:
+    """Which designs are judged by another form than the one that is trained; empty where none is."""
+    names = [design.name for design in designs if design.deployed and not design.problem]
+    if not names:
+        return ""
+    form = "the form that it is" if len(names) == 1 else "the forms that they are"
+    return (
+        f"costs, budget and latency of {fmt.listing(names)} are of {form} deployed in, which computes the same; "
+        "training, gradients and the saved weights are of the form before"
+    )
 
 
 def budget(study: Study) -> str:
@@ -67,11 +81,11 @@ def budget(study: Study) -> str:
     return f"matched at {fmt.count(study.budget)} {MATCHES.get(study.match, study.match)}"
 
 
-def conditions(study: Study, summary: Summary) -> list[Group]:
+def conditions(study: Study, designs: Sequence[Design], summary: Summary) -> list[Group]:
     """All that one needs to judge the figures and to repeat them, but the command itself."""
     groups = [
         Group("Data", _data(study)),
-        Group("Comparison", _comparison(study, summary)),
+        Group("Comparison", _comparison(study, designs, summary)),
         Group(
             "Training recipe",
             (
@@ -129,7 +143,7 @@ def _full(words: Sequence[str]) -> str:
     return ", ".join(words) if 12 < len(words) <= 200 else ""
 
 
-def _comparison(study: Study, summary: Summary) -> tuple[Fact, ...]:
+def _comparison(study: Study, designs: Sequence[Design], summary: Summary) -> tuple[Fact, ...]:
     facts = [
         Fact("run", study.name),
         Fact("started", study.started),
@@ -140,6 +154,7 @@ def _comparison(study: Study, summary: Summary) -> tuple[Fact, ...]:
         Fact("groups", fmt.listing([str(groups) for groups in study.groups])),
         Fact("network", HEADS.get(study.head, HEADS["unet"]) if study.data.task == "segment" else CLASSIFIER),
         Fact("budget", budget(study)),
+        Fact("as deployed", as_deployed(designs)),
         Fact("seeds", fmt.listing([str(seed) for seed in study.seeds])),
         Fact("“cheapest” means", cheapest(summary)),
         Fact("threads per worker", str(study.threads)),
@@ -178,4 +193,9 @@ def left_out(study: Study, designs: Sequence[Design], runs: Sequence[Run]) -> li
         for design in designs
         if design.unknown_ops
     ]
-    return [*unmatched, *(Fact("not possible", note) for note in study.notes), *failed, *unknown]
+    unseen = [
+        Fact(design.name, f"gradients unknown: {design.gradients_unknown}")
+        for design in designs
+        if design.gradients_unknown
+    ]
+    return [*unmatched, *(Fact("not possible", note) for note in study.notes), *failed, *unknown, *unseen]
