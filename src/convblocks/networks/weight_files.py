@@ -37,12 +37,7 @@ def read_weights(path: Path) -> State:
         raise WeightsError(f"{path}: there is no such file") from error
     except OSError as error:
         raise WeightsError(f"{path}: cannot be read as weights: {error.strerror or error}") from error
-    except (
-        SafetensorError,
-        RuntimeError,
-        EOFError,
-        ValueError,
-    ) as error:  # their own words are long and inward
+    except (SafetensorError, RuntimeError, EOFError, ValueError) as error:  # whose words are long
         raise WeightsError(f"{path}: is damaged or cut short; fetch or save it again") from error
     except Exception as error:  # torch names its unpickler's error elsewhere in each version
         raise WeightsError(
