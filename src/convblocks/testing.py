@@ -8,11 +8,13 @@
         dims = 2                    # spatial axes of its input
 
 What a block promises: (N, in_channels, *n) → (N, out_channels, *ceil(n / stride)) for any stride and size,
-gradients for every parameter and for the input, an untouched input, the same bits again in eval mode,
+gradients for every parameter and for the input, an untouched input, the same bits again in eval mode and the same
+function in the form that is deployed, if that is another,
 and that PyTorch can move it: meta, channels last, autocast, torch.export, torch.compile, a state dict.
 """
 
 from collections.abc import Mapping
+from copy import deepcopy
 from math import prod
 from typing import Any
 
@@ -89,6 +91,22 @@ class BlockConformance:
         trained(x)  # moves running statistics
         fresh.load_state_dict(trained.state_dict())
         assert torch.equal(trained.eval()(x), fresh.eval()(x))
+
+    def test_the_deployed_form_computes_the_same(self) -> None:
+        form = getattr(self.block, "deployed", {})
+        if not form:
+            pytest.skip("it is deployed as it is trained")
+        block, x = self.make(), self.example()
+        for parameter in block.parameters():
+            parameter.detach().add_(0.1)
+        block(x)  # moves running statistics
+        expected = block.eval()(x)
+        turned = deepcopy(block)
+        turned.reparameterize()  # type: ignore[operator]
+        torch.testing.assert_close(turned(x), expected, rtol=1e-4, atol=1e-4)
+        built = self.block(IN_CHANNELS, OUT_CHANNELS, **{**self.options, **form})
+        built.load_state_dict(turned.state_dict())
+        assert torch.equal(built.eval()(x), turned(x))
 
     def test_shapes_are_known_on_the_meta_device(self) -> None:
         with torch.device("meta"):

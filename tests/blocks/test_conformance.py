@@ -270,6 +270,19 @@ class _Overwrites(nn.Module):
         return self.a(x.relu_())
 
 
+class _LosesItsBias(nn.Conv2d):
+    """A deployed form that is another function."""
+
+    deployed = {"biased": False}
+
+    def __init__(self, in_channels: int, out_channels: int, *, stride: int = 1, biased: bool = True):
+        super().__init__(in_channels, out_channels, 3, stride, 1, bias=biased)
+
+    def reparameterize(self) -> nn.Module:
+        self.bias = None
+        return self
+
+
 def _suite(faulty: type[nn.Module]) -> BlockConformance:
     suite = BlockConformance()
     suite.block = faulty
@@ -284,6 +297,11 @@ def test_the_suite_finds_a_stride_in_each_convolution():
 def test_the_suite_finds_an_overwritten_input():
     with pytest.raises(AssertionError):
         _suite(_Overwrites).test_the_input_is_left_as_it_was()
+
+
+def test_the_suite_finds_a_deployed_form_that_computes_something_else():
+    with pytest.raises(AssertionError, match="not close"):
+        _suite(_LosesItsBias).test_the_deployed_form_computes_the_same()
 
 
 @pytest.mark.filterwarnings("ignore:.*script_method:DeprecationWarning")  # of the compiler's own import

@@ -1,5 +1,7 @@
 """The families against hand-written blocks, closed forms and refusals."""
 
+import inspect
+
 import pytest
 import torch
 import torch.nn.functional as F
@@ -7,9 +9,18 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from torch import nn
 
-from convblocks import BLOCKS, BottleneckBlock, ConvblocksError, ResidualBlock, ResNeXtBlock, SimpleConvBlock
+from convblocks import (
+    BLOCKS,
+    BlockSpec,
+    BottleneckBlock,
+    ConvblocksError,
+    ResidualBlock,
+    ResNeXtBlock,
+    SimpleConvBlock,
+    Stem,
+)
 from convblocks.blocks.spec import block_options
-from convblocks.errors import OptionError
+from convblocks.errors import OptionError, SpecError
 
 
 def copy_in_order(source: nn.Module, target: nn.Module) -> None:
@@ -227,6 +238,48 @@ REFUSALS = [
 def test_what_cannot_work_is_refused_with_both_values_and_the_mend(family, options, message):
     with pytest.raises(OptionError, match=message):
         BLOCKS[family](4, 16, **options)
+
+
+TRUTHS = [
+    (family, option)
+    for family, block in BLOCKS.items()
+    for option, parameter in inspect.signature(block).parameters.items()
+    if parameter.annotation in (bool, bool | None)
+]
+
+
+@pytest.mark.parametrize(("family", "option"), TRUTHS)
+@pytest.mark.parametrize("typo", ["no", "False", "", 3, 1, 0, 0.25])
+def test_what_is_true_or_false_is_neither_text_nor_number(family, option, typo):
+    """Or ``bias="no"`` would build one."""
+    with pytest.raises(OptionError, match=rf"^{option}={typo!r}: expected True(,| or) False( or None)?$"):
+        BLOCKS[family](4, 16, **{option: typo})
+    with pytest.raises(SpecError, match=rf"^{option}: got {typo!r}; expected True(,| or) False"):
+        BlockSpec(family, **{option: typo})
+
+
+@pytest.mark.parametrize("family", BLOCKS)
+def test_a_file_cannot_ask_for_a_block_that_takes_minutes_to_build(family):
+    with pytest.raises(SpecError, match=r"^depth: got 1000000; expected a whole number of at most 10,000$"):
+        BlockSpec.from_dict({"family": family, "depth": 10**6})
+
+
+def test_nor_for_its_other_ways_to_be_deep():
+    with pytest.raises(SpecError, match=r"^kernels: .*at most 10,000 kernel sizes, not 10,001"):
+        BlockSpec("wide", kernels=f"B({','.join(['3'] * 10_001)})")
+    with pytest.raises(OptionError, match=r"^depth=1000000: expected a whole number of at most 10,000"):
+        Stem(out_channels=8, depth=10**6).build(3, 2)
+
+
+def test_every_kind_of_truth_is_among_them():
+    assert {option for _, option in TRUTHS} == {
+        "bias",
+        "zero_init",
+        "bottleneck",
+        "squeeze_excite",
+        "reparameterized",
+    }
+    assert len([option for _, option in TRUTHS if option == "bias"]) == len(BLOCKS) - 2  # convnext and repvgg
 
 
 @pytest.mark.parametrize("family", BLOCKS.values(), ids=BLOCKS)

@@ -75,8 +75,9 @@ def test_parameters_of_the_published_networks(depth, k, millions):
 
 
 @pytest.mark.parametrize("depth", [1, 2, 4])
-def test_depth_alone_is_the_deepening_factor(depth):
-    ours, plain = WideBlock(4, 6, depth=depth), PreActivationBlock(4, 6, depth=depth)
+@pytest.mark.parametrize("dilation", [1, 2])
+def test_depth_alone_is_the_deepening_factor(depth, dilation):
+    ours, plain = (family(4, 6, depth=depth, dilation=dilation) for family in (WideBlock, PreActivationBlock))
     ours.load_state_dict(plain.state_dict())
     x = torch.randn(2, 4, 6, 6)
     assert torch.equal(ours(x), plain(x))

@@ -37,3 +37,20 @@ def test_broken_files_that_were_skipped_are_counted(said):
     assert "left out" not in said(study, make_design("a"))
     for skipped, words in ((1, "left out: 1 broken file\n"), (1200, "left out: 1,200 broken files\n")):
         assert words in said(replace(study, data=replace(study.data, skipped=skipped)), make_design("a"))
+
+
+def test_what_label_maps_leave_out_is_said(said):
+    study = make_study()
+    assert study.data.ignored == 0
+    assert "ignored" not in said(study, make_design("a"))
+    pixels = {"train": (40_000, 0), "validation": (20_000, 80), "test": (25_600, 0)}
+    data = replace(study.data, task="segment", classes=("sky", "car"), pixels=pixels)
+    text = said(replace(study, data=data), make_design("a"))  # 1,600 examples of 8×8
+    assert (
+        "  ignored: 16.3\xa0% of the pixels, those of the value 255, which marks what has no class\n" in text
+    )
+    assert "  not in train: 1 class: car\n" in text
+    assert "  not in test: 1 class: car\n" in text
+    assert "not in validation" not in text
+    few = replace(data, pixels={**pixels, "train": (51_200, 5519)})  # one pixel of 102,400
+    assert "ignored: less than 0.1\xa0% of the pixels" in said(replace(study, data=few), make_design("a"))

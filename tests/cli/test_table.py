@@ -6,8 +6,9 @@ import pytest
 from msgspec.structs import replace
 from rich.console import Console
 
-from convblocks.cli.table import LEGEND, WIDE, result_table
+from convblocks.cli.table import LEGEND, WIDE, legend, result_table
 from convblocks.experiments.summary import summarise
+from convblocks.report.conditions import cheapest
 from tests.experiments.conftest import make_design, make_latency, make_run, make_study
 
 ACCURACIES = {"bottleneck-12": 0.978, "simple": 0.98, "residual": 0.60}
@@ -28,7 +29,7 @@ def made():
 
 def lines(designs, summary, width):
     console = Console(file=io.StringIO(), width=width)
-    console.print(result_table(designs, summary, wide=width >= WIDE))
+    console.print(result_table(designs, summary, width))
     return [line.rstrip() for line in console.file.getvalue().splitlines()]
 
 
@@ -55,3 +56,51 @@ def test_it_fits_80_columns_and_a_wide_terminal_has_all_intervals(made):
     assert max(map(len, lines(designs, summary, 80))) <= 80
     assert not any("…" in row for row in lines(designs, summary, 80) + lines(designs, summary, WIDE))
     assert [row.count("[") for row in lines(designs, summary, WIDE)] == [0, 2, 3, 3]
+
+
+LONG = {"preactivation_bottleneck-12": 0.98, "bottleneck-eca-4-g8": 0.95, "inverted-4": 0.94}
+
+
+@pytest.mark.parametrize("width", [60, 80, WIDE])
+def test_no_word_is_lost_to_long_names(width):
+    """The second is perhaps worse, the longest verdict."""
+    designs = [make_design(name, 56) for name in LONG]
+    runs = [make_run(d, seed, LONG[d.label] + seed / 200) for d in designs for seed in range(3)]
+    summary = summarise(make_study(), designs, runs, [make_latency(d, 111.0) for d in designs])
+    rows = [
+        replace(row, verdict="perhaps worse") if row.design == designs[1].name else row
+        for row in summary.rows
+    ]
+    header, *printed = lines(designs, replace(summary, rows=rows), width)
+    text = "\n".join(printed)
+    assert max(map(len, printed)) <= width
+    assert "…" not in header + text
+    assert header.split()[-6:] == ["Δ", "best", "test", "%", "ms", "verdict"]
+    assert text.count("perhaps worse") == 1
+    assert text.count("111 ") == 3
+    names = "".join(line.split(" ")[0] for line in printed)
+    assert names == "".join(d.name for d in designs)
+    assert ("[" in text) == (width > 60)
+    assert all(line.split(" ")[0].endswith(("-", "_", "d56")) for line in printed)
+
+
+def test_the_legend_says_what_cheapest_means(made):
+    _, summary = made
+    told = LEGEND.format(metric="accuracy", cheapest=cheapest(summary))
+    assert (
+        "Cheapest: lowest median latency; of those whose median is not above its upper quartile, the best on"
+        in told
+    )
+    assert cheapest(replace(summary, cost="macs")).startswith(
+        "lowest MACs; of those equal to it but for what matching"
+    )
+
+
+def test_the_legend_tells_which_designs_are_judged_as_deployed(made):
+    _, summary = made
+    plain = LEGEND.format(metric="x", cheapest=cheapest(summary))
+    designs = [make_design("simple"), replace(make_design("repvgg"), deployed={"stages": []})]
+    told = legend(designs, summary, "x")
+    assert "costs, budget and latency of repvgg-d8 are of the form that it is deployed in" in told
+    unmatched = [replace(design, problem="too wide") for design in designs]
+    assert legend(designs[:1], summary, "x") == legend(unmatched, summary, "x") == plain

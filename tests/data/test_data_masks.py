@@ -56,15 +56,128 @@ def test_every_image_has_its_own_mask(masked):
     assert np.array_equal(load_again(card).test.y, data.test.y)
 
 
+def rewrite(root, change):
+    """Each mask, by its number, as `change` makes it."""
+    for path in (root / "masks").iterdir():
+        save(path, change(int(path.stem), np.asarray(Image.open(path)).copy()))
+
+
 def test_values_are_classes_and_255_is_none(masked):
-    path = masked / "masks" / "3.png"
-    values = np.full((12, 16), 7, np.uint8)
-    values[0] = IGNORE
-    Image.fromarray(values).save(path)
+    def change(at, mask):
+        mask[0] = IGNORE if at == 3 else 3
+        return mask
+
+    rewrite(masked, change)
     data = load_dataset(masked)
-    assert data.card.classes == ("0", "1", "2", "7")
-    found = next(y for part in (data.train, data.validation, data.test) for y in part.y if (y == 3).any())
-    assert np.array_equal(found, np.where(values == 7, 3, IGNORE))
+    assert data.card.classes == ("0", "1", "2", "3")
+    whole = [y for part in (data.train, data.validation, data.test) for y in part.y]
+    assert sum((y == IGNORE).any() for y in whole) == 1
+    assert data.card.ignored == pytest.approx(1 / 10 / 12)
+    assert all((y[0] == (IGNORE if (y == IGNORE).any() else 3)).all() for y in whole)
+
+
+def test_values_without_255_may_have_gaps(masked):
+    rewrite(masked, lambda _, mask: mask * 60)
+    assert load_dataset(masked).card.classes == ("0", "60", "120")
+
+
+def places(at):
+    """Other whole numbers for each mask."""
+    return np.arange(64 * at, 64 * at + 192).reshape(12, 16)
+
+
+@pytest.mark.parametrize(
+    ("levels", "told"),
+    [
+        ((0, 128, 255), "0, 128 and 255"),
+        ((2, 3, 255), "2, 3 and 255"),
+        ((0, 2, 255), "0, 2 and 255"),
+        ((*range(256),), "0, 1, 2, 3, 4, 5, 6 and 249 more"),
+    ],
+)
+def test_grey_levels_are_no_classes(masked, levels, told):
+    """White would be ignored, and the study answer another question than was asked."""
+    rewrite(masked, lambda at, _: np.uint8(levels)[places(at) % len(levels)])
+    with pytest.raises(
+        DataError, match=f"the values {told}, which look like grey levels, and 255 .*0, 1, 2, …, or"
+    ):
+        load_dataset(masked)
+
+
+def test_names_say_that_values_are_meant(masked):
+    def change(_, mask):
+        mask[0] = IGNORE
+        return np.where(mask == 1, 3, mask).astype(np.uint8)
+
+    rewrite(masked, change)
+    with pytest.raises(DataError, match="grey levels"):
+        load_dataset(masked)
+    (masked / "classes.txt").write_text("a\nb\nc\nd\n")
+    assert load_dataset(masked).card.classes == ("a", "b", "c", "d")
+
+
+@pytest.mark.parametrize(
+    ("where", "told"),
+    [
+        (
+            [4],
+            "4.png: holds the value 9 in 2 pixels, and no other mask does; expected a class in 3 masks or more: mend",
+        ),
+        ([4, 7], r"[47].png: holds the value 9 in 2 pixels, and only 1 other mask does; expected"),
+        ([4, 7, 8], ""),
+    ],
+)
+def test_a_stray_value_is_no_class(masked, where, told):
+    def change(at, mask):
+        mask[0, :2] = 9 if at in where else 0
+        return mask
+
+    rewrite(masked, change)
+    if told:
+        with pytest.raises(DataError, match=told) as caught:
+            load_dataset(masked)
+        assert "name the classes 0 to 9 in classes.txt" in str(caught.value)
+        (masked / "classes.txt").write_text("\n".join("abcdefghij"))
+    assert len(load_dataset(masked).card.classes) == (10 if told else 4)
+
+
+@pytest.mark.parametrize("stray", [2, 9])
+def test_a_stray_value_beside_255_does_not_make_grey_levels(masked, stray):
+    """Neither where it leaves a gap, nor where it fills one."""
+
+    def change(at, mask):
+        mask = np.where(mask == 2, 3 if stray == 2 else 2, mask).astype(np.uint8)
+        mask[0, :2] = (stray, IGNORE) if at == 4 else IGNORE
+        return mask
+
+    rewrite(masked, change)
+    with pytest.raises(
+        DataError, match=f"4.png: holds the value {stray} in 1 pixel, and no other mask does;"
+    ):
+        load_dataset(masked)
+
+
+def test_a_class_of_given_parts_is_in_two_masks_or_more(tmp_path, paint):
+    for part in ("train", "val", "test"):
+        fill(tmp_path / "set" / part, paint, f"set/{part}", 1)
+    path = tmp_path / "set" / "train" / "masks" / "0.png"
+    save(path, np.where(np.arange(16) == 0, 3, np.asarray(Image.open(path))).astype(np.uint8))
+    with pytest.raises(
+        DataError, match=r"train/masks/0.png: holds the value 3 in 12 pixels, .* in 2 masks or more"
+    ):
+        load_dataset(tmp_path / "set")
+
+
+def test_a_stray_value_beside_255_is_told_as_such(masked):
+    def change(at, mask):
+        mask[0, :2] = (9, 11) if at == 4 else IGNORE
+        return mask
+
+    rewrite(masked, change)
+    with pytest.raises(
+        DataError, match=r"4.png: holds the value 9 in 1 pixel, .* and 1 other value likewise;"
+    ):
+        load_dataset(masked)
 
 
 def test_classes_have_names_from_a_file(masked):
@@ -75,6 +188,14 @@ def test_classes_have_names_from_a_file(masked):
         DataError, match=r"masks/\d\.png: holds the value 2, but classes.txt names 0 to 1: mend"
     ):
         load_dataset(masked)
+    (masked / "classes.txt").write_text("sky\r\n road \r\ncar\r\n\r\n \r\n")
+    assert load_dataset(masked).card.classes == ("sky", "road", "car")
+    for text, line in (("sky\n\nroad\ncar\n", 2), ("\nsky\nroad\ncar", 1)):
+        (masked / "classes.txt").write_text(text)
+        with pytest.raises(
+            DataError, match=rf"classes.txt: line {line} is blank: name class {line - 1} there, or"
+        ):
+            load_dataset(masked)
     (masked / "classes.txt").write_text("sky\nsky\n")
     with pytest.raises(DataError, match=r"classes.txt: names 2 classes, 1 different: expected 2 to 255"):
         load_dataset(masked)
@@ -170,7 +291,10 @@ def test_broken_pairs_can_be_skipped(masked):
 def test_masks_with_foreground_255_are_explained(masked):
     for path in (masked / "masks").iterdir():
         save(path, np.where(np.asarray(Image.open(path)) > 0, 255, 0).astype(np.uint8))
-    with pytest.raises(DataError, match=r"the value 0 alone beside 255.*write foreground as 1, not 255"):
+    with pytest.raises(
+        DataError,
+        match=r"the masks hold one class, 0 \(255 marks what has none\), and.*write foreground as 1, not 255",
+    ):
         load_dataset(masked)
 
 
@@ -182,6 +306,13 @@ def test_the_task_must_fit(masked, photos):
         load_dataset(photos, task="segment")
     with pytest.raises(DataError, match=r"^digits: is a data set to classify, not to segment: .* task$"):
         load_dataset("digits", task="segment")
+    with pytest.raises(
+        DataError,
+        match=r"images/0.png: has a mask of the same name in .*masks, so .* to segment, .*: give task='segment', or",
+    ):
+        load_dataset(masked, task="classify")
+    for path in (masked / "masks").iterdir():
+        path.rename(path.with_stem(f"a{path.stem}"))
     assert load_dataset(masked, task="classify").card.classes == ("images", "masks")
     assert load_dataset(task="segment").card.name == "canvases"
 

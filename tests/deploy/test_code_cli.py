@@ -107,7 +107,15 @@ def test_a_depthwise_convolution_stays_one_at_other_widths(capsys):
     assert torch.equal(theirs(x), ours(x))
 
 
-@pytest.mark.parametrize("head", [UNetHead(), DilatedHead(width=8, rates=(2, 3))])
+@pytest.mark.parametrize(
+    "head",
+    [
+        UNetHead(),
+        UNetHead(block=BlockSpec("preactivation"), norm="batch", activation="relu"),
+        DilatedHead(width=8, rates=(2, 3)),
+        DilatedHead(width=8, rates=(2, 3), norm="batch", activation="relu"),
+    ],
+)
 def test_a_network_that_scores_every_position(head):
     stage = NETWORK.stages[0]
     network = Network(

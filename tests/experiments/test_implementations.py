@@ -1,5 +1,7 @@
 """What is listed, and what matching promises."""
 
+import re
+
 import pytest
 import torch
 from hypothesis import given, settings
@@ -88,7 +90,37 @@ def test_every_implementation_has_the_stack_depth(depth, stages):
 
 def test_what_a_depth_does_not_allow_is_said():
     _, notes = implementations((8,), 2, ("bottleneck",), (3,), (1,))
-    assert notes == ["bottleneck: none of the block depths 3 fills the 4 layers of a stage at stack depth 8"]
+    assert notes == [
+        "bottleneck: none of the block depths 3 fills the 4 layers of a stage at stack depth 8; "
+        "give depth 12 or block depth 4"
+    ]
+
+
+@pytest.mark.parametrize(
+    ("depth", "stages", "block_depths", "mend"),
+    [
+        (4, 4, (2, 4), "give 1 stage or depth 16"),
+        (8, 4, (2, 4), "give 2 stages or depth 16"),
+        (4, 1, (2,), "give block depth 4"),
+        (4, 4, (2,), "give 1 stage and block depth 4"),
+        (6, 2, (1, 2), "give block depth 3"),
+        (2, 1, (1, 3), "give depth 3"),
+        (2, 1, (1, 2), ""),
+    ],
+)
+def test_what_a_family_lacks_is_mended_as_said(depth, stages, block_depths, mend):
+    """The blocks of convnext have three layers or more."""
+    found, (note,) = implementations((depth,), stages, ("convnext",), block_depths, (1,))
+    assert not found
+    assert f"block depths {', '.join(map(str, block_depths))} fills" in note
+    assert note.endswith(f"; {mend}" if mend else "two 1×1")
+    for way in mend.removeprefix("give ").split(" or "):
+        given = {noun: int(n) for n, noun in re.findall(r"(\d+) (stage)", way)}
+        given |= {noun: int(n) for noun, n in re.findall(r"(block depth|(?<!block )depth) (\d+)", way)}
+        if given:
+            depths = (given["block depth"],) if "block depth" in given else block_depths
+            mended = (given.get("depth", depth),), given.get("stage", stages), ("convnext",), depths, (1,)
+            assert implementations(*mended)[0]
 
 
 class PickyBlock(nn.Module):
@@ -112,12 +144,13 @@ def test_a_block_is_tried_without_memory_and_the_reason_of_a_failure_kept():
     found, notes = implementations((4,), 1, (PICKY,), (2, 3), (1,))
     assert not found
     assert notes == [
-        f"{PICKY}: none of the block depths 2, 3 fills the 4 layers of a stage at stack depth 4; {failure}"
+        f"{PICKY}: none of the block depths 2, 3 fills the 4 layers of a stage at stack depth 4; {failure}; "
+        "give block depth 1"
     ]
     _, (note,) = implementations((4,), 1, ("bottleneck",), (1, 2), (1,))
     assert note.endswith(
         "at stack depth 4; depth: got 2; expected a whole number of at least 3: "
-        "1×1, at least one k×k, 1×1; for fewer use ResidualBlock"
+        "1×1, at least one k×k, 1×1; for fewer use ResidualBlock; give block depth 4"
     )
 
 

@@ -110,6 +110,33 @@ def test_no_number_of_seeds_mends_too_few_examples():
     assert examples == pytest.approx(0.04 * ((1.96 + 0.8416) / 0.01) ** 2, rel=0.01)
 
 
+@pytest.mark.parametrize("examples", [8, 36, 150])
+def test_where_any_number_of_seeds_is_too_few_more_examples_are_needed_than_there_are(examples):
+    """A gap that just misses 80 % power: a normal approximation would ask for fewer examples than did not do."""
+    rng = np.random.default_rng(5)
+    gaps = [
+        gap
+        for gap in rng.uniform(0.1, 0.6, 200)
+        if seeds_needed(Estimate(gap, 3, examples, 1e-9, 0.3)) is None
+    ]
+    needed = [examples_needed(Estimate(gap, 3, examples, 1e-9, 0.3)) for gap in gaps]
+    assert gaps
+    assert min(needed) > examples
+
+
+def test_examples_needed_is_the_t_test_s_number():
+    """Against a simulation of the one-sample t test at that many examples, and at three fewer."""
+    needed = examples_needed(Estimate(0.264, 3, 36, 1e-3, 0.32))
+    rng = np.random.default_rng(3)
+
+    def power(examples):
+        samples = rng.normal(0.264, 0.32**0.5, (40_000, examples))
+        return (stats.ttest_1samp(samples, 0, axis=1).pvalue < 0.05).mean()
+
+    assert power(needed) > 0.795
+    assert power(needed - 3) < 0.795
+
+
 def test_a_difference_of_zero_is_never_found():
     zero = Estimate(0.0, 3, 100, 1e-4, 0.01)
     assert seeds_needed(zero) is None

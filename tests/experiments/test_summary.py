@@ -4,7 +4,10 @@ import msgspec
 import pytest
 from msgspec.structs import replace
 
+from convblocks.experiments.judged import Judged
+from convblocks.experiments.statistics import Estimate
 from convblocks.experiments.summary import summarise
+from convblocks.experiments.words import _to_tell_apart
 from convblocks.records import Interval, Run, Summary
 from tests.experiments.conftest import make_design, make_latency, make_run
 
@@ -67,6 +70,49 @@ def test_what_holm_s_correction_leaves_uncertain_is_said_and_not_chosen(study):
     assert rows["best-d8"].p_holm is None
     assert "Among 3 equally good designs chance alone can make some look worse." in text(summary)
     assert "for 2 comparisons there remain far-d8 significantly worse." in text(summary)
+
+
+def test_what_no_correction_leaves_is_headed_perhaps_worse(study):
+    best, low, near = (make_design(name) for name in ("best", "low", "near"))
+    runs = (
+        runs_of(best, 0.95, 0.95, 0.955) + runs_of(low, 0.93, 0.90, 0.92) + runs_of(near, 0.935, 0.90, 0.92)
+    )
+    summary = summarise(study, [best, low, near], runs, [])
+    assert [row.verdict for row in summary.rows] == ["best", "perhaps worse", "perhaps worse"]
+    assert (
+        "Perhaps worse: They came out worse on validation data, each tested alone at 95 %: low-d8 ("
+        in text(summary)
+    )
+    assert "none of them remains significantly worse" in text(summary)
+    assert "Significantly so" not in text(summary)
+
+
+def gap_of(mean, examples, seed_variance, example_variance, *, name):
+    gap = Estimate(mean, 3, examples, seed_variance, example_variance)
+    return Judged(make_design(name), [], None, None, None, gap, verdict="within noise")
+
+
+def to_tell_more(*judged):
+    best = Judged(make_design("best"), [], None, None, None, verdict="best")
+    return _to_tell_apart([best, *judged], best).replace("\N{NO-BREAK SPACE}", " ")
+
+
+def test_what_would_tell_more_is_never_what_there_was():
+    asked = to_tell_more(gap_of(-0.264, 36, 1e-3, 0.32, name="a"))
+    assert "a-d8 (26.4 points) about 39 validation examples instead of 36, and many seeds." in asked
+    assert "smaller gap" not in asked
+    seeds = to_tell_more(gap_of(-0.0136, 333, 0.00783, 0.00529, name="a"))  # examples alone were enough
+    assert seeds.endswith("takes for a-d8 (1.4 points) more than 1,000 seeds.")
+
+
+def test_a_smaller_gap_that_takes_fewer_examples_is_explained():
+    wide, narrow = (
+        gap_of(-0.052, 100, 1e-4, 0.16, name="wide"),
+        gap_of(-0.031, 100, 1e-4, 0.025, name="narrow"),
+    )
+    assert to_tell_more(wide, narrow).endswith(
+        "A smaller gap takes fewer examples where it varies less from example to example."
+    )
 
 
 def test_a_single_comparison_needs_no_correction(study):

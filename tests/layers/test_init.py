@@ -1,5 +1,6 @@
 """Initialisations: what each keeps at the start, against algebra, autograd and short trainings; and what it refuses."""
 
+import copy
 import math
 
 import numpy as np
@@ -7,10 +8,12 @@ import pytest
 import torch
 from torch import nn
 
-from convblocks import BlockSpec, Network, Recipe, Stage, Stem
+from convblocks import BLOCKS, BlockSpec, Network, Recipe, Stage, Stem
 from convblocks.blocks import BottleneckBlock, ResidualBlock, SimpleConvBlock
+from convblocks.blocks.spec import block_options
 from convblocks.data.dataset import Split
 from convblocks.errors import OptionError
+from convblocks.layers.attention import ATTENTIONS, SqueezeExcite
 from convblocks.layers.init import INITIALISATIONS, initialise_
 from convblocks.networks.segmentation import DilatedHead, UNetHead
 from convblocks.training import train
@@ -103,6 +106,72 @@ def test_fixup_scales_the_first_layers_by_the_paper_s_power_of_the_number_of_bra
     torch.testing.assert_close(fixed[:8](x), x.relu())  # every block is its shortcut
 
 
+def as_it_starts(family, block, x):
+    """What a block gives whose branches are 0, from the figures of the families."""
+    if family == "reversible":
+        a, b = x.chunk(2, dim=1)
+        if block.first is not None:
+            a, b = block.shortcut(b), block.shortcut(a)
+        for _ in block.functions:
+            a, b = b, a
+        return torch.cat([a, b], 1)
+    if getattr(block, "preactivated", False):
+        return x if isinstance(block.shortcut, nn.Identity) else block.shortcut(x.relu())
+    return block.shortcut(x).relu()
+
+
+def fixup_settings():
+    """(family, options) of every family with a norm to leave out and a shortcut, by each of its attentions."""
+    for family in BLOCKS:
+        known = block_options(family)
+        if "norm" in known and isinstance(getattr(BLOCKS[family](4, 8), "shortcut", None), nn.Module):
+            for attention in ATTENTIONS if "attention" in known else [None]:
+                yield family, {"norm": "none"} | ({"attention": attention} if attention else {})
+    yield "reversible", {"norm": "none", "depth": 8, "function_depth": 3}
+
+
+@pytest.mark.parametrize(("family", "options"), list(fixup_settings()))
+@pytest.mark.parametrize(("channels", "stride"), [(8, 1), (12, 2)])
+def test_fixup_starts_every_family_as_its_shortcut(family, options, channels, stride):
+    block = BLOCKS[family](8, channels, stride=stride, **options)
+    initialise_(block, "fixup")
+    x = torch.randn(2, 8, 6, 6)
+    torch.testing.assert_close(block(x), as_it_starts(family, block, x), rtol=0, atol=0)
+
+
+class _GatedInside(nn.Module):
+    """A block of one's own that gates within its main path."""
+
+    def __init__(self):
+        super().__init__()
+        self.main = nn.Sequential(nn.Conv2d(8, 8, 3, padding=1), nn.Conv2d(8, 8, 1), SqueezeExcite(8, 2))
+        self.shortcut = nn.Identity()
+
+    def forward(self, x):
+        return self.main(x) + self.shortcut(x)
+
+
+def test_fixup_knows_gates_within_the_main_path():
+    block = _GatedInside()
+    initialise_(block, "fixup")
+    x = torch.randn(2, 8, 5, 5)
+    assert torch.equal(block(x), x)
+    assert block.main[2].excite.weight.any()
+
+
+def test_fixup_counts_each_function_of_a_reversible_block_as_a_branch():
+    torch.manual_seed(1)
+    plain = BLOCKS["reversible"](8, 8, depth=8, norm="none")
+    he, fixed = (copy.deepcopy(plain) for _ in "12")
+    torch.manual_seed(1)
+    initialise_(he, "he_normal")
+    torch.manual_seed(1)
+    initialise_(fixed, "fixup")
+    for before, after in zip(he.functions, fixed.functions, strict=True):  # 4 branches of 2 convolutions
+        torch.testing.assert_close(after[0].conv.weight, 4**-0.5 * before[0].conv.weight)
+        assert not after[1].conv.weight.any()
+
+
 @pytest.mark.parametrize("head", [UNetHead(block=BlockSpec("residual")), DilatedHead(width=16)])
 def test_what_scores_each_position_starts_as_a_classifier_does(head):
     """Cross entropy starts near log(classes), that of knowing nothing; He's start by the fan-out of 3 exceeds it."""
@@ -188,7 +257,7 @@ REFUSALS = [
         lambda: SimpleConvBlock(3, 8),
         "layers.0.norm is a BatchNorm2d; build it with norm='none'",
     ),
-    ("delta_orthogonal", lambda: ResidualBlock(8, 8, **PLAIN), "the module adds a shortcut.*e.g. simple"),
+    ("delta_orthogonal", lambda: ResidualBlock(8, 8, **PLAIN), "the module joins what it keeps.*e.g. simple"),
     (
         "delta_orthogonal",
         lambda: SimpleConvBlock(8, 4, **PLAIN),
@@ -232,6 +301,21 @@ def test_a_module_to_which_it_cannot_apply_is_refused_with_the_mend_and_left_as_
         initialise_(module, init)
     assert "\n" not in str(refusal.value)
     assert all(torch.equal(t, before[name]) for name, t in module.state_dict().items())
+
+
+@pytest.mark.parametrize("family", BLOCKS)
+def test_delta_orthogonal_takes_families_that_stand_in_one_row_and_no_others(family):
+    """Even where norms and channels suit it: expansion 1, grown channels, branches made one."""
+    known = block_options(family)
+    wanted = {**PLAIN, "expansion": 1, "reparameterized": True, "groups": 1}
+    options = {name: value for name, value in wanted.items() if name in known}
+    block = nn.Sequential(BLOCKS[family](8, 8, **options))
+    if family in ("simple", "repvgg"):
+        initialise_(block, "delta_orthogonal")
+        return
+    expected = "without norms, and" if family == "convnext" else "plain stacks, and 0 joins what it keeps"
+    with pytest.raises(OptionError, match=expected):
+        initialise_(block, "delta_orthogonal")
 
 
 def test_two_factors_at_zero_are_refused():

@@ -8,7 +8,8 @@ from torch import nn
 
 from convblocks import BlockSpec, Network, Stage, Stem, network_cost
 from convblocks.analysis import count
-from convblocks.experiments.implementations import Frame, Implementation
+from convblocks.errors import OptionError
+from convblocks.experiments.implementations import Frame, implementations
 from convblocks.networks import GridHead, MeanHead
 
 OLD = """{"in_channels": 3, "classes": 5, "dims": 2,
@@ -180,10 +181,11 @@ class Opened(nn.Module):
 
 def test_compare_closes_a_network_of_preactivated_blocks():
     frame = Frame(in_channels=3, size=(16, 16), classes=5, stages=1)
-    network = frame.network(Implementation(f"{__name__}:Opened", 1, 1, 2, 1), (8,))
+    (own, residual), _ = implementations((2,), 1, (f"{__name__}:Opened", "residual"), (1,), (1,))
+    network = frame.network(own, (8,))
     assert network.head == MeanHead(norm="group", activation="silu")
     assert (network.stem.norm, network.stem.activation, network.stem.bias) == ("none", "none", False)
-    assert frame.network(Implementation("residual", 1, 1, 2, 1), (8,)).head == MeanHead()
+    assert frame.network(residual, (8,)).head == MeanHead()
 
 
 def test_other_blocks_classes_and_inputs():
@@ -193,3 +195,12 @@ def test_other_blocks_classes_and_inputs():
     assert changed.stages[0].blocks == network.stages[0].blocks
     assert changed.build()(torch.rand(2, 1, 8, 8)).shape == (2, 7)
     assert network.with_blocks(BlockSpec("simple"), stages=[]) == network
+    assert network.with_blocks("simple", stages=0) == network.with_blocks("simple", stages=[0])
+    assert network.with_blocks("simple", stages=-1).stages[-1].block == BlockSpec("simple")
+    with pytest.raises(
+        OptionError, match=r"^depth=7: comes beside BlockSpec\('residual'\), which has its options"
+    ):
+        network.with_blocks(BlockSpec("residual"), depth=7)
+    for stages in (9, [0, 9], [False], "1", 1.5):
+        with pytest.raises(OptionError, match=r"^stages=.*: expected numbers of stages from 0 to \d, not "):
+            network.with_blocks("simple", stages=stages)

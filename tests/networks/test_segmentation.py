@@ -1,13 +1,17 @@
 """U-Net and DeepLab heads: twins written here, sizes, exact costs, fields by NaN propagation, what is refused."""
 
+import dataclasses
+
 import pytest
 import torch
 import torch.nn.functional as F
+from msgspec.structs import replace
 
-from convblocks import BlockSpec, Network, Stage, Stem, network_cost
+from convblocks import BLOCKS, BlockSpec, Network, Stage, Stem, network_cost
 from convblocks.analysis import count, receptive_field, trace
-from convblocks.errors import SpecError
-from convblocks.networks import DilatedHead, UNetHead, dilated
+from convblocks.errors import OptionError, SpecError
+from convblocks.experiments.implementations import Frame, implementations
+from convblocks.networks import DilatedHead, UNetHead, dilated, zoo
 
 SIZES = {1: (37,), 2: (21, 30), 3: (9, 12, 11)}
 
@@ -26,6 +30,7 @@ def net(head, family="residual", dims=2, strides=(1, 2, 2), stem_stride=1, **opt
     )
 
 
+RESNET_50 = zoo.resnet50()
 HEADS = {"unet": UNetHead(), "dilated": DilatedHead(width=8, rates=(1, 2))}
 
 
@@ -92,6 +97,80 @@ def test_the_u_net_decoder_is_the_papers():
         assert torch.allclose(module(x), expected, atol=1e-6)
 
 
+@pytest.mark.parametrize("dims", [1, 2])
+@pytest.mark.parametrize("n", range(13, 21))
+def test_a_pool_that_rounds_down_leaves_zeros_at_the_far_edge(n, dims):
+    """AlexNet's 3-wide pool without padding: of 13 positions it sees them all, of 14 not the last."""
+    network = net(UNetHead(), family="simple", dims=dims, strides=(1, 1, 1), pool="max3_unpadded", depth=1)
+    module, size, seen = network.build().eval(), (n + 200,) * dims, []
+    for up in module.head.ups:
+        up.up.register_forward_hook(lambda _, __, made: seen.append(made))
+        up.block.register_forward_pre_hook(lambda _, given: seen.append(given[0]))
+    assert module(torch.randn(2, 3, *size)).shape == (2, 5, *size)
+    for made, joined in zip(seen[::2], seen[1::2], strict=True):
+        up = joined[:, joined.shape[1] // 2 :]
+        inside = tuple(slice(min(n, m)) for n, m in zip(made.shape[2:], up.shape[2:], strict=True))
+        assert torch.equal(up[(..., *inside)], made[(..., *inside)])
+        assert (up != 0).sum() == (up[(..., *inside)] != 0).sum()
+
+
+def test_a_u_net_on_alexnet():
+    alexnet = replace(zoo.alexnet(classes=4), head=UNetHead())
+    assert alexnet.build().eval()(torch.zeros(1, 3, 65, 65)).shape == (1, 4, 65, 65)
+
+
+PREACTIVATED = [name for name, block in BLOCKS.items() if getattr(block, "preactivated", False)]
+
+
+def closed(module, name, x):
+    """ReLU of the batch norm called `name`."""
+    weights = module.state_dict()
+    norm = [weights[f"{name}.0.{part}"] for part in ("running_mean", "running_var", "weight", "bias")]
+    return F.relu(F.batch_norm(x, *norm))
+
+
+def scramble(module):
+    for tensor in module.state_dict().values():
+        if tensor.ndim == 1:
+            tensor.uniform_(0.5, 1.5)
+
+
+@pytest.mark.parametrize("family", PREACTIVATED)
+def test_what_reads_pre_activated_maps_reads_them_normed_and_activated(family):
+    """Each map that the decoder takes, those that it makes, and the one that the pyramid takes."""
+    frame = Frame(1, (16, 16), 3, 2, UNetHead(block=BlockSpec(family)))
+    (implementation, *_), _ = implementations((12,), 2, (family,), (3, 6), (1,))
+    unet = frame.network(implementation, (8, 12)).build().eval()
+    scramble(unet)
+    up, x = unet.head.ups[0], torch.randn(2, 1, 16, 16)
+    seen = {}
+    for name, part in {"up": up.up, "block": up.block, "scores": unet.head.scores}.items():
+        part.register_forward_hook(lambda _, given, made, name=name: seen.update({name: (given[0], made)}))
+    with torch.no_grad():
+        unet(x)
+        maps = frame.network(implementation, (8, 12)).build(features=True).eval()
+        maps.load_state_dict({k: v for k, v in unet.state_dict().items() if not k.startswith("head.")})
+        first, last = maps(x)
+        assert torch.equal(seen["up"][0], closed(unet, "head.closings.1", last))
+        assert torch.equal(seen["block"][0][:, :8], closed(unet, "head.closings.0", first))
+        assert torch.equal(seen["scores"][0], closed(unet, "head.ups.0.closing", seen["block"][1]))
+        head = DilatedHead(width=4, rates=(1,))
+        deeplab = dataclasses.replace(frame, head=head).network(implementation, (8, 12)).build().eval()
+        scramble(deeplab)
+        deeplab.head.register_forward_pre_hook(lambda _, given: seen.update(last=given[0][-1]))
+        deeplab.head.point.register_forward_pre_hook(lambda _, given: seen.update(point=given[0]))
+        deeplab(x)
+        assert torch.equal(seen["point"], closed(deeplab, "head.closing", seen["last"]))
+
+
+def test_maps_are_closed_without_a_norm_too():
+    """And not in place, since the next stage reads them as they were."""
+    head = UNetHead(activation="silu")
+    module = net(head, family="preactivation", norm="none", activation="silu").build()
+    module(torch.randn(2, 3, 9, 9)).sum().backward()
+    assert all(p.grad is not None for p in module.parameters())
+
+
 def test_dilated_moves_strides_into_dilation():
     network = dilated(net(DilatedHead(), strides=(1, 2, 2, 2)), most=2)
     assert [stage.stride for stage in network.stages] == [1, 2, 1, 1]
@@ -99,6 +178,33 @@ def test_dilated_moves_strides_into_dilation():
     assert network.reductions == (1, 2, 2, 2)
     keep = net(DilatedHead(), strides=(1, 2, 2))
     assert dilated(keep, most=4) == keep
+
+
+@pytest.mark.parametrize("family", BLOCKS)
+def test_every_family_can_dilate(family):
+    network = dilated(net(DilatedHead(width=4, rates=(1,)), family=family, strides=(1, 2, 2)), most=2)
+    assert network.reductions == (1, 2, 2)
+    assert network.build()(torch.zeros(2, 3, 13, 18)).shape == (2, 5, 13, 18)
+
+
+def test_a_pool_within_most_stays_and_one_beyond_is_refused():
+    vgg = zoo.vgg(16, norm="batch")
+    assert dilated(vgg, 32) == vgg
+    with pytest.raises(
+        SpecError, match=r"stages\[3\].block.pool: got 'max', which shrinks the map to 1/16, and most=8; give"
+    ):
+        dilated(vgg, 8)
+
+
+@pytest.mark.parametrize("most", [0, 3, True, 2.5])
+def test_a_map_smaller_than_the_stem_s_is_not_promised(most):
+    with pytest.raises(
+        OptionError, match=rf"most={most}: expected a whole number of at least 4: the stem shrinks"
+    ):
+        dilated(RESNET_50, most)
+    assert dilated(RESNET_50, 4).reductions == (4, 4, 4, 4)
+    with pytest.raises(OptionError, match=r"most=0: expected a whole number of at least 1$"):
+        dilated(net(DilatedHead()), 0)
 
 
 def seen_by_nan(module, length, at):
@@ -136,8 +242,17 @@ def test_the_dilated_backbone_sees_what_nan_reaches(most):
 
 def test_what_cannot_dilate_is_refused():
     pooled = net(DilatedHead(), family="simple", strides=(1, 2, 2), pool="max", depth=1)
-    with pytest.raises(SpecError, match=r"stages\[1\].block.pool: got 'max'; a dilated stage cannot pool"):
+    with pytest.raises(
+        SpecError, match=r"stages\[0\].block.pool: got 'max', which shrinks .* 1/4, and most=1; give"
+    ):
         dilated(pooled, 1)
+    first = replace(pooled.stages[0], block=BlockSpec("simple"))
+    with pytest.raises(
+        SpecError, match=r"stages\[1\].block.pool: got 'max', which cannot stand in a dilated"
+    ):
+        dilated(replace(pooled, stages=(first, *pooled.stages[1:])), 1)
+    with pytest.raises(SpecError, match=r"^head.rates: got 101; expected a whole number of at most 100$"):
+        net(DilatedHead(rates=(1,) * 101))
     with pytest.raises(SpecError, match=r"^head.width: got 0"):
         net(DilatedHead(width=0))
     with pytest.raises(SpecError, match=r"^head.block.groups: got 3; must divide"):

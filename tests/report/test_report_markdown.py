@@ -26,6 +26,10 @@ def test_headline_comes_first_and_the_table_has_every_design(records):
     assert {row[0].removesuffix("<br>recommended") for row in rows[2:]} == {d.name for d in records.designs}
     assert '```python\nconvblocks.load("runs/digits-8-56", "residual-2-d8")\n```' in text
     assert "convblocks compare digits --depth 8" in text
+    assert (
+        "- “cheapest” means: lowest median latency; of those whose median is not above its upper quartile"
+        in text
+    )
     assert "\n\n**Deeper simple:** A plain stack" in text
 
 

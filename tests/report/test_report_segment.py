@@ -1,11 +1,13 @@
 """A study of label maps says mean IoU wherever one of classes says accuracy."""
 
 from dataclasses import replace as with_fields
+from math import prod
 
 import pytest
 from msgspec.structs import replace
 
 from convblocks.report.columns import COLUMNS, fields
+from convblocks.report.conditions import conditions
 from convblocks.report.entries import collect
 from convblocks.report.figures import figures
 from tests.report.page import Page, render, text_of
@@ -30,15 +32,33 @@ def test_the_metric_is_named_everywhere(records, task, said, unsaid):
 
 
 def test_the_conditions_name_the_network_and_the_loss(records):
-    for task, network, loss in (
-        ("segment", "a u-net", "soft dice"),
-        ("classify", "linear classifier", "cross entropy"),
+    for task, head, network, loss in (
+        ("segment", "", "a u-net", "soft dice"),  # as records were before a head was told
+        ("segment", "unet", "a u-net", "soft dice"),
+        ("segment", "dilated", "the last stages dilate", "soft dice"),
+        ("classify", "", "linear classifier", "cross entropy"),
     ):
-        study = replace(records.study, data=replace(records.study.data, task=task))
+        study = replace(records.study, head=head, data=replace(records.study.data, task=task))
         page = text_of(Page(render(with_fields(records, study=study)))).lower()
         assert network in page
         assert loss in page
         assert ("dice" in page) == (task == "segment")
+
+
+def test_the_conditions_say_what_label_maps_leave_out(records):
+    card = records.study.data
+    some, positions = len(card.classes), prod(card.shape[1:])
+    pixels = {
+        p: (getattr(card, p) * positions // 2 - some + 2, *[1] * (some - 2), 0)
+        for p in ("train", "validation", "test")
+    }
+    study = replace(records.study, data=replace(card, task="segment", pixels=pixels))
+    facts = {fact.term: fact.text for fact in conditions(study, records.summary)[0].facts}
+    assert facts["ignored"].startswith("50.0\xa0% of the pixels, those of the value 255")
+    assert facts["not in test"] == f"1 class: {card.classes[-1]}"
+    assert not {"ignored", "not in test"} & {
+        f.term for f in conditions(records.study, records.summary)[0].facts
+    }
 
 
 def _titles(spec):

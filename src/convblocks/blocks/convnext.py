@@ -1,12 +1,14 @@
 """ConvNeXt block: depthwise k×k → layer norm → 1×1 expand → GELU → 1×1 project, under one shortcut."""
 
+from typing import ClassVar
+
 import torch
 import torch.nn.functional as F
 from torch import nn
 
 from convblocks.blocks.addition import addable_padding
 from convblocks.layers import ConvNormAct, LayerScale, StochasticDepth, conv_stack, make_norm
-from convblocks.layers.check import PerAxis, dimensions, per_axis, whole
+from convblocks.layers.check import MOST_LAYERS, PerAxis, dimensions, per_axis, whole
 from convblocks.layers.conv import CONV
 
 
@@ -23,6 +25,9 @@ class ConvNeXtBlock(nn.Module):
     >>> ConvNeXtBlock(3, 64)(torch.zeros(1, 3, 32, 32)).shape
     torch.Size([1, 64, 32, 32])
     """
+
+    plain: ClassVar[bool] = False
+    """Its layers do not stand in one row: it adds what it keeps."""
 
     def __init__(
         self,
@@ -44,7 +49,13 @@ class ConvNeXtBlock(nn.Module):
         super().__init__()
         whole("in_channels", in_channels, at_least=1)
         whole("out_channels", out_channels, at_least=1)
-        whole("depth", depth, at_least=3, hint=": at least one depthwise convolution, then two 1×1")
+        whole(
+            "depth",
+            depth,
+            at_least=3,
+            at_most=MOST_LAYERS,
+            hint=": at least one depthwise convolution, then two 1×1",
+        )
         middle = out_channels * whole("expansion", expansion, at_least=1)
         steps = per_axis("stride", stride, dimensions(dims), at_least=1)
         keeps = in_channels == out_channels and set(steps) == {1}

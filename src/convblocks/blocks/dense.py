@@ -8,7 +8,7 @@ from torch import nn
 
 from convblocks.errors import OptionError
 from convblocks.layers import NormActConv
-from convblocks.layers.check import PerAxis, dimensions, per_axis, whole
+from convblocks.layers.check import MOST_LAYERS, PerAxis, dimensions, per_axis, truth, whole
 from convblocks.layers.pool import Pool
 
 
@@ -28,6 +28,8 @@ class DenseBlock(nn.Module):
     """
 
     preactivated: ClassVar[bool] = True
+    plain: ClassVar[bool] = False
+    """Its layers do not stand in one row: it joins them to what it keeps."""
 
     def __init__(
         self,
@@ -71,9 +73,9 @@ class DenseBlock(nn.Module):
 
 def dense_layers(depth: int, bottleneck: bool) -> int:
     """How many layers `depth` convolutions make beside the transition's: one each, or two with a bottleneck."""
-    each = 2 if bottleneck else 1
+    each = 2 if truth("bottleneck", bottleneck) else 1
     hint = f": {'1×1 and k×k' if bottleneck else 'a convolution'} for each layer, and the transition's 1×1"
-    layers, rest = divmod(whole("depth", depth, at_least=each + 1, hint=hint) - 1, each)
+    layers, rest = divmod(whole("depth", depth, at_least=each + 1, at_most=MOST_LAYERS, hint=hint) - 1, each)
     if rest:
         raise OptionError(
             "depth", depth, f"expected an odd number with a bottleneck, as {depth - 1} or {depth + 1}{hint}"

@@ -1,11 +1,13 @@
 """Inverted residual block: 1×1 expand → depthwise k×k → 1×1 project, the shortcut between the narrow ends."""
 
+from typing import ClassVar
+
 import torch
 from torch import nn
 
 from convblocks.blocks.addition import addable_padding
 from convblocks.layers import ConvNormAct, SqueezeExcite, StochasticDepth, conv_stack
-from convblocks.layers.check import PerAxis, dimensions, per_axis, whole
+from convblocks.layers.check import MOST_LAYERS, PerAxis, dimensions, per_axis, truth, whole
 
 
 class InvertedResidualBlock(nn.Module):
@@ -23,6 +25,9 @@ class InvertedResidualBlock(nn.Module):
     >>> InvertedResidualBlock(3, 64)(torch.zeros(1, 3, 32, 32)).shape
     torch.Size([1, 64, 32, 32])
     """
+
+    plain: ClassVar[bool] = False
+    """Its layers do not stand in one row: it adds what it keeps."""
 
     def __init__(
         self,
@@ -48,7 +53,7 @@ class InvertedResidualBlock(nn.Module):
         middle = in_channels * whole("expansion", expansion, at_least=1)
         pointwise = 1 if expansion == 1 else 2
         hint = ": at least one depthwise convolution" + (", 1×1" if expansion == 1 else " between two 1×1")
-        whole("depth", depth, at_least=pointwise + 1, hint=hint)
+        whole("depth", depth, at_least=pointwise + 1, at_most=MOST_LAYERS, hint=hint)
         self.expand = (
             nn.Identity()
             if expansion == 1
@@ -71,7 +76,7 @@ class InvertedResidualBlock(nn.Module):
         )
         self.squeeze_excite = (
             SqueezeExcite(middle, max(1, in_channels // 4), activation, dimensions(dims))
-            if squeeze_excite
+            if truth("squeeze_excite", squeeze_excite)
             else nn.Identity()
         )
         self.project = ConvNormAct(

@@ -7,7 +7,7 @@ from torch import nn
 
 from convblocks.blocks.addition import addable_padding
 from convblocks.layers import NormActConv, StochasticDepth, make_activation, make_norm, make_shortcut
-from convblocks.layers.check import PerAxis, whole
+from convblocks.layers.check import MOST_LAYERS, PerAxis, whole
 from convblocks.layers.conv import make_conv, needs_bias
 
 
@@ -46,7 +46,7 @@ class PreActivationBlock(nn.Module):
         dims: int = 2,
     ):
         super().__init__()
-        whole("depth", depth, at_least=1, hint=": a block has at least one convolution")
+        whole("depth", depth, at_least=1, at_most=MOST_LAYERS, hint=": a block has at least one convolution")
         padding = addable_padding(padding, kernel_size, dilation, dims)
         biased = needs_bias(bias, norm)
         first = make_conv(  # before the norm, since it checks the channels

@@ -1,6 +1,7 @@
 """RepVGG block: layers of parallel branches in training, each of which becomes one convolution afterwards."""
 
-from typing import Self
+from collections.abc import Mapping
+from typing import Any, ClassVar, Self
 
 import torch
 import torch.nn.functional as F
@@ -8,7 +9,7 @@ from torch import nn
 
 from convblocks.blocks.addition import addable_padding
 from convblocks.layers import ConvNormAct, make_activation, make_norm
-from convblocks.layers.check import PerAxis, whole
+from convblocks.layers.check import MOST_LAYERS, PerAxis, truth, whole
 
 
 class RepVGGBlock(nn.Module):
@@ -23,6 +24,8 @@ class RepVGGBlock(nn.Module):
     >>> RepVGGBlock(3, 64)(torch.zeros(1, 3, 32, 32)).shape
     torch.Size([1, 64, 32, 32])
     """
+
+    deployed: ClassVar[Mapping[str, Any]] = {"reparameterized": True}
 
     def __init__(
         self,
@@ -41,7 +44,8 @@ class RepVGGBlock(nn.Module):
         dims: int = 2,
     ):
         super().__init__()
-        whole("depth", depth, at_least=1, hint=": a block has at least one layer")
+        whole("depth", depth, at_least=1, at_most=MOST_LAYERS, hint=": a block has at least one layer")
+        truth("reparameterized", reparameterized)
         padding = addable_padding(padding, kernel_size, dilation, dims)
 
         def convolution(
@@ -88,10 +92,13 @@ class RepVGGBlock(nn.Module):
 
 
 def reparameterize(module: nn.Module) -> nn.Module:
-    """Turn every RepVGGBlock in `module`, itself included, in place; returns the module."""
+    """Turn every RepVGGBlock in `module`, itself included, in place; returns the module.
+
+    And every block of a class of yours whose `deployed` says that it has such a form.
+    """
     for part in list(module.modules()):
-        if isinstance(part, RepVGGBlock):
-            part.reparameterize()
+        if isinstance(getattr(type(part), "deployed", None), Mapping):
+            part.reparameterize()  # type: ignore[operator]
     return module
 
 

@@ -12,7 +12,7 @@ from convblocks.layers import (
     make_branch_scale,
     make_shortcut,
 )
-from convblocks.layers.check import PerAxis, whole
+from convblocks.layers.check import MOST_LAYERS, PerAxis, whole
 
 
 class ResidualBlock(nn.Module):
@@ -53,7 +53,7 @@ class ResidualBlock(nn.Module):
         dims: int = 2,
     ):
         super().__init__()
-        whole("depth", depth, at_least=1, hint=": a block has at least one convolution")
+        whole("depth", depth, at_least=1, at_most=MOST_LAYERS, hint=": a block has at least one convolution")
         self.main = conv_stack(
             depth,
             in_channels,

@@ -5,7 +5,7 @@ from torch import nn
 
 from convblocks.blocks.addition import addable_padding, zero_last_norm_
 from convblocks.layers import StochasticDepth, bottleneck_layers, make_activation, make_shortcut
-from convblocks.layers.check import PerAxis, whole
+from convblocks.layers.check import PerAxis, truth, whole
 
 
 class ResNeXtBlock(nn.Module):
@@ -62,7 +62,7 @@ class ResNeXtBlock(nn.Module):
         )
         self.stochastic_depth = StochasticDepth(stochastic_depth)
         self.activation = make_activation(activation)
-        if zero_init:
+        if truth("zero_init", zero_init):
             zero_last_norm_(self.expand.norm, norm)
 
     def forward(self, x: torch.Tensor) -> torch.Tensor:

@@ -9,7 +9,7 @@ from torch import nn
 from convblocks.blocks.addition import addable_padding
 from convblocks.errors import OptionError
 from convblocks.layers import NormActConv, reversible
-from convblocks.layers.check import PerAxis, dividing_groups, per_axis, whole
+from convblocks.layers.check import MOST_LAYERS, PerAxis, dividing_groups, per_axis, whole
 from convblocks.layers.pool import Pool
 
 
@@ -51,8 +51,8 @@ class ReversibleBlock(nn.Module):
         dims: int = 2,
     ):
         super().__init__()
-        whole("depth", depth, at_least=1, hint=": a block has at least one convolution")
-        whole("function_depth", function_depth, at_least=1)
+        whole("depth", depth, at_least=1, at_most=MOST_LAYERS, hint=": a block has at least one convolution")
+        whole("function_depth", function_depth, at_least=1, at_most=MOST_LAYERS)
         same = addable_padding(padding, kernel_size, dilation, dims)
         inputs, outputs = half("in_channels", in_channels), half("out_channels", out_channels)
         dividing_groups(groups, **{"in_channels/2": inputs, "out_channels/2": outputs})

@@ -4,7 +4,7 @@ import torch
 from torch import nn
 
 from convblocks.layers import conv_stack, make_pool
-from convblocks.layers.check import PerAxis, dimensions, whole
+from convblocks.layers.check import MOST_LAYERS, PerAxis, dimensions, whole
 
 
 class SimpleConvBlock(nn.Module):
@@ -37,7 +37,7 @@ class SimpleConvBlock(nn.Module):
         dims: int = 2,
     ):
         super().__init__()
-        whole("depth", depth, at_least=1, hint=": a block has at least one convolution")
+        whole("depth", depth, at_least=1, at_most=MOST_LAYERS, hint=": a block has at least one convolution")
         self.layers = conv_stack(
             depth,
             in_channels,

@@ -80,6 +80,14 @@ class BlockSpec:
                 "", f"{self!r} with in_channels={in_channels}, out_channels={out_channels}: {reason}"
             ) from error
 
+    def deployed(self) -> "BlockSpec":
+        """The block that is deployed: itself, unless its family is turned into another form after training.
+
+        Raises SpecError for a class of yours whose `deployed` is not so.
+        """
+        form = deployed_options(self.family)
+        return BlockSpec(self.family, **{**self.options, **form}) if form else self
+
     def to_dict(self) -> dict[str, Any]:
         """``{"family": "residual", "depth": 4}``."""
         return {"family": self.family, **self.options}
@@ -179,6 +187,23 @@ def fixed_depth(family: str, options: Mapping[str, Any]) -> int | None:
         return None if found is None else whole("depth", found, at_least=1)
     except OptionError as error:
         raise SpecError(error.option, f"got {error.given!r}; {error.expected}") from error
+
+
+def deployed_options(family: str) -> Mapping[str, Any]:
+    """What a class's own `deployed` says: the options of the form that `reparameterize()` turns its trained block into.
+
+    Empty where a family is deployed as it is trained. Raises SpecError for what is no such thing.
+    """
+    family_class = block_class(family)
+    found = getattr(family_class, "deployed", {})
+    if not isinstance(found, Mapping):
+        raise SpecError("", f"{family}.deployed is {found!r}; expected options, as in {{'merged': True}}")
+    for name in found:
+        if name not in block_options(family):
+            raise SpecError("", f"{family}.deployed has {name}, which is none of its options")
+    if found and not callable(getattr(family_class, "reparameterize", None)):
+        raise SpecError("", f"{family}.deployed needs a method reparameterize() that turns a trained block")
+    return found
 
 
 def foreign_classes(table: object) -> list[str]:

@@ -8,7 +8,7 @@ from torch import nn
 
 from convblocks.errors import OptionError
 from convblocks.layers import NormActConv, StochasticDepth, make_activation, make_norm, make_shortcut
-from convblocks.layers.check import PerAxis, whole
+from convblocks.layers.check import MOST_LAYERS, PerAxis, whole
 from convblocks.layers.conv import make_conv, needs_bias
 
 
@@ -38,6 +38,7 @@ class WideBlock(nn.Module):
         *,
         depth: int | None = None,
         dropout: float = 0.0,
+        dilation: PerAxis = 1,
         bias: bool | None = None,
         norm: str = "batch",
         activation: str = "relu",
@@ -52,7 +53,14 @@ class WideBlock(nn.Module):
             raise OptionError("dropout", dropout, "stands between convolutions, and the block has one; use 0")
         biased = needs_bias(bias, norm)
         first = make_conv(  # before the norm, since it checks the channels
-            in_channels, out_channels, sizes[0], stride, bias=biased, padding_mode=padding_mode, dims=dims
+            in_channels,
+            out_channels,
+            sizes[0],
+            stride,
+            dilation=dilation,
+            bias=biased,
+            padding_mode=padding_mode,
+            dims=dims,
         )
         self.norm = make_norm(norm, in_channels, dims)
         self.activation = make_activation(activation, overwrites=norm != "none")
@@ -63,6 +71,7 @@ class WideBlock(nn.Module):
                     out_channels,
                     out_channels,
                     size,
+                    dilation=dilation,
                     bias=biased,
                     norm=norm,
                     activation=activation,
@@ -92,7 +101,7 @@ class WideBlock(nn.Module):
 def kernel_list(kernels: str | None, depth: int | None) -> list[int]:
     """The kernel size of each convolution: [3, 1, 3] for B(3,1,3), `depth` times 3 where no kernels are given."""
     if depth is not None:
-        whole("depth", depth, at_least=1, hint=": a block has at least one convolution")
+        whole("depth", depth, at_least=1, at_most=MOST_LAYERS, hint=": a block has at least one convolution")
     if kernels is None:
         return [3] * (2 if depth is None else depth)
     if not isinstance(kernels, str) or not re.fullmatch(r"B\(\d+(, ?\d+)*\)", kernels, re.ASCII):
@@ -100,6 +109,12 @@ def kernel_list(kernels: str | None, depth: int | None) -> list[int]:
             "kernels", kernels, "expected a kernel size for each convolution, as in B(3,3) or B(1,3,1)"
         )
     sizes = [int(size) for size in kernels[2:-1].split(",")]
+    if len(sizes) > MOST_LAYERS:
+        raise OptionError(
+            "kernels",
+            f"{kernels[:20]}…",
+            f"expected at most {MOST_LAYERS:,} kernel sizes, not {len(sizes):,}",
+        )
     for size in sizes:
         if size % 2 == 0:
             raise OptionError(

@@ -55,6 +55,7 @@ def compare(
     task: Annotated[
         Literal["classify", "segment"] | None, _option(DATA, "TASK", "what the data are for")
     ] = None,
+    head: Annotated[Literal["unet", "dilated"] | None, _option(DESIGNS, "HEAD", "unet to segment")] = None,
     out: Annotated[Path | None, _option(RUN, "DIR", "runs/DATA-HASH")] = None,
     workers: Annotated[int | None, _whole(RUN, "one per core")] = None,
     threads: Annotated[int | None, _whole(RUN, "1")] = None,
@@ -114,6 +115,8 @@ def compare(
         Which axis of a .npz file counts the channels: channels-first, channels-last or none.
     task
         classify or segment: a class for each example, or for each of its pixels.
+    head
+        What scores the pixels: unet, or dilated for DeepLab's behind a backbone that dilates.
     out
         Run folder.
     workers
@@ -156,6 +159,7 @@ def compare(
                 skip_broken=skip_broken,
                 layout=layout,
                 task=task,
+                head=head,
                 workers=workers,
                 threads=threads,
                 device=device,

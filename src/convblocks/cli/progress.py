@@ -9,7 +9,7 @@ from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn, Ti
 
 from convblocks.experiments.compare import Watcher
 from convblocks.records import Design, Epoch, Run, Study
-from convblocks.report.conditions import MATCHES
+from convblocks.report.conditions import MATCHES, label_gaps
 from convblocks.report.format import count, percent, plural
 
 
@@ -65,6 +65,8 @@ class ProgressWatcher(Watcher):
         )
         if card.skipped:
             say(f"  left out: {plural(card.skipped, 'broken file')}")
+        for what, text in label_gaps(card):
+            say(f"  {what}: {text}")
         budget = (
             f"at {count(study.budget)} {MATCHES[study.match]} (± 3 %)"
             if study.budget

@@ -1,7 +1,10 @@
 """The table of designs and the recommendation, in a terminal of 80 columns or more."""
 
+import re
 from math import isfinite
+from typing import NamedTuple
 
+from rich.cells import cell_len
 from rich.console import Console
 from rich.padding import Padding
 from rich.table import Table
@@ -9,13 +12,14 @@ from rich.text import Text
 
 from convblocks.experiments.store import RunFolder
 from convblocks.records import Design, Row, Summary
-from convblocks.report.format import accuracy, count, difference, milliseconds, percent
+from convblocks.report.conditions import as_deployed, cheapest
+from convblocks.report.format import accuracy, count, difference, milliseconds, percent, points
 
 LEGEND = (
     "%: {metric}. Validation data choose: order, Δ best (points behind the best) and verdict are theirs; test is only "
     "stated. Brackets: 95 %, over seeds and examples. ms: one example, median. Equal MACs are not equal time. "
     "Perhaps worse: at 95 %, tested alone, as some of many equal designs may be by chance; worse: after Holm's "
-    "correction for that too."
+    "correction for that too. Cheapest: {cheapest}."
 )
 
 
@@ -28,39 +32,83 @@ def print_result(folder: RunFolder) -> None:
     metric = study.data.metric
     console = Console(highlight=False, markup=False, emoji=False)
     if summary.rows:
-        console.print(result_table(folder.designs(), summary, wide=console.width >= WIDE))
-        console.print(Padding(LEGEND.format(metric=metric), (0, 0, 1, 0)), style="dim")
+        console.print(result_table(folder.designs(), summary, console.width))
+        console.print(Padding(legend(folder.designs(), summary, metric), (0, 0, 1, 0)), style="dim")
     console.print(Text(summary.headline, style="bold"))
     for paragraph in summary.paragraphs:
         console.print(Padding(Text.assemble((paragraph.lead, "bold"), ": ", paragraph.text), (1, 0, 0, 0)))
     console.print(f"\nReport: {folder.path / 'report.html'}", soft_wrap=True)
 
 
+def legend(designs: list[Design], summary: Summary, metric: str) -> str:
+    """What the columns mean, and which designs' costs and times are of another form than the one trained."""
+    deployed = as_deployed(designs)
+    return LEGEND.format(metric=metric, cheapest=cheapest(summary)) + (
+        f" As deployed: {deployed}." if deployed else ""
+    )
+
+
 WIDE = 125
+NAME = 16  # characters of a line that a design's name takes at least
 
 
-def result_table(designs: list[Design], summary: Summary, *, wide: bool) -> Table:
-    """One line a design, the best on validation first; `wide` adds widths, parameters, MACs and all intervals."""
-    table = Table(box=None, pad_edge=False, padding=(0, 1, 0, 0), header_style="bold")
-    table.add_column("design", no_wrap=True)
-    costs = ("widths", "params", "MACs") if wide else ()
-    for name in (*costs, "validation %", "Δ best", "test %", "ms"):
-        table.add_column(name if wide else name.replace("validation", "val"), justify="right", no_wrap=True)
-    table.add_column("verdict", no_wrap=True)
+class _Columns(NamedTuple):
+    """What is told of a design beside its name: header → cell."""
+
+    wide: bool  # with widths, parameters, MACs and the intervals of both scores
+    ends: bool = True  # with the interval of the difference
+
+    def cells(self, design: Design, row: Row, summary: Summary) -> dict[str, str]:
+        scores = (row.validation, row.test)
+        validation, test = (accuracy(s) if self.wide else percent(s.estimate, unit=False) for s in scores)
+        gap = row.validation_difference
+        costs = {
+            "widths": "/".join(map(str, design.widths)),
+            "params": count(design.params),
+            "MACs": count(design.macs),
+        }
+        return {
+            **(costs if self.wide else {}),
+            "validation %" if self.wide else "val %": validation,
+            "Δ best": difference(gap) if self.ends else points(gap.estimate if gap else None),
+            "test %": test,
+            "ms": milliseconds(row.latency.median_ms if row.latency else None, unit=False),
+            "verdict": _verdict(row, summary),
+        }
+
+
+def result_table(designs: list[Design], summary: Summary, width: int) -> Table:
+    """One line a design, the best on validation first; as much as fits `width`, and names broken where they must be."""
     known = {design.name: design for design in designs}
-    for row in sorted(summary.rows, key=_rank):
-        design = known[row.design]
-        table.add_row(
-            row.design,
-            *(("/".join(map(str, design.widths)), count(design.params), count(design.macs)) if wide else ()),
-            accuracy(row.validation) if wide else percent(row.validation.estimate, unit=False),
-            difference(row.validation_difference),
-            accuracy(row.test) if wide else percent(row.test.estimate, unit=False),
-            milliseconds(row.latency.median_ms if row.latency else None, unit=False),
-            _verdict(row, summary),
-            style="bold" if row.design == summary.recommended and summary.told else None,
-        )
+    rows = sorted(summary.rows, key=_rank)
+    longest = max((cell_len(row.design) for row in rows), default=0)
+    for columns in (
+        *[_Columns(wide=True)] * (width >= WIDE),
+        _Columns(wide=False),
+        _Columns(False, ends=False),
+    ):
+        told = [columns.cells(known[row.design], row, summary) for row in rows]
+        room = width - 1 - sum(1 + max(map(cell_len, (name, *(t[name] for t in told)))) for name in told[0])
+        if room >= min(longest, NAME):
+            break
+    table = Table(box=None, pad_edge=False, padding=(0, 1, 0, 0), header_style="bold")
+    table.add_column("design", overflow="fold")
+    for name in told[0]:
+        table.add_column(name, justify="left" if name == "verdict" else "right", no_wrap=True)
+    for row, cells in zip(rows, told, strict=True):
+        chosen = row.design == summary.recommended and summary.told
+        table.add_row(_broken(row.design, room), *cells.values(), style="bold" if chosen else None)
     return table
+
+
+def _broken(name: str, room: int) -> str:
+    """Into lines of at most `room`, after hyphens and underscores."""
+    lines = [""]
+    for part in re.split("(?<=[-_])", name):
+        if lines[-1] and cell_len(lines[-1] + part) > room:
+            lines.append("")
+        lines[-1] += part
+    return "\n".join(lines)
 
 
 def _rank(row: Row) -> tuple[bool, float]:

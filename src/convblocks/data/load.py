@@ -13,7 +13,7 @@ from convblocks.data.arrays import LAYOUTS
 from convblocks.data.dataset import Dataset
 from convblocks.data.embedded import ALIASES, EMBEDDED, load_embedded
 from convblocks.data.folder import load_folder
-from convblocks.data.masks import has_masks, load_masked
+from convblocks.data.masks import has_masks, load_masked, refuse_to_classify
 from convblocks.data.npz import load_npz
 from convblocks.data.split import PARTS
 from convblocks.data.words import listed, shown, times
@@ -141,6 +141,8 @@ def _load(
     path = Path(given)
     if _is_folder(path, given):
         _needs_arrays(layout, f"folder {shown(given)}")
+        if task == "classify":
+            refuse_to_classify(path)
         masked = task == "segment" or (task is None and has_masks(path))
         reader = load_masked if masked else load_folder
     else:

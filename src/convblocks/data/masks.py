@@ -6,7 +6,8 @@
     photos/classes.txt                                            names of the classes 0, 1, …, one a line
 
 A mask belongs to the image of the same path and stem. It has one channel, or a palette whose colours do not matter:
-its values are classes, IGNORE (255) is no class. Without classes.txt the values found are the classes.
+its values are classes, IGNORE (255) is no class. Without classes.txt the values found are the classes, unless
+they look like grey levels, or one is in too few masks.
 """
 
 from collections.abc import Iterator, Sequence
@@ -15,6 +16,7 @@ from typing import NamedTuple
 from warnings import catch_warnings, simplefilter
 
 import numpy as np
+import numpy.typing as npt
 
 from convblocks.data.dataset import IGNORE, Dataset, LabelMaps, assemble, check_class_names
 from convblocks.data.folder import File, Format, in_threads, look_at, name_of, preparation, read_images
@@ -22,7 +24,7 @@ from convblocks.data.images import MASK_SUFFIXES, SUFFIXES, decode_mask
 from convblocks.data.listing import PART_NAMES, children, files_below, listing_errors
 from convblocks.data.split import PARTS
 from convblocks.data.words import counted, listed, shown
-from convblocks.errors import DataError
+from convblocks.errors import DataError, Setting
 
 IMAGES, MASKS, CLASSES = "images", "masks", "classes.txt"
 EXPECTED = f"expected {IMAGES}/ and {MASKS}/ with files of the same names, as in images/1.jpg and masks/1.png"
@@ -55,7 +57,9 @@ def load_masked(root: Path, *, source: str, size: int | None, split_seed: int, s
             if not broken:
                 break
             files = [file for file in read.files if file.path not in broken]
-    classes, y = _classes(root, y, [masks[file.path] for file in read.order.files])
+    # as many masks as a split of the class takes
+    least = len(PARTS) if pairs.parts.keys() <= {"all", "train"} else 2
+    classes, y = _classes(root, y, [masks[file.path] for file in read.order.files], least)
     prepared = preparation(read.form, read.files, pairs.ignored)
     arrays = zip(np.split(read.x, read.order.ends), np.split(y, read.order.ends), strict=True)
     return assemble(
@@ -67,6 +71,21 @@ def load_masked(root: Path, *, source: str, size: int | None, split_seed: int, s
         preparation=f"{prepared}; masks to the nearest pixel" if size else prepared,
         skipped=len(wanted) - len(read.files),
     )
+
+
+def refuse_to_classify(root: Path) -> None:
+    """Raise DataError for a folder whose images have masks of the same names: its folders are no classes."""
+    with listing_errors(root):
+        for _, images, masks in _places(root):
+            stems = {path.relative_to(masks).with_suffix("") for path in files_below(masks, MASK_SUFFIXES)[0]}
+            for path in files_below(images, SUFFIXES)[0]:
+                if path.relative_to(images).with_suffix("") in stems:
+                    raise DataError(
+                        f"{shown(path)}: has a mask of the same name in {shown(masks)}, so these are data to segment, "
+                        f"not to classify: give ",
+                        Setting("task", "segment"),
+                        f", or rename the folders if {IMAGES} and {MASKS} are classes",
+                    )
 
 
 def find_pairs(root: Path) -> Pairs:
@@ -152,36 +171,82 @@ def _decode_masks(
     return y, {file.path for file, whole in zip(files, done, strict=True) if not whole}
 
 
-def _classes(root: Path, y: LabelMaps, masks: Sequence[Path]) -> tuple[tuple[str, ...], LabelMaps]:
-    """Names of the classes, and the maps as positions among them."""
-    values = np.flatnonzero(np.bincount(y.reshape(-1), minlength=IGNORE + 1)[:IGNORE]).tolist()
+def _classes(
+    root: Path, y: LabelMaps, masks: Sequence[Path], least: int
+) -> tuple[tuple[str, ...], LabelMaps]:
+    """Names of the classes, each in `least` masks or more, and the maps as positions among them."""
+    counts = np.stack([np.bincount(mask.reshape(-1), minlength=IGNORE + 1) for mask in y])  # [mask, value]
+    values = np.flatnonzero(counts[:, :IGNORE].any(axis=0)).tolist()
     if (root / CLASSES).is_file():
         names = _names(root / CLASSES)
         for value in values:
             if value >= len(names):
-                mask = masks[int(np.argmax((y == value).reshape(len(y), -1).any(axis=1)))]
+                mask = masks[int(np.argmax(counts[:, value] > 0))]
                 raise DataError(
                     f"{shown(mask)}: holds the value {value}, but {CLASSES} names 0 to {len(names) - 1}: mend one of "
                     f"them; {IGNORE} marks what has no class"
                 )
         return names, y
     if len(values) < 2:
-        held = f"the value {values[0]}" if values else "no class"
-        binary = "; write foreground as 1, not 255" if (y == IGNORE).any() else ""
+        held = f"one class, {values[0]}" if values else "no class"
+        binary = "; write foreground as 1, not 255" if counts[:, IGNORE].any() else ""
         raise DataError(
-            f"{shown(root / MASKS)}: the masks hold {held} alone beside {IGNORE}, which marks what has no class, and "
-            f"to segment takes two classes{binary}"
+            f"{shown(root / MASKS)}: the masks hold {held} ({IGNORE} marks what has none), and to segment takes two "
+            f"classes or more{binary}"
         )
+    _check_values(root, counts, masks, least)
     position = np.full(IGNORE + 1, IGNORE, np.uint8)
     position[values] = np.arange(len(values))
     return tuple(map(str, values)), position[y]
 
 
+def _check_values(root: Path, counts: npt.NDArray[np.int64], masks: Sequence[Path], least: int) -> None:
+    """Refuse values that look like grey levels, where 255 is no class but white, and stray ones."""
+    held = np.count_nonzero(counts[:, :IGNORE], axis=0)
+    values = np.flatnonzero(held).tolist()
+    common, rare = [v for v in values if held[v] >= least], [v for v in values if held[v] < least]
+    if counts[:, IGNORE].any() and not (_are_numbers(values) or _are_numbers(common)):
+        found = [str(value) for value in [*values, IGNORE]]
+        raise DataError(
+            f"{shown(root / MASKS)}: the masks hold the values {listed(found)}, which look like grey levels, and "
+            f"{IGNORE} marks what has no class: write the classes as 0, 1, 2, …, or name them in {CLASSES}, that of "
+            "0 first"
+        )
+    if rare:
+        value, number = rare[0], int(held[rare[0]])
+        first = int(np.argmax(counts[:, value] > 0))
+        pixels = counted(int(counts[first, value]), "pixel")
+        alike = f", and {counted(len(rare) - 1, 'other value')} likewise" if len(rare) > 1 else ""
+        raise DataError(
+            f"{shown(masks[first])}: holds the value {value} in {pixels}, and {_others(number - 1)}{alike}; expected "
+            f"a class in {least} masks or more: mend the masks, add examples of it, or, if it is to stay, name the "
+            f"classes 0 to {value} in {CLASSES}"
+        )
+
+
+def _are_numbers(values: Sequence[int]) -> bool:
+    """Whether they count from 0 or 1, and not on to white."""
+    return (
+        bool(values)
+        and values[0] <= 1
+        and values[-1] < IGNORE - 1
+        and values[-1] - values[0] == len(values) - 1
+    )
+
+
+def _others(number: int) -> str:
+    return f"only {counted(number, 'other mask')} does" if number else "no other mask does"
+
+
 def _names(path: Path) -> tuple[str, ...]:
     try:
-        names = tuple(line.strip() for line in path.read_text("utf-8").splitlines() if line.strip())
+        names = tuple(line.strip() for line in path.read_text("utf-8").rstrip().splitlines())
     except (OSError, UnicodeDecodeError) as error:
         raise DataError(f"{shown(path)}: cannot be read as UTF-8 text: {shown(error)}") from error
+    if "" in names:  # to leave it out would name each class after it by its neighbour's
+        raise DataError(
+            f"{shown(path)}: line {(at := names.index('')) + 1} is blank: name class {at} there, or take it out"
+        )
     if not 2 <= len(names) <= IGNORE or len(set(names)) < len(names):
         raise DataError(
             f"{shown(path)}: names {counted(len(names), 'class', 'classes')}, {len(set(names))} different: expected "

@@ -22,6 +22,7 @@ from convblocks.experiments.summary import summarise
 from convblocks.experiments.trial import Trainer
 from convblocks.layers.check import one_of
 from convblocks.measure import threads_of
+from convblocks.networks import network_cost
 from convblocks.records import Design, Epoch, Run, Study, Task
 from convblocks.report.format import plural, size
 from convblocks.report.html import render_html
@@ -61,6 +62,7 @@ def compare(
     skip_broken: bool = False,
     layout: str | None = None,
     task: Task | None = None,
+    head: str | None = None,
     workers: int | None = None,
     threads: int | None = None,
     device: str = "cpu",
@@ -72,7 +74,8 @@ def compare(
 
     data: as in load_dataset, None for the embedded digits, or canvases to segment; or a Dataset, which image_size,
     split_seed, skip_broken, layout and task come too late for. task: "classify" or "segment", which the data must be
-    for; to segment, each design is the encoder of a U-Net, whose decoder is the same but for its widths.
+    for; to segment, each design is the encoder of a U-Net, whose decoder is the same but for its widths, or with
+    head="dilated" the backbone of a DeepLab, whose last stages dilate instead of striding.
     families: names, or with options as text or value: "residual(attention=eca)", BlockSpec("wide", kernels="B(3,1,3)").
     Where options fix the block depth, block_depths do not apply.
     budget: in units of `match` (MACs forward for one example, parameters, or
@@ -106,6 +109,7 @@ def compare(
         threads=threads,
         device=device,
         command=command,
+        head=head,
     )
     folder = RunFolder(Path("runs") / study.name if out is None else out)
     folder.check()
@@ -134,7 +138,7 @@ def _designs(
     matched = [solve(frame, implementation, study.match, study.budget) for implementation in found]
     if all(m.problem for m in matched):
         raise OptionError("budget", study.budget, _out_of_reach(study, frame, matched))
-    _require_memory(study, [m for m in matched if not m.problem])
+    _require_memory(study, frame, [m for m in matched if not m.problem])
     return [describe(m, frame, dataset, device) for m in matched]
 
 
@@ -147,11 +151,12 @@ def _out_of_reach(study: Study, frame: Frame, matched: Sequence[Matched]) -> str
     return f"too small for any design; the smallest that works is {smallest:,}, for {name}{others}"
 
 
-def _require_memory(study: Study, matched: Sequence[Matched]) -> None:
+def _require_memory(study: Study, frame: Frame, matched: Sequence[Matched]) -> None:
     """Weights, gradients, momentum and a batch of activations, in each worker: the least that training takes."""
     batch = study.recipe["batch_size"]
     for m in matched:
-        least_bytes = BYTES * (3 * m.cost.params + int(batch) * m.cost.activations) * study.workers
+        cost = network_cost(m.network, frame.size)  # of what is trained, not of what is deployed
+        least_bytes = BYTES * (3 * cost.params + int(batch) * cost.activations) * study.workers
         available = available_bytes() if study.host.device == "cpu" else None
         if available is not None and least_bytes > available:
             raise RunError(

@@ -11,6 +11,7 @@ from convblocks.analysis import count, gradient_norms, receptive_field, trace
 from convblocks.analysis.fields.receptive_field import Seen
 from convblocks.analysis.outline import outline
 from convblocks.data import Dataset
+from convblocks.errors import TraceError
 from convblocks.experiments.implementations import Frame
 from convblocks.experiments.matching import Matched
 from convblocks.experiments.trial import start
@@ -25,10 +26,10 @@ BYTES = 4  # of a float32
 
 
 def describe(matched: Matched, frame: Frame, dataset: Dataset, device: str) -> Design:
-    """The design's record. Costs are of the whole network as traced, not of the sums that matched it."""
-    implementation = matched.implementation
+    """The design's record. Costs are of the whole network as deployed and traced, not of the sums that matched it."""
+    implementation, deployed = matched.implementation, matched.network.deployed()
     with torch.device("meta"):
-        module = matched.network.build()
+        module = deployed.build()
     shape = (frame.in_channels, *frame.size)
     cost = count(module, shape)
     design = Design(
@@ -40,6 +41,7 @@ def describe(matched: Matched, frame: Frame, dataset: Dataset, device: str) -> D
         stack_depth=implementation.stack_depth,
         widths=matched.widths,
         network=matched.network.to_dict(),
+        deployed=None if deployed == matched.network else deployed.to_dict(),
         params=cost.params,
         macs=cost.macs,
         activations=cost.activations,
@@ -71,25 +73,28 @@ def _in_whole_pixels(seen: Seen) -> tuple[int, int, int] | Literal["all"] | None
 
 
 def _with_gradients(design: Design, dataset: Dataset, device: str, init: str) -> Design:
-    """Gradient norms of the body on the first BATCH shuffled training examples, as seed 0 starts."""
+    """Gradient norms of the body on the first BATCH shuffled training examples, as seed 0 starts; or why not."""
     if design.problem:
         return design
     module = start(design, 0, dataset.train, init).to(device).train()
     chosen = np.random.default_rng(0).permutation(len(dataset.train.y))[:BATCH]
     x = torch.from_numpy(dataset.train.x[chosen]).to(device)
-    norms = gradient_norms(module, x, as_targets(dataset.train.y[chosen]).to(device))
-    return replace(
-        design,
-        gradient_norms=tuple(norm for path, norm in norms.items() if path.startswith("stages.")),
-    )
+    try:
+        norms = gradient_norms(module, x, as_targets(dataset.train.y[chosen]).to(device))
+    except TraceError as error:  # what trains may still be closed to measuring; the other designs go on
+        return replace(design, gradients_unknown=" ".join(str(error).split()))
+    of_body = tuple(norm for path, norm in norms.items() if path.startswith("stages."))
+    unreached = "" if of_body else "no gradient reaches a convolution module of the body"
+    return replace(design, gradient_norms=of_body, gradients_unknown=unreached)
 
 
 def time_designs(designs: Sequence[Design], dataset: Dataset, threads: int, device: str) -> list[Latency]:
-    """Latency for a batch of one example. Weights do not matter to it, so fresh ones serve."""
+    """Latency of each as deployed, for a batch of one example. Weights do not matter to it, so fresh ones serve."""
     example = torch.from_numpy(dataset.train.x[:1])
     layout = memory_format(example.ndim)
     example = example.to(device, memory_format=layout)
-    modules = {d.name: place(Network.from_dict(d.network).build(), layout, device) for d in designs}
+    networks = {d.name: Network.from_dict(d.deployed or d.network) for d in designs}
+    modules = {name: place(network.build(), layout, device) for name, network in networks.items()}
     measured = latencies(modules, example, threads=threads)
     quartiles = {name: np.quantile(ms, (0.25, 0.5, 0.75)).tolist() for name, ms in measured.items()}
     return [

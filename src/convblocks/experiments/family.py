@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
 
-from convblocks.blocks.spec import BlockSpec, block_options, fixed_depth
+from convblocks.blocks.spec import BlockSpec, block_options, deployed_options, fixed_depth
 from convblocks.errors import OptionError, SpecError
 from convblocks.layers.init import INITIALISATIONS
 from convblocks.notation import parse, short
@@ -88,6 +88,7 @@ class Family:
             if error.path in self.options:  # any other may go with the depth
                 raise
         _ = self.depth
+        deployed_options(self.name)
         if "groups" in self.options:
             raise SpecError("groups", "compare varies them for all families alike; give its groups instead")
 

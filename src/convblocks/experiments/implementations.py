@@ -12,11 +12,15 @@ from convblocks.errors import OptionError, SpecError
 from convblocks.experiments.family import Family
 from convblocks.layers.init import INITIALISATIONS
 from convblocks.networks.axes import Axes
-from convblocks.networks.heads import Head, MeanHead
+from convblocks.networks.dilation import dilated
+from convblocks.networks.heads import GridHead, Head, MeanHead
+from convblocks.networks.segmentation import DilatedHead
 from convblocks.networks.spec import Network, Stage, Stem
+from convblocks.report.format import listing, plural
 
 BODY_SIZE = 64  # the stem strides until no axis of the map is longer
 SMALLEST_MAP = 4  # stages halve a map down to this
+RATES_FOR = 64  # positions of the map that DeepLab's rates are for, an eighth of 512 pixels
 MOST_LAYERS = 2000  # of a stack; matching 1,000 takes 20 s, and the deepest published ResNet has 1,202
 
 
@@ -73,14 +77,14 @@ class Frame:
             stride=_short(self.stem_stride()),
         )
         stem = replace(stem, **{n: v for n, v in made_for.items() if n in ("norm", "activation")})
-        head = self.head
+        head = self._head(widths)
         if getattr(block_class(implementation.block.family), "preactivated", False):
             # such blocks open with a norm and close with a convolution or an addition
             stem = replace(stem, norm="none", activation="none", bias=False)
             norm, activation = (implementation.block.option(name) for name in ("norm", "activation"))
-            if isinstance(head, MeanHead):
+            if not isinstance(head, GridHead):
                 head = replace(head, norm=norm, activation=activation)
-        return Network(
+        network = Network(
             in_channels=self.in_channels,
             classes=self.classes,
             stem=stem,
@@ -96,6 +100,19 @@ class Frame:
             head=head,
             dims=len(self.size),
         )
+        return dilated(network, self._most()) if isinstance(head, DilatedHead) else network
+
+    def _head(self, widths: tuple[int, ...]) -> Head:
+        """A dilated one's width is the first stage's, and its rates are the paper's share of the map's length."""
+        if not isinstance(self.head, DilatedHead):
+            return self.head
+        longest = max(-(-n // self._most()) for n in self.size)
+        rates = dict.fromkeys(max(1, round(rate * longest / RATES_FOR)) for rate in self.head.rates)
+        return replace(self.head, width=widths[0], rates=tuple(rates))
+
+    def _most(self) -> int:
+        """A dilated backbone's map at its smallest: DeepLab's is half of that behind its stem, at an eighth."""
+        return 2 * max(self.stem_stride())
 
     def stem_stride(self) -> tuple[int, ...]:
         """Powers of two that bring every axis down to BODY_SIZE."""
@@ -160,8 +177,9 @@ def implementations(
                 if not fitting:
                     reason = f"; {refusals[-1]}" if refusals else ""
                     notes.append(
-                        f"{family.text}: none of the block depths {', '.join(map(str, wanted))} "
-                        f"fills the {share} layers of a stage at stack depth {depth}{reason}"
+                        f"{family.text}: none of the block depths {', '.join(map(str, wanted))} fills the "
+                        f"{plural(share, 'layer')} of a stage at stack depth {depth}{reason}"
+                        f"{_mend(family, depth, stages, block_depths, group)}"
                     )
                 else:  # that a family refuses a depth is no news; that a class fails at one is
                     notes += [f"{family.text}: {refusal}" for refusal in refusals if not refusal.path]
@@ -173,6 +191,33 @@ def implementations(
                 f"two of them give designs called {name}; compare them in two studies, or rename one class",
             )
     return found, notes
+
+
+def _mend(family: Family, depth: int, stages: int, block_depths: tuple[int, ...], group: int) -> str:
+    """What would give the family a place in the study, one thing changed at a time; "" where nothing does."""
+    share = depth // stages
+
+    def fits(layers: int, asked: tuple[int, ...]) -> bool:
+        tried = [d for d in family.depths(layers, asked) if layers % d == 0]
+        return bool(_blocks(family, tried, group)[0])
+
+    fewer = [s for s in range(stages - 1, 0, -1) if depth % s == 0]
+    deeper = sorted(n for d in block_depths if (n := (share // d + 1) * d) * stages <= MOST_LAYERS)
+    others = [d for d in range(1, share + 1) if share % d == 0 and d not in block_depths]
+    found = [
+        *[plural(s, "stage") for s in fewer if fits(depth // s, block_depths)][:1],
+        *[f"depth {layers * stages}" for layers in deeper if fits(layers, block_depths)][:1],
+        *[f"block depth {d}" for d in others if fits(share, (d,))][:1],
+    ]
+    found = (
+        found
+        or [
+            f"{plural(s, 'stage')} and block depth {depth // s}"
+            for s in fewer
+            if fits(depth // s, (depth // s,))
+        ][:1]
+    )
+    return f"; give {listing(found, 'or')}" if found else ""
 
 
 def _step(families: Iterable[Family]) -> int:

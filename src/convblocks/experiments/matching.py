@@ -17,7 +17,10 @@ REFERENCE_WIDTH = 32  # of the first stage, where nothing is matched
 
 @dataclass(frozen=True, slots=True)
 class Matched:
-    """An implementation at its width; `problem` says why it cannot be compared, if so."""
+    """An implementation at its width; `problem` says why it cannot be compared, if so.
+
+    `network` is what is trained, and `cost` that of its deployed form, which is what the budget is spent on.
+    """
 
     implementation: Implementation
     widths: tuple[int, ...]
@@ -63,7 +66,7 @@ def solve(frame: Frame, implementation: Implementation, match: str, budget: int 
 
 def _at(frame: Frame, implementation: Implementation, widths: tuple[int, ...]) -> Matched:
     network = frame.network(implementation, widths)
-    return Matched(implementation, widths, network, network_cost(network, frame.size))
+    return Matched(implementation, widths, network, network_cost(network.deployed(), frame.size))
 
 
 def _widths(implementation: Implementation, width: float) -> tuple[int, ...]:

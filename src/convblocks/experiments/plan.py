@@ -15,6 +15,7 @@ from convblocks.data import Dataset
 from convblocks.errors import OptionError, RunError
 from convblocks.experiments.asked import families as families_asked
 from convblocks.experiments.asked import numbers
+from convblocks.experiments.heads import HEADS, head_named, that_dilate
 from convblocks.experiments.implementations import (
     MOST_LAYERS,
     Frame,
@@ -26,15 +27,13 @@ from convblocks.experiments.matching import MATCHES, default_budget
 from convblocks.experiments.store import ANOTHER, RunFolder
 from convblocks.layers.check import one_of, whole
 from convblocks.measure import describe_host
-from convblocks.networks import Head, MeanHead, UNetHead
 from convblocks.notation import parse
-from convblocks.records import Study, Task
+from convblocks.records import Study
 from convblocks.report.format import listing
 from convblocks.training import Recipe
 
 MOST_SEEDS = 1000
 MOST_BUDGET = 10**15  # a petaMAC for one example is more than any machine would train
-HEADS: dict[Task, Head] = {"classify": MeanHead(), "segment": UNetHead()}
 TERMS = {"depths": "stack depths", "torch": "torch version", "convblocks": "convblocks version"}
 
 
@@ -54,6 +53,7 @@ def plan(
     threads: int | None,
     device: str,
     command: str,
+    head: str | None = None,
 ) -> tuple[Study, Frame, list[Implementation]]:
     """The study, what its networks share, and every implementation it compares; arguments as in compare."""
     one_of("match", match, MATCHES)
@@ -63,9 +63,12 @@ def plan(
     grid = (families, block_depths, groups, recipe.init)
     if stages is None:
         stages = default_stages(shape[1:], depths, *grid)
-    classes, head = len(dataset.card.classes), HEADS[dataset.card.task]
-    frame = Frame(shape[0], shape[1:], classes, whole("stages", stages, at_least=1), head)
+    task, classes, head = dataset.card.task, len(dataset.card.classes), head_named(dataset.card.task, head)
+    frame = Frame(shape[0], shape[1:], classes, whole("stages", stages, at_least=1), HEADS[task][head])
     found, notes = implementations(depths, stages, *grid)
+    if head == "dilated":
+        found, unfit = that_dilate(found)
+        notes += unfit
     if not found:
         raise OptionError(
             "families", ",".join(families), f"no implementation is possible: {'; '.join(notes)}"
@@ -89,6 +92,7 @@ def plan(
         groups=groups,
         sources={name: _source(name) for name in (parse(family)[0] for family in families) if ":" in name},
         notes=tuple(notes),
+        head=head,
         match=match,
         budget=budget,
         seeds=tuple(range(whole("seeds", seeds, at_least=1, at_most=MOST_SEEDS))),
@@ -153,8 +157,12 @@ def _worded(value: object) -> str:
 def _question(study: Study) -> dict[str, object]:
     """What makes two studies the same, flat: everything that changes a figure other than a timing."""
     fields = ("depths", "stages", "families", "block_depths", "groups", "match", "budget", "threads")
+    segments = (
+        {"head": study.head or "unet"} if study.data.task == "segment" else {}
+    )  # a U-Net before it was told
     return {
         **{field: getattr(study, field) for field in fields},
+        **segments,
         **{f"source file of {family}": f"SHA-256 {digest[:12]}…" for family, digest in study.sources.items()},
         **{f"recipe.{name}": value for name, value in study.recipe.items()},
         "data": study.data.sha256,

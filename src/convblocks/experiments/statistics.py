@@ -33,6 +33,7 @@ LEVEL = 0.95
 SIGNIFICANT = 1 - LEVEL
 POWER = 0.8
 MOST_SEEDS = 1000
+MOST_EXAMPLES = 10**9
 LEAST_P = 1e-12  # p values below this are not told apart
 
 
@@ -173,11 +174,17 @@ def seeds_to_bound(difference: Estimate, loss: float) -> int | None:
 
 
 def examples_needed(difference: Estimate) -> int | None:
-    """Examples needed for the same with so many seeds that they no longer count; None for a difference of 0."""
-    if difference.mean == 0:
-        return None
-    reach = float(stats.norm.ppf((1 + LEVEL) / 2) + stats.norm.ppf(POWER))
-    return max(2, ceil(difference.example_variance * (reach / difference.mean) ** 2))
+    """Examples needed for the same with so many seeds that they no longer count; None beyond MOST_EXAMPLES.
+
+    By the same power as `seeds_needed`: where that is not reached with any number of seeds, more examples than now are.
+    """
+    alone = replace(difference, seed_variance=0.0)
+
+    def power(examples: int) -> float:
+        return _power(replace(alone, examples=examples), alone.seeds)
+
+    found = bisect_left(range(MOST_EXAMPLES), POWER, 2, key=power)
+    return found if found < MOST_EXAMPLES else None
 
 
 def _power(difference: Estimate, seeds: int) -> float:

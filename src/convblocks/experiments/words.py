@@ -4,7 +4,7 @@ from collections.abc import Sequence
 
 from convblocks.experiments.depth import what_depth_changes
 from convblocks.experiments.judged import Judged
-from convblocks.experiments.statistics import examples_needed, score_interval, seeds_needed
+from convblocks.experiments.statistics import MOST_SEEDS, examples_needed, score_interval, seeds_needed
 from convblocks.records import Paragraph, Study
 from convblocks.report.format import difference as points_with_ends
 from convblocks.report.format import milliseconds, percent, plural
@@ -45,7 +45,7 @@ def paragraphs(
         Paragraph("Why", _why(best, chosen, study.data.metric) if chosen else ""),
         Paragraph("Within the noise", _equal(judged, best)),
         Paragraph("To tell more", _to_tell_apart(judged, best)),
-        Paragraph("Worse", _worse(judged)),
+        Paragraph(_worse_lead(judged), _worse(judged)),
         *what_depth_changes(judged, study.data),
         Paragraph("Stopped early", _failures(judged)),
         Paragraph("Unfinished", _missing(study, judged)),
@@ -85,8 +85,18 @@ def _worse(judged: Sequence[Judged]) -> str:
         return ""
     named = [f"{j.name} ({points_with_ends(j.difference.interval())} points)" for j in worse if j.difference]
     alone = ", each tested alone at 95 %" if _comparisons(judged) > 1 else ""
-    text = f"Significantly so on validation data{alone}: {', '.join(named)}. {_corrected(judged, worse)}"
+    how = "Significantly so" if _surely_worse(judged) else "They came out worse"
+    text = f"{how} on validation data{alone}: {', '.join(named)}. {_corrected(judged, worse)}"
     return text.strip()
+
+
+def _worse_lead(judged: Sequence[Judged]) -> str:
+    """As the table's verdicts: "Worse" only if some remain so after Holm's correction."""
+    return "Worse" if _surely_worse(judged) else "Perhaps worse"
+
+
+def _surely_worse(judged: Sequence[Judged]) -> list[str]:
+    return [j.name for j in _by_gap(judged) if j.verdict == "worse"]
 
 
 def _comparisons(judged: Sequence[Judged]) -> int:
@@ -98,7 +108,7 @@ def _corrected(judged: Sequence[Judged], worse: Sequence[Judged]) -> str:
     number = _comparisons(judged)
     if number < 2:
         return ""
-    sure = [j.name for j in worse if j.verdict == "worse"]
+    sure = _surely_worse(worse)
     remain = "all of them remain" if len(sure) == len(worse) else f"there remain {', '.join(sure)}"
     return (
         f"Among {number + 1} equally good designs chance alone can make some look worse. After Holm's correction for "
@@ -108,23 +118,31 @@ def _corrected(judged: Sequence[Judged], worse: Sequence[Judged]) -> str:
 
 def _to_tell_apart(judged: Sequence[Judged], best: Judged) -> str:
     """What would show the widest gaps among those within the noise, if they are real."""
-    parts = []
+    parts, asked = [], []
     for j in [j for j in _by_gap(judged) if j.verdict == "within noise"][:3]:
         assert j.difference is not None
         gap = f"{j.name} ({percent(abs(j.difference.mean), unit=False)} points)"
         seeds, examples = seeds_needed(j.difference), examples_needed(j.difference)
         if seeds is not None:
             parts.append(f"{gap} about {plural(seeds, 'seed')}")
+        elif (
+            examples is not None and examples <= j.difference.examples
+        ):  # so it is the seeds that are too few
+            parts.append(f"{gap} more than {plural(MOST_SEEDS, 'seed')}")
         elif examples is not None:
+            asked.append(examples)
             parts.append(
                 f"{gap} about {plural(examples, 'validation example')} instead of "
                 f"{j.difference.examples:,}, and many seeds"
             )
     if not parts:
         return ""
-    return (
+    text = (
         f"Telling them from {best.name} with 80 % power, if the gaps are real, takes for {'; '.join(parts)}."
     )
+    if asked != sorted(asked):  # the widest gap comes first
+        text += " A smaller gap takes fewer examples where it varies less from example to example."
+    return text
 
 
 def _by_gap(judged: Sequence[Judged]) -> list[Judged]:

@@ -4,13 +4,19 @@ from typing import Unpack
 
 from torch import nn
 
-from convblocks.layers.check import PerAxis, whole
+from convblocks.layers.check import MOST_LAYERS, PerAxis, whole
 from convblocks.layers.conv import ConvNormAct, ConvOptions, conv_stack
 
 
 def bottleneck_depth(depth: object) -> int:
     """`depth`, if it leaves a k×k convolution between the two 1×1 ones."""
-    return whole("depth", depth, at_least=3, hint=": 1×1, at least one k×k, 1×1; for fewer use ResidualBlock")
+    return whole(
+        "depth",
+        depth,
+        at_least=3,
+        at_most=MOST_LAYERS,
+        hint=": 1×1, at least one k×k, 1×1; for fewer use ResidualBlock",
+    )
 
 
 def bottleneck_layers(

@@ -10,7 +10,7 @@ import torch
 from torch import nn
 
 from convblocks.errors import OptionError
-from convblocks.layers.check import one_of
+from convblocks.layers.check import one_of, truth
 
 
 class BranchScale(nn.Module):
@@ -33,10 +33,10 @@ BRANCH_SCALES: dict[str, Callable[[], nn.Module]] = {
 
 def make_branch_scale(name: str, *, zero_init: bool = False) -> nn.Module:
     """The scale of that name. Raises OptionError beside `zero_init`: two factors at 0 give each other no gradient."""
-    if one_of("branch_scale", name, BRANCH_SCALES) != "none" and zero_init:
+    if truth("zero_init", zero_init) and one_of("branch_scale", name, BRANCH_SCALES) != "none":
         raise OptionError(
             "branch_scale",
             name,
             "scales the branch, whose start zero_init=True sets too; leave one of them out",
         )
-    return BRANCH_SCALES[name]()
+    return BRANCH_SCALES[one_of("branch_scale", name, BRANCH_SCALES)]()

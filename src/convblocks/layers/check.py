@@ -5,17 +5,27 @@ from math import gcd
 
 from convblocks.errors import OptionError
 
+MOST_LAYERS = 10_000
+"""Of a block or a stem: a file that asks for more is refused before it is built. The deepest published has 1,202."""
+
 PerAxis = int | Sequence[int]
 """One number for all spatial axes, or one for each."""
 
 
 def whole(option: str, value: object, *, at_least: int, at_most: int = 2**31 - 1, hint: str = "") -> int:
-    """`value` as an int from `at_least` to `at_most`, or OptionError ending in `hint`."""
+    """`value` as an int from `at_least` to `at_most`, or OptionError, ending in `hint` where it is too small."""
     if isinstance(value, int) and not isinstance(value, bool) and value >= at_least:
         if value > at_most:
-            raise OptionError(option, value, f"expected a whole number of at most {at_most:,}{hint}")
+            raise OptionError(option, value, f"expected a whole number of at most {at_most:,}")
         return value
     raise OptionError(option, value, f"expected a whole number of at least {at_least}{hint}")
+
+
+def truth(option: str, value: object, *, or_none: bool = False) -> bool:
+    """`value`, if it is True or False, and no text or number that Python takes for either."""
+    if isinstance(value, bool):
+        return value
+    raise OptionError(option, value, "expected True, False or None" if or_none else "expected True or False")
 
 
 def per_axis(option: str, value: PerAxis, dims: int, *, at_least: int) -> tuple[int, ...]:

@@ -16,6 +16,7 @@ from convblocks.layers.check import (
     one_of,
     per_axis,
     probability,
+    truth,
     whole,
 )
 from convblocks.layers.norm import make_norm
@@ -68,7 +69,7 @@ def make_conv(
         per_axis("padding", padding, dims, at_least=0),
         spacing,
         dividing_groups(groups, in_channels=in_channels, out_channels=out_channels),
-        bias,
+        truth("bias", bias),
         one_of("padding_mode", padding_mode, PADDING_MODES),
     )
     if padding_mode in BEYOND_PADDING:
@@ -78,7 +79,7 @@ def make_conv(
 
 def needs_bias(bias: bool | None, norm: str) -> bool:
     """`bias=None` asks for one only without a norm, whose shift would cancel it."""
-    return norm == "none" if bias is None else bias
+    return norm == "none" if bias is None else truth("bias", bias, or_none=True)
 
 
 class ConvNormAct(nn.Module):

@@ -23,10 +23,11 @@ MOST_STEPS = 4  # stages whose widths are tried one step up and down
 def with_budget(
     network: Network, size: Shape, *, macs: int | None = None, params: int | None = None
 ) -> Network:
-    """The network with all widths scaled alike to come nearest to that many MACs or parameters at `size`.
+    """The network with stem's and stages' widths scaled alike, nearest to that many MACs or parameters at `size`.
 
-    Groups and families keep dividing what they split. Raises OptionError for no budget or two, and for one that no
-    widths meet within 3 %.
+    A head keeps widths of its own (MobileNetV2's last 1,280, the hidden layers of AlexNet and VGG), which may be most
+    of the parameters: give it others first. Groups and families keep dividing what they split. Raises OptionError for
+    no budget or two, and for one that no widths meet within 3 %.
     """
     if (macs is None) == (params is None):
         raise OptionError("macs, params", (macs, params), "expected one of the two")

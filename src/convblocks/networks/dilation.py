@@ -4,7 +4,7 @@ from msgspec.structs import replace
 
 from convblocks.blocks.spec import BlockSpec, block_options
 from convblocks.errors import SpecError
-from convblocks.layers.check import per_axis
+from convblocks.layers.check import per_axis, whole
 from convblocks.networks.axes import Axes, product
 from convblocks.networks.spec import Network, Stage
 
@@ -12,28 +12,37 @@ from convblocks.networks.spec import Network, Stage
 def dilated(network: Network, most: int = 8) -> Network:
     """The network with no map smaller than the input by more than `most` along an axis (its output stride).
 
-    A stage that would shrink the map further keeps it, and it and all after it have their convolutions dilated by the
-    strides left out, so that they see as far as before (Chen et al. 2017, arXiv:1706.05587, section 3.2: every
-    convolution of such a stage dilates). Raises SpecError for a family without `dilation`, or a stage that pools.
+    A stage whose stride would shrink the map further keeps it, and it and all after it have their convolutions dilated
+    by the strides left out, so that they see as far as before (Chen et al. 2017, arXiv:1706.05587, section 3.2: every
+    convolution of such a stage dilates). Raises OptionError for a `most` below what the stem shrinks by, and SpecError
+    for a family without `dilation` and for a stage whose pools would shrink the map further.
     """
+    dims = network.dims
     stages: list[Stage] = []
-    reached = network.stem.reduction(network.dims) if network.stem else 1
+    reached: Axes = network.stem.reduction(dims) if network.stem else 1
+    least = max(_axes(reached, dims))
+    hint = f": the stem shrinks the map to 1/{least}, and its strides stay" if least > 1 else ""
+    whole("most", most, at_least=least, hint=hint)
     spread: Axes = 1
     for i, stage in enumerate(network.stages):
-        kept, left_out = _shared(stage.stride, reached, most, network.dims)
-        spread, reached = (
-            product(spread, left_out, dims=network.dims),
-            product(reached, kept, dims=network.dims),
-        )
+        kept, left_out = _shared(stage.stride, reached, most, dims)
+        spread = product(spread, left_out, dims=dims)
         if spread != 1:
-            stage = replace(stage, block=_spread(stage.block, spread, network.dims, i), stride=kept)
+            stage = replace(stage, block=_spread(stage.block, spread, dims, i), stride=kept)
+        reached = product(reached, stage.reduction(dims), dims=dims)
+        if (shrunk := max(_axes(reached, dims))) > most:
+            raise _pools(stage.block, i, f"shrinks the map to 1/{shrunk}, and most={most}")
         stages.append(stage)
     return replace(network, stages=tuple(stages))
 
 
+def _axes(axes: Axes, dims: int) -> tuple[int, ...]:
+    return per_axis("stride", axes, dims, at_least=1)
+
+
 def _shared(stride: Axes, reached: Axes, most: int, dims: int) -> tuple[Axes, Axes]:
     """The stride to keep and the stride to leave out."""
-    wanted, before = (per_axis("stride", axes, dims, at_least=1) for axes in (stride, reached))
+    wanted, before = _axes(stride, dims), _axes(reached, dims)
     kept = [s if s * r <= most else 1 for s, r in zip(wanted, before, strict=True)]
     left_out = [s // k for s, k in zip(wanted, kept, strict=True)]
     return product(tuple(kept), dims=dims), product(tuple(left_out), dims=dims)
@@ -45,8 +54,13 @@ def _spread(block: BlockSpec, by: Axes, dims: int, at: int) -> BlockSpec:
             f"stages[{at}].block", f"{block.family} has no option dilation, which a dilated stage takes"
         )
     if block.option("pool") not in (None, "none"):
-        raise SpecError(
-            f"stages[{at}].block.pool", f"got {block.option('pool')!r}; a dilated stage cannot pool"
-        )
+        raise _pools(block, at, "cannot stand in a dilated stage")
     dilation = product(block.option("dilation"), by, dims=dims)
     return BlockSpec(block.family, **{**block.options, "dilation": dilation})
+
+
+def _pools(block: BlockSpec, at: int, problem: str) -> SpecError:
+    return SpecError(
+        f"stages[{at}].block.pool",
+        f"got {block.option('pool')!r}, which {problem}; give the stage a stride instead, which can be left out",
+    )

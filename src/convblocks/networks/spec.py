@@ -161,18 +161,31 @@ class Network(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, omi
         return replace(self, in_channels=in_channels)
 
     def with_blocks(
-        self, block: BlockSpec | str, *, stages: Iterable[int] | None = None, **options: Any
+        self, block: BlockSpec | str, *, stages: int | Iterable[int] | None = None, **options: Any
     ) -> Self:
         """The same network of other blocks, in all stages or those numbered: ``with_blocks("residual", depth=3)``.
 
-        Each stage keeps its number of blocks, channels and stride. Raises SpecError, IndexError for a stage
-        that is not there.
+        Each stage keeps its number of blocks, channels and stride. Raises SpecError, and OptionError for a stage
+        that is not there and for options beside a BlockSpec, which has its own.
         """
+        if options and not isinstance(block, str):
+            name, value = next(iter(options.items()))
+            raise OptionError(
+                name, value, f"comes beside {block!r}, which has its options already; put it in there"
+            )
         spec = BlockSpec(block, **options) if isinstance(block, str) else block
-        changed = list(self.stages)
-        for i in range(len(changed)) if stages is None else stages:
+        changed, last = list(self.stages), len(self.stages) - 1
+        wanted = range(last + 1) if stages is None else stages if isinstance(stages, Iterable) else [stages]
+        for i in wanted:
+            if isinstance(i, bool) or not isinstance(i, int) or not -last - 1 <= i <= last:
+                raise OptionError("stages", stages, f"expected numbers of stages from 0 to {last}, not {i!r}")
             changed[i] = replace(changed[i], block=spec)
         return replace(self, stages=tuple(changed))
+
+    def deployed(self) -> Self:
+        """The network of the same function whose blocks are as they are deployed, after training."""
+        stages = tuple(replace(stage, block=stage.block.deployed()) for stage in self.stages)
+        return self if stages == self.stages else replace(self, stages=stages)
 
     def to_dict(self) -> dict[str, Any]:
         """Plain tables, lists, strings and numbers."""

@@ -7,7 +7,7 @@ from msgspec import Struct
 from torch import nn
 
 from convblocks.layers import ConvNormAct, make_pool
-from convblocks.layers.check import dimensions, whole
+from convblocks.layers.check import MOST_LAYERS, dimensions, whole
 from convblocks.networks.axes import Axes, product
 
 
@@ -31,7 +31,7 @@ class Stem(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, omit_d
 
     def build(self, in_channels: int, dims: int) -> nn.Module:
         """The module. Raises OptionError."""
-        whole("depth", self.depth, at_least=1)
+        whole("depth", self.depth, at_least=1, at_most=MOST_LAYERS)
         narrow = max(1, self.out_channels // 2)
         widths = [in_channels, *[narrow] * (self.depth - 1), self.out_channels]
         layers = [

@@ -10,6 +10,7 @@ Everything measured with a clock lives in fields named ``timing`` or in `Latency
 repeats bit for bit on the same machine with the same thread count. JSON has no NaN: what is not finite is None.
 """
 
+from math import prod
 from typing import Literal, NamedTuple
 
 from msgspec import Struct
@@ -61,6 +62,21 @@ class DataCard(Struct, frozen=True, kw_only=True):
         """What a trained network is judged by, in words: "accuracy" or "mean IoU"."""
         return METRICS[self.task]
 
+    @property
+    def ignored(self) -> float:
+        """Which part of all positions has no class, to segment."""
+        positions = (self.train + self.validation + self.test) * prod(self.shape[1:])
+        return 1 - sum(map(sum, self.pixels.values())) / positions if self.pixels and positions else 0.0
+
+    @property
+    def unseen(self) -> dict[str, tuple[str, ...]]:
+        """To segment, the classes that have no position in a part: part → their names."""
+        missing = {
+            part: tuple(name for name, n in zip(self.classes, counts, strict=True) if not n)
+            for part, counts in self.pixels.items()
+        }
+        return {part: names for part, names in missing.items() if names}
+
 
 class Host(Struct, frozen=True, kw_only=True):
     """Where figures were measured."""
@@ -88,6 +104,7 @@ class Study(Struct, frozen=True, kw_only=True):
     groups: tuple[int, ...] = ()
     sources: dict[str, str] = {}  # package.module:Class → SHA-256 of its source file
     notes: tuple[str, ...] = ()  # implementations that the stack depth does not allow, in words
+    head: str = ""  # unet | dilated, to segment
     match: str  # macs | params | activations | none
     budget: int | None  # in units of `match`
     seeds: tuple[int, ...]
@@ -108,6 +125,9 @@ class Design(Struct, frozen=True, kw_only=True):
     stack_depth: int
     widths: tuple[int, ...]  # out_channels of each stage
     network: dict[str, object]  # the Network spec, as its JSON
+    deployed: dict[str, object] | None = (
+        None  # the spec of what that becomes after training, if another: costs and latency are of it
+    )
     params: int
     macs: int  # one example, forward
     activations: int  # elements put out by all convolution and linear layers, one example
@@ -118,6 +138,7 @@ class Design(Struct, frozen=True, kw_only=True):
     gradient_norms: tuple[
         float | None, ...
     ]  # None: not finite; ‖∂loss/∂weight‖ of each main-path convolution at initialisation
+    gradients_unknown: str = ""  # why there are no gradient norms, where a trained design has none
     unknown_ops: tuple[str, ...] = ()  # if any, macs and activations are lower bounds
     block: Outline | None = None  # drawn: one within the first stage; None in older folders
     problem: str = ""  # why it could not be matched and was not trained; "" if it was

@@ -9,6 +9,7 @@ from math import isnan
 
 from convblocks.records import Study, Summary
 from convblocks.report import format as fmt
+from convblocks.report.conditions import cheapest
 from convblocks.report.entries import Entry
 
 VERDICTS = ("best", "within noise", "perhaps worse", "worse", "one seed", "unfinished")
@@ -57,13 +58,15 @@ def fields(study: Study, summary: Summary) -> Mapping[str, str]:
         "matched": matched,
         "target": "target" if target == fmt.MISSING else target,
         "timed": timed,
+        "cheapest": cheapest(summary),
     }
 
 
 def _design(entry: Entry) -> Cell:
     name = entry.design.name
     mark = "recommended" if entry.told else "cheapest not told apart"
-    return Cell(name, mark if entry.recommended else "", name)
+    marks = [mark if entry.recommended else "", "costs as deployed" if entry.design.deployed else ""]
+    return Cell(name, "; ".join(filter(None, marks)), name)
 
 
 def _stack_depth(entry: Entry) -> Cell:
@@ -108,7 +111,7 @@ def _receptive_field(entry: Entry) -> Cell:
 
 def _gradient(entry: Entry) -> Cell:
     ratio = entry.design.gradient_ratio
-    return Cell(fmt.ratio(ratio), value=ratio)
+    return Cell(fmt.ratio(ratio), "unknown" if entry.design.gradients_unknown else "", ratio)
 
 
 def _validation(entry: Entry) -> Cell:
@@ -174,7 +177,8 @@ def _latency(entry: Entry) -> Cell:
 COLUMNS = (
     Column(
         "Design",
-        "Block family, its options in short, block depth where there is a choice, and after d the stack depth.",
+        "Block family, its options in short, block depth where there is a choice, and after d the stack depth. Marked "
+        "is the cheapest of those not told apart from the best; cheapest means {cheapest}.",
         _design,
         numeric=False,
     ),
@@ -221,7 +225,9 @@ COLUMNS = (
         "Channels that each stage puts out{matched}.",
         _widths,
     ),
-    Column("Params", "Numbers that are trained.", _params),
+    Column(
+        "Params", "Numbers that are trained; of a design marked so, those that it has as deployed.", _params
+    ),
     Column(
         "MACs",
         "Multiply-accumulates for one example, forward. MACs are not time: designs with equal MACs can differ in speed "

@@ -4,10 +4,16 @@ import json
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from convblocks.records import Design, Run, Study, Summary, Task
+from convblocks.records import DataCard, Design, Run, Study, Summary, Task
 from convblocks.report import format as fmt
 
 MATCHES = {"macs": "MACs", "params": "parameters", "activations": "activations"}
+
+
+CHEAPEST = {
+    "latency": "lowest median latency; of those whose median is not above its upper quartile, the best on validation",
+    "macs": "lowest MACs; of those equal to it but for what matching tolerates, the best on validation",
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,10 +33,13 @@ class Group:
     facts: tuple[Fact, ...]
 
 
-NETWORKS: dict[Task, str] = {
-    "classify": "stem, stages, mean over all positions, linear classifier",
-    "segment": "a U-Net: stem and stages encode; the decoder, the same but for its widths, counts in all costs",
+CLASSIFIER = "stem, stages, mean over all positions, linear classifier"
+HEADS = {
+    "unet": "a U-Net: stem and stages encode; the decoder, the same but for its widths, counts in all costs",
+    "dilated": "DeepLab's: the last stages dilate instead of striding; atrous pyramid pooling, the same but for its "
+    "widths, scores each position and counts in all costs",
 }
+"""To segment, by the head's name."""
 LOSSES: dict[Task, str] = {"classify": "cross entropy", "segment": "cross entropy + soft Dice"}
 
 
@@ -41,14 +50,28 @@ def question(study: Study) -> str:
     return f"How should a stack of {depths} convolution {noun} be implemented?"
 
 
-def load_call(study: Study, summary: Summary) -> str:
-    """The line of Python that loads the recommended design; empty without one."""
+def load_call(study: Study, designs: Sequence[Design], summary: Summary) -> str:
+    """The line of Python that loads the recommended design, as deployed; empty without one."""
     if summary.recommended is None:
         return ""
     folder, design = (
         json.dumps(s, ensure_ascii=False) for s in (study.folder or f"runs/{study.name}", summary.recommended)
     )
-    return f"convblocks.load({folder}, {design})"
+    call = f"convblocks.load({folder}, {design})"
+    turned = any(d.deployed for d in designs if d.name == summary.recommended)
+    return f"convblocks.blocks.reparameterize({call})" if turned else call
+
+
+def as_deployed(designs: Sequence[Design]) -> str:
+    """Which designs are judged by another form than the one that is trained; empty where none is."""
+    names = [design.name for design in designs if design.deployed and not design.problem]
+    if not names:
+        return ""
+    form = "the form that it is" if len(names) == 1 else "the forms that they are"
+    return (
+        f"costs, budget and latency of {fmt.listing(names)} are of {form} deployed in, which computes the same; "
+        "training, gradients and the saved weights are of the form before"
+    )
 
 
 def budget(study: Study) -> str:
@@ -58,11 +81,11 @@ def budget(study: Study) -> str:
     return f"matched at {fmt.count(study.budget)} {MATCHES.get(study.match, study.match)}"
 
 
-def conditions(study: Study, summary: Summary) -> list[Group]:
+def conditions(study: Study, designs: Sequence[Design], summary: Summary) -> list[Group]:
     """All that one needs to judge the figures and to repeat them, but the command itself."""
     groups = [
         Group("Data", _data(study)),
-        Group("Comparison", _comparison(study, summary)),
+        Group("Comparison", _comparison(study, designs, summary)),
         Group(
             "Training recipe",
             (
@@ -92,16 +115,35 @@ def _data(study: Study) -> tuple[Fact, ...]:
     ]
     if card.skipped:
         facts.append(Fact("left out", f"{fmt.plural(card.skipped, 'broken file')}, on request"))
+    facts += [Fact(*gap) for gap in label_gaps(card)]
     if card.sha256:
         facts.append(Fact("SHA-256", f"{card.sha256[:12]}…", card.sha256))
     return tuple(facts)
+
+
+def cheapest(summary: Summary) -> str:
+    """What the recommended design is the first in; the clock's own spread makes ties, which validation decides."""
+    return CHEAPEST.get(summary.cost, f"lowest {summary.cost}" if summary.cost else "")
+
+
+def label_gaps(card: DataCard) -> list[tuple[str, str]]:
+    """What label maps leave out: positions without a class, and classes that a part has none of."""
+    gaps = []
+    if card.ignored > 0:
+        part = fmt.percent(card.ignored) if card.ignored >= 0.0005 else f"less than {fmt.percent(0.001)}"
+        gaps.append(
+            ("ignored", f"{part} of the pixels, those of the value 255, which marks what has no class")
+        )
+    for part, names in card.unseen.items():
+        gaps.append((f"not in {part}", f"{fmt.plural(len(names), 'class', 'classes')}: {fmt.listing(names)}"))
+    return gaps
 
 
 def _full(words: Sequence[str]) -> str:
     return ", ".join(words) if 12 < len(words) <= 200 else ""
 
 
-def _comparison(study: Study, summary: Summary) -> tuple[Fact, ...]:
+def _comparison(study: Study, designs: Sequence[Design], summary: Summary) -> tuple[Fact, ...]:
     facts = [
         Fact("run", study.name),
         Fact("started", study.started),
@@ -110,10 +152,11 @@ def _comparison(study: Study, summary: Summary) -> tuple[Fact, ...]:
         Fact("families", fmt.listing(study.families)),
         Fact("block depths", fmt.listing([str(depth) for depth in study.block_depths])),
         Fact("groups", fmt.listing([str(groups) for groups in study.groups])),
-        Fact("network", NETWORKS[study.data.task]),
+        Fact("network", HEADS.get(study.head, HEADS["unet"]) if study.data.task == "segment" else CLASSIFIER),
         Fact("budget", budget(study)),
+        Fact("as deployed", as_deployed(designs)),
         Fact("seeds", fmt.listing([str(seed) for seed in study.seeds])),
-        Fact("“cheapest” means", f"lowest {MATCHES.get(summary.cost, summary.cost)}" if summary.cost else ""),
+        Fact("“cheapest” means", cheapest(summary)),
         Fact("threads per worker", str(study.threads)),
         Fact("workers", str(study.workers)),
     ]
@@ -150,4 +193,9 @@ def left_out(study: Study, designs: Sequence[Design], runs: Sequence[Run]) -> li
         for design in designs
         if design.unknown_ops
     ]
-    return [*unmatched, *(Fact("not possible", note) for note in study.notes), *failed, *unknown]
+    unseen = [
+        Fact(design.name, f"gradients unknown: {design.gradients_unknown}")
+        for design in designs
+        if design.gradients_unknown
+    ]
+    return [*unmatched, *(Fact("not possible", note) for note in study.notes), *failed, *unknown, *unseen]

@@ -29,7 +29,7 @@ def render_html(study: Study, designs: Sequence[Design], runs: Sequence[Run], su
         question=conditions.question(study),
         budget=conditions.budget(study),
         seeds=plural(len(study.seeds), "seed"),
-        call=conditions.load_call(study, summary),
+        call=conditions.load_call(study, designs, summary),
         highlights=_highlights(study, summary, entries),
         columns=_titled(study, summary),
         rows=[[(column, column.cell(entry)) for column in columns.COLUMNS] for entry in entries],
@@ -38,7 +38,7 @@ def render_html(study: Study, designs: Sequence[Design], runs: Sequence[Run], su
         unbroken=partial(_unbroken, names=[*found, *(entry.design.name for entry in entries)]),
         blocks=_blocks(entries, found),
         left_out=conditions.left_out(study, designs, runs),
-        conditions=conditions.conditions(study, summary),
+        conditions=conditions.conditions(study, designs, summary),
     )
 
 

@@ -17,10 +17,10 @@ def render_markdown(study: Study, designs: Sequence[Design], summary: Summary) -
         f"## {_escape(conditions.question(study))}",
         f"**{_escape(summary.headline)}**",
         *(f"**{_escape(lead)}:** {_escape(text)}" for lead, text in summary.paragraphs),
-        _fenced(conditions.load_call(study, summary), "python"),
+        _fenced(conditions.load_call(study, designs, summary), "python"),
         _table(study, summary, entries),
         _facts(conditions.left_out(study, designs, ()), "Left out"),
-        _conditions(study, summary),
+        _conditions(study, designs, summary),
     ]
     return "\n\n".join(part for part in parts if part) + "\n"
 
@@ -46,8 +46,9 @@ def _cell(cell: columns.Cell) -> str:
     return "<br>".join(lines) or MISSING
 
 
-def _conditions(study: Study, summary: Summary) -> str:
-    groups = "\n\n".join(_facts(group.facts, group.title) for group in conditions.conditions(study, summary))
+def _conditions(study: Study, designs: Sequence[Design], summary: Summary) -> str:
+    told = conditions.conditions(study, designs, summary)
+    groups = "\n\n".join(_facts(group.facts, group.title) for group in told)
     command = _fenced(study.command, "sh")
     return f"<details><summary>Conditions</summary>\n\n{command}\n\n{groups}\n\n</details>"
 

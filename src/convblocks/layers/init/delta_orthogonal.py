@@ -25,16 +25,18 @@ def delta_orthogonal_(module: nn.Module) -> None:
     through any depth; with ReLU on average only, since no ReLU network has dynamical isometry (Pennington et al.
     2017, arXiv:1711.04735). Grouped convolutions are orthogonal in each group. Linear layers keep PyTorch's start.
 
-    For plain stacks. Raises OptionError for a norm, a shortcut, an activation other than tanh and ReLU, a convolution
+    For plain stacks. Raises OptionError for a norm, for a block that adds or concatenates (one with a child called
+    `shortcut`, or whose class says ``plain = False``), an activation other than tanh and ReLU, a convolution
     with fewer output than input channels (columns can then not be orthogonal) and an even kernel (without a centre).
     """
     refuse_norm(NAME, module)
-    if blocks := residual_blocks(module):
+    joined = [path for path, part in module.named_modules() if not getattr(part, "plain", True)]
+    if joined := [*residual_blocks(module), *joined]:
         raise OptionError(
             "init",
             NAME,
-            f"is made for plain stacks, and {next(iter(blocks)) or 'the module'} adds a shortcut to what it keeps; "
-            "use a family without, e.g. simple, or start it by fixup or skipinit",
+            f"is made for plain stacks, and {joined[0] or 'the module'} joins what it keeps to what it makes of it; "
+            "use a family without, e.g. simple, or start it by fixup, skipinit or he_normal",
         )
     gain = critical_gain(module)
     convs = convolutions(module)

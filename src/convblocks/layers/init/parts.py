@@ -1,11 +1,15 @@
 """What an initialisation looks for in a module, ours or anyone's, and how it refuses one."""
 
+from collections.abc import Iterable
+
 from torch import nn
 from torch.nn.modules.batchnorm import _NormBase
 
 from convblocks.errors import OptionError
+from convblocks.layers.attention import CBAM, EfficientChannelAttention, SqueezeExcite
 
 Conv = nn.Conv1d | nn.Conv2d | nn.Conv3d
+GATES = (SqueezeExcite, EfficientChannelAttention, CBAM)
 
 
 def convolutions(module: nn.Module) -> dict[str, Conv]:
@@ -38,14 +42,30 @@ def residual_blocks(module: nn.Module) -> dict[str, nn.Module]:
     return {
         path: part
         for path, part in module.named_modules()
-        if isinstance(getattr(part, "shortcut", None), nn.Module) and branch(part)
+        if isinstance(getattr(part, "shortcut", None), nn.Module) and branches(part)
     }
 
 
-def branch(block: nn.Module) -> list[Conv]:
-    """The convolutions of a residual block but those of its shortcut."""
-    beside = {id(layer) for layer in convolutions(block.get_submodule("shortcut")).values()}
-    return [layer for layer in convolutions(block).values() if id(layer) not in beside]
+def branches(block: nn.Module) -> list[list[Conv]]:
+    """The main path's convolutions of each branch that a residual block adds to what it keeps.
+
+    Each module in a child called `functions`, as our reversible family has, is a branch of its own; all else is one.
+    Neither the shortcut nor an attention of ours, which gates a map, is of the main path.
+    """
+    functions = getattr(block, "functions", None)
+    several = list(functions) if isinstance(functions, nn.ModuleList) else []
+    beside = _ids([block.get_submodule("shortcut"), *several])
+    one = [conv for conv in _main_path(block) if id(conv) not in beside]
+    return [convs for convs in (one, *map(_main_path, several)) if convs]
+
+
+def _main_path(module: nn.Module) -> list[Conv]:
+    gating = _ids(part for part in module.modules() if isinstance(part, GATES))
+    return [conv for conv in convolutions(module).values() if id(conv) not in gating]
+
+
+def _ids(parts: Iterable[nn.Module]) -> set[int]:
+    return {id(conv) for part in parts for conv in convolutions(part).values()}
 
 
 def refuse_norm(name: str, module: nn.Module) -> None:

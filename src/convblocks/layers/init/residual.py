@@ -6,7 +6,7 @@ from torch import nn
 from convblocks.errors import OptionError
 from convblocks.layers.branch_scale import BranchScale
 from convblocks.layers.init.he import he_normal_
-from convblocks.layers.init.parts import branch, classifiers, refuse_norm, residual_blocks
+from convblocks.layers.init.parts import branches, classifiers, refuse_norm, residual_blocks
 
 
 @torch.no_grad()
@@ -15,8 +15,9 @@ def fixup_(module: nn.Module) -> None:
 
     Zhang et al. 2019, arXiv:1901.09321, section 3. The classifier (the last linear layer outside the blocks, or what
     scores each position) starts at 0 too, and a branch's learnt scale at 1, as far as the block has one
-    (branch_scale="one"). The paper's scalar biases are not added: convolutions without a norm have a bias for each
-    channel behind them, 0 at the start.
+    (branch_scale="one"). Attention is no part of a branch's m convolutions: it gates what they give. In a reversible
+    block each function is a branch, so that the block starts as an exchange of its halves. The paper's scalar biases
+    are not added: convolutions without a norm have a bias for each channel behind them, 0 at the start.
 
     For residual blocks, which are known by a child called `shortcut`, without a norm. Raises OptionError otherwise.
     """
@@ -25,11 +26,12 @@ def fixup_(module: nn.Module) -> None:
     if not blocks:
         raise OptionError("init", "fixup", f"is made for residual blocks, and {_none(module)}; {MEND}")
     he_normal_(module)
-    for block in blocks.values():
-        *first, last = branch(block)
+    found = [convs for block in blocks.values() for convs in branches(block)]
+    for *first, last in found:
         for conv in first:
-            conv.weight.mul_(len(blocks) ** (-1 / (2 * len(first))))
+            conv.weight.mul_(len(found) ** (-1 / (2 * len(first))))
         last.weight.zero_()
+    for block in blocks.values():
         for part in _scales(block):
             part.scale.fill_(1)
     for classifier in classifiers(module):

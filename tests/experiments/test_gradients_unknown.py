@@ -1,0 +1,66 @@
+"""A design that trains but whose gradients cannot be measured is compared like the others, and the reason told."""
+
+from math import isnan
+from threading import Lock
+
+import pytest
+import torch
+from torch import nn
+
+from convblocks import Recipe, compare
+
+
+class Locked(nn.Conv2d):
+    """Trains, but cannot be copied, and the signal is measured on a copy."""
+
+    def __init__(self, in_channels, out_channels, *, stride=1, depth=1):
+        super().__init__(in_channels, out_channels, 3, stride, 1)
+        self.lock = Lock()
+
+    def forward(self, x):
+        with self.lock:
+            return super().forward(x)
+
+
+class Frozen(nn.Conv2d):
+    """Random features, on which only the classifier behind them is trained."""
+
+    def __init__(self, in_channels, out_channels, *, stride=1, depth=1):
+        super().__init__(in_channels, out_channels, 3, stride, 1)
+
+    def forward(self, x):
+        with torch.no_grad():
+            return super().forward(x)
+
+
+@pytest.fixture(scope="module")
+def study(few_digits, tmp_path_factory):
+    return compare(
+        str(few_digits),
+        depths=2,
+        families=(f"{__name__}:Locked", f"{__name__}:Frozen", "simple"),
+        block_depths=1,
+        stages=1,
+        seeds=1,
+        recipe=Recipe(epochs=1),
+        out=tmp_path_factory.mktemp("run") / "unknown",
+    )
+
+
+def test_all_are_trained_and_the_reasons_recorded(study):
+    locked, frozen, simple = study.designs()
+    assert {run.design for run in study.runs()} == {locked.name, frozen.name, simple.name}
+    assert locked.gradient_norms == frozen.gradient_norms == ()
+    assert "Locked" in locked.block.module
+    assert isnan(locked.gradient_ratio)
+    assert locked.gradients_unknown.startswith("ConvNet cannot be copied, and is not measured in place: ")
+    assert frozen.gradients_unknown == "no gradient reaches a convolution module of the body"
+    assert simple.gradients_unknown == ""
+    assert len(simple.gradient_norms) == 2
+
+
+def test_the_report_tells_them(study):
+    html, markdown = ((study.path / name).read_text() for name in ("report.html", "report.md"))
+    assert "gradients unknown: ConvNet cannot be copied" in html
+    assert "- frozen-1-d2: gradients unknown: no gradient reaches" in markdown
+    assert "gradients unknown" not in markdown.partition("simple-d2:")[2]
