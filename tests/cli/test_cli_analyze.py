@@ -40,7 +40,7 @@ def rows(text: str) -> dict[str, list[str]]:
 
 
 def test_a_network_of_the_zoo_has_the_published_figures(capsys):
-    found = json.loads(printed(capsys, "zoo:resnet50", "--input", "3x224x224", "--json"))
+    found = json.loads(printed(capsys, "zoo:resnet50", "--json"))
     assert found["params"] == 25_557_032
     assert round(found["macs"] / 1e9, 2) == 4.09
 

@@ -21,6 +21,8 @@ def line(code: str) -> str:
         ("models.py:Nett --input 3x8x8", "did you mean 'Net'?"),
         ("gone --input 3x8x8", "'gone': there is nothing of that name; expected file.py:NAME"),
         ("gone.there:Net --input 3x8x8", "gone.there:Net: there is no Python module 'gone'"),
+        ("zoo:resnet18 --input 1x64x64", "shape=(1, 1, 64, 64): the network takes (N, 3, …)"),
+        ("zoo:", "zoo: needs a name, as in zoo:resnet50; it has alexnet, "),
         ("torchvision:resnet5", "did you mean 'resnet50'?"),
         ("models.py:Sized --input 3x8x8", "Sized needs width and depth; write a function without arguments"),
         ("models.py:Raises --input 3x8x8", line('raise RuntimeError("no weights today")') + ": no weights today"),

@@ -146,7 +146,18 @@ def test_a_network_s_file_and_its_weights_as_a_script(capsys, tmp_path):
     assert loaded.stdout == "(1, 3, 16, 16) -> (1, 5)\n", loaded.stderr
     (tmp_path / "bad.safetensors").write_bytes(b"no weights")
     save_file({"x": torch.zeros(1)}, tmp_path / "other.safetensors")
-    for name in ("bad", "other", "gone"):
+    wide = {key: value.new_zeros((7, *value.shape)) for key, value in NETWORK.build().state_dict().items()}
+    save_file(wide, tmp_path / "wide.safetensors")
+    number = len(NETWORK.build().state_dict()) + 1
+    for name, reason in (
+        ("bad", "cannot be read as .safetensors: "),
+        (
+            "other",
+            f"does not fit: {number} keys are not in both, as head.linear.bias; expected those of convblocks, ",
+        ),
+        ("wide", "does not fit: Error(s) in loading state_dict"),
+        ("gone", "cannot be read: No such file or directory"),
+    ):
         refused = subprocess.run(
             [*run, "--load", str(tmp_path / f"{name}.safetensors")],
             capture_output=True,
@@ -154,7 +165,7 @@ def test_a_network_s_file_and_its_weights_as_a_script(capsys, tmp_path):
             check=False,
         )
         assert refused.returncode == 2
-        assert f"{name}.safetensors does not fit: " in refused.stderr.splitlines()[-1]
+        assert f"{name}.safetensors {reason}" in refused.stderr.splitlines()[-1]
 
 
 @pytest.fixture(scope="module")

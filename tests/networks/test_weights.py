@@ -6,7 +6,8 @@ from msgspec.structs import replace
 from safetensors.torch import save_file
 
 from convblocks.errors import OptionError, WeightsError
-from convblocks.networks.heads import GridHead
+from convblocks.networks.heads import GridHead, UNetHead
+from convblocks.networks.weight_files import read_weights
 from convblocks.networks.weights import from_foreign, key_map, load_foreign, to_foreign
 from convblocks.networks.zoo import ZOO
 from convblocks.targets.zoos import with_operators
@@ -87,8 +88,135 @@ def test_what_does_not_fit_is_named():
     assert not {"stem.layers.conv.weight", "head.linear.weight", "head.linear.bias"} & set(kept)
     old = {k: v for k, v in models.resnet18().state_dict().items() if "num_batches" not in k}
     assert len(from_foreign(ZOO["resnet18"](), old)) == len(old)
-    with pytest.raises(OptionError, match=r"no key of torchvision's or timm's answers to stem.conv.weight"):
-        key_map(ZOO["cifar_resnet20"]())
+
+
+def test_a_network_whose_weights_do_not_load_is_refused_with_those_that_do():
+    for name, key in (
+        ("cifar_resnet20", "stem.conv.weight"),
+        ("convnext_tiny", "stem.conv.weight"),
+        ("cifar_plain20", "head.linear.weight"),
+    ):
+        network = ZOO[name]()
+        message = f"such a network do not load, since no key of theirs answers to {key}; those of AlexNet, VGG, ResNet"
+        for ask in (key_map, lambda network: from_foreign(network, {})):
+            with pytest.raises(OptionError, match=message) as raised:
+                ask(network)
+            assert "\n" not in str(raised.value)
+
+
+@pytest.mark.parametrize("name", ["vgg11", "vgg16_bn"])
+def test_whose_weights_they_are_is_read_off_their_keys(name):
+    network = ZOO[name](classes=4)
+    with torch.device("meta"):
+        made = {
+            "timm": timm.create_model(name, num_classes=4),
+            "torchvision": models.get_model(name, num_classes=4),
+        }
+    states = {of: module.state_dict() for of, module in made.items()}
+    for of, state in states.items():
+        assert (
+            from_foreign(network, state).keys()
+            == from_foreign(network, state, of).keys()
+            == key_map(network).keys()
+        )
+    with pytest.raises(WeightsError, match=r"6 missing: pre_logits\.fc1\.weight"):
+        from_foreign(network, states["torchvision"], "timm")
+
+
+def test_other_classes_leave_the_classifier_as_it_is_and_all_else_has_to_fit():
+    network, state = ZOO["resnet18"](classes=10), models.resnet18(num_classes=4).state_dict()
+    with pytest.raises(
+        WeightsError, match=r"or pass classifier=False to .* \(4, 512\), expected \(10, 512\)"
+    ):
+        from_foreign(network, state)
+    module = network.build()
+    before = {key: value.clone() for key, value in module.state_dict().items()}
+    load_foreign(module, network, state, classifier=False)
+    assert torch.equal(module.stem.layers.conv.weight, state["conv1.weight"])
+    assert torch.equal(module.head.linear.weight, before["head.linear.weight"])
+    for lost in ("fc.weight", "fc.bias"):
+        del state[lost]
+    assert len(from_foreign(network, state, classifier=False)) == len(state)
+    state["extra"] = state.pop("conv1.weight")
+    with pytest.raises(WeightsError, match=r"1 missing: conv1\.weight; 1 unexpected: extra$"):
+        from_foreign(network, state, classifier=False)
+
+
+def test_without_its_classifier_a_vgg_keeps_the_hidden_layers_and_a_segmentation_takes_the_stages():
+    network, state = ZOO["vgg11"](classes=7), ZOO["vgg11"](classes=4)
+    theirs = to_foreign(state, state.build().state_dict(), "timm")
+    found = from_foreign(network, theirs, classifier=False)
+    assert key_map(network).keys() - found.keys() == {"head.linear.weight", "head.linear.bias"}
+    scoring = replace(ZOO["resnet18"](classes=3), head=UNetHead())
+    module, theirs = scoring.build(), models.resnet18().state_dict()
+    load_foreign(module, scoring, theirs, classifier=False)
+    assert torch.equal(module.stages[3][1].main[0].conv.weight, theirs["layer4.1.conv1.weight"])
+
+
+def test_a_checkpoint_and_its_wrappers_are_seen_through(tmp_path):
+    network, state = ZOO["resnet18"](classes=4), models.resnet18(num_classes=4).state_dict()
+    wrapped = {f"module._orig_mod.{key}": value for key, value in state.items()}
+    optimizer = {"state": {0: {"step": torch.ones(())}}, "param_groups": [{"lr": 0.1}]}
+    torch.save({"epoch": 3, "state_dict": wrapped, "optimizer": optimizer}, tmp_path / "w.pth")
+    expected = from_foreign(network, state)
+    for given in (wrapped, {"model": state}, {"model_state_dict": wrapped}, tmp_path / "w.pth"):
+        module = network.build()
+        load_foreign(module, network, given)
+        assert all(torch.equal(module.state_dict()[key], value) for key, value in expected.items())
+    for given, keys in (
+        ({"model": state, "model_ema": state}, "'model', 'model_ema'"),
+        ({"net": state}, "'net'"),
+    ):
+        with pytest.raises(WeightsError, match=rf"has state dicts under {keys}; pass one, as checkpoint\["):
+            from_foreign(network, given)
+    half = {**state, "module.fc.bias": state["fc.bias"]}
+    with pytest.raises(WeightsError, match=r"1 unexpected: module\.fc\.bias"):
+        from_foreign(network, half)
+
+
+def test_what_is_no_state_dict_is_refused_with_the_mend():
+    network = ZOO["resnet18"]()
+    for given, message in (
+        (models.resnet18(), r"got a ResNet, expected a state dict; pass its \.state_dict\(\)$"),
+        (None, r"got a NoneType, expected a state dict; as module\.state_dict\(\) gives$"),
+    ):
+        for ask in (
+            from_foreign,
+            to_foreign,
+            lambda network, given: load_foreign(network.build(), network, given),
+        ):
+            with pytest.raises(WeightsError, match=f"^the weights: {message}"):
+                ask(network, given)
+
+
+@pytest.mark.parametrize(
+    ("name", "content", "message"),
+    [
+        (
+            "i.png",
+            b"\x89PNG\r\n\x1a\n",
+            r"is no file of weights; expected \.safetensors, or what torch\.save wrote$",
+        ),
+        ("w.pth", "half", "is damaged or cut short; fetch or save it again$"),
+        ("w.safetensors", "half", "is damaged or cut short; fetch or save it again$"),
+        ("w.pth", b"", "is damaged or cut short; fetch or save it again$"),
+    ],
+)
+def test_what_is_no_weights_file_is_told_in_a_line(tmp_path, name, content, message):
+    path, state = tmp_path / name, {"x": torch.zeros(100)}
+    if content == "half":
+        (save_file if name.endswith("safetensors") else torch.save)(state, path)
+        content = path.read_bytes()[: path.stat().st_size // 2]
+    path.write_bytes(content)
+    with pytest.raises(WeightsError, match=f"{name}: {message}"):
+        read_weights(path)
+    with pytest.raises(WeightsError, match=r"cannot be read as weights: Is a directory$"):
+        read_weights(tmp_path)
+
+
+def test_torch_s_older_files_are_read(tmp_path):
+    torch.save({"x": torch.ones(2)}, tmp_path / "old.pth", _use_new_zipfile_serialization=False)
+    assert read_weights(tmp_path / "old.pth")["x"].tolist() == [1, 1]
 
 
 def test_what_is_no_tensor_is_named():

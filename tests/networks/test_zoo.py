@@ -1,6 +1,8 @@
 """Parameters and MACs of the zoo: as published, and as torchvision and timm count."""
 
 import re
+import subprocess
+import sys
 
 import pytest
 import torch
@@ -8,7 +10,7 @@ import torch
 from convblocks import load_target, network_cost
 from convblocks.blocks import reparameterize
 from convblocks.errors import OptionError, TargetError
-from convblocks.networks.zoo import ZOO, cifar_plain, cifar_resnet, regnet_x, vgg, zoo_network
+from convblocks.networks.zoo import PIXELS, ZOO, cifar_plain, cifar_resnet, regnet_x, vgg, zoo_network
 from convblocks.targets.zoos import with_operators
 
 models = with_operators(lambda: __import__("torchvision.models").models)
@@ -199,6 +201,47 @@ def test_a_name_that_is_not_there():
 def test_the_zoo_is_a_target_by_name():
     target = load_target("zoo:resnet18", on_meta=True)
     assert (target.kind, target.channels, target.dims) == ("zoo", 3, 2)
+    assert target.input_size == (3, 224, 224)
+    assert load_target("zoo:wrn_28_10", on_meta=True).input_size == (3, 32, 32)
     assert sum(p.numel() for p in target.module.parameters()) == PUBLISHED["resnet18"]
-    with pytest.raises(TargetError, match="did you mean 'resnet18'"):
+    with pytest.raises(TargetError, match=r"did you mean 'resnet18'\?$"):
         load_target("zoo:resnet1B")
+
+
+@pytest.mark.parametrize(
+    ("text", "says"),
+    [("zoo:", "^zoo: needs a name, as in "), ("zoo:xyzq", "^zoo:xyzq: the zoo has no network called")],
+)
+def test_where_no_name_is_close_the_message_says_how_to_print_all(text, says):
+    with pytest.raises(
+        TargetError, match=rf"{says}.*; it has alexnet, .* and \d\d more; python -c"
+    ) as raised:
+        load_target(text)
+    code = re.search(r'python -c "(.*)" prints all$', str(raised.value))[1]
+    told = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert told.stdout.split() == list(ZOO)
+
+
+LARGER = ("resnet101d", "resnet152d")  # timm trained these on 256 pixels, the paper on 224
+
+
+@pytest.mark.parametrize("name", [*SHARED, *(name for name in TIMMS if name not in LARGER)])
+def test_the_size_of_the_images_is_that_of_the_published_weights(name):
+    """Of the older of torchvision's, which are the paper's recipe."""
+    if name in SHARED:
+        weights = models.get_model_weights(name)
+        crop = getattr(weights, "IMAGENET1K_V1", weights.DEFAULT).transforms.keywords["crop_size"]
+    else:
+        crop = timm.get_pretrained_cfg(name).input_size[-1]
+    assert PIXELS[name] == crop
+
+
+def test_other_channels_are_refused_not_spread_over_all():
+    network = ZOO["cifar_resnet20"]()
+    message = r"^shape=\(2, 1, 8, 8\): the network takes \(N, 3, …\); Network.with_in_channels makes one for others$"
+    for features in (False, True):
+        with pytest.raises(OptionError, match=message):
+            network.build(features=features)(torch.zeros(2, 1, 8, 8))
+    with pytest.raises(OptionError, match=r"shape=\(8,\)"):
+        network.build()(torch.zeros(8))
+    assert network.with_in_channels(1).build()(torch.zeros(2, 1, 8, 8)).shape == (2, 10)

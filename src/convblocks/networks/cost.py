@@ -10,6 +10,7 @@ from convblocks.analysis.cost import Cost, count
 from convblocks.analysis.trace import trace
 from convblocks.analysis.trace.shapes import Shape
 from convblocks.blocks.spec import BlockSpec, meta_block
+from convblocks.errors import OptionError
 from convblocks.networks.axes import Axes
 from convblocks.networks.heads import Head
 from convblocks.networks.spec import Network, Stage
@@ -19,7 +20,15 @@ NOTHING = Cost(params=0, macs=0, activations=0)
 
 
 def network_cost(network: Network, size: Shape) -> Cost:
-    """Exactly what tracing the whole network for an input of `size` (spatial axes) would count."""
+    """Exactly what tracing the whole network for an input of `size` (spatial axes) would count.
+
+    Raises OptionError for a `size` with other axes than the network has.
+    """
+    if len(size) != network.dims:
+        axes = tuple(size)[-network.dims :] if len(size) > network.dims else (64,) * network.dims
+        raise OptionError(
+            "size", size, f"expected the {network.dims} spatial axes without channels, e.g. {axes}"
+        )
     cost, shape = stem_cost(network.stem, (network.in_channels, *size), network.dims)
     shapes = []
     for stage in network.stages:

@@ -5,11 +5,14 @@ from collections.abc import Iterable
 import torch
 from torch import nn
 
+from convblocks.errors import OptionError
+
 
 class Standardise(nn.Module):
     """(x − mean) / std per channel; saved with the weights, so that a network takes examples as they come.
 
-    Starts as mean 0 and std 1, which changes nothing but the type of integer inputs.
+    Starts as mean 0 and std 1, which changes nothing but the type of integer inputs. Refuses other channels with
+    an OptionError: one channel would be spread over all.
     """
 
     mean: torch.Tensor
@@ -26,6 +29,12 @@ class Standardise(nn.Module):
         self.std.copy_(torch.where(std > 0, std, 1.0))
 
     def forward(self, x: torch.Tensor) -> torch.Tensor:
+        if x.ndim < 2 or x.shape[1] != len(self.mean):
+            raise OptionError(
+                "shape",
+                tuple(x.shape),
+                f"the network takes (N, {len(self.mean)}, …); Network.with_in_channels makes one for others",
+            )
         channels = (-1, *[1] * (x.ndim - 2))
         return (x.to(self.mean.dtype) - self.mean.view(channels)) / self.std.view(channels)
 

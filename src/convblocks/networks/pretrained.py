@@ -12,7 +12,8 @@ from convblocks.errors import MissingExtra, SpecError, WeightsError
 from convblocks.files import replacing, write
 from convblocks.networks.module import ConvNet
 from convblocks.networks.spec import Network
-from convblocks.networks.weights import fitting, read_weights
+from convblocks.networks.weight_files import read_weights
+from convblocks.networks.weights import fitting
 
 CONFIG, WEIGHTS = "config.json", "model.safetensors"
 

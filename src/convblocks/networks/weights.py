@@ -9,17 +9,15 @@ from math import prod
 from pathlib import Path
 
 import torch
-from safetensors import SafetensorError
-from safetensors.torch import load_file
 from torch import nn
 
 from convblocks.errors import OptionError, WeightsError
 from convblocks.layers.check import one_of, per_axis
 from convblocks.networks.features import Features
-from convblocks.networks.heads import GridHead
+from convblocks.networks.heads import GridHead, MeanHead
 from convblocks.networks.spec import Network
+from convblocks.networks.weight_files import State, plain, read_weights
 
-State = Mapping[str, torch.Tensor]
 SOURCES = ("torchvision", "timm")
 UNFIT = "the weights do not fit the network"
 UNBUILT = "the module is not of the network: expected network.build(), or that with features=True"
@@ -55,6 +53,8 @@ CLASSIFIER = {
     "timm": ("pre_logits.fc1", "pre_logits.fc2", "head.fc"),
 }
 """Two hidden layers and the last one."""
+CLASSIFIERS = {"fc", *(name for names in CLASSIFIER.values() for name in names)}
+LOADING = "AlexNet, VGG, ResNet, ResNet-D, ResNeXt and Wide ResNet"
 
 
 def key_map(network: Network, of: str = "torchvision") -> dict[str, str]:
@@ -62,34 +62,52 @@ def key_map(network: Network, of: str = "torchvision") -> dict[str, str]:
 
     Raises OptionError for a network that is neither a ResNet nor an AlexNet or VGG in structure.
     """
-    one_of("of", of, SOURCES)
+    return _names(network, one_of("of", of, SOURCES))
+
+
+def _names(network: Network, of: str, left: str = "standardise.") -> dict[str, str]:
+    """Theirs for each of ours but the standardisation's and those that begin with `left`."""
     with torch.device("meta"):
         module = network.build()
     rules = _sequential(module, network, of) if _is_sequential(network) else _resnet(network)
     return {
         key: _renamed(key, rules, network)
         for key in module.state_dict()
-        if not key.startswith("standardise.")
+        if not key.startswith(("standardise.", left))
     }
 
 
-def from_foreign(network: Network, state: State, of: str = "torchvision", *, strict: bool = True) -> State:
+def from_foreign(
+    network: Network, state: State, of: str | None = None, *, strict: bool = True, classifier: bool = True
+) -> State:
     """Our state dict from theirs. Raises WeightsError for what is missing, unexpected, no tensor or of another shape.
 
-    Without `strict` what does not fit is left out. A norm's count of batches may be missing in any case, since
-    older files do not have it.
+    of           torchvision or timm; the one whose keys they are if not given
+    strict       if false, what does not fit is left out
+    classifier   if false, the layer that gives the scores is left out, and all else has to fit: for other classes,
+                 and for a network that scores each position
+
+    A checkpoint's state dict and the prefixes of DistributedDataParallel and torch.compile are seen through. A norm's
+    count of batches may be missing in any case, since older files do not have it.
     """
-    ours, names = _shapes(network), key_map(network, of)
+    state, left = plain(state, "the weights"), "standardise." if classifier else _scoring(network)
+    of = one_of("of", of or _source(network, state, left), SOURCES)
+    ours, names = _shapes(network), _names(network, of, left)
     theirs = {name: _shape_there(ours[key], key, of, network) for key, name in names.items()}
     if strict:
         missing = [n for n in theirs if n not in state and not n.endswith("num_batches_tracked")]
-        unexpected = [key for key in state if key not in theirs]
-        _refuse(UNFIT, missing=missing, unexpected=unexpected, **_misfits(state, theirs))
+        unneeded = set() if classifier else CLASSIFIERS
+        unexpected = [key for key in state if key not in theirs and key.rpartition(".")[0] not in unneeded]
+        scores = [n for key, n in names.items() if key.startswith("head.linear.")]
+        other = [n for n in scores if n in state and not _fits(state, n, theirs)]
+        about = f"{UNFIT}, or pass classifier=False to leave out the scores' layer" if other else UNFIT
+        _refuse(about, missing=missing, unexpected=unexpected, **_misfits(state, theirs))
     return {key: state[name].reshape(ours[key]) for key, name in names.items() if _fits(state, name, theirs)}
 
 
 def to_foreign(network: Network, state: State, of: str = "torchvision") -> State:
     """Their state dict from ours; the inverse of from_foreign. Raises WeightsError."""
+    state = plain(state, "the weights")
     ours, names = _shapes(network), key_map(network, of)
     wanted = {key: ours[key] for key in names}
     _refuse(UNFIT, missing=[key for key in names if key not in state], **_misfits(state, wanted))
@@ -102,21 +120,23 @@ def load_foreign(
     module: nn.Module,
     network: Network,
     source: State | str | Path,
-    of: str = "torchvision",
+    of: str | None = None,
     *,
     strict: bool = True,
+    classifier: bool = True,
 ) -> None:
     """Fill `module`, built from `network`, with their weights: a state dict, or a .safetensors or .pth file.
 
-    Inputs are then what theirs are: the module's standardisation is left as it is. Features take a file with or,
-    without `strict`, without its classifier. Raises WeightsError, also for a module that is not of the network.
+    `of`, `strict` and `classifier` are those of from_foreign; what is left out stays as the module has it, and so does
+    its standardisation: inputs are then what theirs are. Features take a file with or, without `strict`, without
+    its classifier. Raises WeightsError, also for a module that is not of the network.
     """
     ours, found = _shapes(network), module.state_dict()
     if isinstance(module, Features):
         ours = {key: shape for key, shape in ours.items() if not key.startswith("head.")}
     _refuse(UNBUILT, **_differences(found, ours))
-    state = source if isinstance(source, Mapping) else read_weights(Path(source))
-    loaded = from_foreign(network, state, of, strict=strict)
+    state = read_weights(Path(source)) if isinstance(source, str | Path) else source
+    loaded = from_foreign(network, state, of, strict=strict, classifier=classifier)
     module.load_state_dict({key: value for key, value in loaded.items() if key in ours}, strict=False)
 
 
@@ -133,26 +153,6 @@ def fitting(network: Network, state: State) -> None:
     ]
     shapes = {key: value.shape for key, value in ours.items()}
     _refuse(UNFIT, **_differences(state, shapes), **{"of another kind of number": kinds})
-
-
-def read_weights(path: Path) -> State:
-    """The tensors of a file that cannot run code: .safetensors, else torch's with ``weights_only``."""
-    try:
-        if path.suffix == ".safetensors":
-            return load_file(path)
-        state = torch.load(path, map_location="cpu", weights_only=True)
-    except FileNotFoundError as error:
-        raise WeightsError(f"{path}: there is no such file") from error
-    except (SafetensorError, OSError, RuntimeError, EOFError, ValueError) as error:
-        reason = " ".join(str(error).split())
-        raise WeightsError(f"{path}: cannot be read as weights: {reason}") from error
-    except Exception as error:  # torch names its unpickler's error elsewhere in each version
-        raise WeightsError(
-            f"{path}: holds more than tensors, and opening it could run code; expected a state dict"
-        ) from error
-    if not isinstance(state, Mapping) or not all(isinstance(v, torch.Tensor) for v in state.values()):
-        raise WeightsError(f"{path}: holds a {type(state).__name__}; expected a state dict of tensors alone")
-    return state
 
 
 def _shapes(network: Network) -> dict[str, torch.Size]:
@@ -199,6 +199,16 @@ def _refuse(about: str, **kinds: list[str]) -> None:
         raise WeightsError(f"{about}; {'; '.join(told)}")
 
 
+def _scoring(network: Network) -> str:
+    """What the keys of the layer that gives the scores begin with; of a head that theirs have not, all its keys."""
+    return "head.linear." if isinstance(network.head, MeanHead | GridHead) else "head."
+
+
+def _source(network: Network, state: State, left: str) -> str:
+    """The one with the most of its keys in `state`; torchvision where both have them."""
+    return max(SOURCES, key=lambda of: len(state.keys() & {*_names(network, of, left).values()}))
+
+
 def _is_sequential(network: Network) -> bool:
     return all(stage.block.family == "simple" for stage in network.stages)
 
@@ -225,7 +235,7 @@ def _sequential(module: nn.Module, network: Network, of: str) -> tuple[tuple[str
             place += 1
     named = CLASSIFIER["timm" if of == "timm" else "alexnet" if network.stem else "vgg"]
     keys = (r"head\.hidden\.0\.0", r"head\.hidden\.1\.0", r"head\.linear")
-    return (*rules, *zip(keys, named, strict=True))
+    return (*rules, *zip(keys, named, strict=True)) if isinstance(network.head, GridHead) else tuple(rules)
 
 
 def _renamed(key: str, rules: tuple[tuple[str, str], ...], network: Network) -> str:
@@ -237,7 +247,11 @@ def _renamed(key: str, rules: tuple[tuple[str, str], ...], network: Network) -> 
             told = [str(_number(part, numbers)) if i % 2 else part for i, part in enumerate(parts)]
             return f"{''.join(told)}.{leaf}"
     families = sorted({stage.block.family for stage in network.stages})
-    raise OptionError("network", ", ".join(families), f"no key of torchvision's or timm's answers to {key}")
+    raise OptionError(
+        "network",
+        ", ".join(families),
+        f"weights of such a network do not load, since no key of theirs answers to {key}; those of {LOADING} do",
+    )
 
 
 def _number(text: str, numbers: tuple[int, ...]) -> int:

@@ -11,11 +11,12 @@ from convblocks.errors import SpecError, TargetError
 from convblocks.experiments.store import RunFolder
 from convblocks.experiments.trial import load
 from convblocks.networks import Network
-from convblocks.networks.zoo import ZOO
+from convblocks.networks.zoo import PIXELS, ZOO
 from convblocks.targets.code import from_file, from_import
 from convblocks.targets.target import Target, built, hint
 from convblocks.targets.zoos import from_timm, from_torchvision
 
+ALL_OF_ZOO = 'python -c "from convblocks.networks.zoo import ZOO; print(*ZOO)"'
 FORMS = (
     "file.py:NAME, package.module:NAME, timm:NAME, torchvision:NAME, zoo:NAME, a network's .toml or .json, "
     "or RUN:DESIGN for a run folder of compare"
@@ -36,10 +37,10 @@ def load_target(text: str, *, trust_code: bool = False, on_meta: bool = False) -
     Raises TargetError for what cannot be found or is no module, with the line for what fails in the user's
     code; RunError, SpecError and MissingExtra as their sources do.
     """
-    kind, _, model = text.partition(":")
-    if model and kind in ("timm", "torchvision"):
+    kind, named, model = text.partition(":")
+    if named and kind in ("timm", "torchvision"):
         return (from_timm if kind == "timm" else from_torchvision)(text, model, on_meta)
-    if model and kind == "zoo":
+    if named and kind == "zoo":
         return _from_zoo(text, model, on_meta)
     where, colon, name = text.rpartition(":") if ":" in text else (text, "", "")
     path = Path(where)
@@ -57,10 +58,20 @@ def load_target(text: str, *, trust_code: bool = False, on_meta: bool = False) -
 def _from_zoo(text: str, name: str, on_meta: bool) -> Target:
     """``zoo:NAME``, a paper's network."""
     if name not in ZOO:
-        raise TargetError(f"{shown(text)}: the zoo has no network called {name!r}; {hint(name, ZOO)}")
+        wanted = f"the zoo has no network called {name!r}" if name else "needs a name, as in zoo:resnet50"
+        close = hint(name, ZOO)
+        every = "" if close.startswith("did") else f"; {ALL_OF_ZOO} prints all"
+        raise TargetError(f"{shown(text.removesuffix(':'))}: {wanted}; {close}{every}")
     network = ZOO[name]()
     module: nn.Module = built(network.build, on_meta)
-    return Target(module=module, name=text, kind="zoo", channels=network.in_channels, dims=network.dims)
+    return Target(
+        module=module,
+        name=text,
+        kind="zoo",
+        channels=network.in_channels,
+        dims=network.dims,
+        input_size=(network.in_channels, *[PIXELS[name]] * network.dims),
+    )
 
 
 def _problem(where: str) -> str:

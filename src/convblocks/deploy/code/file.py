@@ -62,8 +62,19 @@ def main() -> None:
     module = make().eval()
     if arguments.load:
         try:
-            module.load_state_dict(read_safetensors(arguments.load))
-        except (OSError, ValueError, LookupError, RuntimeError) as error:
+            weights = read_safetensors(arguments.load)
+        except OSError as error:
+            parser.error(f"{arguments.load} cannot be read: {error.strerror}")
+        except (ValueError, LookupError, RuntimeError) as error:
+            parser.error(f"{arguments.load} cannot be read as .safetensors: {' '.join(str(error).split())}")
+        if differ := sorted(weights.keys() ^ module.state_dict().keys()):
+            parser.error(
+                f"{arguments.load} does not fit: {len(differ)} keys are not in both, as {differ[0]}; expected those of "
+                "convblocks, which convblocks.networks.weights.from_foreign makes of torchvision's or timm's"
+            )
+        try:
+            module.load_state_dict(weights)
+        except RuntimeError as error:
             parser.error(f"{arguments.load} does not fit: {' '.join(str(error).split())}")
     with torch.no_grad():
         x = torch.randn(1, *INPUT_SIZE)

@@ -51,6 +51,9 @@ ZOO: dict[str, Callable[..., Network]] = {
 }
 """Each takes ``classes``, by default its paper's."""
 
+PIXELS = {name: 32 if name in CIFAR else 224 for name in ZOO}
+"""A side of the images that each paper trains it on."""
+
 
 def zoo_network(name: str, **options: int) -> Network:
     """The network of that name. Raises OptionError for one that is not there."""
@@ -62,6 +65,7 @@ def zoo_network(name: str, **options: int) -> Network:
 
 
 __all__ = [
+    "PIXELS",
     "ZOO",
     "alexnet",
     "cifar_plain",

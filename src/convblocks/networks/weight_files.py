@@ -1,0 +1,81 @@
+"""State dicts as people have them: in a file, in a training's checkpoint, with a wrapper's prefix on each key."""
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import torch
+from safetensors import SafetensorError
+from safetensors.torch import load_file
+from torch import nn
+
+from convblocks.errors import WeightsError
+
+State = Mapping[str, torch.Tensor]
+MAGIC = (b"PK\x03\x04", b"\x80")  # of what torch.save writes, and wrote before torch 1.6
+WRAPPED = ("state_dict", "model_state_dict", "model")  # where a training's checkpoint has its weights
+PREFIXES = ("module.", "_orig_mod.")  # DistributedDataParallel's and torch.compile's
+
+
+def read_weights(path: Path) -> State:
+    """The tensors of a file that cannot run code: .safetensors, else torch's with ``weights_only``.
+
+    Of a training's checkpoint its weights. Raises WeightsError.
+    """
+    try:
+        if path.suffix == ".safetensors":
+            return load_file(path)
+        with path.open("rb") as file:
+            if (head := file.read(4)) and not head.startswith(MAGIC):
+                raise WeightsError(
+                    f"{path}: is no file of weights; expected .safetensors, or what torch.save wrote"
+                )
+        found = torch.load(path, map_location="cpu", weights_only=True)
+    except WeightsError:
+        raise
+    except FileNotFoundError as error:
+        raise WeightsError(f"{path}: there is no such file") from error
+    except OSError as error:
+        raise WeightsError(f"{path}: cannot be read as weights: {error.strerror or error}") from error
+    except (SafetensorError, RuntimeError, EOFError, ValueError) as error:  # whose words are long
+        raise WeightsError(f"{path}: is damaged or cut short; fetch or save it again") from error
+    except Exception as error:  # torch names its unpickler's error elsewhere in each version
+        raise WeightsError(
+            f"{path}: holds more than tensors, and opening it could run code; expected a state dict"
+        ) from error
+    state = plain(found, str(path))
+    if not all(isinstance(value, torch.Tensor) for value in state.values()):
+        raise WeightsError(f"{path}: holds a {type(found).__name__}; expected a state dict of tensors alone")
+    return state
+
+
+def plain(given: Any, name: str) -> State:
+    """The state dict in `given`, which `name` tells of: itself, or the only one in a checkpoint; no prefix on all keys.
+
+    Raises WeightsError for what is none, as a module, and for a checkpoint that leaves the choice.
+    """
+    if not isinstance(given, Mapping):
+        mend = "pass its .state_dict()" if isinstance(given, nn.Module) else "as module.state_dict() gives"
+        raise WeightsError(f"{name}: got a {type(given).__name__}, expected a state dict; {mend}")
+    inside = [key for key, value in given.items() if _holds_tensors_alone(value)]
+    if len(inside) == 1 and inside[0] in WRAPPED:
+        given = given[inside[0]]
+    elif inside:
+        keys = ", ".join(map(repr, inside))
+        raise WeightsError(f"{name}: has state dicts under {keys}; pass one, as checkpoint[{inside[0]!r}]")
+    return _without_prefix(given)
+
+
+def _holds_tensors_alone(value: object) -> bool:
+    return (
+        isinstance(value, Mapping)
+        and len(value) > 0
+        and all(isinstance(v, torch.Tensor) for v in value.values())
+    )
+
+
+def _without_prefix(state: Mapping[str, Any]) -> State:
+    for prefix in PREFIXES * 2:  # either may be around the other
+        if state and all(isinstance(key, str) and key.startswith(prefix) for key in state):
+            state = {key.removeprefix(prefix): value for key, value in state.items()}
+    return state
