@@ -53,11 +53,11 @@ def test_the_conditions_say_what_label_maps_leave_out(records):
         for p in ("train", "validation", "test")
     }
     study = replace(records.study, data=replace(card, task="segment", pixels=pixels))
-    facts = {fact.term: fact.text for fact in conditions(study, records.summary)[0].facts}
+    facts = {fact.term: fact.text for fact in conditions(study, records.designs, records.summary)[0].facts}
     assert facts["ignored"].startswith("50.0\xa0% of the pixels, those of the value 255")
     assert facts["not in test"] == f"1 class: {card.classes[-1]}"
     assert not {"ignored", "not in test"} & {
-        f.term for f in conditions(records.study, records.summary)[0].facts
+        f.term for f in conditions(records.study, records.designs, records.summary)[0].facts
     }
 
 
