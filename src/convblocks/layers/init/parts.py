@@ -13,25 +13,13 @@ GATES = (SqueezeExcite, EfficientChannelAttention, CBAM)
 
 
 def convolutions(module: nn.Module) -> dict[str, Conv]:
-    """By path, in the order of the module tree: all but those that score positions, which start as linear layers do.
-
-    A scoring convolution is a child called `scores`, as our segmentation heads have. It has as many outputs as there
-    are classes, so its fan-out says nothing of the scale of what it puts out.
-    """
-    return {
-        path: layer
-        for path, layer in module.named_modules()
-        if isinstance(layer, Conv) and path.rpartition(".")[2] != "scores"
-    }
+    """By path, in the order of the module tree."""
+    return {path: layer for path, layer in module.named_modules() if isinstance(layer, Conv)}
 
 
 def classifiers(module: nn.Module) -> list[nn.Linear | Conv]:
     """What gives the scores: convolutions called `scores`, or else the last linear layer outside residual blocks."""
-    last = [
-        layer
-        for path, layer in module.named_modules()
-        if isinstance(layer, Conv) and path.rpartition(".")[2] == "scores"
-    ]
+    last = [conv for path, conv in convolutions(module).items() if path.rpartition(".")[2] == "scores"]
     inside = {id(part) for block in residual_blocks(module).values() for part in block.modules()}
     linear = [layer for layer in module.modules() if isinstance(layer, nn.Linear) and id(layer) not in inside]
     return [*last] or [*linear[-1:]]
