@@ -30,7 +30,6 @@ def described_block(target: str, options: Mapping[str, str], trust_code: bool) -
     Raises SpecError for options that cannot be; TargetError for a file of such, and for one that names classes
     which are not trusted.
     """
-
     from convblocks.blocks import BLOCKS, BlockSpec
     from convblocks.blocks.spec import foreign_classes
     from convblocks.blocks.table import read_table
@@ -38,9 +37,8 @@ def described_block(target: str, options: Mapping[str, str], trust_code: bool) -
     path, values = Path(target), {name.replace("-", "_"): value(text) for name, text in options.items()}
     family, written = parse(target) if target.endswith(")") else (target, {})
     of_own = CLASS.fullmatch(family) and family.partition(":")[0] not in ZOOS
-    mere_word = (
-        family.isidentifier() and not path.exists()
-    )  # is no other target; BlockSpec knows what is close to it
+    # a mere word is no other target, and BlockSpec knows which family is close to it
+    mere_word = family.isidentifier() and not path.exists()
     if family in BLOCKS or mere_word or (of_own and (values or written or _takes_channels(family))):
         if twice := written.keys() & values.keys():
             raise OptionError(twice.pop(), "twice", f"is in {target} too; give it once")

@@ -157,9 +157,8 @@ def _worded(value: object) -> str:
 def _question(study: Study) -> dict[str, object]:
     """What makes two studies the same, flat: everything that changes a figure other than a timing."""
     fields = ("depths", "stages", "families", "block_depths", "groups", "match", "budget", "threads")
-    segments = (
-        {"head": study.head or "unet"} if study.data.task == "segment" else {}
-    )  # a U-Net before it was told
+    # a U-Net, before a study told its head
+    segments = {"head": study.head or "unet"} if study.data.task == "segment" else {}
     return {
         **{field: getattr(study, field) for field in fields},
         **segments,
