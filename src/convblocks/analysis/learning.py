@@ -2,6 +2,7 @@
 
 from collections.abc import Set
 
+from convblocks.analysis.names import LIKE
 from convblocks.analysis.trace.graph import Op, Trace, Value
 
 # What comes out of them needs no gradient.
@@ -14,7 +15,8 @@ def needs_gradient(seen: Trace) -> frozenset[int]:
     """Numbers of the values through which a gradient passes: what learns, and all that is made of it."""
     needs = {number for number, parameter in seen.parameters.items() if parameter.trainable}
     for op in seen.ops:
-        if op.no_grad or op.name in STOPS or needs.isdisjoint([value.number for value in op.inputs]):
+        read = op.inputs[:1] if op.name in LIKE else op.inputs
+        if op.no_grad or op.name in STOPS or needs.isdisjoint([value.number for value in read]):
             continue
         needs.update([v.number for v in op.outputs if v.dtype.is_floating_point or v.dtype.is_complex])
     return frozenset(needs)

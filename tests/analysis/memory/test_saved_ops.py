@@ -18,6 +18,19 @@ FUNCTIONS = {
     "to a power": lambda x: x**3 + 2**x,
     "to a learnt power": lambda x, w: x.abs() ** w,
     "larger": lambda x, w: torch.maximum(x, w),
+    "larger of two": lambda x, w: torch.max(x, w) + torch.min(x, x + 1) + x.max(w.detach()) + torch.max(x, other=w),
+    "larger of two halves": lambda x: (lambda a, b: torch.max(a, b) + torch.fmin(a, b))(*x.split(2, 1)),
+    "larger of two, one without gradient": lambda x: torch.fmax(x.detach() + 1, x) + torch.minimum(x, torch.ones(8)),
+    "a hypotenuse": lambda x, w: torch.hypot(x, w) + torch.hypot(x, torch.ones(8)) + x.hypot(x + 1) + torch.hypot(x, x),
+    "a number to a power": lambda x, w: torch.pow(2, x) + (x + 1).pow_(w) + (x + 1).pow_(3.0),
+    "a number by a map": lambda x: torch.div(0.5, x) + torch.true_divide(2, x + 1),
+    "clamped by tensors": lambda x, w: x.clamp(w, w + 1) + torch.clamp(x, min=x + 1) + x.clamp_max(torch.ones(8)),
+    "whole numbers where": lambda x: torch.where(x > 0, x, torch.full((8,), 2)),
+    "normalised along two axes": lambda x: F.normalize(x, dim=(2, 3)),
+    "taken along an axis": lambda x: torch.take_along_dim(x, torch.zeros(2, 1, 8, 8, dtype=torch.long), 1),
+    "padded by itself, unevenly": lambda x: F.conv2d(x, torch.ones(4, 4, 2, 4), padding="same"),
+    "sums of products": lambda x: torch.addmm(x[0, 0], torch.ones(8, 8), x[0, 1]) + x[0, 0].addmm(x[0, 1], x[0, 2]),
+    "a constant of a map's shape": lambda x, w: torch.sigmoid(w.detach().expand_as(x)) * x,
     "roots": lambda x: x.abs().sqrt().rsqrt().exp().log(),
     "relu before and after": lambda x: F.relu(x + 1) + x.relu_(),
     "in place by position": lambda x: F.hardswish(F.hardsigmoid(x + 1, True) + 1, True),
@@ -67,6 +80,7 @@ FUNCTIONS = {
 }  # fmt: skip
 
 
+@pytest.mark.filterwarnings("ignore:Using padding='same' with even kernel lengths")
 @pytest.mark.parametrize("name", FUNCTIONS)
 def test_what_an_op_keeps(name):
     check(Through(FUNCTIONS[name]), (3, 8, 8))

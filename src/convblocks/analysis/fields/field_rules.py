@@ -82,7 +82,7 @@ def _mixed(axis: Axis, dims: Iterable[int], value: Value, *, stays: bool) -> Sta
 def _reduced(op: Op, axis: Axis, value: Value, out: Value) -> State:
     rank = len(value.shape)
     given = argument(op, 2 if "norm" in op.name else 1, "dim", op.kwargs.get("axis"))
-    if isinstance(given, Value):  # torch.max(a, b)
+    if len(op.inputs) > 1:  # torch.max(a, b)
         return _pointwise(op, axis, value, out)
     gone = {place % rank for place in moves.as_list(given, range(rank))}
     state = _mixed(axis, gone, value, stays=False)

@@ -3,8 +3,11 @@
 A product's derivative by one factor is the other one, which may have to be copied into another layout first.
 """
 
-from collections.abc import Callable, Set
+from collections.abc import Callable, Mapping, Set
 from math import prod
+from typing import Any
+
+import torch
 
 from convblocks.analysis.rules import argument
 from convblocks.analysis.trace.graph import Op, Value
@@ -42,9 +45,43 @@ def _batched(x: Value, other: Value) -> Kept:
     return x if x.folds(len(x.shape) - 2) else x.bytes
 
 
-def einsum(op: Op, needs: Set[int]) -> tuple[Kept, ...] | None:
-    """Two operands; what more of them make on the way is not told."""
-    return matmul(op, needs) if len(op.inputs) == 2 else None
+def einsum(op: Op, needs: Set[int]) -> tuple[Kept, ...]:
+    """Autograd's own answer, from running the op without data.
+
+    torch sums, permutes, stretches and copies its operands before each of the products it makes of them.
+    """
+    meta = {
+        v.number: torch.empty_strided(
+            v.shape, v.stride, dtype=v.dtype, device="meta", requires_grad=v.number in needs
+        )
+        for v in op.inputs
+    }
+    operands = {meta[v.number].untyped_storage()._cdata: v for v in op.inputs}
+    kept: dict[int, Kept] = {}
+    alive: list[torch.Tensor] = []  # so that no two storages have one address
+
+    def pack(tensor: torch.Tensor) -> torch.Tensor:
+        alive.append(tensor)
+        storage = tensor.untyped_storage()
+        kept[storage._cdata] = operands.get(storage._cdata, storage.nbytes())
+        return tensor
+
+    with (
+        torch.inference_mode(False),
+        torch.enable_grad(),
+        torch.autograd.graph.saved_tensors_hooks(pack, lambda tensor: tensor),
+    ):
+        alive.append(torch.einsum(*_tensors(op.args, meta), **_tensors(dict(op.kwargs), meta)))
+    return tuple(kept.values())
+
+
+def _tensors(given: Any, meta: Mapping[int, torch.Tensor]) -> Any:
+    """The arguments of an op with tensors in place of its values."""
+    if isinstance(given, Value):
+        return meta[given.number]
+    if isinstance(given, dict):
+        return {name: _tensors(value, meta) for name, value in given.items()}
+    return tuple([_tensors(part, meta) for part in given]) if isinstance(given, tuple) else given
 
 
 def attention(op: Op, needs: Set[int]) -> tuple[Kept, ...] | None:

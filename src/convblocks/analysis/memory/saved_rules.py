@@ -9,7 +9,7 @@ from collections.abc import Set
 from math import prod
 
 from convblocks.analysis.memory.product_rules import Kept, Rule, attention, einsum, linear, matmul, multi_head
-from convblocks.analysis.rules import ADAPTIVE, CONVOLUTIONS, POOLS, TRANSPOSED, argument
+from convblocks.analysis.rules import ADAPTIVE, CONVOLUTIONS, POOLS, TRANSPOSED, argument, at
 from convblocks.analysis.trace.graph import Op, Value
 
 INDEX_BYTES = 8  # of PyTorch's indices, which are int64
@@ -45,9 +45,31 @@ def _all(op: Op, needs: Set[int]) -> tuple[Kept, ...]:
     return op.inputs
 
 
+def _all_and_result(op: Op, needs: Set[int]) -> tuple[Kept, ...]:
+    """What the op writes over is kept as a copy."""
+    return (*_given(op, needs), *op.inputs[1:], op.outputs[0])
+
+
+def _hypotenuse(op: Op, needs: Set[int]) -> tuple[Kept, ...]:
+    """Each side that learns, over the result."""
+    a, b = op.inputs[0], op.inputs[-1]
+    kept = [_before(op, a)] if a.number in needs else []
+    return (*kept, op.outputs[0], *([b] if b.number in needs and b.number != a.number else []))
+
+
+def _clamp(op: Op, needs: Set[int]) -> tuple[Kept, ...]:
+    """The input, and each bound that is a tensor."""
+    return (*_given(op, needs), *op.inputs[1:])
+
+
 def _indices(op: Op, needs: Set[int]) -> tuple[Kept, ...]:
     """What is no floating point number: indices, masks."""
     return tuple([v for v in op.inputs if not v.dtype.is_floating_point])
+
+
+def _condition(op: Op, needs: Set[int]) -> tuple[Kept, ...]:
+    """Of where: not what it chooses from, which may be whole numbers too."""
+    return op.inputs[:1]
 
 
 def _factors(*pair: int | None) -> Rule:
@@ -67,7 +89,7 @@ def _factors(*pair: int | None) -> Rule:
 
 def _quotient(op: Op, needs: Set[int]) -> tuple[Kept, ...]:
     if len(op.inputs) < 2:
-        return ()
+        return () if isinstance(op.args[0], Value) else op.inputs
     top, bottom = op.inputs[:2]
     return (bottom, _before(op, top)) if bottom.number in needs else (bottom,)
 
@@ -93,12 +115,24 @@ def _interpolate(op: Op, needs: Set[int]) -> tuple[Kept, ...]:
 
 
 def _power(op: Op, needs: Set[int]) -> tuple[Kept, ...]:
-    return (*op.inputs, op.outputs[0]) if len(op.inputs) > 1 else _given(op, needs)
+    """The base; where the exponent is a tensor, that and the result too."""
+    of_number = len(op.inputs) == 1 and isinstance(op.args[0], Value)
+    return _given(op, needs) if of_number else _all_and_result(op, needs)
 
 
 def _weighted(op: Op, needs: Set[int]) -> tuple[Kept, ...]:
-    """Convolutions keep map and weight, whichever of them learns; padding by itself makes a copy of the map."""
-    return op.inputs[:2]
+    """Convolutions keep map and weight, whichever of them learns; padding by itself makes a copy of the map.
+
+    So does padding="same" where one end gets a position more than the other.
+    """
+    x, weight = op.inputs[:2]
+    if op.name in CONVOLUTIONS and argument(op, 4, "padding", 0) == "same":
+        dilation = argument(op, 5, "dilation", 1)
+        total = [at(dilation, axis) * (k - 1) for axis, k in enumerate(weight.shape[2:])]
+        if any(n % 2 for n in total):
+            longer = [n + amount % 2 for n, amount in zip(x.shape[2:], total, strict=True)]
+            return prod((*x.shape[:2], *longer)) * x.dtype.itemsize, weight
+    return x, weight
 
 
 def _stats_bytes(op: Op, count: int) -> int:
@@ -147,7 +181,9 @@ def _adaptive_average(op: Op, needs: Set[int]) -> tuple[Kept, ...]:
 
 
 def _chosen(op: Op, needs: Set[int]) -> tuple[Kept, ...]:
-    """max, min, sort, topk along an axis keep where they found it; of a whole tensor, the tensor."""
+    """max, min, sort, topk along an axis keep where they found it; of a whole tensor, the tensor; of two, both."""
+    if len(op.inputs) > 1:
+        return op.inputs
     return (op.outputs[1],) if len(op.outputs) > 1 else _given_and_result(op, needs)
 
 
@@ -160,6 +196,12 @@ def _dropout(op: Op, needs: Set[int]) -> tuple[Kept, ...]:
     return (count * x.dtype.itemsize,)
 
 
+def _sum_of_product(op: Op, needs: Set[int]) -> tuple[Kept, ...]:
+    """addmm and baddbmm: as `_factors`, of the two that are multiplied."""
+    a, b = op.inputs[-2:]
+    return (*([b] if a.number in needs else []), *([a] if b.number in needs else []))
+
+
 def _pad(op: Op, needs: Set[int]) -> tuple[Kept, ...]:
     return op.inputs if argument(op, 2, "mode", "constant") in ("reflect", "replicate") else ()
 
@@ -168,7 +210,8 @@ def _normalize(op: Op, needs: Set[int]) -> tuple[Kept, ...]:
     """x / max(norm, eps), the norm expanded: x, the norm, and its bounded copy."""
     x = op.inputs[0]
     axis = argument(op, 2, "dim", 1)
-    return x, 2 * x.bytes // max(1, x.shape[axis] if isinstance(axis, int) else 1)
+    axes = (axis,) if isinstance(axis, int) else axis
+    return x, 2 * x.bytes // max(1, prod(x.shape[each] for each in axes))
 
 
 def _softsign(op: Op, needs: Set[int]) -> tuple[Kept, ...]:
@@ -190,16 +233,16 @@ NOTHING = (
 )  # fmt: skip
 OF_INPUT = (
     {"silu", "gelu", "mish", "hardswish", "hardsigmoid", "relu6", "hardtanh", "softplus", "threshold", "glu"}
-    | {"log", "log2", "log10", "log1p", "square", "abs", "sin", "cos", "atan", "clamp", "clamp_", "clip", "erf"}
-    | {"clamp_min", "clamp_max", "clamp_min_", "clamp_max_", "var", "var_mean", "silu_", "hardswish_", "logit"}
+    | {"log", "log2", "log10", "log1p", "square", "abs", "sin", "cos", "atan", "erf"}
+    | {"var", "var_mean", "silu_", "hardswish_", "logit"}
     | {"acos", "asin", "sinh", "cosh", "erfc"}
     | {"hardtanh_", "nan_to_num", "hardshrink", "softshrink", "avg_pool1d", "avg_pool2d", "avg_pool3d"}
 )  # fmt: skip
 OF_RESULT = {"relu", "relu_", "tanh", "tanh_", "sigmoid", "sigmoid_", "exp", "expm1", "sqrt", "rsqrt", "softmin"} | {
     "tan", "exp2", "reciprocal", "__rdiv__", "softmax", "log_softmax", "exp_",
 }  # fmt: skip
-BY_INDEX = {"__getitem__", "index_select", "embedding", "where", "masked_fill", "masked_fill_", "index_put_"} | {
-    "__setitem__", "take_along_dim", "masked_select",
+BY_INDEX = {"__getitem__", "index_select", "embedding", "masked_fill", "masked_fill_", "index_put_"} | {
+    "__setitem__", "masked_select",
 }  # fmt: skip
 
 SAVED: dict[str, Rule] = {
@@ -212,13 +255,18 @@ SAVED: dict[str, Rule] = {
         ("std", "norm", "linalg_vector_norm", "amax", "amin", "logsumexp", "prod"), _given_and_result
     ),
     **dict.fromkeys(
-        ("maximum", "minimum", "fmax", "fmin", "hypot", "atan2", "gather", "grid_sample", "prelu"), _all
+        ("maximum", "minimum", "fmax", "fmin", "atan2", "gather", "take_along_dim", "grid_sample", "prelu"),
+        _all,
     ),
     **dict.fromkeys(("mul", "mul_", "__mul__", "__imul__", "__rmul__", "multiply", "outer"), _factors()),
     **dict.fromkeys(("matmul", "mm", "bmm", "__matmul__", "__rmatmul__"), matmul),
-    **dict.fromkeys(("addmm", "baddbmm", "addcmul"), _factors(1, 3)),
+    **dict.fromkeys(("addmm", "baddbmm"), _sum_of_product),
+    "addcmul": _factors(1, 3),
     **dict.fromkeys(("div", "div_", "__truediv__", "true_divide", "divide"), _quotient),
-    **dict.fromkeys(("pow", "pow_"), _power),
+    "pow": _power,
+    "hypot": _hypotenuse,
+    "where": _condition,
+    **dict.fromkeys(("clamp", "clip", "clamp_min", "clamp_max"), _clamp),
     **dict.fromkeys(("fmod", "remainder"), _remainder),
     "lerp": _lerp,
     "interpolate": _interpolate,
