@@ -1,10 +1,11 @@
 """The command line as a person meets it: fast help, one-line refusals, exit status 2."""
 
-import os
 import re
 import resource
 import subprocess
 import sys
+from contextlib import chdir, redirect_stderr, redirect_stdout
+from io import StringIO
 
 import numpy as np
 import pytest
@@ -20,12 +21,17 @@ def run(*arguments, cwd=None):
     return subprocess.run(command, capture_output=True, text=True, cwd=cwd, check=False)
 
 
-def refused(*arguments, cwd=None):
-    """The one line that a refusal prints."""
-    found = run(*arguments, cwd=cwd)
-    assert found.returncode == 2, found
-    assert found.stdout == ""
-    (line,) = found.stderr.splitlines()
+def refused(*arguments, cwd):
+    """Returns the one line that a refusal prints. It runs in this process, where torch is imported already."""
+    output, errors = StringIO(), StringIO()
+    with chdir(cwd), redirect_stdout(output), redirect_stderr(errors), pytest.raises(SystemExit) as ended:
+        main([*map(str, arguments)])
+    assert (ended.value.code, output.getvalue()) == (2, "")
+    return single_line(errors.getvalue())
+
+
+def single_line(errors):
+    (line,) = errors.splitlines()
     assert line.startswith("convblocks: ")
     return line
 
@@ -43,12 +49,14 @@ def test_help_names_the_commands_and_needs_no_torch():
     assert "report" in found.stdout
 
 
-def test_help_lines_fit_80_columns():
-    environment = {**os.environ, "COLUMNS": "80"}
-    for name in ("", "advise", "analyze", "code", "compare", "draw", "probe", "report", "signal"):
-        command = [sys.executable, "-m", "convblocks", *name.split(), "--help"]
-        found = subprocess.run(command, capture_output=True, text=True, env=environment, check=True)
-        assert max(map(len, found.stdout.splitlines())) <= 80
+@pytest.mark.parametrize(
+    "command", ["", "advise", "analyze", "code", "compare", "draw", "probe", "report", "signal"]
+)
+def test_help_lines_fit_80_columns(command, capsys, monkeypatch):
+    monkeypatch.setenv("COLUMNS", "80")
+    main([*command.split(), "--help"])
+    assert len(text := capsys.readouterr().out) > 200
+    assert max(map(len, text.splitlines())) <= 80
 
 
 def processor_s(*command):
@@ -151,6 +159,14 @@ def test_what_is_refused_is_one_line_and_exit_2(arguments, message, tmp_path):
     assert not (tmp_path / "runs").exists()
 
 
+@pytest.mark.parametrize("options", [["--sed", "3"], ["--families", "residul"]])
+def test_a_refusal_as_a_shell_sees_it(options, tmp_path):
+    """Before torch is imported, and after."""
+    found = run("compare", *options, cwd=tmp_path)
+    assert (found.returncode, found.stdout) == (2, "")
+    assert single_line(found.stderr) == refused("compare", *options, cwd=tmp_path)
+
+
 def test_a_broken_image_is_named(tmp_path):
     for name in "ab":
         (tmp_path / "data" / name).mkdir(parents=True)
@@ -162,6 +178,12 @@ def test_a_broken_image_is_named(tmp_path):
     assert "--skip-broken" in line
 
 
+def few_examples(folder):
+    x, y = np.random.default_rng(0).integers(0, 255, (80, 8, 8), np.uint8), np.arange(80) % 2
+    np.savez(folder / "few.npz", x=x, y=y)
+    return "few.npz"
+
+
 def test_a_family_from_the_working_directory(tmp_path):
     (tmp_path / "mine.py").write_text(
         "from torch import nn\n"
@@ -170,19 +192,9 @@ def test_a_family_from_the_working_directory(tmp_path):
         "        super().__init__(*(nn.Conv2d(out_channels if i else in_channels, out_channels, 3,"
         " 1 if i else stride, 1) for i in range(depth)))\n"
     )
-    options = [
-        "--families",
-        "mine:Block",
-        "--depth",
-        "2",
-        "--block-depths",
-        "1,2",
-        "--seeds",
-        "2",
-        "--epochs",
-        "1",
-    ]
-    found = run("compare", *options, "--match", "none", "--out", "run", cwd=tmp_path)
+    options = ["--families", "mine:Block", "--depth", "2", "--block-depths", "1,2", "--match", "none"]
+    options += ["--seeds", "2", "--epochs", "1", "--out", "run"]
+    found = run("compare", few_examples(tmp_path), *options, cwd=tmp_path)
     assert found.returncode == 0, found.stderr
     assert "block-1-d2" in found.stdout
     assert (tmp_path / "run" / "report.html").exists()
@@ -201,19 +213,8 @@ def test_a_family_that_fails_while_training_is_one_line(tmp_path):
         "        if len(x) == 32: raise RuntimeError('no\\nbatch of 32')\n"
         "        return super().forward(x)\n"
     )
-    options = [
-        "--families",
-        "mine:Block",
-        "--depth",
-        "1",
-        "--block-depths",
-        "1",
-        "--seeds",
-        "1",
-        "--match",
-        "none",
-    ]
-    found = run("compare", *options, "--out", "run", cwd=tmp_path)
+    options = ["--families", "mine:Block", "--depth", "1", "--block-depths", "1", "--match", "none"]
+    found = run("compare", few_examples(tmp_path), *options, "--seeds", "1", "--out", "run", cwd=tmp_path)
     assert found.returncode == 2
     assert "Traceback" not in found.stderr
     assert (
