@@ -70,7 +70,10 @@ def test_a_trace_leaves_the_module_as_it_was():
 
 def test_an_input_too_small_is_one_clear_line():
     net = on_meta(lambda: nn.Conv2d(3, 8, 5))
-    with pytest.raises(TraceError, match=r"3×4×4 in conv2d\(1×3×4×4, 8×3×5×5, 8\): .*; give a larger input$"):
+    with pytest.raises(
+        TraceError,
+        match=r"3×4×4 in conv2d\(1×3×4×4, 8×3×5×5, 8\): .*; give a larger input, of at least 3×5×5, or padding=1$",
+    ):
         trace(net, (3, 4, 4))
 
 

@@ -42,7 +42,7 @@ def line(code: str) -> str:
         ("models.py:small --input 3x6x6", "at 2 in conv2d(1×8×1×1, 8×8×3×3, 8): "),
         ("models.py:small --input 3x6x6", "; give a larger input"),
         ("models.py:small --input 1x32x32", "give the channels that this layer takes first"),
-        ("models.py:Wide --input 3x9x9", "give the input size that the module is made for"),
+        ("models.py:Wide --input 3x9x9", "; in_features=243 in head, or an input of 3×8×8"),
         ("models.py:small", "--input: models.py:small does not say its input's size; give one, e.g. --input 3x224x224"),
         ("models.py:small --input 3x32x", "--input 3x32x: expected the axes of one input without the batch"),
         ("models.py:small --input 3x32x32:long", "--input 3x32x32:long: expected a dtype of float32, "),

@@ -1,57 +1,97 @@
 """CB202: additions and concatenations whose two sides do not fit, at this size of input or at the next ones."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
+from functools import partial
 
-from convblocks.analysis.advice.view import ADDITIONS, RESAMPLED, Found, View, depending, listed, named, times
+from convblocks.analysis.advice.view import (
+    ADDITIONS,
+    RESAMPLED,
+    WEIGHTED,
+    Found,
+    View,
+    depending,
+    listed,
+    named,
+    times,
+)
 from convblocks.analysis.advice.windows import WINDOWED, reach, windows
-from convblocks.analysis.rules import CONVOLUTIONS
+from convblocks.analysis.rules import CONVOLUTIONS, GLOBAL, NORMS_OF_LAST_AXES, POINTWISE
 from convblocks.analysis.trace import Failed, Op, Value, attempt
+from convblocks.analysis.trace.fitting import depths, multiple_that_fits, projection
 
 JOINS = ADDITIONS | {"cat", "concat", "stack"}
+NORMS = GLOBAL | NORMS_OF_LAST_AXES
 LARGER = (1, 2, 3)  # odd and even sizes, and a remainder of 3
 
 
 def unfit_additions(view: View) -> Iterator[Found]:
     """Fails as it is, or fails at an input a few positions larger, or adds what lies elsewhere."""
     if view.failed:
-        yield from _broken(view.failed)
+        yield from _broken(view, view.failed)
         return
     yield from _broken_when_larger(view)
     resampled = _resampled(view)
     for op in view.trace.ops:
         if op.name in ADDITIONS and len(op.inputs) == 2:
             yield from _stretched(view, op)
+            yield from _spread_channel(view, op)
             if resampled.isdisjoint(value.number for value in op.inputs):
                 yield from _misaligned(view, op)
 
 
 def joined(failed: Failed) -> tuple[Value, ...]:
-    """The maps of different spatial size that a forward failed to join; none if it failed at something else."""
+    """The maps that a forward failed to join, since their sizes differ; none if it failed at something else.
+
+    Maps that are concatenated may differ in their channels.
+    """
     seen = failed.seen
     known = depending(seen)
-    maps = tuple(v for v in seen.outputs if v.number in known and len(v.shape) > 2)
-    sizes = {value.shape[2:] for value in maps}
-    return maps if failed.running and failed.running[0] in JOINS and len(sizes) > 1 else ()
+    maps = tuple(v for v in seen.outputs if v.number in known and len(v.shape) > 1)
+    name = failed.running[0] if failed.running else ""
+    first = 1 if name in ADDITIONS else 2
+    sizes = {value.shape[first:] for value in maps}
+    alike = len({len(value.shape) for value in maps}) == 1
+    return maps if name in JOINS and alike and len(sizes) > 1 else ()
 
 
-def _broken(failed: Failed) -> Iterator[Found]:
+def _broken(view: View, failed: Failed) -> Iterator[Found]:
     if not (maps := joined(failed)):
         return
+    first = 1 if len({value.shape[1] for value in maps}) > 1 and _verb(failed) == "the addition" else 2
     makers = {value.number: op for op in failed.seen.ops for value in op.outputs}
     paths = [list(_windows_before(value, makers)) for value in maps]
-    sides = " and ".join(_side(value, path) for value, path in zip(maps, paths, strict=True))
+    sides = " and ".join(_side(value, path, first) for value, path in zip(maps, paths, strict=True))
     off: dict[str, list[str]] = {}
     for op in [op for path in paths for op in reversed(path)]:
         if fit := _fitting(op):
             off.setdefault(fit, []).append(named(op.path))
     mends = [f"padding={fit} in {listed(places)}" for fit, places in off.items()]
+    if first == 1 or (not mends and _verb(failed) == "the addition"):
+        mends = [*([_projection(maps, failed)] if len(maps) == 2 else []), *mends]
+    if not any(mends):
+        mends = [multiple_that_fits(view.input_sizes, partial(_gets_past, view, failed))]
+    mends = [mend for mend in mends if mend]
     yield Found(
         place=failed.path,
         message=f"{_verb(failed)} fails: {sides}",
         mend=", ".join(mends) if mends else "stride, pad and pool alike on both sides",
-        figures={f"side_{i}": times(value.shape[2:]) for i, value in enumerate(maps, 1)},
+        figures={f"side_{i}": times(value.shape[first:]) for i, value in enumerate(maps, 1)},
         severity="error",
     )
+
+
+def _projection(maps: Sequence[Value], failed: Failed) -> str:
+    """Of the side that passes fewer layers, which is the shortcut, to the shape of the other."""
+    passed = depths(failed.seen)
+    short, long = (value.shape for value in sorted(maps, key=lambda value: passed.get(value.number, 0)))
+    layer = projection(short, long)
+    return f"{layer} on the shortcut" if layer else ""
+
+
+def _gets_past(view: View, failed: Failed, sizes: Sequence[Sequence[int]]) -> bool:
+    """Whether a forward of inputs of other sizes comes past the place where it failed."""
+    again = attempt(view.module, *sizes, dtypes=view.dtypes)
+    return not isinstance(again, Failed) or len(again.seen.ops) > len(failed.seen.ops)
 
 
 def _verb(failed: Failed) -> str:
@@ -68,9 +108,10 @@ def _windows_before(value: Value, makers: dict[int, Op]) -> Iterator[Op]:
         op = makers.get(op.inputs[0].number) if op.inputs else None
 
 
-def _side(value: Value, path: list[Op]) -> str:
+def _side(value: Value, path: Sequence[Op], first: int = 2) -> str:
+    """A map by its sizes, from the axis `first` on: 1 is that of the channels."""
     where = f"behind {named(path[0].path, path[0].name)}" if path else "of what came in"
-    return f"a map of {times(value.shape[2:])} {where}"
+    return f"a map of {times(value.shape[first:])} {where}"
 
 
 def _fitting(op: Op) -> str:
@@ -118,8 +159,8 @@ def _multiples(view: View) -> str:
 def _stretched(view: View, op: Op) -> Iterator[Found]:
     """A map of one position is added to all of another, though it has not seen the whole image."""
     a, b = (value.shape[2:] for value in op.inputs)
-    if len(a) != len(b) or a == b:
-        return
+    if len(a) != len(b) or a == b or any(use.name == "softmax" for use in view.uses(op.outputs[0])):
+        return  # a mask on the scores of attention is meant to be stretched
     small, large = sorted(op.inputs, key=lambda value: value.elements)
     size = view.trace.input.shape[2:]
     for axis, n, field in zip(range(len(a)), size, view.field(small), strict=False):
@@ -136,6 +177,40 @@ def _stretched(view: View, op: Op) -> Iterator[Found]:
                 figures={"side_1": times(a), "side_2": times(b)},
             )
             return
+
+
+def _spread_channel(view: View, op: Op) -> Iterator[Found]:
+    """A shortcut of one channel is added to each of many, where a projection was forgotten.
+
+    A mask or bias of one channel on attention's scores is meant, and so is what a layer made to be of one channel.
+    """
+    a, b = op.inputs
+    if (
+        len(a.shape) != len(b.shape)
+        or len(a.shape) < 2
+        or not all(v.number in view.depending for v in (a, b))
+    ):
+        return
+    one, many = sorted((a, b), key=lambda value: value.shape[1])
+    if one.shape[1] != 1 or many.shape[1] == 1 or one.shape[2:] != many.shape[2:]:
+        return
+    if _layer_behind(view, many) and not _layer_behind(view, one):
+        change = projection(one.shape, many.shape)
+        yield Found(
+            place=op.path,
+            message=f"a map of 1 channel is added to each of {many.shape[1]} by broadcasting: the shortcut has no "
+            "projection",
+            mend=f"{change} on the shortcut",
+            figures={"channels_1": a.shape[1], "channels_2": b.shape[1]},
+        )
+
+
+def _layer_behind(view: View, value: Value) -> Op | None:
+    """The convolution or linear layer that a map comes from, past norms and activations."""
+    maker = view.maker(value)
+    while maker is not None and maker.name in POINTWISE | NORMS and maker.name not in ADDITIONS:
+        maker = view.maker(maker.inputs[0])
+    return maker if maker is not None and maker.name in WEIGHTED else None
 
 
 def _misaligned(view: View, op: Op) -> Iterator[Found]:

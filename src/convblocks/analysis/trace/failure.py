@@ -2,7 +2,7 @@
 
 import inspect
 import traceback
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -10,6 +10,8 @@ import torch
 from torch import nn
 from torch.nn.modules.lazy import LazyModuleMixin
 
+from convblocks.analysis.trace.fitting import Sizes, depths
+from convblocks.analysis.trace.fixes import Broken, fix_in_words, fix_of
 from convblocks.analysis.trace.graph import Trace
 from convblocks.analysis.trace.recorder import modules
 from convblocks.errors import TraceError
@@ -50,15 +52,19 @@ def check_inputs(
             )
 
 
-def refusal(module: nn.Module, inputs: list[torch.Tensor], failed: Failed) -> TraceError:
-    """The error to raise for a forward pass that failed."""
+def refusal(
+    module: nn.Module, inputs: list[torch.Tensor], failed: Failed, retry: Callable[[Sizes], object]
+) -> TraceError:
+    """The error to raise for a forward pass that failed; `retry` attempts it with inputs of other sizes."""
     error, name = failed.__cause__, type(module).__name__
     assert error is not None
     sizes = " and ".join("×".join(map(str, x.shape[1:])) or "one number" for x in inputs)
     if isinstance(error, TypeError) and (wanted := _wanted(module, inputs)):
         return TraceError(f"{name} cannot take an input of {sizes}: {wanted}")
     told = " ".join(str(error).split())
-    mend = next((mend for sign, mend in MENDS if sign in told), "")
+    mend = _fix(module, inputs, failed, retry, told) or next(
+        (mend for sign, mend in MENDS if sign in told), ""
+    )
     reason = told if told and isinstance(error, SPEAKING) else f"{type(error).__name__} {told}".strip()
     most = SHORTER if mend else LONGEST
     if len(reason) > most:
@@ -70,6 +76,33 @@ def refusal(module: nn.Module, inputs: list[torch.Tensor], failed: Failed) -> Tr
     what = f" in {_call(*failed.running)}" if failed.running else ""
     line = _line(error)
     return TraceError(f"{name} cannot take an input of {sizes}{at}{what}{line}: {reason}{mend}")
+
+
+def _fix(
+    module: nn.Module,
+    inputs: list[torch.Tensor],
+    failed: Failed,
+    retry: Callable[[Sizes], object],
+    reason: str,
+) -> str:
+    """What to change, computed from the shapes of the op that failed."""
+    layer = dict(modules(module)).get(failed.path)
+    if failed.running is None:
+        return fix_in_words(reason, layer, failed.path)
+    name, (args, kwargs) = failed.running
+
+    def gets_past(sizes: Sizes) -> bool:
+        again = retry(sizes)
+        return not isinstance(again, Failed) or len(again.seen.ops) > len(failed.seen.ops)
+
+    def succeeds(sizes: Sizes) -> bool:
+        return not isinstance(retry(sizes), Failed)
+
+    sizes = [tuple(x.shape[1:]) for x in inputs]
+    passed = depths(failed.seen)
+    layers = tuple([passed.get(value.number, 0) for value in failed.seen.outputs])
+    broken = Broken(name, args, kwargs, layer, failed.path, layers, sizes, gets_past, succeeds)
+    return fix_of(broken) or fix_in_words(reason, layer, failed.path)
 
 
 LONGEST, SHORTER = 240, 160  # characters of torch's own message, alone and before a mend

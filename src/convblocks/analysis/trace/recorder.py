@@ -90,9 +90,11 @@ class Recorder(TorchFunctionMode):
         shown_by_name = {k: self._show(v, seen) for k, v in kwargs.items()} if kwargs else kwargs
         self.running = name, (args, kwargs)
         if name in PRODUCTS:
-            _check_dtypes(*seen[:2])
+            _check_operands(name, *seen[:2])
         if name in FACTORIES and not seen:
-            return func(*args, **kwargs)
+            result = func(*args, **kwargs)
+            self.running = None
+            return result
         result = self._shaped(func, name, args, kwargs)
         written: tuple[Value, ...]
         if isinstance(result, tuple):
@@ -230,8 +232,10 @@ class Recorder(TorchFunctionMode):
         self.inside.pop()
 
 
-def _check_dtypes(x: Value, weight: Value) -> None:
+def _check_operands(name: str, x: Value, weight: Value) -> None:
     """Refuses what every device refuses but meta."""
+    if "transpose" in name and len(x.shape) == len(weight.shape) and x.shape[1] != weight.shape[0]:
+        raise RuntimeError(f"its input has {x.shape[1]} channels and its weight takes {weight.shape[0]}")
     autocast = torch.is_autocast_enabled("cpu") or torch.is_autocast_enabled("cuda")
     if x.dtype != weight.dtype and not (autocast and x.dtype.is_floating_point):
         kinds = [str(value.dtype).removeprefix("torch.") for value in (x, weight)]

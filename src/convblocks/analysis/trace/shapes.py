@@ -48,6 +48,23 @@ def _same(x: torch.Tensor, *args: Any, **kwargs: Any) -> Shape:
     return tuple(x.shape)
 
 
+def _batch_norm(
+    x: torch.Tensor, mean: Any, variance: Any, weight: Any = None, *_: Any, **__: Any
+) -> Shape | None:
+    """None where torch has to refuse the number of channels."""
+    fits = all(t is None or t.shape[0] == x.shape[1] for t in (mean, weight))
+    return tuple(x.shape) if fits else None
+
+
+def _layer_norm(x: torch.Tensor, shape: Any, *_: Any, **__: Any) -> Shape | None:
+    return tuple(x.shape) if tuple(shape) == x.shape[-len(shape) :] else None
+
+
+def _group_norm(x: torch.Tensor, groups: int, weight: Any = None, *_: Any, **__: Any) -> Shape | None:
+    fits = x.shape[1] % groups == 0 and (weight is None or weight.shape[0] == x.shape[1])
+    return tuple(x.shape) if fits else None
+
+
 def _dropout(x: torch.Tensor, p: float = 0.5, *args: Any, **kwargs: Any) -> Shape | None:
     """What training makes of it: a new tensor, unless nothing is dropped."""
     return tuple(x.shape) if p else None
@@ -142,9 +159,9 @@ SHAPES: dict[Callable[..., Any], Rule] = {
     torch.conv2d: _convolution,
     torch.conv3d: _convolution,
     F.linear: _linear,
-    F.batch_norm: _same,
-    F.layer_norm: _same,
-    F.group_norm: _same,
+    F.batch_norm: _batch_norm,
+    F.layer_norm: _layer_norm,
+    F.group_norm: _group_norm,
     F.relu: _same,
     F.relu6: _same,
     F.silu: _same,

@@ -7,6 +7,7 @@ its real weights are shown to an op as meta tensors of the same shape.
 
 import warnings
 from collections.abc import Sequence
+from functools import partial
 
 import torch
 from torch import nn
@@ -30,8 +31,15 @@ def trace(
     """
     found = attempt(module, *input_sizes, dtypes=dtypes, batch=batch)
     if isinstance(found, Failed):
-        raise refusal(module, _inputs(input_sizes, dtypes, batch), found) from found.__cause__
+        retry = partial(_retried, module, dtypes, batch)
+        raise refusal(module, _inputs(input_sizes, dtypes, batch), found, retry) from found.__cause__
     return found
+
+
+def _retried(
+    module: nn.Module, dtypes: Sequence[torch.dtype], batch: int, sizes: Sequence[Sequence[int]]
+) -> Trace | Failed:
+    return attempt(module, *sizes, dtypes=dtypes, batch=batch)
 
 
 def attempt(
