@@ -102,7 +102,29 @@ REFUSED = {
         r"x_train uint8 .* x_test float64",
     ),
     "one class": ({"x": X, "y": Y * 0 + 7}, r"all labels are 7, and to classify takes two classes"),
-    "several labels": ({"x": X, "y": np.eye(3)[Y]}, r"y: has shape \(30, 3\): expected one class.*argmax"),
+    "multi-label": (
+        {"x": X, "y": np.minimum(np.eye(3)[Y] + np.eye(3)[0], 1)},
+        r"y: multi-label data: 3 yes/no labels for each example, and 20 of 30 rows have several or none set; .*column",
+    ),
+    "multi-label in one part only": (
+        {"x_train": X, "y_train": np.eye(3)[Y], "x_test": X, "y_test": np.eye(3)[Y] * (Y < 1)[:, None]},
+        r"y_test: multi-label data: .* 20 of 30 rows have",
+    ),
+    "uncertain labels": (
+        {"x": X, "y": np.eye(3)[Y] - np.eye(3)[0]},
+        r"y: has shape \(30, 3\), so 3 values .* not all 0 or 1: expected one class",
+    ),
+    "soft labels": ({"x": X, "y": np.eye(3)[Y] * 0.8 + 0.1}, r"y: .*3 values for each example, .*not all 0 or 1"),
+    "text columns": ({"x": X, "y": np.eye(3)[Y].astype(str)}, r"y: .*not all 0 or 1"),
+    "other columns": (
+        {"x_train": X, "y_train": np.eye(3)[Y], "x_test": X, "y_test": np.eye(4)[Y]},
+        r"y_test has shape \(30, 4\) and y_train \(30, 3\)",
+    ),
+    "one-hot in one part only": (
+        {"x_train": X, "y_train": np.eye(3)[Y], "x_test": X, "y_test": Y},
+        r"y_test has shape \(30,\) and y_train",
+    ),
+    "label maps": ({"x": X, "y": X % 3}, r"y: has shape \(30, 7, 7\): .*to segment, give a folder with images/"),
     "half labels": ({"x": X, "y": np.where(Y == 2, 0.5, Y)}, r"y: holds 0\.5 at index 2: expected one class"),
     "missing labels": ({"x": X, "y": np.where(Y == 1, np.nan, Y)}, r"y: holds nan at index 1"),
     "infinite labels": ({"x": X, "y": np.where(Y == 1, np.inf, Y)}, r"y: holds inf at index 1"),
@@ -257,3 +279,18 @@ def test_memory_is_checked_before_resampling(npz):
 
 def test_find_pairs_keeps_the_spelling():
     assert find_pairs(["X_Train", "y_train", "meta"], "f") == {"train": ("X_Train", "y_train")}
+
+
+@pytest.mark.parametrize("dtype", [np.uint8, np.float32, bool])
+def test_one_hot_labels_are_classes(npz, dtype):
+    """The same data as with the classes' numbers; a column without an example is no class."""
+    data = load_dataset(npz(x=X, y=np.eye(5)[Y + 1].astype(dtype)))
+    assert data.card.notes == ("one-hot labels of 5 columns read as classes 0 to 4",)
+    plain = load_dataset(npz(x=X, y=Y + 1))
+    assert data.card.sha256 == plain.card.sha256
+    assert plain.card.notes == ()
+
+
+def test_yes_and_no_in_two_columns(npz):
+    """Keras' to_categorical of a binary question."""
+    assert load_dataset(npz(x=X, y=np.stack([Y > 0, Y == 0], 1))).card.classes == ("0", "1")

@@ -7,7 +7,7 @@ from typing import Annotated, Literal
 
 from cyclopts import Group, Parameter
 
-from convblocks.cli.parse import amount, names, number, numbers, whole
+from convblocks.cli.parse import amount, names, number, numbers, pixels, whole
 from convblocks.errors import OptionError
 
 DESIGNS, BUDGET, TRAINING, DATA, RUN = (
@@ -48,7 +48,7 @@ def compare(
     learning_rate: Annotated[float, Parameter(group=TRAINING, metavar="X", converter=number)] = 0.05,
     augment: Annotated[str, _option(TRAINING, "HOW")] = "none",
     init: Annotated[str, _option(TRAINING, "NAME")] = "he_normal",
-    image_size: Annotated[int | None, _whole(DATA, "as they are")] = None,
+    image_size: Annotated[str | None, _option(DATA, "SIZE", "as they are")] = None,
     split_seed: Annotated[int, _whole(DATA)] = 0,
     skip_broken: Annotated[bool, Parameter(group=DATA, show_default=False, negative=())] = False,
     layout: Annotated[str | None, _option(DATA, "AXIS", "an axis of 1, 3 or 4")] = None,
@@ -106,7 +106,7 @@ def compare(
         How weights start: he_normal, or without norms delta_orthogonal (plain tanh stacks), fixup or
         skipinit (residual families). Blocks are built as it needs them.
     image_size
-        Resize examples to N pixels along every axis.
+        Resize examples to so many pixels along every axis, or to HEIGHTxWIDTH, e.g. 32x48.
     split_seed
         Seed of the split into training, validation and test data.
     skip_broken
@@ -154,7 +154,7 @@ def compare(
                 seeds=seeds,
                 recipe=recipe,
                 out=out,
-                image_size=image_size,
+                image_size=pixels("image_size", image_size),
                 split_seed=split_seed,
                 skip_broken=skip_broken,
                 layout=layout,

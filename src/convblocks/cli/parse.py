@@ -20,7 +20,8 @@ def flag(setting: Setting) -> str:
     if setting.value is ... or setting.value is True:
         return name
     several = isinstance(setting.value, list | tuple)
-    text = ",".join(map(str, setting.value)) if several else str(setting.value)  # type: ignore[call-overload]
+    between = "x" if setting.option == "image_size" else ","
+    text = between.join(map(str, setting.value)) if several else str(setting.value)  # type: ignore[call-overload]
     return f"{name} {shlex.quote(text)}"
 
 
@@ -103,6 +104,17 @@ def shape(option: str, text: str) -> tuple[int, ...]:
     if len(found) not in (2, 3, 4) or min(found) < 1:
         raise OptionError(option, text, "expected channels and 1 to 3 spatial axes, e.g. 3x224x224")
     return found
+
+
+def pixels(option: str, text: str | None) -> int | tuple[int, ...] | None:
+    """``32`` as 32, along every axis, and ``32x48`` as (32, 48): height, then width."""
+    if text is None:
+        return None
+    parts = text.lower().replace("×", "x").split("x")
+    if not 1 <= len(parts) <= 3 or not all(part.isdecimal() and len(part) < 10 for part in parts):
+        raise OptionError(option, text, "expected pixels along every axis, or height x width, e.g. 32 or 32x48")
+    sizes = tuple(int(part) for part in parts)
+    return sizes[0] if len(sizes) == 1 else sizes
 
 
 def levels(option: str, text: str) -> float:

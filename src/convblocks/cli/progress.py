@@ -63,6 +63,8 @@ class ProgressWatcher(Watcher):
             f"{card.name}: {plural(len(card.classes), 'class', 'classes')}, {'×'.join(map(str, card.shape))}; "
             f"{card.train:,} training, {card.validation:,} validation, {card.test:,} test examples"
         )
+        for note in card.notes:
+            say(f"  {note}")
         if card.skipped:
             say(f"  left out: {plural(card.skipped, 'broken file')}")
         for what, text in label_gaps(card):

@@ -6,7 +6,7 @@ from typing import Annotated
 
 from cyclopts import Parameter
 
-from convblocks.cli.parse import numbers, whole
+from convblocks.cli.parse import numbers, pixels, whole
 
 Whole = Annotated[int, Parameter(converter=whole)]
 Flag = Annotated[bool, Parameter(negative=())]
@@ -18,7 +18,7 @@ def signal(
     *,
     data: str | None = None,
     input: str | None = None,  # noqa: A002 - the option's name
-    image_size: Whole | None = None,
+    image_size: str | None = None,
     batch_size: Whole = 64,
     along: str | None = None,
     learning_rate: float = 0.05,
@@ -43,7 +43,7 @@ def signal(
     input
         Size of random examples where there are no data, e.g. 3x32x32.
     image_size
-        Resize examples to this many pixels.
+        Resize examples to this many pixels along every axis, or to HEIGHTxWIDTH, e.g. 32x48.
     batch_size
         Examples to measure with.
     along
@@ -83,7 +83,7 @@ def signal(
     torch.manual_seed(seed)  # of the weights, where the target's are random
     with redirect_stdout(sys.stderr):  # what the user's own code prints is not ours
         found = load_target(target, trust_code=trust_code)
-        examples = None if input else load_examples(found, data, image_size=image_size, seed=seed)
+        examples = None if input else load_examples(found, data, image_size=pixels("image_size", image_size), seed=seed)
         if steps and examples is None:
             raise OptionError("along", along, "training needs classes: give data")
         x, y = (part[:batch_size] for part in examples.train) if examples else (None, None)
@@ -113,7 +113,7 @@ def probe(
     data: str | None = None,
     /,
     *,
-    image_size: Whole | None = None,
+    image_size: str | None = None,
     examples: Whole = 5000,
     pool: Whole = 1,
     json: Flag = False,
@@ -131,7 +131,7 @@ def probe(
     data
         Folder, .npz file or embedded set; the run's own data if not given.
     image_size
-        Resize examples to this many pixels.
+        Resize examples to this many pixels along every axis, or to HEIGHTxWIDTH, e.g. 32x48.
     examples
         As many of each part at most.
     pool
@@ -155,7 +155,7 @@ def probe(
         raise OptionError("examples", examples, "expected at least 2")
     with redirect_stdout(sys.stderr):  # what the user's own code prints is not ours
         found = load_target(target, trust_code=trust_code)
-        chosen = load_examples(found, data, image_size=image_size, most=examples, seed=seed)
+        chosen = load_examples(found, data, image_size=pixels("image_size", image_size), most=examples, seed=seed)
         if chosen is None:
             raise TargetError(
                 f"{target} brings no data along: name a folder, .npz file or embedded set after it"

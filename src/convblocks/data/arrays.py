@@ -11,6 +11,7 @@ uint8 stays uint8; every other kind of number becomes float32.
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from math import prod
 from typing import Any, NoReturn
 
 import numpy as np
@@ -18,7 +19,7 @@ import numpy.typing as npt
 
 from convblocks.data.dataset import Dataset, Examples, Targets, assemble
 from convblocks.data.memory import require_memory
-from convblocks.data.resize import resample, resample_maps
+from convblocks.data.resize import Size, per_axis, resample, resample_maps
 from convblocks.data.split import Labels, complete
 from convblocks.data.words import counted, shown, times
 from convblocks.errors import DataError, Setting
@@ -44,22 +45,25 @@ class Arrays:
     classes: tuple[str, ...]
     preparation: list[str] = field(default_factory=list)
     skipped: int = 0
+    notes: list[str] = field(default_factory=list)
 
 
 def finish(
-    arrays: Arrays, *, name: str, source: str, size: int | None, split_seed: int, split: str = ""
+    arrays: Arrays, *, name: str, source: str, size: Size | None, split_seed: int, split: str = ""
 ) -> Dataset:
     """Resample if asked, draw the missing parts, fill in the card; `split` replaces the words of the draw."""
     preparation = list(arrays.preparation)
     parts = dict(arrays.parts)
     maps = any(y.ndim > 1 for _, y in parts.values())
     shape = next(iter(parts.values()))[0].shape
-    if size is not None and set(shape[2:]) != {size}:
-        target = (size,) * (len(shape) - 2)
-        values = sum(len(y) for _, y in parts.values()) * shape[1] * size ** len(target)
+    target = shape[2:] if size is None else per_axis(size, len(shape) - 2)
+    if target != shape[2:]:
+        values = sum(len(y) for _, y in parts.values()) * shape[1] * prod(target)
         what = f"{shown(source)}: resampled to {times(target)}, it"
         require_memory(values * 4, what, "pass a smaller ", Setting("image_size"))
-        parts = {part: (resample(x, size), resample_maps(y, size)) for part, (x, y) in parts.items()}
+        parts = {
+            part: (resample(x, target), resample_maps(y, target) if maps else y) for part, (x, y) in parts.items()
+        }
         preparation.append(f"resampled from {times(shape[2:])} to {times(target)}, linearly along each axis")
         preparation += ["label maps to the nearest position"] * maps
     takes, drawn = complete(
@@ -80,6 +84,7 @@ def finish(
         split=split or drawn,
         preparation="; ".join(preparation),
         skipped=arrays.skipped,
+        notes=arrays.notes,
     )
 
 

@@ -59,6 +59,7 @@ def assemble(
     split: str,
     preparation: str,
     skipped: int = 0,
+    notes: Sequence[str] = (),
 ) -> Dataset:
     """The data set of `parts` ("train", "validation", "test"). Raises DataError for an empty part."""
     check_class_names(classes, shown(source))
@@ -83,6 +84,7 @@ def assemble(
         split=split,
         preparation=preparation,
         skipped=skipped,
+        notes=tuple(notes),
         sha256=fingerprint((train, validation, test), classes),
         task="classify" if train.y.ndim == 1 else "segment",
         pixels={

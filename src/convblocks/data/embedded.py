@@ -18,6 +18,7 @@ import numpy.typing as npt
 from convblocks.data import canvases as composed
 from convblocks.data.arrays import Arrays, finish
 from convblocks.data.dataset import Dataset
+from convblocks.data.resize import Size
 from convblocks.data.split import PARTS
 from convblocks.errors import DataError, MissingExtra
 
@@ -34,7 +35,7 @@ class Embedded(NamedTuple):
     split: str = ""
 
 
-def load_embedded(name: str, *, source: str, size: int | None, split_seed: int) -> Dataset:
+def load_embedded(name: str, *, source: str, size: Size | None, split_seed: int) -> Dataset:
     """The set EMBEDDED[name]. Raises MissingExtra without its package, DataError without its file."""
     found = EMBEDDED[name]()
     return finish(found.arrays, name=name, source=source, size=size, split_seed=split_seed, split=found.split)

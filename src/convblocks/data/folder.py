@@ -18,6 +18,7 @@ from convblocks.data.dataset import Dataset, Examples, assemble, check_class_nam
 from convblocks.data.images import BrokenImageError, Look, decode, highest_value, look
 from convblocks.data.listing import find_images
 from convblocks.data.memory import require_memory
+from convblocks.data.resize import Size, per_axis
 from convblocks.data.split import PARTS, complete
 from convblocks.data.words import counted, listed, shown
 from convblocks.errors import DataError, Setting
@@ -43,7 +44,7 @@ class Format(NamedTuple):
     height: int
     width: int
     bits: int | None  # that greyscale images of more than 8 bits really use; None without such images
-    size: int | None  # as asked for: resize and crop to it
+    size: Size | None  # as given: resize and crop to it
 
 
 class Order(NamedTuple):
@@ -63,7 +64,7 @@ class Read(NamedTuple):
     files: list[File]
 
 
-def load_folder(root: Path, *, source: str, size: int | None, split_seed: int, skip_broken: bool) -> Dataset:
+def load_folder(root: Path, *, source: str, size: Size | None, split_seed: int, skip_broken: bool) -> Dataset:
     """Read the folder. Raises DataError for a layout, sizes or files that cannot be used."""
     listing = find_images(root)
     classes = sorted({name for part in listing.parts.values() for name in part})
@@ -109,7 +110,7 @@ def read_images(
     root: Path,
     files: list[File],
     classes: Sequence[str],
-    size: int | None,
+    size: Size | None,
     split_seed: int,
     skip_broken: bool,
 ) -> Read:
@@ -126,7 +127,7 @@ def read_images(
 
 
 def _choose_format(
-    root: Path, files: list[File], size: int | None, skip_broken: bool
+    root: Path, files: list[File], size: Size | None, skip_broken: bool
 ) -> tuple[Format, set[Path]]:
     """One format for all, and the files that turned out to be broken."""
     if not files:
@@ -134,7 +135,7 @@ def _choose_format(
     if size is None:
         _check_same_size(root, files)
     channels = 1 if all(file.look.grey for file in files) else 3
-    height, width = (size, size) if size else (files[0].look.height, files[0].look.width)
+    height, width = per_axis(size, 2) if size else (files[0].look.height, files[0].look.width)
     require_memory(
         len(files) * channels * height * width,
         f"{shown(root)}: {counted(len(files), 'image')} of {width}×{height}×{channels} bytes",
@@ -197,7 +198,9 @@ def preparation(form: Format, files: list[File], ignored: int) -> str:
     if {file.look[:2] for file in files} == {(form.width, form.height)}:
         words.append("not resized")
     else:
-        words.append(f"shorter side resized to {form.size} (bilinear, antialiased), then the centre cropped")
+        square = isinstance(form.size, int)
+        to = f"shorter side resized to {form.size}" if square else f"resized to cover {form.width}×{form.height}"
+        words.append(f"{to} (bilinear, antialiased), then the centre cropped")
     words.append("EXIF orientation applied, transparency laid over white")
     grey = sum(file.look.grey for file in files)
     if form.channels == 3 and grey:

@@ -2,7 +2,7 @@
 
 Files are opened by content, as one of FORMATS. Conversions, in this order: the EXIF orientation is
 applied; greyscale of more than 8 bits is scaled to 8; transparency is laid over white; then L or RGB;
-then, if a size is asked for, the shorter side is resized to it with Pillow's antialiased BILINEAR and
+then, if a size is given, the image is resized to cover it with Pillow's antialiased BILINEAR and
 the centre cropped. Of an animation the first frame counts.
 """
 
@@ -16,6 +16,7 @@ import numpy as np
 import numpy.typing as npt
 from PIL import ExifTags, Image, UnidentifiedImageError
 
+from convblocks.data.resize import Size, per_axis
 from convblocks.data.words import shown, times
 from convblocks.errors import DataError, Setting
 
@@ -73,8 +74,8 @@ def highest_value(path: Path) -> int:
         return int(values.max())
 
 
-def decode(path: Path, *, channels: int, bits: int = 16, size: int | None = None) -> npt.NDArray[np.uint8]:
-    """The image as (C, H, W) with C = 1 or 3; (C, size, size) if a size is given.
+def decode(path: Path, *, channels: int, bits: int = 16, size: Size | None = None) -> npt.NDArray[np.uint8]:
+    """The image as (C, H, W) with C = 1 or 3; (C, height, width) of a size that is given.
 
     Greyscale of more than 8 bits is taken to span 0 to 2^bits − 1. Raises as `look` does.
     """
@@ -90,13 +91,13 @@ def decode(path: Path, *, channels: int, bits: int = 16, size: int | None = None
             upright = Image.alpha_composite(Image.new("RGBA", seen.size, "white"), seen)
         upright = upright.convert("L" if channels == 1 else "RGB")
         if size is not None:
-            upright = _square(upright, size, Image.Resampling.BILINEAR)
+            upright = _cover(upright, size, Image.Resampling.BILINEAR)
         pixels = np.asarray(upright, dtype=np.uint8)
         return pixels[None] if channels == 1 else np.moveaxis(pixels, -1, 0)
 
 
-def decode_mask(path: Path, seen: tuple[int, int], of: Path, size: int | None) -> npt.NDArray[np.uint8]:
-    """The values of a mask as (H, W), or (size, size): those of the image `of`, which is (width, height) as seen.
+def decode_mask(path: Path, seen: tuple[int, int], of: Path, size: Size | None) -> npt.NDArray[np.uint8]:
+    """The values of a mask as (H, W), or of the given size: those of the image `of`, which is (width, height) as seen.
 
     Of a palette the indices count. A size takes the nearest pixels of what `decode` would. Raises BrokenImageError
     as `look` does, and DataError for another size, colours and values above 255.
@@ -122,15 +123,17 @@ def decode_mask(path: Path, seen: tuple[int, int], of: Path, size: int | None) -
                 f"classes from 0 to 254, and 255 where there is none"
             )
         upright = Image.fromarray(values.astype(np.uint8))
-        return np.asarray(upright if size is None else _square(upright, size, Image.Resampling.NEAREST))
+        return np.asarray(upright if size is None else _cover(upright, size, Image.Resampling.NEAREST))
 
 
-def _square(image: Image.Image, size: int, how: Image.Resampling) -> Image.Image:
-    """Shorter side to `size`, then the centre, in one step: a very long image is never resized whole."""
-    side = min(image.size)
-    left, top = (image.width - side) / 2, (image.height - side) / 2
-    box = (left, top, left + side, top + side)
-    return image.resize((size, size), how, box=box)
+def _cover(image: Image.Image, size: Size, how: Image.Resampling) -> Image.Image:
+    """The largest centred part of the size's proportions, resized in one step: a long image is never resized whole."""
+    height, width = per_axis(size, 2)
+    wide = image.width * height > image.height * width
+    part_width = image.height * width / height if wide else image.width
+    part_height = image.height if wide else image.width * height / width
+    left, top = (image.width - part_width) / 2, (image.height - part_height) / 2
+    return image.resize((width, height), how, box=(left, top, left + part_width, top + part_height))
 
 
 def _orientation(exif: Image.Exif) -> int:

@@ -1,25 +1,35 @@
-"""Labels of any kind, whole numbers or text, as numbers from 0 and the names of the classes."""
+"""Labels of any kind, whole numbers, text or one-hot rows, as numbers from 0 and the names of the classes."""
 
 from collections.abc import Mapping
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
 
 from convblocks.data.split import Labels
+from convblocks.data.words import counted
 from convblocks.errors import DataError
 
 WANTED = "expected one class per example, a whole number or text"
 
 
-def encode_labels(
-    labels: Mapping[str, npt.NDArray[Any]], where: str
-) -> tuple[tuple[str, ...], dict[str, Labels]]:
-    """Class names, sorted by value, and each array of `labels` as positions among them.
+class Encoded(NamedTuple):
+    """Class names, sorted by value; each array of labels as positions among them; and how labels were read."""
 
-    Arrays have shape (N,) or (N, 1), and the keys are their names for messages, as `where` is the file's.
-    Raises DataError for other shapes, for values that are no classes, and for fewer than two classes.
+    classes: tuple[str, ...]
+    labels: dict[str, Labels]
+    notes: list[str]
+
+
+def encode_labels(labels: Mapping[str, npt.NDArray[Any]], where: str) -> Encoded:
+    """Encodes labels of shape (N,), (N, 1) or one-hot (N, K); the keys name them in messages, `where` the file.
+
+    Raises DataError for other shapes, for values that are no classes, for several labels an example, and for fewer
+    than two classes.
     """
+    notes: list[str] = []
+    if any(values.ndim == 2 and values.shape[1] > 1 for values in labels.values()):
+        labels, notes = _one_hot(labels, where)
     plain = {key: _plain(values, f"{where}: {key}") for key, values in labels.items()}
     if len({values.dtype.kind for values in plain.values()}) > 1:
         raise DataError(
@@ -34,7 +44,35 @@ def encode_labels(
         raise DataError(f"{where}: a label in {' or '.join(plain)} is not valid text: {WANTED}") from error
     ends = np.cumsum([len(v) for v in plain.values()])[:-1]
     pieces = np.split(codes.reshape(-1).astype(np.int64), ends)
-    return names, dict(zip(plain, pieces, strict=True))
+    return Encoded(names, dict(zip(plain, pieces, strict=True)), notes)
+
+
+def _one_hot(
+    labels: Mapping[str, npt.NDArray[Any]], where: str
+) -> tuple[dict[str, npt.NDArray[Any]], list[str]]:
+    """The place of the 1 in each row, and that in words. Raises DataError unless each row has one 1, else 0."""
+    for key, values in labels.items():
+        at = f"{where}: {key}"
+        first = next(iter(labels))
+        if values.shape[1:] != labels[first].shape[1:]:
+            shapes = f"has shape {values.shape} and {first} {labels[first].shape}"
+            raise DataError(f"{at} {shapes}: {WANTED}, the same in all parts")
+        if values.dtype.kind not in "biuf" or not np.isin(values, (0, 1)).all():
+            raise DataError(
+                f"{at}: has shape {values.shape}, so {values.shape[1]} values for each example, and they are not all "
+                f"0 or 1: {WANTED}, so (N,), (N, 1) or one-hot; keep the one column that is the class"
+            )
+        marks = np.count_nonzero(values, axis=1)
+        if wrong := int(np.count_nonzero(marks != 1)):
+            raise DataError(
+                f"{at}: multi-label data: {values.shape[1]} yes/no labels for each example, and "
+                f"{wrong:,} of {counted(len(values), 'row')} have several or none set; convblocks takes one class per "
+                f"example: save one column as the labels, which makes yes and no the classes, or keep only examples "
+                f"with exactly one label"
+            )
+    number = next(iter(labels.values())).shape[1]
+    places = {key: values.argmax(axis=1) for key, values in labels.items()}
+    return places, [f"one-hot labels of {number} columns read as classes 0 to {number - 1}"]
 
 
 def _plain(values: npt.NDArray[Any], where: str) -> npt.NDArray[Any]:
@@ -43,8 +81,8 @@ def _plain(values: npt.NDArray[Any], where: str) -> npt.NDArray[Any]:
         values = values[:, 0]
     if values.ndim != 1:
         raise DataError(
-            f"{where}: has shape {values.shape}: {WANTED}, so (N,) or (N, 1); if it is one-hot, save "
-            f"its argmax(axis=1)"
+            f"{where}: has shape {values.shape}: {WANTED}, so (N,), (N, 1) or one-hot (N, K); to segment, give a "
+            f"folder with images/ and masks/"
         )
     kind = values.dtype.kind
     if kind == "U":

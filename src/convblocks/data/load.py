@@ -3,6 +3,7 @@
 import dataclasses
 import os
 import stat
+from collections.abc import Sequence
 from difflib import get_close_matches
 from functools import partial
 from pathlib import Path
@@ -15,6 +16,7 @@ from convblocks.data.embedded import ALIASES, EMBEDDED, load_embedded
 from convblocks.data.folder import load_folder
 from convblocks.data.masks import has_masks, load_masked, refuse_to_classify
 from convblocks.data.npz import load_npz
+from convblocks.data.resize import Size
 from convblocks.data.split import PARTS
 from convblocks.data.words import listed, shown, times
 from convblocks.errors import DataError, OptionError, Setting
@@ -28,7 +30,7 @@ SIZES = (4, 65_536)
 def load_dataset(
     source: str | os.PathLike[str] | None = None,
     *,
-    image_size: int | None = None,
+    image_size: int | Sequence[int] | None = None,
     split_seed: int = 0,
     skip_broken: bool = False,
     layout: str | None = None,
@@ -39,8 +41,9 @@ def load_dataset(
     source        an embedded set's name (digits, faces, textures, canvases), a folder of images with one
                   folder per class, a folder with images/ and masks/, or a .npz file; None for "digits", or
                   "canvases" to segment. A name wins over a folder called so: give "./digits" for that.
-    image_size    positions along every spatial axis. Images in folders: shorter side to that many pixels,
-                  then the centre; arrays: each axis resampled to it. None for the sizes as they are.
+    image_size    positions along every spatial axis, or along each: (height, width) of images. Images in folders:
+                  resized to cover it, then the centre; arrays: each axis resampled to it. None for the sizes
+                  as they are.
     split_seed    draws the parts that the data does not bring along, within each class.
     skip_broken   leave out broken image files, or examples with NaN, and count them in `card.skipped`.
     layout        which axis of a .npz file's examples counts the channels, however long it is:
@@ -53,10 +56,7 @@ def load_dataset(
     and what was done to the examples. Raises DataError for data that cannot be used, MissingExtra for an
     embedded set whose package is not installed, OptionError for the other arguments.
     """
-    if image_size is not None and not (_is_whole(image_size) and SIZES[0] <= image_size <= SIZES[1]):
-        raise OptionError(
-            "image_size", image_size, f"expected a whole number of pixels from {SIZES[0]} to {SIZES[1]:,}"
-        )
+    size = _size(image_size)
     if not (_is_whole(split_seed) and split_seed >= 0):
         raise OptionError("split_seed", split_seed, "expected a whole number of at least 0")
     if layout not in tuple(LAYOUTS):
@@ -64,13 +64,13 @@ def load_dataset(
     if task not in (None, *METRICS):
         raise OptionError("task", task, f"expected {' or '.join(METRICS)}")
     given = DEFAULT[task] if source is None else os.fspath(source)
-    dataset = _load(given, image_size, split_seed, skip_broken, layout, task)
+    dataset = _load(given, size, split_seed, skip_broken, layout, task)
     if task not in (None, dataset.card.task):
         kind = f"is a data set to {dataset.card.task}, not to {task}"
         raise DataError(f"{shown(given)}: {kind}: give other data, or another ", Setting("task"))
     loading = Loading(
         source=given,
-        image_size=image_size,
+        image_size=size,
         split_seed=split_seed,
         skip_broken=skip_broken,
         layout=layout,
@@ -128,7 +128,7 @@ def _is_text(name: str) -> bool:
 
 def _load(
     given: str,
-    image_size: int | None,
+    size: Size | None,
     split_seed: int,
     skip_broken: bool,
     layout: str | None,
@@ -137,7 +137,7 @@ def _load(
     name = ALIASES.get(given, given)
     if name in EMBEDDED:
         _needs_arrays(layout, f"embedded set {name}")
-        return load_embedded(name, source=given, size=image_size, split_seed=split_seed)
+        return load_embedded(name, source=given, size=size, split_seed=split_seed)
     path = Path(given)
     if _is_folder(path, given):
         _needs_arrays(layout, f"folder {shown(given)}")
@@ -149,7 +149,7 @@ def _load(
         reader = partial(load_npz, layout=layout)
     try:
         return reader(
-            path, source=shown(given), size=image_size, split_seed=split_seed, skip_broken=skip_broken
+            path, source=shown(given), size=size, split_seed=split_seed, skip_broken=skip_broken
         )
     except MemoryError as error:
         raise DataError(
@@ -157,6 +157,21 @@ def _load(
             Setting("image_size"),
             " or give less",
         ) from error
+
+
+def _size(image_size: int | Sequence[int] | None) -> Size | None:
+    """`image_size` in the form that records keep. Raises OptionError for what is no size."""
+    if image_size is None:
+        return None
+    several = isinstance(image_size, list | tuple)
+    axes = tuple(image_size) if several else (image_size,)
+    if not 1 <= len(axes) <= 3 or not all(_is_whole(n) and SIZES[0] <= n <= SIZES[1] for n in axes):
+        raise OptionError(
+            "image_size",
+            image_size,
+            f"expected a whole number of pixels from {SIZES[0]} to {SIZES[1]:,}, or height and width",
+        )
+    return axes if several else image_size
 
 
 def _needs_arrays(layout: str | None, source: str) -> None:

@@ -22,6 +22,7 @@ from convblocks.data.dataset import IGNORE, Dataset, LabelMaps, assemble, check_
 from convblocks.data.folder import File, Format, in_threads, look_at, name_of, preparation, read_images
 from convblocks.data.images import MASK_SUFFIXES, SUFFIXES, decode_mask
 from convblocks.data.listing import PART_NAMES, children, files_below, listing_errors
+from convblocks.data.resize import Size
 from convblocks.data.split import PARTS
 from convblocks.data.words import counted, listed, shown
 from convblocks.errors import DataError, Setting
@@ -43,7 +44,7 @@ def has_masks(root: Path) -> bool:
         return any(True for _ in _places(root))
 
 
-def load_masked(root: Path, *, source: str, size: int | None, split_seed: int, skip_broken: bool) -> Dataset:
+def load_masked(root: Path, *, source: str, size: Size | None, split_seed: int, skip_broken: bool) -> Dataset:
     """Read the folder. Raises DataError for a layout, sizes, files or values that cannot be used."""
     pairs = find_pairs(root)
     masks = {image: mask for part in pairs.parts.values() for image, mask in part.items()}

@@ -11,6 +11,7 @@ from convblocks.data.arrays import Arrays, channels_first, finish, only_finite
 from convblocks.data.dataset import Dataset
 from convblocks.data.labels import encode_labels
 from convblocks.data.memory import require_memory
+from convblocks.data.resize import Size
 from convblocks.data.words import counted, listed, shown
 from convblocks.errors import DataError
 
@@ -40,7 +41,7 @@ class Pair(NamedTuple):
 
 
 def load_npz(
-    path: Path, *, source: str, size: int | None, split_seed: int, skip_broken: bool, layout: str | None
+    path: Path, *, source: str, size: Size | None, split_seed: int, skip_broken: bool, layout: str | None
 ) -> Dataset:
     """Read a .npz file. Raises DataError for keys, shapes or values that cannot be used."""
     arrays = read_npz(path, skip_broken=skip_broken, layout=layout)
@@ -59,17 +60,17 @@ def read_npz(path: Path, *, skip_broken: bool, layout: str | None = None) -> Arr
             raise DataError(
                 f"{where}: {' and '.join(held)}: examples of all parts need one shape and one type"
             )
-    classes, labels = encode_labels({pair.y: raw[pair.y] for pair in pairs.values()}, where)
+    encoded = encode_labels({pair.y: raw[pair.y] for pair in pairs.values()}, where)
     parts, skipped = {}, 0
     words: list[str] = []
     for part, pair in pairs.items():
         x, words = channels_first(raw.pop(pair.x), f"{where}: {pair.x}", layout)
-        x, y, dropped = only_finite(x, labels[pair.y], f"{where}: {pair.x}", skip_broken)
+        x, y, dropped = only_finite(x, encoded.labels[pair.y], f"{where}: {pair.x}", skip_broken)
         parts[part] = (x, y)
         skipped += dropped
     if skipped:
         words.append(f"{counted(skipped, 'example')} with NaN or infinite values left out")
-    return Arrays(parts, classes, words, skipped)
+    return Arrays(parts, encoded.classes, words, skipped, encoded.notes)
 
 
 def find_pairs(keys: list[str], where: str) -> dict[str, Pair]:

@@ -8,13 +8,26 @@ import numpy as np
 import numpy.typing as npt
 
 from convblocks.data.dataset import Examples, Targets
+from convblocks.errors import OptionError
 
 CHUNK_VALUES = 2**24  # worked on at a time in float32: 64 MiB
 
+Size = int | tuple[int, ...]
+"""Positions along every spatial axis, or along each: (height, width) of images."""
 
-def resample(x: Examples, size: int) -> Examples:
-    """`x` (N, C, *spatial) with every spatial axis brought to `size`; the same dtype, uint8 rounded."""
-    target = (size,) * (x.ndim - 2)
+
+def per_axis(size: Size, axes: int) -> tuple[int, ...]:
+    """Returns positions along each of `axes` spatial axes. Raises OptionError for a size of another number of them."""
+    target = (size,) * axes if isinstance(size, int) else size
+    if len(target) != axes:
+        kind = {1: "signals, one axis", 2: "images, height and width", 3: "volumes, three axes"}[axes]
+        raise OptionError("image_size", size, f"names {len(target)} axes, but the examples are {kind}")
+    return target
+
+
+def resample(x: Examples, size: Size) -> Examples:
+    """`x` (N, C, *spatial) with its spatial axes brought to `size`; the same dtype, uint8 rounded."""
+    target = per_axis(size, x.ndim - 2)
     if x.shape[2:] == target:
         return x
     out = np.empty((*x.shape[:2], *target), dtype=x.dtype)
@@ -22,17 +35,17 @@ def resample(x: Examples, size: int) -> Examples:
     for start in range(0, len(x), step):
         values = x[start : start + step].astype(np.float32)
         for axis in range(2, x.ndim):
-            weights = _weights(x.shape[axis], size)
+            weights = _weights(x.shape[axis], target[axis - 2])
             values = np.moveaxis(np.moveaxis(values, axis, -1) @ weights.T, -1, axis)
         out[start : start + step] = np.rint(values) if x.dtype == np.uint8 else values
     return out
 
 
-def resample_maps(y: Targets, size: int) -> Targets:
-    """Label maps (N, *spatial) with every axis brought to `size`, each position the nearest one's; labels stay."""
-    for axis in range(1, y.ndim):
+def resample_maps(y: Targets, size: Size) -> Targets:
+    """Label maps (N, *spatial) with their axes brought to `size`, each position the nearest one's; labels stay."""
+    for axis, to in enumerate(per_axis(size, y.ndim - 1), start=1):
         length = y.shape[axis]
-        y = y.take(((2 * np.arange(size) + 1) * length) // (2 * size), axis)  # as Pillow's NEAREST
+        y = y.take(((2 * np.arange(to) + 1) * length) // (2 * to), axis)  # as Pillow's NEAREST
     return y
 
 

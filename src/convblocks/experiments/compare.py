@@ -57,7 +57,7 @@ def compare(
     seeds: int = 3,
     recipe: Recipe | None = None,
     out: str | Path | None = None,
-    image_size: int | None = None,
+    image_size: int | Sequence[int] | None = None,
     split_seed: int = 0,
     skip_broken: bool = False,
     layout: str | None = None,

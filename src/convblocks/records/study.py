@@ -32,7 +32,7 @@ class Loading(Struct, frozen=True, kw_only=True):
     """The arguments of load_dataset that gave a data set."""
 
     source: str  # as given: a name, or a path that may be relative to where the command ran
-    image_size: int | None = None
+    image_size: int | tuple[int, ...] | None = None
     split_seed: int = 0
     skip_broken: bool = False
     layout: str | None = None
@@ -52,6 +52,7 @@ class DataCard(Struct, frozen=True, kw_only=True):
     split: str  # how the parts came about, in words, with the seed
     preparation: str  # what was done to the examples: resizing, channels, …
     skipped: int = 0  # broken files left out on request
+    notes: tuple[str, ...] = ()  # how what may mean several things was read, e.g. masks of 0 and 255
     sha256: str = ""  # over all examples, labels and the split
     loading: Loading | None = None  # how to load it again; None for arrays that a script made
     task: Task = "classify"  # "segment": every position of an example has a class

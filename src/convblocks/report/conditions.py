@@ -113,6 +113,8 @@ def _data(study: Study) -> tuple[Fact, ...]:
         Fact("split", card.split),
         Fact("preparation", card.preparation),
     ]
+    if card.notes:
+        facts.append(Fact("read as", "; ".join(card.notes)))
     if card.skipped:
         facts.append(Fact("left out", f"{fmt.plural(card.skipped, 'broken file')}, on request"))
     facts += [Fact(*gap) for gap in label_gaps(card)]
