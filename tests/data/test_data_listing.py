@@ -156,3 +156,97 @@ def test_an_unreadable_folder_is_named(tmp_path, monkeypatch):
     for locked in (tmp_path, tmp_path / "a", tmp_path / "a/b"):
         with pytest.raises(DataError, match=rf"^{locked}: the folder cannot be read: Permission denied"):
             find_images(tmp_path)
+
+
+@pytest.mark.parametrize(
+    ("names", "parts"),
+    [
+        (("training_set", "test_set"), {"train", "test"}),
+        (("trainset", "TestSet"), {"train", "test"}),
+        (("seg_train", "seg_test"), {"train", "test"}),
+        (("Train", "dev"), {"train", "validation"}),
+        (("train-images", "validation-images", "test-images"), {"train", "validation", "test"}),
+        (("train", "dev", "eval"), {"train", "validation", "test"}),
+        (("train", "eval", "test"), {"train", "validation", "test"}),
+        (("01_train", "02_val", "03_test"), {"train", "validation", "test"}),
+        (("train2017", "val2017"), {"train", "validation"}),
+    ],
+)
+def test_parts_under_other_names(tmp_path, names, parts):
+    tree(tmp_path, *(f"{part}/{c}/1.png" for part in names for c in "ab"))
+    listing = find_images(tmp_path)
+    assert set(listing.parts) == parts
+    assert all(list(classes) == ["a", "b"] for classes in listing.parts.values())
+    for name in names:
+        plain = name.casefold() in ("train", "test")
+        assert any(f"{name}/ read as the " in note for note in listing.notes) == (not plain)
+
+
+def test_parts_that_an_archive_nested_twice(tmp_path):
+    tree(tmp_path, *(f"seg_{part}/seg_{part}/{c}/1.png" for part in ("train", "test") for c in "ab"))
+    listing = find_images(tmp_path)
+    assert {part: list(found) for part, found in listing.parts.items()} == {
+        "train": ["a", "b"],
+        "test": ["a", "b"],
+    }
+    assert "the train part read from seg_train/seg_train/" in listing.notes
+
+
+def test_parts_inside_one_folder(tmp_path):
+    tree(tmp_path, *(f"archive/{part}/{c}/1.png" for part in ("train", "test") for c in "ab"))
+    listing = find_images(tmp_path)
+    assert set(listing.parts) == {"train", "test"}
+    assert listing.notes == ("read from archive/ inside",)
+
+
+def test_parts_inside_the_classes(tmp_path):
+    tree(tmp_path, *(f"{c}/{part}/1.png" for part in ("train", "test") for c in ("cat", "dog")))
+    listing = find_images(tmp_path)
+    assert relative(tmp_path, listing) == {
+        part: {c: [f"{c}/{part}/1.png"] for c in ("cat", "dog")} for part in ("train", "test")
+    }
+    assert listing.notes == ("test/ and train/ inside the class folders read as the parts",)
+
+
+@pytest.mark.parametrize("word", ["bullet_train", "test_tube", "training shoe", "evaluation board"])
+def test_a_class_whose_name_holds_a_part_s(tmp_path, word):
+    tree(tmp_path, f"{word}/1.png", "car/1.png")
+    assert set(find_images(tmp_path).parts["all"]) == {"car", word}
+
+
+def test_a_class_called_train_is_said(tmp_path):
+    tree(tmp_path, "train/1.png", "plane/1.png")
+    assert find_images(tmp_path).notes == ("train/ read as a class, not as a part",)
+
+
+AMBIGUOUS = {
+    "a class called test": (["cat/1.png", "dog/1.png", "test/1.png"], "test/ is called like a part, but cat/ and dog/"),
+    "classes beside a test part": (
+        ["cat/1.png", "dog/1.png", "test/cat/1.png", "test/dog/1.png"],
+        "test/ is called like a part, .*move the class folders to train on into train/",
+    ),
+    "a train part beside a folder of its own": (
+        ["train/a/1.png", "train/b/1.png", "sample/1.png"],
+        "train/ is called like a part, but sample/ beside it is none",
+    ),
+    "parts by other words, without train": (
+        ["dev/a/1.png", "dev/b/1.png", "eval/a/1.png", "eval/b/1.png"],
+        "holds dev/ and eval/ but no train/",
+    ),
+    "parts with names of one's own": (
+        [f"site{i}/{c}/1.png" for i in (1, 2) for c in ("ok", "nok")],
+        r"site1/ and site2/ each hold nok/ and ok/: if these are the classes",
+    ),
+    "images and labels": (["images/1.png", "labels/1.png"], r"images: looks like a folder of all images.*masks/"),
+    "images and annotations": (["JPEGImages/1.jpg", "SegmentationClass/1.png"], "JPEGImages: looks like a folder"),
+    "images beside other files": (["images/1.png", "labels.csv"], "one class only, 'images'"),
+    "a folder inside a folder": (["archive/cat/1.png", "archive/dog/1.png"], "holds one class only, .*give .*/archive$"),
+}
+
+
+@pytest.mark.parametrize("case", AMBIGUOUS)
+def test_folders_that_could_be_read_in_two_ways_are_refused(tmp_path, case):
+    files, message = AMBIGUOUS[case]
+    with pytest.raises(DataError, match=message) as caught:
+        find_images(tree(tmp_path, *files))
+    assert "\n" not in str(caught.value)

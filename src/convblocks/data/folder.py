@@ -92,6 +92,7 @@ def load_folder(root: Path, *, source: str, size: Size | None, split_seed: int, 
         split=split,
         preparation=preparation(read.form, read.files, listing.ignored),
         skipped=len(wanted) - len(read.files),
+        notes=listing.notes,
     )
 
 

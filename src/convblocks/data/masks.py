@@ -21,7 +21,7 @@ import numpy.typing as npt
 from convblocks.data.dataset import IGNORE, Dataset, LabelMaps, assemble, check_class_names
 from convblocks.data.folder import File, Format, in_threads, look_at, name_of, preparation, read_images
 from convblocks.data.images import MASK_SUFFIXES, SUFFIXES, decode_mask
-from convblocks.data.listing import PART_NAMES, children, files_below, listing_errors
+from convblocks.data.listing import children, files_below, listing_errors, part_of
 from convblocks.data.resize import Size
 from convblocks.data.split import PARTS
 from convblocks.data.words import counted, listed, shown
@@ -111,15 +111,15 @@ def find_pairs(root: Path) -> Pairs:
 def _places(root: Path) -> Iterator[tuple[str, Path, Path]]:
     """(part, folder of images, folder of masks)."""
     if (root / IMAGES).is_dir() and (root / MASKS).is_dir():
-        inner = [folder for folder in children(root / IMAGES)[0] if folder.name.casefold() in PART_NAMES]
-        if any(PART_NAMES[folder.name.casefold()] == "train" for folder in inner):
-            for folder in inner:
-                yield PART_NAMES[folder.name.casefold()], folder, root / MASKS / folder.name
+        inner = [(part, folder) for folder in children(root / IMAGES)[0] if (part := part_of(folder.name))]
+        if any(part == "train" for part, _ in inner):
+            for part, folder in inner:
+                yield part, folder, root / MASKS / folder.name
         else:
             yield "all", root / IMAGES, root / MASKS
         return
     for folder in children(root)[0]:
-        part = PART_NAMES.get(folder.name.casefold())
+        part = part_of(folder.name)
         if part and (folder / IMAGES).is_dir() and (folder / MASKS).is_dir():
             yield part, folder / IMAGES, folder / MASKS
 
