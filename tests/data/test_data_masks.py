@@ -78,7 +78,9 @@ def test_values_are_classes_and_255_is_none(masked):
 
 def test_values_without_255_may_have_gaps(masked):
     rewrite(masked, lambda _, mask: mask * 60)
-    assert load_dataset(masked).card.classes == ("0", "60", "120")
+    card = load_dataset(masked).card
+    assert card.classes == ("0", "60", "120")
+    assert card.notes == ("mask values 0, 60 and 120 read as classes 0 to 2, in this order",)
 
 
 def places(at):
@@ -89,10 +91,10 @@ def places(at):
 @pytest.mark.parametrize(
     ("levels", "told"),
     [
-        ((0, 128, 255), "0, 128 and 255"),
-        ((2, 3, 255), "2, 3 and 255"),
-        ((0, 2, 255), "0, 2 and 255"),
-        ((*range(256),), "0, 1, 2, 3, 4, 5, 6 and 249 more"),
+        ((0, 128, 255), r"0 \(640 pixels\), 128 \(640 pixels\) and 255 \(640 pixels\)"),
+        ((2, 3, 255), r"2 \(640 pixels\), 3 \(640 pixels\) and 255 \(640 pixels\)"),
+        ((0, 2, 255), r"0 \(640 pixels\), 2 .* and 255 \(640 pixels\)"),
+        ((*range(256),), r"0 .*, 1 .*, 6 \(7 pixels\) and 249 more"),
     ],
 )
 def test_grey_levels_are_no_classes(masked, levels, told):
@@ -260,8 +262,8 @@ BREAK = {
         r"masks/4.png: the mask has 12×12 pixels and 4.png 16×12: bring them to one size",
     ),
     "colours": (
-        lambda path: save(path, np.zeros((12, 16, 3), np.uint8)),
-        r"masks/4.png: a mask of mode RGB; expected the class of each pixel",
+        lambda path: save(path, np.eye(3, dtype=np.uint8)[np.zeros((12, 16), int)]),
+        r"masks/4.png: a mask of mode RGB in colours; expected the class of each pixel",
     ),
     "too high": (
         lambda path: save(path, np.full((12, 16), 300, np.uint16)),
@@ -288,14 +290,68 @@ def test_broken_pairs_can_be_skipped(masked):
     assert len(pairs(data)) == 8
 
 
-def test_masks_with_foreground_255_are_explained(masked):
+def black_and_white(path, mode):
+    """Writes a mask's foreground as white, in an image of that mode."""
+    foreground = np.asarray(Image.open(path)) > 0
+    if mode == "I;16":
+        image = Image.fromarray(np.where(foreground, 65_535, 0).astype(np.uint16))
+    elif mode == "P":
+        image = Image.fromarray(foreground.astype(np.uint8))
+        image.putpalette([0, 0, 0, 255, 255, 255])
+    else:
+        image = Image.fromarray(np.where(foreground, 255, 0).astype(np.uint8)).convert(mode)
+    image.save(path)
+
+
+@pytest.mark.parametrize("mode", ["L", "1", "RGB", "RGBA", "LA", "I;16", "P"])
+def test_black_and_white_masks_have_two_classes(masked, mode):
+    """Whatever the file's mode, they are the data set whose masks hold 0 and 1, and white is said to be class 1."""
+    rewrite(masked, lambda _, mask: np.uint8(mask > 0))
+    plain = load_dataset(masked)
     for path in (masked / "masks").iterdir():
-        save(path, np.where(np.asarray(Image.open(path)) > 0, 255, 0).astype(np.uint8))
+        black_and_white(path, mode)
+    data = load_dataset(masked)
+    for part in ("train", "validation", "test"):
+        assert np.array_equal(getattr(data, part).y, getattr(plain, part).y)
+    white = mode not in ("1", "P")
+    assert data.card.ignored == 0
+    assert data.card.classes == (("0", "255") if white else ("0", "1"))
+    assert data.card.notes == (("masks of 0 and 255: 255 read as class 1, the foreground",) if white else ())
+    (masked / "classes.txt").write_text("background\ncell\n")
+    assert load_dataset(masked).card.classes == ("background", "cell")
+
+
+def test_masks_are_resized_to_height_and_width(masked):
+    data = load_dataset(masked, image_size=(6, 8))
+    assert data.card.shape == (3, 6, 8)
+    assert np.array_equal(data.train.y, load_dataset(masked).train.y[:, 1::2, 1::2])
+    assert load_again(data.card).card == data.card
+
+
+def test_black_and_white_is_not_one_of_three_classes(masked):
+    rewrite(masked, lambda _, mask: np.uint8(mask > 0) * np.uint8(255))
+    (masked / "classes.txt").write_text("background\ncell\nedge\n")
+    with pytest.raises(DataError, match=r"the masks hold one class, 0 \(255 marks what has none\)"):
+        load_dataset(masked)
+
+
+def test_no_background_is_no_black_and_white(masked):
+    rewrite(masked, lambda _, mask: np.where(mask > 0, 255, 1).astype(np.uint8))
     with pytest.raises(
-        DataError,
-        match=r"the masks hold one class, 0 \(255 marks what has none\), and.*write foreground as 1, not 255",
+        DataError, match=r"the masks hold one class, 1 \(255 marks what has none\).* as 0 and 255"
     ):
         load_dataset(masked)
+
+
+def test_two_ways_to_write_the_foreground_are_refused(masked):
+    """As one way they would be 255 for no class, and half of the foreground lost."""
+    rewrite(masked, lambda at, mask: np.uint8(mask > 0) * np.uint8(255 if at % 2 else 1))
+    with pytest.raises(
+        DataError, match=r"5 masks of the values 0 and 1 and 5 of 0 and 255, none of both: write"
+    ):
+        load_dataset(masked)
+    (masked / "classes.txt").write_text("background\ncell\n")
+    assert load_dataset(masked).card.ignored > 0
 
 
 def test_the_task_must_fit(masked, photos):

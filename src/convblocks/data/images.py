@@ -24,6 +24,10 @@ SUFFIXES = (".bmp", ".gif", ".jpeg", ".jpg", ".pbm", ".pgm", ".png", ".pnm", ".p
 FORMATS = ("PNG", "JPEG", "BMP", "GIF", "PPM", "TIFF", "WEBP")  # not EPS: Pillow hands that to Ghostscript
 MASK_SUFFIXES = tuple(suffix for suffix in SUFFIXES if suffix not in (".jpeg", ".jpg", ".webp"))  # lossless
 MASK_MODES = ("1", "L", "P", "I;16", "I")
+COLOUR_MODES = ("LA", "RGB", "RGBA")  # in which a grey mask may be saved
+ONE_CHANNEL = (
+    "expected the class of each pixel, in one channel of 8 bits or as a palette's index: convert its colours to classes"
+)
 MAX_PIXELS = 64_000_000
 SKIP = ("mend or delete it, or leave such files out with ", Setting("skip_broken", True))
 
@@ -104,19 +108,21 @@ def decode_mask(path: Path, seen: tuple[int, int], of: Path, size: Size | None) 
     """
     with _opened(path) as image:
         image.load()
-        if image.mode not in MASK_MODES:
+        if image.mode not in (*MASK_MODES, *COLOUR_MODES):
             raise DataError(
-                f"{shown(path)}: a mask of mode {image.mode}; expected the class of each pixel, in one channel of 8 "
-                f"bits or as a palette's index: convert its colours to classes"
+                f"{shown(path)}: a mask of mode {image.mode}; {ONE_CHANNEL}"
             )
+        grey = image if image.mode in MASK_MODES else _one_channel(path, image)
         turn = UPRIGHT.get(_orientation(image.getexif()))
-        upright: Image.Image = image if turn is None else image.transpose(turn)
+        upright: Image.Image = grey if turn is None else grey.transpose(turn)
         if upright.size != seen:
             raise DataError(
                 f"{shown(path)}: the mask has {times(upright.size)} pixels and {shown(of.name)} {times(seen)}: "
                 "bring them to one size"
             )
         values = np.asarray(upright)
+        if values.max() == 65_535 and np.isin(values, (0, 65_535)).all():
+            values = values // 257  # black and white of 16 bits
         if values.min() < 0 or values.max() > 255:
             raise DataError(
                 f"{shown(path)}: holds the value {values.max() if values.max() > 255 else values.min()}; expected "
@@ -124,6 +130,14 @@ def decode_mask(path: Path, seen: tuple[int, int], of: Path, size: Size | None) 
             )
         upright = Image.fromarray(values.astype(np.uint8))
         return np.asarray(upright if size is None else _cover(upright, size, Image.Resampling.NEAREST))
+
+
+def _one_channel(path: Path, image: Image.Image) -> Image.Image:
+    """A grey mask that was saved as RGB, opaque; its channels are alike. Raises DataError for colours."""
+    *channels, alpha = np.moveaxis(np.asarray(image.convert("RGBA")), -1, 0)
+    if not (alpha == 255).all() or any((channel != channels[0]).any() for channel in channels):
+        raise DataError(f"{shown(path)}: a mask of mode {image.mode} in colours; {ONE_CHANNEL}")
+    return Image.fromarray(channels[0])
 
 
 def _cover(image: Image.Image, size: Size, how: Image.Resampling) -> Image.Image:

@@ -7,7 +7,7 @@
 
 A mask belongs to the image of the same path and stem. It has one channel, or a palette whose colours do not matter:
 its values are classes, IGNORE (255) is no class. Without classes.txt the values found are the classes, unless
-they look like grey levels, or one is in too few masks.
+they look like grey levels, or one is in too few masks. Masks of 0 and 255 alone are background and foreground.
 """
 
 from collections.abc import Iterator, Sequence
@@ -60,17 +60,18 @@ def load_masked(root: Path, *, source: str, size: Size | None, split_seed: int, 
             files = [file for file in read.files if file.path not in broken]
     # as many masks as a split of the class takes
     least = len(PARTS) if pairs.parts.keys() <= {"all", "train"} else 2
-    classes, y = _classes(root, y, [masks[file.path] for file in read.order.files], least)
+    maps = _classes(root, y, [masks[file.path] for file in read.order.files], least)
     prepared = preparation(read.form, read.files, pairs.ignored)
-    arrays = zip(np.split(read.x, read.order.ends), np.split(y, read.order.ends), strict=True)
+    arrays = zip(np.split(read.x, read.order.ends), np.split(maps.y, read.order.ends), strict=True)
     return assemble(
         dict(zip(PARTS, arrays, strict=True)),
-        classes,
+        maps.classes,
         name=name_of(root),
         source=source,
         split=read.order.split,
         preparation=f"{prepared}; masks to the nearest pixel" if size else prepared,
         skipped=len(wanted) - len(read.files),
+        notes=maps.notes,
     )
 
 
@@ -172,14 +173,30 @@ def _decode_masks(
     return y, {file.path for file, whole in zip(files, done, strict=True) if not whole}
 
 
-def _classes(
-    root: Path, y: LabelMaps, masks: Sequence[Path], least: int
-) -> tuple[tuple[str, ...], LabelMaps]:
-    """Names of the classes, each in `least` masks or more, and the maps as positions among them."""
+class Maps(NamedTuple):
+    """Names of the classes, label maps as positions among them, and how values were read that do not say it."""
+
+    classes: tuple[str, ...]
+    y: LabelMaps
+    notes: list[str]
+
+
+def _classes(root: Path, y: LabelMaps, masks: Sequence[Path], least: int) -> Maps:
+    """The maps' values as classes, each in `least` masks or more. Raises DataError for what they cannot mean."""
     counts = np.stack([np.bincount(mask.reshape(-1), minlength=IGNORE + 1) for mask in y])  # [mask, value]
     values = np.flatnonzero(counts[:, :IGNORE].any(axis=0)).tolist()
-    if (root / CLASSES).is_file():
-        names = _names(root / CLASSES)
+    white = bool(counts[:, IGNORE].any())
+    names = _names(root / CLASSES) if (root / CLASSES).is_file() else None
+    if white and values == [0] and (names is None or len(names) == 2):
+        note = f"masks of 0 and {IGNORE}: {IGNORE} read as class 1, the foreground"
+        return Maps(names or ("0", str(IGNORE)), (y == IGNORE).astype(np.uint8), [note])
+    if len(values) < 2:
+        held = f"one class, {values[0]}" if values else "no class"
+        raise DataError(
+            f"{shown(root / MASKS)}: the masks hold {held} ({IGNORE} marks what has none), and to segment takes two "
+            f"classes or more: write them as 0, 1, 2, …, or background and foreground as 0 and {IGNORE}"
+        )
+    if names is not None:
         for value in values:
             if value >= len(names):
                 mask = masks[int(np.argmax(counts[:, value] > 0))]
@@ -187,18 +204,28 @@ def _classes(
                     f"{shown(mask)}: holds the value {value}, but {CLASSES} names 0 to {len(names) - 1}: mend one of "
                     f"them; {IGNORE} marks what has no class"
                 )
-        return names, y
-    if len(values) < 2:
-        held = f"one class, {values[0]}" if values else "no class"
-        binary = "; write foreground as 1, not 255" if counts[:, IGNORE].any() else ""
-        raise DataError(
-            f"{shown(root / MASKS)}: the masks hold {held} ({IGNORE} marks what has none), and to segment takes two "
-            f"classes or more{binary}"
-        )
+        return Maps(names, y, [])
     _check_values(root, counts, masks, least)
+    if white and values == [0, 1]:
+        _check_one_foreground(root, counts)
     position = np.full(IGNORE + 1, IGNORE, np.uint8)
     position[values] = np.arange(len(values))
-    return tuple(map(str, values)), position[y]
+    notes = []
+    if values != list(range(len(values))):
+        told = listed([str(value) for value in values])
+        notes.append(f"mask values {told} read as classes 0 to {len(values) - 1}, in this order")
+    return Maps(tuple(map(str, values)), position[y], notes)
+
+
+def _check_one_foreground(root: Path, counts: npt.NDArray[np.int64]) -> None:
+    """Refuse masks of 0 and 1 among masks of 0 and 255, which are two ways to write the same."""
+    ones, whites = counts[:, 1] > 0, counts[:, IGNORE] > 0
+    if not (ones & whites).any():
+        raise DataError(
+            f"{shown(root / MASKS)}: {counted(int(ones.sum()), 'mask')} of the values 0 and 1 and {int(whites.sum())} "
+            f"of 0 and {IGNORE}, none of both: write the foreground as 1 in all, or, if {IGNORE} marks what has no "
+            f"class, name the classes in {CLASSES}"
+        )
 
 
 def _check_values(root: Path, counts: npt.NDArray[np.int64], masks: Sequence[Path], least: int) -> None:
@@ -207,7 +234,8 @@ def _check_values(root: Path, counts: npt.NDArray[np.int64], masks: Sequence[Pat
     values = np.flatnonzero(held).tolist()
     common, rare = [v for v in values if held[v] >= least], [v for v in values if held[v] < least]
     if counts[:, IGNORE].any() and not (_are_numbers(values) or _are_numbers(common)):
-        found = [str(value) for value in [*values, IGNORE]]
+        pixels = counts.sum(axis=0).tolist()
+        found = [f"{value} ({counted(pixels[value], 'pixel')})" for value in [*values, IGNORE]]
         raise DataError(
             f"{shown(root / MASKS)}: the masks hold the values {listed(found)}, which look like grey levels, and "
             f"{IGNORE} marks what has no class: write the classes as 0, 1, 2, …, or name them in {CLASSES}, that of "
