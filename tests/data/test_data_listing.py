@@ -220,7 +220,10 @@ def test_a_class_called_train_is_said(tmp_path):
 
 
 AMBIGUOUS = {
-    "a class called test": (["cat/1.png", "dog/1.png", "test/1.png"], "test/ is called like a part, but cat/ and dog/"),
+    "a class called test": (
+        ["cat/1.png", "dog/1.png", "test/1.png"],
+        "test/ is called like a part, but cat/ and dog/",
+    ),
     "classes beside a test part": (
         ["cat/1.png", "dog/1.png", "test/cat/1.png", "test/dog/1.png"],
         "test/ is called like a part, .*move the class folders to train on into train/",
@@ -237,10 +240,19 @@ AMBIGUOUS = {
         [f"site{i}/{c}/1.png" for i in (1, 2) for c in ("ok", "nok")],
         r"site1/ and site2/ each hold nok/ and ok/: if these are the classes",
     ),
-    "images and labels": (["images/1.png", "labels/1.png"], r"images: looks like a folder of all images.*masks/"),
-    "images and annotations": (["JPEGImages/1.jpg", "SegmentationClass/1.png"], "JPEGImages: looks like a folder"),
+    "images and labels": (
+        ["images/1.png", "labels/1.png"],
+        r"images: looks like a folder of all images.*masks/",
+    ),
+    "images and annotations": (
+        ["JPEGImages/1.jpg", "SegmentationClass/1.png"],
+        "JPEGImages: looks like a folder",
+    ),
     "images beside other files": (["images/1.png", "labels.csv"], "one class only, 'images'"),
-    "a folder inside a folder": (["archive/cat/1.png", "archive/dog/1.png"], "holds one class only, .*give .*/archive$"),
+    "a folder inside a folder": (
+        ["archive/cat/1.png", "archive/dog/1.png"],
+        "holds one class only, .*give .*/archive$",
+    ),
 }
 
 

@@ -5,9 +5,10 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from PIL import Image
 
 import convblocks.data
-from convblocks.data import Dataset, Split, load_dataset
+from convblocks.data import Dataset, Split, load_again, load_dataset
 from convblocks.data.dataset import fingerprint
 from convblocks.errors import DataError, OptionError
 
@@ -45,9 +46,14 @@ def test_a_name_wins_over_a_folder_called_so(photos, monkeypatch):
     [
         (
             "digit",
-            r"^'digit': there is no such folder, file or embedded data set; .* did you mean 'digits'\?$",
+            r"^'digit': there is no such folder, file or embedded data set; .* did you mean 'digits' or 'digitzz'\?$",
         ),
         ("Faces", r"did you mean 'faces'\?$"),
+        ("phots", r"did you mean 'photos'\?$"),
+        ("./Photo/", r"did you mean './photos/?'\?$"),
+        ("digitz", r"did you mean 'digits' or 'digitzz'\?$"),
+        ("mine", r"did you mean 'mines.npz'\?$"),
+        ("mines", r"did you mean 'mines.npz'\?$"),
         (
             "nowhere/at/all",
             r"^'nowhere/at/all': there is no such .* are digits, faces, textures, canvases and lfw_subset$",
@@ -58,7 +64,13 @@ def test_a_name_wins_over_a_folder_called_so(photos, monkeypatch):
         ("x" * 5000, r"^x+…x+: cannot be read: File name too long"),
     ],
 )
-def test_unknown_sources(source, message):
+def test_unknown_sources(source, message, tmp_path, monkeypatch):
+    """A name suggests the nearest embedded set, and the nearest folder or .npz file beside it."""
+    for name in ("photos", "digitzz", ".photoz"):
+        (tmp_path / name).mkdir()
+    for name in ("mines.npz", "phot.txt"):
+        (tmp_path / name).touch()
+    monkeypatch.chdir(tmp_path)
     with pytest.raises(DataError, match=message):
         load_dataset(source)
 
@@ -83,10 +95,51 @@ def test_an_unreadable_place_is_not_called_missing(tmp_path, monkeypatch):
         load_dataset(tmp_path / "set.npz")
 
 
-@pytest.mark.parametrize("size", [0, 3, -8, 8.0, "8", True, 65_537])
+@pytest.mark.parametrize(
+    "size", [0, 3, -8, 8.0, "8", True, 65_537, (), (32, 3), (32, "48"), (32, 32, 32, 32), "32x48"]
+)
 def test_sizes(size):
     with pytest.raises(OptionError, match=r"image_size=.*expected a whole number of pixels from 4 to 65,536"):
         load_dataset("digits", image_size=size)
+
+
+@pytest.mark.parametrize("size", [(8, 12), [8, 12]])
+def test_height_and_width(photos, npz, size):
+    """Of images the largest centred part of these proportions is resized; of arrays each axis."""
+    data = load_dataset(photos, image_size=size)
+    assert data.card.shape == (3, 8, 12)
+    assert "resized to cover 12×8 (bilinear, antialiased), then the centre cropped" in data.card.preparation
+    path = sorted((photos / "cat").iterdir())[0]
+    with Image.open(path) as image:  # 12×12: its centre of 12×8 needs no resizing
+        centre = np.asarray(image)[2:10].transpose(2, 0, 1)
+    everything = np.concatenate([data.train.x, data.validation.x, data.test.x])
+    assert any(np.array_equal(x, centre) for x in everything)
+    assert load_again(data.card).card == data.card
+    arrays = load_dataset(
+        npz(
+            x=np.zeros((9, 16, 6), np.uint8),
+            y=np.arange(9) % 3,
+        ),
+        image_size=size,
+        layout="none",
+    )
+    assert arrays.card.shape == (1, 8, 12)
+
+
+def test_one_side_is_the_square(photos, paint):
+    paint("photos/cat/wide.png", 17, 31)
+    assert (
+        load_dataset(photos, image_size=9).card.sha256 == load_dataset(photos, image_size=(9, 9)).card.sha256
+    )
+
+
+def test_a_size_of_other_axes_is_refused(npz):
+    path = npz(x=np.zeros((9, 16), np.uint8), y=np.arange(9) % 3)
+    with pytest.raises(
+        OptionError, match=r"image_size=\(8, 12\): names 2 axes, but the examples are signals"
+    ):
+        load_dataset(path, image_size=(8, 12))
+    assert load_dataset(path, image_size=(8,)).card.shape == (1, 8)
 
 
 @pytest.mark.parametrize("seed", [-1, 1.0, None, True])

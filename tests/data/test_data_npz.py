@@ -114,7 +114,10 @@ REFUSED = {
         {"x": X, "y": np.eye(3)[Y] - np.eye(3)[0]},
         r"y: has shape \(30, 3\), so 3 values .* not all 0 or 1: expected one class",
     ),
-    "soft labels": ({"x": X, "y": np.eye(3)[Y] * 0.8 + 0.1}, r"y: .*3 values for each example, .*not all 0 or 1"),
+    "soft labels": (
+        {"x": X, "y": np.eye(3)[Y] * 0.8 + 0.1},
+        r"y: .*3 values for each example, .*not all 0 or 1",
+    ),
     "text columns": ({"x": X, "y": np.eye(3)[Y].astype(str)}, r"y: .*not all 0 or 1"),
     "other columns": (
         {"x_train": X, "y_train": np.eye(3)[Y], "x_test": X, "y_test": np.eye(4)[Y]},
@@ -124,7 +127,10 @@ REFUSED = {
         {"x_train": X, "y_train": np.eye(3)[Y], "x_test": X, "y_test": Y},
         r"y_test has shape \(30,\) and y_train",
     ),
-    "label maps": ({"x": X, "y": X % 3}, r"y: has shape \(30, 7, 7\): .*to segment, give a folder with images/"),
+    "label maps": (
+        {"x": X, "y": X % 3},
+        r"y: has shape \(30, 7, 7\): .*to segment, give a folder with images/",
+    ),
     "half labels": ({"x": X, "y": np.where(Y == 2, 0.5, Y)}, r"y: holds 0\.5 at index 2: expected one class"),
     "missing labels": ({"x": X, "y": np.where(Y == 1, np.nan, Y)}, r"y: holds nan at index 1"),
     "infinite labels": ({"x": X, "y": np.where(Y == 1, np.inf, Y)}, r"y: holds inf at index 1"),

@@ -24,7 +24,12 @@ class Examples:
 
 
 def load_examples(
-    target: Target, data: str | None, *, image_size: int | tuple[int, ...] | None = None, most: int | None = None, seed: int = 0
+    target: Target,
+    data: str | None,
+    *,
+    image_size: int | tuple[int, ...] | None = None,
+    most: int | None = None,
+    seed: int = 0,
 ) -> Examples | None:
     """Of DATA, or for RUN:DESIGN of the run's own data; None where there are neither.
 

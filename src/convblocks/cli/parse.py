@@ -112,7 +112,9 @@ def pixels(option: str, text: str | None) -> int | tuple[int, ...] | None:
         return None
     parts = text.lower().replace("×", "x").split("x")
     if not 1 <= len(parts) <= 3 or not all(part.isdecimal() and len(part) < 10 for part in parts):
-        raise OptionError(option, text, "expected pixels along every axis, or height x width, e.g. 32 or 32x48")
+        raise OptionError(
+            option, text, "expected pixels along every axis, or height x width, e.g. 32 or 32x48"
+        )
     sizes = tuple(int(part) for part in parts)
     return sizes[0] if len(sizes) == 1 else sizes
 

@@ -83,7 +83,11 @@ def signal(
     torch.manual_seed(seed)  # of the weights, where the target's are random
     with redirect_stdout(sys.stderr):  # what the user's own code prints is not ours
         found = load_target(target, trust_code=trust_code)
-        examples = None if input else load_examples(found, data, image_size=pixels("image_size", image_size), seed=seed)
+        examples = (
+            None
+            if input
+            else load_examples(found, data, image_size=pixels("image_size", image_size), seed=seed)
+        )
         if steps and examples is None:
             raise OptionError("along", along, "training needs classes: give data")
         x, y = (part[:batch_size] for part in examples.train) if examples else (None, None)
@@ -155,7 +159,9 @@ def probe(
         raise OptionError("examples", examples, "expected at least 2")
     with redirect_stdout(sys.stderr):  # what the user's own code prints is not ours
         found = load_target(target, trust_code=trust_code)
-        chosen = load_examples(found, data, image_size=pixels("image_size", image_size), most=examples, seed=seed)
+        chosen = load_examples(
+            found, data, image_size=pixels("image_size", image_size), most=examples, seed=seed
+        )
         if chosen is None:
             raise TargetError(
                 f"{target} brings no data along: name a folder, .npz file or embedded set after it"

@@ -62,7 +62,8 @@ def finish(
         what = f"{shown(source)}: resampled to {times(target)}, it"
         require_memory(values * 4, what, "pass a smaller ", Setting("image_size"))
         parts = {
-            part: (resample(x, target), resample_maps(y, target) if maps else y) for part, (x, y) in parts.items()
+            part: (resample(x, target), resample_maps(y, target) if maps else y)
+            for part, (x, y) in parts.items()
         }
         preparation.append(f"resampled from {times(shape[2:])} to {times(target)}, linearly along each axis")
         preparation += ["label maps to the nearest position"] * maps

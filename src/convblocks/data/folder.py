@@ -14,7 +14,7 @@ from warnings import catch_warnings, simplefilter
 
 import numpy as np
 
-from convblocks.data.dataset import Dataset, Examples, assemble, check_class_names
+from convblocks.data.dataset import Dataset, Examples, Targets, assemble, check_class_names
 from convblocks.data.images import BrokenImageError, Look, decode, highest_value, look
 from convblocks.data.listing import find_images
 from convblocks.data.memory import require_memory
@@ -75,25 +75,40 @@ def load_folder(root: Path, *, source: str, size: Size | None, split_seed: int, 
         for name, paths in of_class.items()
         for path in paths
     ]
-    with catch_warnings():  # around all threads: Pillow warns of what is checked here or does not matter
-        simplefilter("ignore")
-        files = look_at(wanted, skip_broken)
-        read = read_images(root, files, classes, size, split_seed, skip_broken)
-    split = read.order.split
-    if listing.unused:
-        split += f"; {listed([shown(name) + '/' for name in listing.unused])} not used"
-    labels = np.array([file.label for file in read.order.files], np.int64)
-    arrays = zip(np.split(read.x, read.order.ends), np.split(labels, read.order.ends), strict=True)
+    read = read_files(root, wanted, classes, size, split_seed, skip_broken)
+    unused = listing.unused and f"; {listed([shown(name) + '/' for name in listing.unused])} not used"
     return assemble(
-        dict(zip(PARTS, arrays, strict=True)),
+        labelled(read),
         classes,
         name=name_of(root),
         source=source,
-        split=split,
+        split=f"{read.order.split}{unused or ''}",
         preparation=preparation(read.form, read.files, listing.ignored),
         skipped=len(wanted) - len(read.files),
         notes=listing.notes,
     )
+
+
+def read_files(
+    root: Path,
+    wanted: Sequence[tuple[Path, str, int]],
+    classes: Sequence[str],
+    size: Size | None,
+    split_seed: int,
+    skip_broken: bool,
+) -> Read:
+    """Looks at the files (path, part, label), draws the parts and decodes; `root` is the place that errors name."""
+    with catch_warnings():  # around all threads: Pillow warns of what is checked here or does not matter
+        simplefilter("ignore")
+        files = look_at(wanted, skip_broken)
+        return read_images(root, files, classes, size, split_seed, skip_broken)
+
+
+def labelled(read: Read) -> dict[str, tuple[Examples, Targets]]:
+    """Images and labels of each part."""
+    labels = np.array([file.label for file in read.order.files], np.int64)
+    arrays = zip(np.split(read.x, read.order.ends), np.split(labels, read.order.ends), strict=True)
+    return dict(zip(PARTS, arrays, strict=True))
 
 
 def name_of(root: Path) -> str:
@@ -156,7 +171,11 @@ def _check_same_size(root: Path, files: list[File]) -> None:
     small, large = by_area[0], by_area[-1]
     if small.look[:2] == large.look[:2]:
         return
-    ends = [f"{f.look.width}×{f.look.height} ({shown(f.path.relative_to(root))})" for f in (small, large)]
+    inside = [f.path.relative_to(root) if f.path.is_relative_to(root) else f.path for f in (small, large)]
+    ends = [
+        f"{f.look.width}×{f.look.height} ({shown(path)})"
+        for f, path in zip((small, large), inside, strict=True)
+    ]
     raise DataError(
         f"{shown(root)}: the images differ in size, from {ends[0]} to {ends[1]}, and a network takes one: "
         "give a number of pixels to bring them all to, with ",
@@ -200,7 +219,11 @@ def preparation(form: Format, files: list[File], ignored: int) -> str:
         words.append("not resized")
     else:
         square = isinstance(form.size, int)
-        to = f"shorter side resized to {form.size}" if square else f"resized to cover {form.width}×{form.height}"
+        to = (
+            f"shorter side resized to {form.size}"
+            if square
+            else f"resized to cover {form.width}×{form.height}"
+        )
         words.append(f"{to} (bilinear, antialiased), then the centre cropped")
     words.append("EXIF orientation applied, transparency laid over white")
     grey = sum(file.look.grey for file in files)

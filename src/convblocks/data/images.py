@@ -24,9 +24,11 @@ SUFFIXES = (".bmp", ".gif", ".jpeg", ".jpg", ".pbm", ".pgm", ".png", ".pnm", ".p
 FORMATS = ("PNG", "JPEG", "BMP", "GIF", "PPM", "TIFF", "WEBP")  # not EPS: Pillow hands that to Ghostscript
 MASK_SUFFIXES = tuple(suffix for suffix in SUFFIXES if suffix not in (".jpeg", ".jpg", ".webp"))  # lossless
 MASK_MODES = ("1", "L", "P", "I;16", "I")
+GREY_MODES = ("1", "L", "LA", "La")
 COLOUR_MODES = ("LA", "RGB", "RGBA")  # in which a grey mask may be saved
 ONE_CHANNEL = (
-    "expected the class of each pixel, in one channel of 8 bits or as a palette's index: convert its colours to classes"
+    "expected the class of each pixel, in one channel of 8 bits or as a palette's index: convert its colours to "
+    "classes"
 )
 MAX_PIXELS = 64_000_000
 SKIP = ("mend or delete it, or leave such files out with ", Setting("skip_broken", True))
@@ -63,7 +65,7 @@ def look(path: Path) -> Look:
         if image.format != "TIFF" and _orientation(Image.Image.getexif(image)) >= 5:
             width, height = height, width
         deep = image.mode.startswith("I")
-        return Look(width, height, grey=deep or image.mode in ("1", "L", "LA", "La"), deep=deep)
+        return Look(width, height, grey=deep or image.mode in GREY_MODES, deep=deep)
 
 
 def highest_value(path: Path) -> int:
@@ -85,19 +87,26 @@ def decode(path: Path, *, channels: int, bits: int = 16, size: Size | None = Non
     """
     with _opened(path) as image:
         image.load()
-        turn = UPRIGHT.get(_orientation(image.getexif()))
-        upright: Image.Image = image if turn is None else image.transpose(turn)
-        if upright.mode.startswith("I"):
-            scaled = np.asarray(upright).astype(np.float64) * (255 / (2**bits - 1))
-            upright = Image.fromarray(np.rint(np.clip(scaled, 0, 255)).astype(np.uint8))
-        if upright.has_transparency_data:
-            seen = upright.convert("RGBA")
-            upright = Image.alpha_composite(Image.new("RGBA", seen.size, "white"), seen)
-        upright = upright.convert("L" if channels == 1 else "RGB")
-        if size is not None:
-            upright = _cover(upright, size, Image.Resampling.BILINEAR)
-        pixels = np.asarray(upright, dtype=np.uint8)
-        return pixels[None] if channels == 1 else np.moveaxis(pixels, -1, 0)
+        return to_pixels(image, channels=channels, bits=bits, size=size)
+
+
+def to_pixels(
+    image: Image.Image, *, channels: int, bits: int = 16, size: Size | None = None
+) -> npt.NDArray[np.uint8]:
+    """Converts an image that is decoded already as `decode` does."""
+    turn = UPRIGHT.get(_orientation(image.getexif()))
+    upright: Image.Image = image if turn is None else image.transpose(turn)
+    if upright.mode.startswith("I"):
+        scaled = np.asarray(upright).astype(np.float64) * (255 / (2**bits - 1))
+        upright = Image.fromarray(np.rint(np.clip(scaled, 0, 255)).astype(np.uint8))
+    if upright.has_transparency_data:
+        seen = upright.convert("RGBA")
+        upright = Image.alpha_composite(Image.new("RGBA", seen.size, "white"), seen)
+    upright = upright.convert("L" if channels == 1 else "RGB")
+    if size is not None:
+        upright = _cover(upright, size, Image.Resampling.BILINEAR)
+    pixels = np.asarray(upright, dtype=np.uint8)
+    return pixels[None] if channels == 1 else np.moveaxis(pixels, -1, 0)
 
 
 def decode_mask(path: Path, seen: tuple[int, int], of: Path, size: Size | None) -> npt.NDArray[np.uint8]:
@@ -109,9 +118,7 @@ def decode_mask(path: Path, seen: tuple[int, int], of: Path, size: Size | None) 
     with _opened(path) as image:
         image.load()
         if image.mode not in (*MASK_MODES, *COLOUR_MODES):
-            raise DataError(
-                f"{shown(path)}: a mask of mode {image.mode}; {ONE_CHANNEL}"
-            )
+            raise DataError(f"{shown(path)}: a mask of mode {image.mode}; {ONE_CHANNEL}")
         grey = image if image.mode in MASK_MODES else _one_channel(path, image)
         turn = UPRIGHT.get(_orientation(image.getexif()))
         upright: Image.Image = grey if turn is None else grey.transpose(turn)

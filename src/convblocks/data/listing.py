@@ -162,7 +162,7 @@ def _parts(root: Path, folders: list[Path], loose: list[Path], roles: dict[str, 
     for part, folder in roles.items():
         inside, beside = children(folder)
         if len(inside) == 1 and _holds_folders(inside[0]):  # seg_train/seg_train/cat, as archives unpack
-            folder, ignored = inside[0], ignored + len(beside)  # noqa: PLW2901
+            folder, ignored = inside[0], ignored + len(beside)
             notes.append(f"the {part} part read from {shown(folder.relative_to(root))}/")
         parts[part], others = _classes(folder)
         ignored += others
@@ -201,9 +201,10 @@ def _check_class_names(root: Path, folders: list[Path], holders: list[Path]) -> 
             )
     inside = [{inner.name for inner in children(folder)[0]} for folder in holders]
     if len(holders) == len(folders) and len(inside[0]) > 1 and all(names == inside[0] for names in inside):
-        names, inner = (listed([f"{shown(name)}/" for name in found]) for found in (
-            [folder.name for folder in folders], sorted(inside[0])
-        ))
+        names, inner = (
+            listed([f"{shown(name)}/" for name in found])
+            for found in ([folder.name for folder in folders], sorted(inside[0]))
+        )
         raise DataError(
             f"{shown(root)}: {names} each hold {inner}: if these are the classes, call the outer folders train/, "
             f"validation/ and test/, or give one of them; if the outer ones are the classes, move the images of each "

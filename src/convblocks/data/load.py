@@ -16,6 +16,7 @@ from convblocks.data.embedded import ALIASES, EMBEDDED, load_embedded
 from convblocks.data.folder import load_folder
 from convblocks.data.masks import has_masks, load_masked, refuse_to_classify
 from convblocks.data.npz import load_npz
+from convblocks.data.objects import load_object
 from convblocks.data.resize import Size
 from convblocks.data.split import PARTS
 from convblocks.data.words import listed, shown, times
@@ -28,7 +29,7 @@ SIZES = (4, 65_536)
 
 
 def load_dataset(
-    source: str | os.PathLike[str] | None = None,
+    source: object = None,
     *,
     image_size: int | Sequence[int] | None = None,
     split_seed: int = 0,
@@ -41,6 +42,8 @@ def load_dataset(
     source        an embedded set's name (digits, faces, textures, canvases), a folder of images with one
                   folder per class, a folder with images/ and masks/, or a .npz file; None for "digits", or
                   "canvases" to segment. A name wins over a folder called so: give "./digits" for that.
+                  Or what a script holds: arrays (x, y), a torch Dataset of (image, label), a table with columns
+                  path and label; see objects.py.
     image_size    positions along every spatial axis, or along each: (height, width) of images. Images in folders:
                   resized to cover it, then the centre; arrays: each axis resampled to it. None for the sizes
                   as they are.
@@ -63,11 +66,15 @@ def load_dataset(
         raise OptionError("layout", layout, "expected channels-first, channels-last or none")
     if task not in (None, *METRICS):
         raise OptionError("task", task, f"expected {' or '.join(METRICS)}")
-    given = DEFAULT[task] if source is None else os.fspath(source)
+    if source is not None and not isinstance(source, str | os.PathLike):
+        dataset = load_object(
+            source, size=size, split_seed=split_seed, skip_broken=skip_broken, layout=layout
+        )
+        _check_task(dataset, dataset.card.source, task)
+        return dataset
+    given = os.fsdecode(DEFAULT[task] if source is None else source)
     dataset = _load(given, size, split_seed, skip_broken, layout, task)
-    if task not in (None, dataset.card.task):
-        kind = f"is a data set to {dataset.card.task}, not to {task}"
-        raise DataError(f"{shown(given)}: {kind}: give other data, or another ", Setting("task"))
+    _check_task(dataset, given, task)
     loading = Loading(
         source=given,
         image_size=size,
@@ -91,8 +98,9 @@ def load_again(card: DataCard, folder: str | os.PathLike[str] | None = None) -> 
     loading = card.loading
     if loading is None:
         raise DataError(
-            f"{card.source}: the record does not say how these data were loaded; load them with load_dataset, or, "
-            "for a run folder of an earlier version, repeat its compare, which adds it and trains nothing again"
+            f"{card.source}: the record does not say how these data were loaded; load them with load_dataset from a "
+            "folder or file, since arrays of a script are gone, or, for a run folder of an earlier version, repeat its "
+            "compare, which adds it and trains nothing again"
         )
     options = msgspec.structs.asdict(loading)
     source = options.pop("source")
@@ -102,6 +110,12 @@ def load_again(card: DataCard, folder: str | os.PathLike[str] | None = None) -> 
     if dataset.card.sha256 != card.sha256:
         raise DataError(f"{shown(source)}: {_changes(card, dataset.card)}; expected the data of the record")
     return dataset
+
+
+def _check_task(dataset: Dataset, given: str, task: Task | None) -> None:
+    if task not in (None, dataset.card.task):
+        kind = f"is a data set to {dataset.card.task}, not to {task}"
+        raise DataError(f"{shown(given)}: {kind}: give other data, or another ", Setting("task"))
 
 
 def _changes(then: DataCard, now: DataCard) -> str:
@@ -148,9 +162,7 @@ def _load(
     else:
         reader = partial(load_npz, layout=layout)
     try:
-        return reader(
-            path, source=shown(given), size=size, split_seed=split_seed, skip_broken=skip_broken
-        )
+        return reader(path, source=shown(given), size=size, split_seed=split_seed, skip_broken=skip_broken)
     except MemoryError as error:
         raise DataError(
             f"{shown(given)}: does not fit into memory: pass a smaller ",
@@ -202,6 +214,22 @@ def _is_folder(path: Path, given: str) -> bool:
     if mode:
         kind = f"a {path.suffix} file" if path.suffix else "a file"
         raise DataError(f"{shown(given)}: is {shown(kind)}, which cannot be read as data; expected {takes}")
-    close = get_close_matches(given.lower(), names, n=1)
-    hint = f"; did you mean {close[0]!r}?" if close else f"; the embedded data sets are {listed(names)}"
+    close = [repr(name) for name in [*get_close_matches(given.lower(), names, n=1), *_beside(path, given)]]
+    hint = (
+        f"; did you mean {' or '.join(close)}?" if close else f"; the embedded data sets are {listed(names)}"
+    )
     raise DataError(f"{given!r}: there is no such folder, file or embedded data set; expected {TAKES}{hint}")
+
+
+def _beside(path: Path, given: str) -> list[str]:
+    """The folder or .npz file with the name nearest to the last part of `path`, whose parent folder exists."""
+    try:
+        entries = [entry for entry in path.parent.iterdir() if not entry.name.startswith(".")]
+        usable = [entry.name for entry in entries if entry.is_dir() or entry.suffix.lower() == ".npz"]
+    except (OSError, ValueError):
+        return []
+    of_name = {name.casefold().removesuffix(".npz"): name for name in usable}
+    close = get_close_matches(path.name.casefold().removesuffix(".npz"), [*of_name], n=1)
+    before = given.rstrip("/\\").removesuffix(path.name)
+    near = [before + of_name[name] for name in close]
+    return [f"./{name}" if name in (*EMBEDDED, *ALIASES) else name for name in near]

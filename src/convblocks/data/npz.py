@@ -50,8 +50,17 @@ def load_npz(
 
 def read_npz(path: Path, *, skip_broken: bool, layout: str | None = None) -> Arrays:
     """The parts of a .npz file. Raises DataError naming the file, and the key where it is about one."""
-    where = shown(path)
     pairs, raw = _read_raw(path)
+    return to_arrays(pairs, raw, shown(path), skip_broken=skip_broken, layout=layout)
+
+
+def to_arrays(
+    pairs: dict[str, Pair], raw: dict[str, AnyArray], where: str, *, skip_broken: bool, layout: str | None
+) -> Arrays:
+    """The parts as examples and labels that can be used; takes the examples out of `raw`, whose keys `pairs` holds.
+
+    Raises DataError, beginning with `where`, for lengths, shapes and values that cannot be used.
+    """
     first = next(iter(pairs.values())).x
     for pair in pairs.values():
         _check_lengths(where, pair, raw[pair.x], raw[pair.y])

@@ -11,6 +11,7 @@ from msgspec.structs import fields
 
 from convblocks.blocks import BlockSpec
 from convblocks.data import Dataset
+from convblocks.data.objects import name_of_object
 from convblocks.errors import OptionError, SpecError
 from convblocks.experiments.family import refused
 from convblocks.layers.check import whole
@@ -59,16 +60,23 @@ def call_as_text(function: Callable[..., Any], arguments: Mapping[str, object]) 
     first, *_ = parameters = inspect.signature(function).parameters
     told = []
     for name, parameter in parameters.items():
-        value = _plain(arguments[name])
+        value = _data(arguments[name]) if name == first else _plain(arguments[name])
         if name not in UNTOLD and value != parameter.default:
             told.append(_text(value) if name == first else f"{name}={_text(value)}")
     return f"convblocks.{function.__name__}({', '.join(told)})"
 
 
-def _plain(value: object) -> object:
-    """Lists as tuples, paths and blocks as text, a data set as its name."""
+def _data(value: object) -> object:
+    """A data set as its name, and what a script holds as what it is called."""
     if isinstance(value, Dataset):
         return value.card.name
+    if isinstance(value, PathLike):
+        return fspath(value)
+    return value if value is None or isinstance(value, str) else name_of_object(value)
+
+
+def _plain(value: object) -> object:
+    """Lists as tuples, paths and blocks as text."""
     if isinstance(value, BlockSpec):
         return str(value)
     if isinstance(value, PathLike):

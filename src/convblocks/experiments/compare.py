@@ -45,7 +45,7 @@ class Watcher:
 
 
 def compare(
-    data: str | Dataset | None = None,
+    data: object = None,
     *,
     depths: int | Sequence[int] = (8, 56),
     families: str | BlockSpec | Sequence[str | BlockSpec] = ("simple", "residual", "bottleneck"),
@@ -72,10 +72,11 @@ def compare(
 ) -> RunFolder:
     """Compare implementations of stacks of `depths` convolution layers on `data`; returns the run folder.
 
-    data: as in load_dataset, None for the embedded digits, or canvases to segment; or a Dataset, which image_size,
-    split_seed, skip_broken, layout and task come too late for. task: "classify" or "segment", which the data must be
-    for; to segment, each design is the encoder of a U-Net, whose decoder is the same but for its widths, or with
-    head="dilated" the backbone of a DeepLab, whose last stages dilate instead of striding.
+    data: as in load_dataset: a path, a name, arrays (x, y), a torch Dataset or a table of paths; None for the
+    embedded digits, or canvases to segment; or a convblocks Dataset, which image_size, split_seed, skip_broken, layout
+    and task come too late for. task: "classify" or "segment", which the data must be for; to segment,
+    each design is the encoder of a U-Net, whose decoder is the same but for its widths, or with head="dilated" the
+    backbone of a DeepLab, whose last stages dilate instead of striding.
     families: names, or with options as text or value: "residual(attention=eca)", BlockSpec("wide", kernels="B(3,1,3)").
     Where options fix the block depth, block_depths do not apply.
     budget: in units of `match` (MACs forward for one example, parameters, or
@@ -122,7 +123,7 @@ def compare(
     return folder
 
 
-def _dataset(data: str | Dataset | None, **options: Any) -> Dataset:
+def _dataset(data: object, **options: Any) -> Dataset:
     """`data`, loaded with the options unless it is loaded already."""
     if not isinstance(data, Dataset):
         return load_dataset(data, **options)
