@@ -1,6 +1,7 @@
 """State dicts as people have them: in a file, in a training's checkpoint, with a wrapper's prefix on each key."""
 
-from collections.abc import Mapping
+from collections import Counter
+from collections.abc import Collection, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -13,7 +14,18 @@ from convblocks.errors import WeightsError
 
 State = Mapping[str, torch.Tensor]
 MAGIC = (b"PK\x03\x04", b"\x80")  # of what torch.save writes, and wrote before torch 1.6
-WRAPPED = ("state_dict", "model_state_dict", "model")  # where a training's checkpoint has its weights
+# where a training's checkpoint has its weights
+WRAPPED = (
+    "state_dict",
+    "model_state_dict",
+    "model_state",
+    "model",
+    "net",
+    "network",
+    "weights",
+    "ema",
+    "ema_state_dict",
+)
 PREFIXES = ("module.", "_orig_mod.")  # DistributedDataParallel's and torch.compile's
 
 
@@ -79,3 +91,34 @@ def _without_prefix(state: Mapping[str, Any]) -> State:
         if state and all(isinstance(key, str) and key.startswith(prefix) for key in state):
             state = {key.removeprefix(prefix): value for key, value in state.items()}
     return state
+
+
+def under_prefix(state: State, wanted: Collection[str], *, alone: bool) -> State:
+    """The part of `state` whose keys are the wanted ones behind one prefix, such as Lightning's "model.", without it.
+
+    alone: whether other keys beside are refused. Raises WeightsError, which names the prefixes, where there are
+    several or other keys beside.
+    """
+    found = Counter(
+        key[: -len(end)] for key in state if isinstance(key, str) for end in _endings(key) if end in wanted
+    )
+    most = max(found.values(), default=0)
+    prefixes = [prefix for prefix, number in found.items() if 2 * number > most]  # others end alike by chance
+    if not prefixes or "" in prefixes:
+        return state
+    prefix = prefixes[0]
+    others = [key for key in state if not key.startswith(prefix)]
+    if len(prefixes) > 1 or (others and alone):
+        names = " and ".join(map(repr, sorted(prefixes)))
+        beside = f", beside {len(others)} other keys, as {others[0]!r}" if len(prefixes) == 1 else ""
+        raise WeightsError(
+            f"the weights' keys have the {'prefixes' if len(prefixes) > 1 else 'prefix'} {names}{beside}; keep "
+            f"those of one and take its prefix away: {{key.removeprefix({prefix!r}): value for key, value "
+            f"in state.items() if key.startswith({prefix!r})}}"
+        )
+    return {key.removeprefix(prefix): value for key, value in state.items() if key.startswith(prefix)}
+
+
+def _endings(key: str) -> list[str]:
+    parts = key.split(".")
+    return [".".join(parts[i:]) for i in range(len(parts))]

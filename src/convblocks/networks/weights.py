@@ -16,7 +16,7 @@ from convblocks.layers.check import one_of, per_axis
 from convblocks.networks.features import Features
 from convblocks.networks.heads import GridHead, MeanHead
 from convblocks.networks.spec import Network
-from convblocks.networks.weight_files import State, plain, read_weights
+from convblocks.networks.weight_files import State, plain, read_weights, under_prefix
 
 SOURCES = ("torchvision", "timm")
 UNFIT = "the weights do not fit the network"
@@ -87,11 +87,14 @@ def from_foreign(
     classifier   if false, the layer that gives the scores is left out, and all else has to fit: for other classes,
                  and for a network that scores each position
 
-    A checkpoint's state dict and the prefixes of DistributedDataParallel and torch.compile are seen through. A norm's
-    count of batches may be missing in any case, since older files do not have it.
+    A checkpoint's state dict and one prefix of all keys, as DistributedDataParallel, Lightning and detectors put it,
+    are seen through. A norm's count of batches may be missing in any case, since older files do not have it.
     """
     state, left = plain(state, "the weights"), "standardise." if classifier else _scoring(network)
-    of = one_of("of", of or _source(network, state, left), SOURCES)
+    sources = SOURCES if of is None else (one_of("of", of, SOURCES),)
+    wanted = {name for source in sources for name in _names(network, source, left).values()}
+    state = under_prefix(state, wanted, alone=strict)
+    of = of or _source(network, state, left)
     ours, names = _shapes(network), _names(network, of, left)
     theirs = {name: _shape_there(ours[key], key, of, network) for key, name in names.items()}
     if strict:

@@ -2,6 +2,7 @@
 
 import ast
 import copy
+import dataclasses
 import importlib.util
 import re
 import subprocess
@@ -20,7 +21,7 @@ from convblocks.deploy.code.node import written
 from convblocks.errors import CodeError, MissingExtra
 
 LINE = 100
-RESERVED = ("make", "main", "read_safetensors", "DTYPES", "torch", "nn", "F")
+RESERVED = ("make", "main", "shapes", "read_safetensors", "DTYPES", "torch", "nn", "F")
 
 PAPER = re.compile(r"\(([^()]*\d{4}[^()]*(?:arXiv:[\d.]+|section|figure)[^()]*)\)")
 
@@ -84,6 +85,20 @@ def main() -> None:
 if __name__ == "__main__":
     main()
 '''
+PRINTED = "tuple(module(x).shape)"
+SHAPES = '''
+def shapes(output: object) -> object:
+    """The shape of a tensor, or of each in a tuple, list, dict or object with attributes."""
+    if isinstance(output, torch.Tensor):
+        return tuple(output.shape)
+    if isinstance(output, (list, tuple)):
+        return [shapes(value) for value in output]
+    if not isinstance(output, dict) and not hasattr(output, "__dict__"):
+        return output
+    items = output if isinstance(output, dict) else vars(output)
+    return {key: shapes(value) for key, value in items.items()}
+
+'''
 MAIN_IMPORTS = ("import argparse", "import json", "from pathlib import Path")
 
 
@@ -109,11 +124,15 @@ def module_code(
     classes = Classes(found, {*RESERVED, *definitions.sources})
     made = written(classes.define(module), {})
     make = _make(made, classes.starts.said([module], "module"))
-    body = f"{make}\n\n{MAIN}".replace("*INPUT_SIZE", ", ".join(map(str, input_size)))
+    with torch.no_grad():
+        output = copy.deepcopy(module).eval()(torch.zeros(2, *input_size))  # one alone may be refused
+    several = not isinstance(output, torch.Tensor)
+    main = f"{SHAPES}{MAIN.replace(PRINTED, 'shapes(module(x))')}" if several else MAIN
+    body = f"{make}\n\n{main}".replace("*INPUT_SIZE", ", ".join(map(str, input_size)))
     parts = list(_reachable({**definitions.sources, **classes.sources}, body))
     code = "\n\n\n".join([*parts, body])
     imports = _imports({*definitions.imports, *MAIN_IMPORTS}, code)
-    doc = _docstring(module, input_size, title or type(module).__name__, command)
+    doc = _docstring(module, input_size, output, title or type(module).__name__, command)
     text = formatted("\n\n".join([doc, imports, code]))
     check(text, module, input_size)
     return text
@@ -157,13 +176,10 @@ def _imports(lines: set[str], code: str) -> str:
     return "\n\n".join("\n".join(group) for group in groups if group)
 
 
-def _docstring(module: nn.Module, input_size: Sequence[int], title: str, command: str) -> str:
+def _docstring(module: nn.Module, input_size: Sequence[int], output: Any, title: str, command: str) -> str:
     said = analyze(module, tuple(input_size))
-    with torch.no_grad():
-        output = copy.deepcopy(module).eval()(torch.zeros(2, *input_size))  # one alone may be refused
     lines = [title, ""]
-    shape = f" -> {_shape(output.shape[1:])}" if isinstance(output, torch.Tensor) else ""
-    lines.append(f"shapes           {_shape(input_size)}{shape}")
+    lines.append(f"shapes           {_shape(input_size)} -> {_shapes(output)}")
     lines.append(f"parameters       {said.params:,}")
     unknown = f", without {', '.join(said.unknown_ops)}" if said.unknown_ops else ""
     lines.append(f"MACs             {said.macs:,} for one example of this size{unknown}")
@@ -186,6 +202,27 @@ def _docstring(module: nn.Module, input_size: Sequence[int], title: str, command
 
 def _shape(size: Sequence[int]) -> str:
     return f"(N, {', '.join(map(str, size))})"
+
+
+def _shapes(output: Any) -> str:
+    """Those of an output and of what it holds: (N, 4), or {scores: (N, 4), maps: [(N, 8, 14, 14), …]}."""
+    if isinstance(output, torch.Tensor):
+        return _shape(output.shape[1:]) if output.ndim else "()"
+    if isinstance(output, Sequence) and not isinstance(output, str):
+        return f"[{', '.join(map(_shapes, output))}]"
+    held = _attributes(output)
+    return (
+        type(output).__name__
+        if held is None
+        else f"{{{', '.join(f'{k}: {_shapes(v)}' for k, v in held.items())}}}"
+    )
+
+
+def _attributes(output: Any) -> Mapping[Any, Any] | None:
+    """What a dict or a dataclass holds, by name; None for other values."""
+    if isinstance(output, Mapping):
+        return output
+    return vars(output) if dataclasses.is_dataclass(output) and not isinstance(output, type) else None
 
 
 def _papers(module: nn.Module) -> list[str]:
@@ -242,8 +279,9 @@ def _equal(a: Any, b: Any) -> bool:
         return (
             isinstance(b, torch.Tensor) and a.dtype == b.dtype and torch.equal(a.nan_to_num(), b.nan_to_num())
         )
-    if isinstance(a, Mapping):
-        return a.keys() == b.keys() and all(_equal(a[k], b[k]) for k in a)
     if isinstance(a, Sequence) and not isinstance(a, str):
         return len(a) == len(b) and all(map(_equal, a, b))
+    ours, theirs = _attributes(a), _attributes(b)
+    if ours is not None and theirs is not None:
+        return ours.keys() == theirs.keys() and all(_equal(ours[k], theirs[k]) for k in ours)
     return bool(a == b)
