@@ -175,15 +175,15 @@ def _size(image_size: int | Sequence[int] | None) -> Size | None:
     """`image_size` in the form that records keep. Raises OptionError for what is no size."""
     if image_size is None:
         return None
-    several = isinstance(image_size, list | tuple)
-    axes = tuple(image_size) if several else (image_size,)
-    if not 1 <= len(axes) <= 3 or not all(_is_whole(n) and SIZES[0] <= n <= SIZES[1] for n in axes):
+    axes = tuple(image_size) if isinstance(image_size, list | tuple) else (image_size,)
+    whole = [n for n in axes if isinstance(n, int) and _is_whole(n) and SIZES[0] <= n <= SIZES[1]]
+    if not 1 <= len(axes) <= 3 or len(whole) < len(axes):
         raise OptionError(
             "image_size",
             image_size,
             f"expected a whole number of pixels from {SIZES[0]} to {SIZES[1]:,}, or height and width",
         )
-    return axes if several else image_size
+    return tuple(whole) if isinstance(image_size, list | tuple) else whole[0]
 
 
 def _needs_arrays(layout: str | None, source: str) -> None:

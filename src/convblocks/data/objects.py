@@ -115,7 +115,7 @@ def _is_list(pair: tuple[object, object]) -> bool:
     return any(isinstance(value, list) for value in pair)
 
 
-def to_array(value: object, where: str) -> AnyArray:
+def to_array(value: Any, where: str) -> AnyArray:
     """A tensor, array, series or list as an array of numbers or text. Raises DataError for other values."""
     try:
         if hasattr(value, "detach"):  # a tensor; NumPy has no bfloat16
