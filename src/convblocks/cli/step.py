@@ -79,7 +79,7 @@ def print_step(predicted: Predicted) -> None:
         console.print(
             f"Predicted peak, {_moment(step)}; what the process itself holds comes on top.", style="dim"
         )
-        if step.lower_bound:
+        if step.unsaved_ops:
             console.print(f"Not known what they keep for backward: {', '.join(step.unsaved_ops)}.")
     if predicted.memory_bytes is not None:
         found = predicted.largest or "none, since a single image does not fit"
@@ -111,4 +111,8 @@ def _parts(step: StepMemory) -> Iterator[tuple[str, int, str]]:
     yield "gradients", step.peak_gradient_bytes, f"of parameters, of {size(step.gradient_bytes)} in the end"
     yield "saved for backward", step.peak_saved_bytes, f"of {size(step.saved_bytes)} after forward"
     yield "maps in flight", step.peak_transient_bytes, "with their gradients"
-    yield "workspace", step.peak_workspace_bytes, "of kernels"
+    yield (
+        "workspace",
+        step.peak_workspace_bytes,
+        step.workspace_note or f"of kernels for {step.instruction_set}",
+    )

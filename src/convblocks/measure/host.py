@@ -22,7 +22,8 @@ def describe_host(device: str = "cpu") -> Host:
         else 0,
         system=f"{platform.system()} {platform.machine()}, Python {platform.python_version()}",
         device=torch.cuda.get_device_name() if device == "cuda" else device,
-        versions={name: version(name) for name in PACKAGES},
+        # torch's own word has its build (+cpu, +cu130), which the installed package's may lack
+        versions={name: version(name) for name in PACKAGES} | {"torch": str(torch.__version__)},
     )
 
 

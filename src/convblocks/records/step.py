@@ -9,7 +9,7 @@ Phase = Literal["forward", "backward", "step"]
 
 
 class StepMemory(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """Predicted memory of one training step of a batch on a CPU, whose kernels the workspace is of.
+    """Predicted memory of one training step of a batch on a CPU, with the workspace of its kernels.
 
     The peak is the sum of what is held all the time (parameters, buffers, inputs, the optimizer's state) and of the
     four parts that are held at its moment, whose names begin with ``peak_``.
@@ -34,11 +34,16 @@ class StepMemory(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     peak_saved_bytes: int
     peak_transient_bytes: int  # maps on their way to the next op, and gradients of maps
     peak_workspace_bytes: int  # what a kernel takes while it runs
-    unsaved_ops: tuple[str, ...]  # of which it is not known what they keep; if any, all this is a lower bound
+    instruction_set: str  # of the processor that it is for, such as AVX2
+    workspace_note: (
+        str  # "workspace not modelled for SSE41", where that of convolutions is not known; else empty
+    )
+    unsaved_ops: tuple[str, ...]  # of which it is not known what they keep
 
     @property
     def lower_bound(self) -> bool:
-        return bool(self.unsaved_ops)
+        """Whether something is left out, so that a step takes at least this."""
+        return bool(self.unsaved_ops or self.workspace_note)
 
     def to_dict(self) -> dict[str, Any]:
         """Plain tables, lists and numbers, as `--json` prints them."""

@@ -1,9 +1,5 @@
-"""The predicted peak of a training step against PyTorch's own record of what its allocator gives out.
+"""The predicted peak of a training step against what the allocator gives out, and the parts of the prediction."""
 
-That record has oneDNN's scratch memory too, so it is the whole peak but for what the process holds anyway.
-"""
-
-import gc
 import json
 from pathlib import Path
 
@@ -28,6 +24,7 @@ from convblocks.analysis.memory.timeline import Buffers, Timeline
 from convblocks.analysis.trace.graph import Value
 from convblocks.errors import OptionError
 from convblocks.measure import threads_of
+from tests.analysis.memory.allocator import OPTIMIZERS, check, predicted_bytes
 
 
 @pytest.fixture(autouse=True)
@@ -35,53 +32,6 @@ def one_thread():
     """Kernels take scratch memory by threads."""
     with threads_of(1):
         yield
-
-
-OPTIMIZERS = {
-    "sgd": lambda parameters: torch.optim.SGD(parameters, 0.01),
-    "momentum": lambda parameters: torch.optim.SGD(parameters, 0.01, momentum=0.9),
-    "adam": lambda parameters: torch.optim.Adam(parameters, 0.01),
-    "adamw": lambda parameters: torch.optim.AdamW(parameters, 0.01),
-}
-
-
-def allocated_bytes(net, inputs, optimizer):
-    """At most during a step, besides what is there before it."""
-    learnt = [p for p in net.parameters() if p.requires_grad]
-    updated = OPTIMIZERS[optimizer](learnt)
-
-    def step():
-        net(*inputs).sum().backward()
-        updated.step()
-
-    net.train()
-    step()
-    updated.zero_grad()
-    gc.collect()  # what earlier tests left would be freed within the record, and counted against it
-    with torch.autograd.profiler.profile(profile_memory=True) as profile:
-        step()
-    events = sorted(
-        (e for e in profile.kineto_results.events() if e.name() == "[memory]"), key=lambda e: e.start_ns()
-    )
-    held = most = 0
-    for event in events:
-        held += event.nbytes()
-        most = max(most, held)
-    return most
-
-
-def predicted_bytes(net, *sizes, batch, optimizer):
-    """Of the same."""
-    found = step_memory(net, *sizes, batch=batch, optimizer=optimizer)
-    return (
-        found.peak_bytes - found.param_bytes - found.buffer_bytes - found.input_bytes - found.optimizer_bytes
-    )
-
-
-def check(net, *sizes, batch=8, optimizer="momentum", error=0.01):
-    net = net.train()
-    real = allocated_bytes(net, [torch.randn(batch, *size) for size in sizes], optimizer)
-    assert predicted_bytes(net, *sizes, batch=batch, optimizer=optimizer) == pytest.approx(real, rel=error)
 
 
 def stack(family, **options):
@@ -210,13 +160,9 @@ def test_where_nothing_is_kept_forward_is_the_peak():
     assert step_memory(net, (16, 32, 32), batch=8).peak_phase == "forward"
 
 
-def test_kernels_larger_than_the_map_sum_copies_of_their_weight():
-    check(nn.Sequential(nn.Conv2d(3, 64, 3), nn.Conv2d(64, 64, 3, padding=1)), (3, 4, 4), error=0.02)
-
-
 @pytest.mark.parametrize("net", [stack("bottleneck", depth=3), Through(FUNCTIONS["dropped"]), Chain(again)])
 def test_in_the_end_nothing_is_held_but_the_gradients(net):
-    line = Timeline(trace(net, (3, 32, 32), batch=2))
+    line = Timeline(trace(net, (3, 32, 32), batch=2), "AVX2")
     line.run()
     assert line.saved_bytes > 0
     assert (line.unseen, line.needed, line.maps, line.buffers.bytes) == (0, set(), set(), 0)

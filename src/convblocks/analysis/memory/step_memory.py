@@ -6,6 +6,7 @@ import torch
 from msgspec import Struct
 from torch import nn
 
+from convblocks.analysis.memory.processor import instruction_set as instruction_set_here
 from convblocks.analysis.memory.timeline import Moment, Timeline
 from convblocks.analysis.trace import Trace, trace
 from convblocks.analysis.trace.recorder import buffers, parameters
@@ -23,12 +24,16 @@ def step_memory(
     batch: int = 1,
     optimizer: str = "sgd",
     dtypes: Sequence[torch.dtype] = (),
+    instruction_set: str | None = None,
 ) -> StepMemory:
     """Predict the peak memory of a training step on a CPU: zero_grad, forward, backward, optimizer step.
 
     input_sizes: (channels, *spatial) of each input, without the batch axis.
     optimizer: sgd, momentum, adam or adamw, as torch.optim has them, one parameter at a time.
     dtypes: of each input, float32 where not given.
+    instruction_set: of the processor that it is for, AVX2 or AVX512, since kernels and their workspace differ; by
+        default this machine's, as oneDNN uses it. For others the workspace of convolutions is not modelled, which
+        the record says (`workspace_note`).
     Bytes are those of tensors and of the CPU's kernels (workspace.py), which another device does not take so;
     what the process holds without the module (interpreter, libraries) is not in them.
     Raises OptionError, or TraceError if the forward fails.
@@ -36,7 +41,8 @@ def step_memory(
     if optimizer not in OPTIMIZERS:
         raise OptionError("optimizer", optimizer, f"expected one of {', '.join(OPTIMIZERS)}")
     seen = trace(module, *input_sizes, dtypes=dtypes, batch=_examples(batch))
-    line = Timeline(seen)
+    isa = instruction_set.upper() if instruction_set else instruction_set_here()
+    line = Timeline(seen, isa)
     line.run()
     always = _always(module, seen, optimizer)
     learnt = always.learnt_bytes
@@ -64,6 +70,8 @@ def step_memory(
         peak_saved_bytes=at.saved,
         peak_transient_bytes=at.transient,
         peak_workspace_bytes=at.workspace,
+        instruction_set=isa,
+        workspace_note="" if line.workspace.modelled else f"workspace not modelled for {isa}",
         unsaved_ops=tuple(sorted({name for name, _ in line.kept.unknown})),
     )
 
@@ -115,6 +123,7 @@ def largest_batch(
     memory_bytes: float,
     optimizer: str = "sgd",
     dtypes: Sequence[torch.dtype] = (),
+    instruction_set: str | None = None,
 ) -> int:
     """The largest batch whose training step on a CPU stays within `memory_bytes`; 0 if one example does not.
 
@@ -124,7 +133,14 @@ def largest_batch(
     limit = _whole_bytes(memory_bytes)
 
     def peak(batch: int) -> int:
-        found = step_memory(module, *input_sizes, batch=batch, optimizer=optimizer, dtypes=dtypes)
+        found = step_memory(
+            module,
+            *input_sizes,
+            batch=batch,
+            optimizer=optimizer,
+            dtypes=dtypes,
+            instruction_set=instruction_set,
+        )
         return found.peak_bytes - limit
 
     fits, over = (0, -limit), (1, peak(1))

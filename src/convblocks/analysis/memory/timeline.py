@@ -12,7 +12,7 @@ from collections.abc import Iterable
 from msgspec import Struct
 
 from convblocks.analysis.memory.saved import Ledger, Saved, saved_for_backward
-from convblocks.analysis.memory.workspace import backward_workspace_bytes, forward_workspace_bytes
+from convblocks.analysis.memory.workspace import Workspace
 from convblocks.analysis.trace.graph import Op, Trace, Value
 from convblocks.records.step import Phase
 
@@ -41,8 +41,9 @@ class Moment(Struct, frozen=True):
 class Timeline:
     """Walks through a step and remembers its largest moment."""
 
-    def __init__(self, seen: Trace) -> None:
+    def __init__(self, seen: Trace, instruction_set: str) -> None:
         self.seen = seen
+        self.workspace = Workspace(instruction_set)
         self.phase: Phase = "forward"
         self.kept = saved_for_backward(seen)
         self.recomputed = saved_for_backward(seen, checkpoints=False)
@@ -100,7 +101,7 @@ class Timeline:
                     self.needed.add(each.storage)
                 elif each.storage < 0:
                     self.unseen += each.bytes
-            self._note(op, forward_workspace_bytes(op))
+            self._note(op, self.workspace.forward_bytes(op))
             self.maps.difference_update([s for s in self.dying.get(i, ()) if s not in self.needed])
 
     def _backward(self, i: int, saved: Iterable[Saved]) -> None:
@@ -110,7 +111,7 @@ class Timeline:
             self.rebuilt = sum([each.bytes for each in self.released[function.start]])
         given = [self.buffers.take(value.number) for value in op.outputs if value.number in self.buffers]
         made = self._input_gradients(op, given) if given else []
-        self._note(op, backward_workspace_bytes(op, self.kept.needs) if given else 0)
+        self._note(op, self.workspace.backward_bytes(op, self.kept.needs) if given else 0)
         for each in saved:
             if each.storage < 0:
                 self.unseen -= each.bytes
