@@ -2,15 +2,19 @@
 
 import doctest
 import re
+import shlex
 import subprocess
 import sys
 from importlib import import_module
 from pathlib import Path
 
+import numpy as np
 import pytest
 import torch
+from PIL import Image
 
 import convblocks
+from convblocks.cli import app, main
 
 ROOT = Path(__file__).parents[1]
 
@@ -22,36 +26,80 @@ def test_examples_in_docstrings(module):
     assert found.failed == 0
 
 
-def readme_examples():
-    """The code of the README: blocks and compare, the papers' networks, analysis."""
-    first, second, third = re.findall(r"```python\n(.*?)```", (ROOT / "README.md").read_text(), re.DOTALL)
-    return first, second, third
+PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))]
 
 
-def test_the_readme_s_python_example_as_a_worker_imports_it(capsys):
-    exec(readme_examples()[0], {"__name__": "__mp_main__"})  # noqa: S102 - our own README
-    assert capsys.readouterr().out == "torch.Size([1, 128, 16, 16])\n"
+def examples(page):
+    """The Python examples of a page."""
+    return re.findall(r"```python\n(.*?)```", page.read_text(), re.DOTALL)
 
 
-@pytest.mark.parametrize(("example", "lines"), [(1, 2), (2, 5)])
-def test_the_readme_s_example_prints_what_it_says(capsys, tmp_path, monkeypatch, example, lines):
+def commands(page):
+    """The arguments of each convblocks command that a page shows, without comments and redirections."""
+    lines = re.findall(r"^\$ convblocks (.*)$", page.read_text(), re.MULTILINE)
+    for line in lines:
+        arguments = shlex.split(line, comments=True)
+        yield arguments[: arguments.index(">")] if ">" in arguments else arguments
+
+
+def test_the_readme_stays_short():
+    assert len((ROOT / "README.md").read_text().splitlines()) < 150
+
+
+@pytest.mark.parametrize(
+    ("page", "code"), [pytest.param(page, code, id=page.stem) for page in PAGES for code in examples(page)]
+)
+def test_an_example_prints_what_it_says(capsys, tmp_path, monkeypatch, page, code):
+    """As a worker imports it: what stands under the guard is run by the slow test below."""
     monkeypatch.chdir(tmp_path)
-    code = readme_examples()[example]
-    exec(code, {})  # noqa: S102
+    exec(code, {"__name__": "__mp_main__"})  # noqa: S102 - our own page
     said = [line.partition("  # ")[2] for line in code.splitlines() if line.startswith("print(")]
-    assert len(said) == lines
+    assert said
     assert capsys.readouterr().out.splitlines() == said
 
 
-def test_the_readme_s_table_names_every_family():
-    rows = re.findall(r"^\| `(\w+)` \|", (ROOT / "README.md").read_text(), re.MULTILINE)
+@pytest.mark.parametrize(
+    "arguments",
+    [pytest.param(words, id=" ".join(words)) for page in PAGES for words in commands(page)],
+)
+def test_a_shown_command_is_understood(arguments):
+    app.parse_args(arguments, exit_on_error=False, print_error=False)
+
+
+@pytest.mark.slow
+def test_the_shown_commands_run(tmp_path, monkeypatch, capsys):
+    """In the order of the pages, on small data of the shape that they speak of, with less training."""
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.syspath_prepend(tmp_path)
+    rng = np.random.default_rng(0)
+    for label in ("cat", "dog"):
+        (tmp_path / "photos" / label).mkdir(parents=True)
+        for i in range(20):
+            pixels = rng.integers(0, 256, (40, 40, 3), dtype=np.uint8)
+            Image.fromarray(pixels).save(tmp_path / "photos" / label / f"{i}.png")
+    model = "nn.Sequential(nn.Conv2d(3, 8, 3), nn.ReLU(), nn.AdaptiveAvgPool2d(1), nn.Flatten(), nn.Linear(8, 2))"
+    (tmp_path / "my_model.py").write_text(f"from torch import nn\n\ndef make():\n    return {model}\n")
+    for page in PAGES:
+        for words in commands(page):
+            if words[0] == "compare" and "--help" not in words:
+                words = [*words, "--epochs", "1"] + ["--seeds", "1"] * ("--seeds" not in words)
+                words = ["1" if words[i - 1] == "--seeds" else word for i, word in enumerate(words)]
+            try:
+                main(words)
+            except SystemExit as ended:
+                assert ended.code in (0, None, 1 if words[0] == "advise" else 0), (words, capsys.readouterr().err)
+            assert capsys.readouterr().out, words
+
+
+def test_the_table_names_every_family():
+    rows = re.findall(r"^\| `(\w+)` \|", (ROOT / "docs" / "blocks.md").read_text(), re.MULTILINE)
     assert rows == list(convblocks.BLOCKS)
 
 
 @pytest.mark.slow
 def test_the_readme_s_python_example_as_a_script(tmp_path):
     checks = ["not model.training", "model(torch.zeros(2, 1, 8, 8)).shape == (2, 10)"]
-    code = readme_examples()[0] + "".join(
+    code = examples(ROOT / "README.md")[0] + "".join(
         f"    assert {check}\n" for check in checks
     )  # still under the guard
     (tmp_path / "example.py").write_text(code)
@@ -62,10 +110,10 @@ def test_the_readme_s_python_example_as_a_script(tmp_path):
     assert len(list(tmp_path.glob("runs/*/report.html"))) == 1
 
 
-def test_the_readme_names_files_that_exist():
-    links = re.findall(r"\]\(([^)#:]+)\)", (ROOT / "README.md").read_text())
-    assert len(links) >= 6
-    assert all((ROOT / link).exists() for link in links)
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.stem)
+def test_pages_link_to_files_that_exist(page):
+    links = re.findall(r"\]\(([^)#:]+)\)", page.read_text())
+    assert all((page.parent / link).exists() for link in links)
 
 
 def test_one_version_everywhere():
