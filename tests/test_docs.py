@@ -77,7 +77,9 @@ def test_the_shown_commands_run(tmp_path, monkeypatch, capsys):
         for i in range(20):
             pixels = rng.integers(0, 256, (40, 40, 3), dtype=np.uint8)
             Image.fromarray(pixels).save(tmp_path / "photos" / label / f"{i}.png")
-    model = "nn.Sequential(nn.Conv2d(3, 8, 3), nn.ReLU(), nn.AdaptiveAvgPool2d(1), nn.Flatten(), nn.Linear(8, 2))"
+    model = (
+        "nn.Sequential(nn.Conv2d(3, 8, 3), nn.ReLU(), nn.AdaptiveAvgPool2d(1), nn.Flatten(), nn.Linear(8, 2))"
+    )
     (tmp_path / "my_model.py").write_text(f"from torch import nn\n\ndef make():\n    return {model}\n")
     for page in PAGES:
         for words in commands(page):
@@ -87,7 +89,10 @@ def test_the_shown_commands_run(tmp_path, monkeypatch, capsys):
             try:
                 main(words)
             except SystemExit as ended:
-                assert ended.code in (0, None, 1 if words[0] == "advise" else 0), (words, capsys.readouterr().err)
+                assert ended.code in (0, None, 1 if words[0] == "advise" else 0), (
+                    words,
+                    capsys.readouterr().err,
+                )
             assert capsys.readouterr().out, words
 
 
