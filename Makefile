@@ -2,8 +2,9 @@
 PYTHON ?= python3
 BIN := .venv/bin
 READY := .venv/ready
-# a process for each core, whole files in each, so that what a file's tests share is made once
-PYTEST := OMP_NUM_THREADS=1 $(BIN)/pytest -n auto --dist loadfile
+# A process for each core, whole files in each, so that what a file's tests share is made once. In the order of their
+# names: by number of tests, the few that train and are killed come last, and one process waits for the other.
+PYTEST := OMP_NUM_THREADS=1 $(BIN)/pytest -n auto --dist loadfile --no-loadscope-reorder
 
 .PHONY: demo test test-all lint format bench pictures clean
 
@@ -35,10 +36,10 @@ pictures: $(READY)
 	$(BIN)/convblocks draw residual --depth 2 --out docs/residual.svg
 	$(BIN)/convblocks draw bottleneck --depth 3 --input 256x64x64 --out docs/bottleneck.svg
 
-# torch first, at the version that constraints.txt pins: a later one may bring gigabytes of CUDA
+# From PyPI, torch for Linux brings gigabytes of CUDA. PIP_EXTRA_INDEX_URL=https://download.pytorch.org/whl/cpu
+# adds builds without it, whose version (2.13.0+cpu) pip prefers, as it is the higher of those that constraints.txt allows.
 $(READY): constraints.txt pyproject.toml
 	test -x $(BIN)/python || $(PYTHON) -m venv .venv
-	$(BIN)/python -m pip install --quiet --disable-pip-version-check torch==2.13.0 -c constraints.txt
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check -e '.[dev]' -c constraints.txt
 	touch $(READY)
 

@@ -1,6 +1,7 @@
 """The main job on real images, end to end: repeatable to the bit, whatever happens to it."""
 
 import json
+import shutil
 
 import numpy as np
 import pytest
@@ -68,6 +69,7 @@ def test_more_seeds_are_added_to_those_there_are(undisturbed, few_digits, tmp_pa
         "stages": 1,
         "match": "none",
         "recipe": Recipe(epochs=1),
+        "workers": 1,
         "out": tmp_path / "run",
     }
     for seeds, expected in ((1, 1), (3, 2)):
@@ -173,20 +175,12 @@ def test_load_says_what_there_is(undisturbed, tmp_path):
         load(tmp_path, "simple-d4")
 
 
-def test_weights_that_were_changed_are_refused(few_digits, tmp_path):
-    folder = compare(
-        str(few_digits),
-        depths=(4,),
-        families=("simple",),
-        match="none",
-        seeds=1,
-        recipe=Recipe(epochs=1),
-        out=tmp_path,
-    )
-    path = folder.weights("simple-d4", 0)
+def test_weights_that_were_changed_are_refused(undisturbed, tmp_path):
+    out = shutil.copytree(undisturbed[0], tmp_path / "copy")
+    path = RunFolder(out).weights("simple-d4", 0)
     path.write_bytes(path.read_bytes()[:-1] + b"\x07")
     with pytest.raises(RunError, match="not the file that the record names"):
-        load(tmp_path, "simple-d4")
+        load(out, "simple-d4", seed=0)
 
 
 def test_a_training_that_diverges_is_a_result_and_one_seed_a_warning(few_digits, tmp_path):
@@ -196,6 +190,7 @@ def test_a_training_that_diverges_is_a_result_and_one_seed_a_warning(few_digits,
         "match": "none",
         "out": tmp_path,
         "seeds": 1,
+        "workers": 1,
     }
     folder = compare(str(few_digits), recipe=Recipe(epochs=3, learning_rate=1e12), **options)
     runs = folder.runs()
@@ -224,6 +219,11 @@ def test_the_records_are_plain_json(undisturbed):
     out, _ = undisturbed
     for line in (out / "runs.jsonl").read_text().splitlines():
         assert set(json.loads(line)) >= {"design", "seed", "epochs", "test_score", "timing"}
+
+
+def test_without_options_records_are_as_they_were_before_there_were_any(undisturbed):
+    assert RunFolder(undisturbed[0]).study().families == ("simple", "residual", "bottleneck")
+    assert {d.family for d in RunFolder(undisturbed[0]).designs()} == {"simple", "residual", "bottleneck"}
 
 
 @pytest.mark.parametrize(
@@ -296,6 +296,7 @@ class TestSignalsAndVolumes:
             recipe=Recipe(epochs=4, batch_size=8),
             match="none",
             layout="none",
+            workers=1,
             out=tmp_path / "run",
         )
         assert len(folder.runs()) == 6

@@ -24,7 +24,8 @@ from convblocks.report.conditions import load_call
 
 comparing = import_module("convblocks.experiments.compare")  # the package has a function of that name
 
-OPTIONS = {"depths": 4, "families": ("simple", "repvgg"), "stages": 2, "seeds": 1, "recipe": Recipe(epochs=2)}
+OPTIONS = {"depths": 4, "families": ("simple", "repvgg"), "stages": 2, "seeds": 1, "workers": 1}
+OPTIONS |= {"recipe": Recipe(epochs=2)}
 
 
 @pytest.fixture(scope="module")

@@ -41,7 +41,7 @@ def unfinished_checkpoints(out):
     return {key: epoch_s for key, epoch_s in found.items() if key not in finished and len(epoch_s) < 3}
 
 
-@pytest.mark.parametrize("kills", [4, pytest.param(10, marks=pytest.mark.slow)])
+@pytest.mark.parametrize("kills", [2, pytest.param(10, marks=pytest.mark.slow)])
 def test_killed_again_and_again_it_goes_on_inside_its_runs(undisturbed, few_digits, tmp_path, kills):
     """Half the kills at random moments, half as soon as a run has a checkpoint and is not finished."""
     out, moments, kept = tmp_path / "run", random.Random(0), []
@@ -86,7 +86,7 @@ def test_ctrl_c_leaves_a_valid_report_and_the_same_command_goes_on(undisturbed, 
     assert result(out) == result(undisturbed[0])
 
 
-@pytest.mark.parametrize("delay", [0, 0.3, 1])
+@pytest.mark.parametrize("delay", [0, pytest.param(0.3, marks=pytest.mark.slow), 1])
 def test_ctrl_c_while_workers_start_is_one_line(few_digits, tmp_path, delay):
     """As a terminal sends it: to the workers, too."""
     out = tmp_path / "run"

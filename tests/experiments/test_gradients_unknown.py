@@ -43,6 +43,7 @@ def study(few_digits, tmp_path_factory):
         stages=1,
         seeds=1,
         recipe=Recipe(epochs=1),
+        workers=1,
         out=tmp_path_factory.mktemp("run") / "unknown",
     )
 
