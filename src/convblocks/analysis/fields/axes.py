@@ -82,7 +82,10 @@ def union(a: State, b: State) -> State:
         return Axis(tuple(dict.fromkeys(a.digits + b.digits)), None, a.length)
     if a.sight == b.sight:
         return a
-    return Axis(a.digits, sights.union(a.sight, b.sight), a.length)
+    joined = sights.union(a.sight, b.sight)
+    if joined is None:
+        joined = sights.envelope(a.sight, b.sight, prod(digit.size for digit in a.digits))
+    return Axis(a.digits, joined, a.length)
 
 
 def placed(axis: Axis, places: list[int]) -> Axis:

@@ -13,6 +13,7 @@ from math import gcd, inf, lcm
 import msgspec
 
 Number = int | Fraction
+MOST_POSITIONS = 65_536  # that bounds are sought over
 LONGEST_PERIOD = 4096  # beyond it a sight is given up as unknown
 
 
@@ -73,6 +74,26 @@ def union(a: Sight, b: Sight) -> Sight | None:
         return None
     joined = Sight(a.step, tuple(map(min, a.lows, b.lows)), tuple(map(max, a.highs, b.highs)))
     return joined if period == 1 else _shortest(joined)
+
+
+def envelope(a: Sight, b: Sight, count: int) -> Sight | None:
+    """Bounds on what positions 0 … count − 1 see of both, where these run along the input at different rates.
+
+    Interpolation with aligned corners has a rate of (n − 1)/(m − 1), and beside it stands a map at n/m: over a whole
+    map they drift apart by less than a position. The bounds have the rate of the smaller denominator, and are the
+    narrowed ones of that rate. None for too many positions.
+    """
+    if not 0 < count <= MOST_POSITIONS:
+        return None
+    rate = min((Fraction(s.step, len(s.lows)) for s in (a, b)), key=lambda rate: rate.denominator)
+    step, period = rate.numerator, rate.denominator
+    lows, highs = [inf] * period, [-inf] * period
+    for position in range(count):
+        q, r = divmod(position, period)
+        ends = a.at(position), b.at(position)
+        lows[r] = min(lows[r], *(lo - step * q for lo, _ in ends))
+        highs[r] = max(highs[r], *(hi - step * q for _, hi in ends))
+    return _shortest(Sight(step, tuple(lows), tuple(highs)))
 
 
 def hull(sight: Sight) -> tuple[Number, Number, Number]:
