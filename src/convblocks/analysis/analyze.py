@@ -8,7 +8,7 @@ from torch import nn
 
 from convblocks.analysis.cost import OpCost, free, op_costs
 from convblocks.analysis.fields.axes import ALL
-from convblocks.analysis.fields.receptive_field import Field, receptive_fields
+from convblocks.analysis.fields.receptive_field import Field, receptive_fields, spatial_axes, spatial_size
 from convblocks.analysis.fields.sight import Number
 from convblocks.analysis.memory.saved import Ledger, saved_for_backward
 from convblocks.analysis.rules import KNOWN
@@ -45,7 +45,7 @@ def analyze(
     unknown = [op.name for op in seen.ops if op.name not in KNOWN]
     weights = parameters(module).values()
     layers = tuple(_layers(seen, costs, kept, fields, local))
-    blind: Field = (None,) * (len(seen.input.shape) - 2)
+    blind: Field = (None,) * len(spatial_axes(seen))
     return Analysis(
         module=type(module).__name__,
         input_size=seen.input.shape[1:],
@@ -105,7 +105,7 @@ def _groups(seen: Trace, kept: Ledger) -> Iterator[Group]:
 def _layers(
     seen: Trace, costs: Sequence[OpCost], kept: Ledger, fields: dict[int, Field], local: dict[int, Field]
 ) -> Iterator[Layer]:
-    size = seen.input.shape[2:]
+    size = spatial_size(seen)
     blind: Field = (None,) * len(size)
     read: set[int] = set()
     known: dict[int, tuple[Seen, ...]] = {}  # by id of a field: many layers share one

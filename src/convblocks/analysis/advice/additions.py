@@ -15,6 +15,7 @@ from convblocks.analysis.advice.view import (
     times,
 )
 from convblocks.analysis.advice.windows import WINDOWED, reach, windows
+from convblocks.analysis.fields.receptive_field import spatial_size
 from convblocks.analysis.rules import CONVOLUTIONS, GLOBAL, NORMS_OF_LAST_AXES, POINTWISE
 from convblocks.analysis.trace import Failed, Op, Value, attempt
 from convblocks.analysis.trace.fitting import depths, multiple_that_fits, projection
@@ -152,7 +153,7 @@ def _multiples(view: View) -> str:
     """The sizes that are safe, as far as the size given and the strides tell."""
     steps = [axis[0] for field in view.fields.values() for axis in field if isinstance(axis, tuple)]
     largest = max((step for step in steps if isinstance(step, int)), default=1)
-    fits = all(n % largest == 0 for n in view.trace.input.shape[2:])
+    fits = all(n % largest == 0 for n in spatial_size(view.trace))
     return f"; or give sizes that are multiples of {largest}" if largest > 1 and fits else ""
 
 
@@ -162,7 +163,7 @@ def _stretched(view: View, op: Op) -> Iterator[Found]:
     if len(a) != len(b) or a == b or any(use.name == "softmax" for use in view.uses(op.outputs[0])):
         return  # a mask on the scores of attention is meant to be stretched
     small, large = sorted(op.inputs, key=lambda value: value.elements)
-    size = view.trace.input.shape[2:]
+    size = spatial_size(view.trace)
     for axis, n, field in zip(range(len(a)), size, view.field(small), strict=False):
         if (
             small.shape[2 + axis] == 1 < large.shape[2 + axis]

@@ -7,7 +7,7 @@ from msgspec import Struct
 from convblocks.analysis.advice.view import RESAMPLED, WEIGHTED, Found, View, listed, named, plural, times
 from convblocks.analysis.advice.windows import WINDOWED, reach, windows
 from convblocks.analysis.cost import macs
-from convblocks.analysis.fields.receptive_field import Field
+from convblocks.analysis.fields.receptive_field import Field, spatial_size
 from convblocks.analysis.rules import CONVOLUTIONS, GLOBAL, NORMS_OF_LAST_AXES, POINTWISE
 from convblocks.analysis.trace import Op, Value
 from convblocks.analysis.trace.shapes import Shape
@@ -32,7 +32,7 @@ def removable_tail(view: View) -> Tail | None:
 
     A layer is productive if its input does not yet see the whole image (Richter et al. 2021, arXiv:2106.12307).
     """
-    size = view.trace.input.shape[2:]
+    size = spatial_size(view.trace)
     convolutions = [(i, op) for i, op in enumerate(view.trace.ops) if op.name in CONVOLUTIONS]
     seeing = [(i, _sees_all(view.field(op.inputs[0]), size)) for i, op in convolutions]
     productive = [i for i, all_of_it in seeing if all_of_it is False]
@@ -75,7 +75,7 @@ def unproductive_tail(view: View) -> Iterator[Found]:
     reads = "" if kept else f"; what follows then reads {times(tail.given)}, not {times(tail.output)}"
     yield Found(
         place=tail.layers[0].path,
-        message=f"from here on every layer's input sees the whole image of {times(view.trace.input.shape[2:])}"
+        message=f"from here on every layer's input sees the whole image of {times(spatial_size(view.trace))}"
         f"{'' if sure else ', by its longest path at least'}: {plural(len(paths), 'layer')} ({listed(paths)}) that add "
         "no context",
         mend=f"removing them saves {plural(tail.params, 'parameter')} ({params:.0%}) and {plural(tail.macs, 'MAC')} "
@@ -93,7 +93,7 @@ def _read_once(view: View, value: Value | None) -> bool:
 def _begins_layer(view: View, ops: Sequence[Op]) -> bool:
     """Whether what comes is a layer, not the norm, activation or gate of the one before."""
     first = next(op for op in ops if op.name in WEIGHTED)
-    gate = _sees_all(view.field(first.inputs[0]), view.trace.input.shape[2:]) is None
+    gate = _sees_all(view.field(first.inputs[0]), spatial_size(view.trace)) is None
     return ops[0].name not in KEEPING and not gate
 
 
@@ -124,7 +124,7 @@ def _crossing(view: View) -> list[Value | None]:
 def _sure(view: View, tail: Tail) -> bool:
     """Whether the inputs of its layers see the whole image along every path."""
     least = _least(view)
-    size = view.trace.input.shape[2:]
+    size = spatial_size(view.trace)
     return all(
         r >= n for op in tail.layers for r, n in zip(least.get(op.inputs[0].number, ()), size, strict=False)
     )

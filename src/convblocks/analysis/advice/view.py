@@ -8,7 +8,7 @@ import torch
 from torch import nn
 
 from convblocks.analysis.analyze import analyze
-from convblocks.analysis.fields.receptive_field import Field, receptive_fields
+from convblocks.analysis.fields.receptive_field import Field, receptive_fields, spatial_axes
 from convblocks.analysis.rules import CONVOLUTIONS, LINEAR, TRANSPOSED
 from convblocks.analysis.signal.signal import signal
 from convblocks.analysis.trace import Failed, Op, Trace, Value
@@ -76,7 +76,8 @@ class View:
 
     def field(self, value: Value) -> Field:
         """Of one value; unknown along every axis where it does not depend on the first input."""
-        return self.fields.get(value.number, (None,) * (len(self.trace.input.shape) - 2))
+        found = self.fields.get(value.number)
+        return (None,) * len(spatial_axes(self.trace)) if found is None else found
 
     @cached_property
     def analysis(self) -> Analysis:

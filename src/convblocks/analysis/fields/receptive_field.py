@@ -13,6 +13,7 @@ from typing import Literal
 from convblocks.analysis.fields.axes import ALL, POOLED, Axis, Digit, State, joined_over, start
 from convblocks.analysis.fields.field_rules import through
 from convblocks.analysis.fields.sight import Number, hull, reading
+from convblocks.analysis.names import CONVOLUTIONS, RECURRENT
 from convblocks.analysis.rules import FRESH, LIKE, POINTWISE
 from convblocks.analysis.trace import Op, Trace, Value
 from convblocks.analysis.trace.shapes import Shape
@@ -26,7 +27,7 @@ States = tuple[State, ...]
 
 def receptive_field(seen: Trace, *, through_gates: bool = True) -> Field:
     """(step, lo, hi) per spatial axis of the first input, of the trace's first output; see `receptive_fields`."""
-    unknown = (None,) * (len(seen.input.shape) - 2)
+    unknown = (None,) * len(spatial_axes(seen))
     return receptive_fields(seen, through_gates=through_gates).get(seen.output.number, unknown)
 
 
@@ -52,10 +53,44 @@ def receptive_fields(seen: Trace, *, through_gates: bool = True) -> dict[int, Fi
 
 def states(seen: Trace, *, through_gates: bool = True) -> dict[int, States]:
     """The same in full: where each axis runs in a value, and what every single position of it sees."""
-    fields: dict[int, States] = {
-        seen.input.number: tuple(start(seen.input.shape, p) for p in range(2, len(seen.input.shape)))
-    }
-    for op in seen.ops:
+    return _followed(seen, spatial_axes(seen), through_gates)
+
+
+def spatial_axes(seen: Trace) -> tuple[int, ...]:
+    """Tensor axes of the first input that are spatial: those after the channels, or before them where they are last.
+
+    The module itself says so: its first convolution or recurrent layer counts the input's last axis as channels or
+    features, as in a temporal network that takes (batch, time, features) and transposes.
+    """
+    rank, shape = len(seen.input.shape), seen.input.shape
+    usual = tuple(range(2, rank))
+    names = CONVOLUTIONS.keys() | RECURRENT
+    at = next((i for i, op in enumerate(seen.ops) if op.name in names), None)
+    if rank < 3 or at is None:
+        return usual
+    read, recurs = seen.ops[at].inputs[0], seen.ops[at].name in RECURRENT
+    if read.number == seen.input.number and not recurs:
+        return usual
+    field = _followed(seen, tuple(range(1, rank)), through_gates=True, ops=at).get(read.number, ())
+    known = [axis for axis in field if isinstance(axis, Axis) and axis.whole(read.shape) > 0]
+    if len(known) != len(field) or len(field) != rank - 1 or len(read.shape) != rank:
+        return usual
+    features = rank - 1 if recurs else 1
+    last = known[-1].whole(read.shape) == features and shape[-1] == read.shape[features]
+    return tuple(range(1, rank - 1)) if last else usual
+
+
+def spatial_size(seen: Trace) -> Shape:
+    """Lengths of the spatial axes of the first input."""
+    return tuple([seen.input.shape[axis] for axis in spatial_axes(seen)])
+
+
+def _followed(
+    seen: Trace, axes: tuple[int, ...], through_gates: bool, ops: int | None = None
+) -> dict[int, States]:
+    """What becomes of these axes of the first input, through the first `ops` ops or all."""
+    fields: dict[int, States] = {seen.input.number: tuple([start(seen.input.shape, p) for p in axes])}
+    for op in seen.ops[:ops]:
         reached = [
             (i, value, fields[value.number]) for i, value in enumerate(op.inputs) if value.number in fields
         ]
@@ -131,4 +166,4 @@ def _copied(axis: Axis, shape: Shape) -> Seen:
     return hull(sight) if sight else None
 
 
-__all__ = ["Field", "Seen", "receptive_field", "receptive_fields", "states"]
+__all__ = ["Field", "Seen", "receptive_field", "receptive_fields", "spatial_axes", "spatial_size", "states"]
