@@ -81,11 +81,13 @@ def envelope(a: Sight, b: Sight, count: int) -> Sight | None:
 
     Interpolation with aligned corners has a rate of (n − 1)/(m − 1), and beside it stands a map at n/m: over a whole
     map they drift apart by less than a position. The bounds have the rate of the smaller denominator, and are the
-    narrowed ones of that rate. None for too many positions.
+    narrowed ones of that rate. None for too many positions, and
+    for rates that are not near each other, whose bounds would tell nothing.
     """
-    if not 0 < count <= MOST_POSITIONS:
+    rates = [Fraction(sight.step, len(sight.lows)) for sight in (a, b)]
+    if not 0 < count <= MOST_POSITIONS or 2 * min(rates) <= max(rates):
         return None
-    rate = min((Fraction(s.step, len(s.lows)) for s in (a, b)), key=lambda rate: rate.denominator)
+    rate = min(rates, key=lambda rate: rate.denominator)
     step, period = rate.numerator, rate.denominator
     lows, highs = [inf] * period, [-inf] * period
     for position in range(count):
