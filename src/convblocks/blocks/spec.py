@@ -4,7 +4,6 @@ import inspect
 from collections.abc import Mapping
 from difflib import get_close_matches
 from functools import cache, lru_cache
-from importlib import import_module
 from math import lcm
 from types import MappingProxyType
 from typing import Any
@@ -15,6 +14,7 @@ from torch import nn
 from convblocks.blocks.families import BLOCKS
 from convblocks.blocks.table import require_shallow
 from convblocks.errors import OptionError, SpecError
+from convblocks.importing import import_named
 from convblocks.layers.check import whole
 from convblocks.notation import parse, written
 
@@ -148,7 +148,7 @@ def _class_called(family: str) -> type[nn.Module]:
         known = f"; the families are {', '.join(BLOCKS)}, your own is named package.module:Class"
         raise SpecError("family", f"there is no family {family!r}{_hint(family, list(BLOCKS), known)}")
     try:
-        found = getattr(import_module(module_name), class_name)
+        found = getattr(import_named(module_name), class_name)
     except Exception as error:  # importing runs the user's file, which may raise anything
         raise SpecError("family", f"{family!r} cannot be imported: {error}") from error
     if not (inspect.isclass(found) and issubclass(found, nn.Module)):

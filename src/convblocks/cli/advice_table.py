@@ -4,11 +4,11 @@ from collections import Counter
 from collections.abc import Iterable, Sequence
 from itertools import groupby
 
-from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
 from convblocks.analysis.advice import Rule
+from convblocks.cli.terminal import SafeConsole
 from convblocks.records import SEVERITIES, Finding
 
 SHOWN = 3  # places of one rule, mend and severity
@@ -17,7 +17,7 @@ STYLES = {"note": "cyan", "warning": "yellow", "error": "red"}
 
 def print_findings(findings: Sequence[Finding], module: str, *, all_places: bool) -> None:
     """One line a finding and one for its mend; `module` is the name of a place without one."""
-    console = Console(highlight=False, markup=False, emoji=False)
+    console = SafeConsole()
     for _, group in groupby(findings, lambda finding: (finding.id, finding.severity)):
         alike = list(group)
         shown = alike if all_places or len(alike) == SHOWN + 1 else alike[:SHOWN]
@@ -55,6 +55,6 @@ def print_rules(rules: Iterable[Rule]) -> None:
         table.add_column(name)
     for rule in rules:
         table.add_row(f"{rule.id}{'*' if rule.on_request else ''}", rule.severity, rule.what, rule.why)
-    console = Console(highlight=False, markup=False, emoji=False)
+    console = SafeConsole()
     console.print(table)
     console.print("* only on request: CB3 by --measure, CB4 by --signal, or either by --select.", style="dim")

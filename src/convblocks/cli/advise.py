@@ -7,6 +7,7 @@ from typing import Annotated, Literal
 from cyclopts import Parameter
 
 from convblocks.cli.parse import names, sized
+from convblocks.cli.terminal import write_file
 
 Flag = Annotated[bool, Parameter(negative=())]
 FOUND = 1
@@ -26,7 +27,7 @@ def advise(
     all_places: Flag = False,
     json: Flag = False,
     trust_code: Flag = False,
-) -> None:
+) -> int:
     """Say what is wrong with a network, or could be better: each finding with its place, figures and mend.
 
     Exit status 0: nothing at or above --fail-on; 1: findings; 2: the target or an option cannot be used.
@@ -74,7 +75,7 @@ def advise(
 
     if rules:
         print_rules(RULES)
-        return
+        return 0
     if target is None:
         raise TargetError(
             "no target: name a network, e.g. torchvision:resnet18, or list the rules by --rules"
@@ -94,9 +95,8 @@ def advise(
             signal=signal,
         )
     if json:
-        sys.stdout.write(msgspec.json.encode(findings).decode() + "\n")
+        write_file(msgspec.json.encode(findings).decode() + "\n")
     else:
         print_findings(findings, type(found.module).__name__, all_places=all_places)
     worst = max((SEVERITIES.index(finding.severity) for finding in findings), default=-1)
-    if worst >= SEVERITIES.index(fail_on):
-        sys.exit(FOUND)
+    return FOUND if worst >= SEVERITIES.index(fail_on) else 0

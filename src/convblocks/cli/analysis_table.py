@@ -5,12 +5,12 @@ from dataclasses import dataclass
 from math import inf
 from textwrap import fill
 
-from rich.console import Console
 from rich.measure import Measurement
 from rich.table import Table
 from rich.text import Text
 
 from convblocks.cli.layer_tree import Node, tree
+from convblocks.cli.terminal import SafeConsole
 from convblocks.records import Analysis
 from convblocks.report import totals
 from convblocks.report.format import count, percent, size
@@ -30,7 +30,7 @@ class Column:
 
 def print_analysis(analysis: Analysis, target: str, depth: float) -> None:
     """The tree down to `depth` module names, then the totals and what they mean."""
-    console = Console(highlight=False, markup=False, emoji=False)
+    console = SafeConsole()
     root = tree(analysis)
     if root.layers:
         console.print(_fitting(console, root, analysis, depth))
@@ -47,7 +47,7 @@ def print_analysis(analysis: Analysis, target: str, depth: float) -> None:
             _print(console, "", sentence)
 
 
-def _print(console: Console, term: str, text: str, style: str = "") -> None:
+def _print(console: SafeConsole, term: str, text: str, style: str = "") -> None:
     """A term, and beside it a text in lines of its own; rich by itself breaks a figure from its unit."""
     lead = f"{term:<19}" if term else ""
     lines = fill(text, console.width, initial_indent=lead, subsequent_indent=" " * len(lead))
@@ -93,7 +93,7 @@ def bar(part: int, whole: int) -> str:
     return "█" * (eighths // 8) + EIGHTHS[eighths % 8].strip()
 
 
-def _fitting(console: Console, root: Node, analysis: Analysis, depth: float) -> Table:
+def _fitting(console: SafeConsole, root: Node, analysis: Analysis, depth: float) -> Table:
     """The table without those columns that the terminal is too narrow for."""
     columns = _columns(analysis, root)
     for rank in (inf, *sorted({column.rank for column in columns if column.rank}, reverse=True)):

@@ -12,6 +12,7 @@ from cyclopts import Parameter
 from msgspec.json import encode
 
 from convblocks.cli.parse import levels, memory_size, sized, whole
+from convblocks.cli.terminal import write, write_file
 from convblocks.errors import OptionError
 
 if TYPE_CHECKING:
@@ -87,12 +88,12 @@ def analyze(
             drawn = outline(found.module, *sizes, dtypes=dtypes)
             _write_page(html, analysed, advice, drawn, target, image)
     if json:
-        sys.stdout.write(encode({**analysed.to_dict(), **predicted.to_dict()}).decode() + "\n")
+        write_file(encode({**analysed.to_dict(), **predicted.to_dict()}).decode() + "\n")
         return
     print_analysis(analysed, target, unfolded)
     print_step(predicted)
     if html is not None:
-        sys.stdout.write(f"\nPage: {html}\n")
+        write(f"\nPage: {html}\n")
 
 
 def _write_page(
@@ -104,7 +105,7 @@ def _write_page(
     image: Path | None,
 ) -> None:
     from convblocks.cli.picture import picture
-    from convblocks.files import write
+    from convblocks.files import write as write_bytes
     from convblocks.measure import describe_host
     from convblocks.report.analysis_html import render_analysis
 
@@ -118,4 +119,4 @@ def _write_page(
         outline=drawn,
         advice=advice,
     )
-    write(file, page.encode())
+    write_bytes(file, page.encode())

@@ -10,6 +10,7 @@ from cyclopts import Parameter
 
 from convblocks.cli.block import CHANNELS, SIZES, described_block, refuse_of_block, size_of
 from convblocks.cli.parse import shape, whole
+from convblocks.cli.terminal import write_file
 from convblocks.errors import ConvblocksError, OptionError, RunError
 
 if TYPE_CHECKING:
@@ -70,7 +71,7 @@ def code(
             refuse_of_block(target, {"out_channels": out_channels, "stride": stride, **options})
             module, size, title = _module(target, design, size, trust_code)
             text = module_code(module, size, title=title, command=command)
-    sys.stdout.write(text)
+    write_file(text)
 
 
 def block_code(

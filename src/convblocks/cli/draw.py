@@ -10,6 +10,7 @@ from cyclopts import Parameter
 
 from convblocks.cli.block import CHANNELS, SIZES, described_block, refuse_of_block, size_of
 from convblocks.cli.parse import shape, whole
+from convblocks.cli.terminal import write
 
 if TYPE_CHECKING:
     from torch import nn
@@ -58,7 +59,7 @@ def draw(
     size = None if input is None else shape("input", input)
 
     from convblocks.analysis.outline import FITS, outline
-    from convblocks.files import write
+    from convblocks.files import write as write_bytes
     from convblocks.report.outline import outline_svg, outline_text
 
     with redirect_stdout(sys.stderr):  # what the user's own code prints is not ours
@@ -66,10 +67,10 @@ def draw(
         module, size = _built(target, size, place, options, trust_code)
         drawn = outline(module.eval(), size, fits=inf if every_layer else FITS)
     if out is None:
-        sys.stdout.write(outline_text(drawn))
+        write(outline_text(drawn))
     else:
-        write(out, outline_svg(drawn).encode())
-        sys.stdout.write(f"Drawing: {out}\n")
+        write_bytes(out, outline_svg(drawn).encode())
+        write(f"Drawing: {out}\n")
 
 
 def _built(

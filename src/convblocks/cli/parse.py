@@ -3,12 +3,24 @@
 import re
 import shlex
 from collections.abc import Sequence
-from math import inf
+from decimal import Decimal
+from math import inf, isfinite, prod
 
 from cyclopts import Token
 
 from convblocks.errors import OptionError, Setting, SpecError
 from convblocks.notation import split
+from convblocks.text import shown
+
+# digits that a number may have: more mean nothing here, and Python refuses to read 4,301
+WHOLE = re.compile(r"[+-]?[0-9]{1,30}")
+NUMBER = re.compile(r"[+-]?([0-9]{1,30}\.?[0-9]{0,30}|\.[0-9]{1,30})([eE][+-]?[0-9]{1,3})?")
+BYTES = re.compile(r"([0-9]{1,30}(?:\.[0-9]{1,30})?) ?([kmgt])(i?)b", re.IGNORECASE)
+AMOUNT = re.compile(
+    r"((?:[0-9]{1,3}(?:[_,][0-9]{3}){1,9}(?=$)|[0-9]{1,30})(?:\.[0-9]{1,30})?(?:[eE]\+?[0-9]{1,3})?) ?([kKmMgG]?)"
+)
+MOST_BYTES = 2**63 - 1
+MOST_ELEMENTS = 2**40  # of an input: beyond all memory, and what is computed from it still fits 63 bits
 
 SUFFIXES = {"": 1, "k": 10**3, "m": 10**6, "g": 10**9}
 FLAGS = {"depths": "--depth"}  # those that are not called as in Python
@@ -22,7 +34,7 @@ def flag(setting: Setting) -> str:
     several = isinstance(setting.value, list | tuple)
     between = "x" if setting.option == "image_size" else ","
     text = between.join(map(str, setting.value)) if several else str(setting.value)  # type: ignore[call-overload]
-    return f"{name} {shlex.quote(text)}"
+    return f"{name} {shlex.quote(shown(text))}"
 
 
 def names(option: str, text: str) -> list[str]:
@@ -38,11 +50,9 @@ def names(option: str, text: str) -> list[str]:
 
 def numbers(option: str, text: str) -> list[int]:
     """``1,2,4`` as a list."""
-    try:
-        found = [int(part) for part in text.split(",")]
-    except ValueError:
-        found = []
-    if not found or min(found) < 1:
+    parts = [part.strip() for part in text.split(",")]
+    found = [int(part) for part in parts if WHOLE.fullmatch(part)]
+    if len(found) < len(parts) or min(found) < 1:
         raise OptionError(
             option, text, "expected whole numbers of at least 1, separated by single commas, e.g. 1,2,4"
         )
@@ -51,18 +61,25 @@ def numbers(option: str, text: str) -> list[int]:
 
 def whole(_kind: object, tokens: Sequence[Token]) -> int:
     """A whole number as typed; cyclopts by itself would round 1.5."""
-    try:
-        return int(tokens[0].value)
-    except ValueError:
-        raise _not("a whole number, e.g. 3", tokens[0]) from None
+    if not WHOLE.fullmatch(tokens[0].value):
+        raise _not("a whole number, e.g. 3", tokens[0])
+    return int(tokens[0].value)
 
 
 def number(_kind: object, tokens: Sequence[Token]) -> float:
-    """A number as typed."""
-    try:
-        return float(tokens[0].value)
-    except ValueError:
-        raise _not("a number, e.g. 0.05", tokens[0]) from None
+    """A finite number as typed."""
+    if not NUMBER.fullmatch(tokens[0].value):
+        raise _not("a number, e.g. 0.05", tokens[0])
+    found = float(tokens[0].value)
+    if not isfinite(found):
+        raise _not("a number that is not beyond all bounds, e.g. 0.05", tokens[0])
+    return found
+
+
+def require_seed(seed: int) -> None:
+    """Raise OptionError for a number that numpy or torch takes for no seed."""
+    if not 0 <= seed < 2**63:
+        raise OptionError("seed", seed, "expected a whole number of at least 0, below 2^63")
 
 
 def _not(expected: str, token: Token) -> OptionError:
@@ -71,37 +88,32 @@ def _not(expected: str, token: Token) -> OptionError:
 
 
 def amount(option: str, text: str) -> int:
-    """``5M`` as 5,000,000."""
-    digits = text.strip().rstrip("kKmMgG")
-    suffix = text.strip()[len(digits) :].lower()
-    try:
-        found = round(float(digits.replace("_", "").replace(",", "")) * SUFFIXES[suffix])
-    except (ValueError, KeyError, OverflowError):
-        found = 0
-    if found < 1:
-        raise OptionError(option, text, "expected a positive amount such as 5M, 250k or 1.2G")
-    return found
-
-
-BYTES = re.compile(r"([0-9]+(?:\.[0-9]+)?) ?([kmgt])(i?)b", re.IGNORECASE)
+    """``5M`` as 5,000,000; also ``1_000`` and ``1,000``, but no comma for a decimal point."""
+    found = AMOUNT.fullmatch(text.strip())
+    exact = Decimal(re.sub("[_,]", "", found[1])) * SUFFIXES[found[2].lower()] if found else Decimal(0)
+    if exact < 1 or exact != int(exact):
+        raise OptionError(
+            option, text, "expected a positive amount such as 5M, 250k or 1.2G, with a point for decimals"
+        )
+    return int(exact)
 
 
 def memory_size(option: str, text: str) -> int:
     """``8GB`` as 8·10⁹ bytes, and ``8GiB`` as 8·2³⁰."""
     found = BYTES.fullmatch(text.strip())
-    if not found or not float(found[1]):
+    if not found or not Decimal(found[1]):
         raise OptionError(option, text, "expected an amount of memory such as 8GB, 24GiB or 512MB")
     power = "kmgt".index(found[2].lower()) + 1
-    return int(float(found[1]) * (1024 if found[3] else 1000) ** power)
+    size = int(Decimal(found[1]) * (1024 if found[3] else 1000) ** power)
+    if not 1 <= size <= MOST_BYTES:
+        raise OptionError(option, text, "expected at least 1 byte, and no more than an address can count")
+    return size
 
 
 def shape(option: str, text: str) -> tuple[int, ...]:
     """``3x224x224`` as (3, 224, 224): channels, then 1, 2 or 3 spatial axes."""
-    try:
-        found = tuple(int(part) for part in text.lower().replace("×", "x").split("x"))
-    except ValueError:
-        found = ()
-    if len(found) not in (2, 3, 4) or min(found) < 1:
+    found = _axes(option, text)
+    if len(found) not in (2, 3, 4):
         raise OptionError(option, text, "expected channels and 1 to 3 spatial axes, e.g. 3x224x224")
     return found
 
@@ -111,7 +123,7 @@ def pixels(option: str, text: str | None) -> int | tuple[int, ...] | None:
     if text is None:
         return None
     parts = text.lower().replace("×", "x").split("x")
-    if not 1 <= len(parts) <= 3 or not all(part.isdecimal() and len(part) < 10 for part in parts):
+    if not 1 <= len(parts) <= 3 or not all(re.fullmatch("[0-9]{1,9}", part) for part in parts):
         raise OptionError(
             option, text, "expected pixels along every axis, or height x width, e.g. 32 or 32x48"
         )
@@ -119,11 +131,22 @@ def pixels(option: str, text: str | None) -> int | tuple[int, ...] | None:
     return sizes[0] if len(sizes) == 1 else sizes
 
 
+def _axes(option: str, text: str) -> tuple[int, ...]:
+    """Of one input; empty where the text has none."""
+    parts = text.lower().replace("×", "x").split("x")
+    found = tuple(int(part) for part in parts if WHOLE.fullmatch(part))
+    if len(found) < len(parts) or min(found) < 1:
+        return ()
+    if prod(found) > MOST_ELEMENTS:
+        raise OptionError(option, text, "has more elements than torch can count; expected fewer")
+    return found
+
+
 def levels(option: str, text: str) -> float:
     """``2`` as 2, and ``all`` as infinity."""
     if text == "all":
         return inf
-    if not text.isdecimal() or int(text) < 1:
+    if not WHOLE.fullmatch(text) or int(text) < 1:
         raise OptionError(option, text, "expected a whole number of at least 1, or all")
     return int(text)
 
@@ -134,11 +157,8 @@ DTYPES = ("float32", "float64", "float16", "bfloat16", "int64", "int32", "int16"
 def sized(option: str, text: str) -> tuple[tuple[int, ...], str]:
     """``3x224x224`` as ((3, 224, 224), "float32"), and ``128:int64`` as ((128,), "int64")."""
     axes, colon, dtype = text.partition(":")
-    try:
-        size = tuple(int(part) for part in axes.lower().replace("×", "x").split("x"))
-    except ValueError:
-        size = ()
-    if not size or min(size) < 1:
+    size = _axes(option, axes)
+    if not size:
         raise OptionError(
             option,
             text,

@@ -1,9 +1,9 @@
 """Linear probes as a table of 80 columns."""
 
-from rich.console import Console
 from rich.padding import Padding
 from rich.table import Table
 
+from convblocks.cli.terminal import SafeConsole
 from convblocks.records import Probes
 from convblocks.report.format import accuracy, difference, plural
 
@@ -12,7 +12,7 @@ SEES = {True: "", False: "whole image", None: "unknown"}
 
 def print_probes(probes: Probes, data: str) -> None:
     """One line a layer, and what they say together."""
-    console = Console(highlight=False, markup=False, emoji=False)
+    console = SafeConsole()
     table = Table(box=None, pad_edge=False, padding=(0, 1, 0, 0), header_style="bold")
     for name in ("layer", "accuracy %", "rise, points", "", "input sees"):
         table.add_column(

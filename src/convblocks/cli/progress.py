@@ -4,9 +4,9 @@ from collections import defaultdict
 from collections.abc import Sequence
 from typing import Any, Self
 
-from rich.console import Console
 from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
 
+from convblocks.cli.terminal import SafeConsole
 from convblocks.experiments.compare import Watcher
 from convblocks.records import Design, Epoch, Run, Study
 from convblocks.report.conditions import MATCHES, label_gaps
@@ -17,14 +17,14 @@ class ProgressWatcher(Watcher):
     """A bar on a terminal; elsewhere, in a log, a line for each finished run."""
 
     def __init__(self) -> None:
-        self.console = Console(stderr=True, highlight=False, markup=False, emoji=False)
+        self.console = SafeConsole(stderr=True)
         self.progress = Progress(
             TextColumn("{task.fields[done]} runs"),
             BarColumn(bar_width=None),
             TimeElapsedColumn(),
             TextColumn("left"),
             TimeRemainingColumn(),
-            TextColumn("best {task.fields[best]}"),
+            TextColumn("best {task.fields[best]}", markup=False),
             console=self.console,
             disable=not self.console.is_terminal,
         )

@@ -6,7 +6,9 @@ from typing import Annotated
 
 from cyclopts import Parameter
 
-from convblocks.cli.parse import numbers, pixels, whole
+from convblocks.cli.parse import number, numbers, pixels, require_seed, whole
+from convblocks.cli.terminal import write_file
+from convblocks.errors import OptionError
 
 Whole = Annotated[int, Parameter(converter=whole)]
 Flag = Annotated[bool, Parameter(negative=())]
@@ -21,7 +23,7 @@ def signal(
     image_size: str | None = None,
     batch_size: Whole = 64,
     along: str | None = None,
-    learning_rate: float = 0.05,
+    learning_rate: Annotated[float, Parameter(converter=number)] = 0.05,
     mend: Flag = False,
     field: Flag = False,
     all_layers: Flag = False,
@@ -63,7 +65,10 @@ def signal(
     trust_code
         Allow a run folder or network file to import the classes it names.
     """
-    steps = numbers("along", along) if along else []
+    steps = numbers("along", along) if along is not None else []
+    require_seed(seed)
+    if learning_rate <= 0:
+        raise OptionError("learning_rate", learning_rate, "expected a positive number, e.g. 0.05")
 
     import msgspec
     import torch
@@ -71,7 +76,6 @@ def signal(
     from convblocks import analysis
     from convblocks.cli.examples import load_examples, random_batch
     from convblocks.cli.signal_table import print_signal
-    from convblocks.errors import OptionError
     from convblocks.targets import load_target
 
     if batch_size < 2:
@@ -107,7 +111,7 @@ def signal(
         if field:
             records["effective_field"] = analysis.effective_field(found.module, x, seed=seed)
     if json:
-        sys.stdout.write(msgspec.json.encode(records).decode() + "\n")
+        write_file(msgspec.json.encode(records).decode() + "\n")
     else:
         print_signal(records, all_layers=all_layers)
 
@@ -147,12 +151,14 @@ def probe(
     trust_code
         Allow a run folder or network file to import the classes it names.
     """
+    require_seed(seed)
+
     import msgspec
 
     from convblocks import analysis
     from convblocks.cli.examples import load_examples
     from convblocks.cli.probe_table import print_probes
-    from convblocks.errors import OptionError, TargetError
+    from convblocks.errors import TargetError
     from convblocks.targets import load_target
 
     if examples < 2:
@@ -168,6 +174,6 @@ def probe(
             )
         probes = analysis.probe(found.module, chosen.train, chosen.validation, pool=pool)
     if json:
-        sys.stdout.write(msgspec.json.encode(probes).decode() + "\n")
+        write_file(msgspec.json.encode(probes).decode() + "\n")
     else:
         print_probes(probes, chosen.words)

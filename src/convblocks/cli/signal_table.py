@@ -3,12 +3,12 @@
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from rich.console import Console
 from rich.padding import Padding
 from rich.table import Table
 from rich.text import Text
 
 from convblocks.cli.probe_table import shortened
+from convblocks.cli.terminal import SafeConsole
 from convblocks.records import EffectiveField, MendCheck, Rate, Shattering, Signal, SignalAlong
 from convblocks.report.format import MISSING, significant
 
@@ -18,7 +18,7 @@ NAME = 36
 
 def print_signal(records: Mapping[str, Any], *, all_layers: bool) -> None:
     """What ``convblocks signal`` found, most telling last."""
-    console = Console(highlight=False, markup=False, emoji=False)
+    console = SafeConsole()
     signal: Signal = records["signal"]
     console.print(_layers(signal, all_layers))
     if (step := _step(signal, all_layers)) > 1:

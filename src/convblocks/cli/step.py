@@ -5,11 +5,11 @@ from dataclasses import dataclass
 from typing import Any
 
 import torch
-from rich.console import Console
 from rich.table import Table
 from torch import nn
 
 from convblocks.analysis import largest_batch, step_memory
+from convblocks.cli.terminal import SafeConsole
 from convblocks.errors import OptionError
 from convblocks.records import StepMemory
 from convblocks.report.format import size
@@ -68,7 +68,7 @@ def predict(
 
 def print_step(predicted: Predicted) -> None:
     """The peak of the step and its parts, then the largest batch that fits."""
-    console = Console(highlight=False, markup=False, emoji=False)
+    console = SafeConsole()
     step = predicted.step
     if step is not None:
         least = "at least " if step.lower_bound else ""

@@ -5,11 +5,11 @@ from math import isfinite
 from typing import NamedTuple
 
 from rich.cells import cell_len
-from rich.console import Console
 from rich.padding import Padding
 from rich.table import Table
 from rich.text import Text
 
+from convblocks.cli.terminal import SafeConsole
 from convblocks.experiments.store import RunFolder
 from convblocks.records import Design, Row, Summary
 from convblocks.report.conditions import as_deployed, cheapest
@@ -30,7 +30,7 @@ def print_result(folder: RunFolder) -> None:
     assert summary is not None
     assert study is not None
     metric = study.data.metric
-    console = Console(highlight=False, markup=False, emoji=False)
+    console = SafeConsole()
     if summary.rows:
         console.print(result_table(folder.designs(), summary, console.width))
         console.print(Padding(legend(folder.designs(), summary, metric), (0, 0, 1, 0)), style="dim")

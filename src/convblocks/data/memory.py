@@ -1,10 +1,13 @@
 """Refuse data that cannot fit before reading it: a clear sentence instead of a killed process."""
 
 import os
+from collections.abc import Callable, Iterator
+from contextlib import suppress
 from pathlib import Path
 
 from convblocks.errors import DataError, Part
 
+UNLIMITED = 2**60  # version 1 says "no limit" by the largest multiple of a page's size
 USABLE = 0.8  # of the available memory; the rest is for the networks
 GIB = 2**30
 
@@ -39,11 +42,50 @@ def _system_bytes() -> int | None:
         return None
 
 
-def _container_bytes(root: Path = Path("/sys/fs/cgroup")) -> int | None:
-    """What a container's own limit leaves (cgroup v2); None without a limit."""
+def _container_bytes(
+    root: Path = Path("/sys/fs/cgroup"), membership: Path = Path("/proc/self/cgroup")
+) -> int | None:
+    """What the tightest limit of the process's control groups leaves; None without a limit.
+
+    Limits nest: a group may take no more than each group that it lies in. Version 2 has one tree, at `root`, version
+    1 one for memory below it. Within a container the path may be the host's, which is not there; its root then is.
+    """
     try:
-        limit = int((root / "memory.max").read_text("ascii"))  # ValueError for "max": no limit
-        stat = dict(line.split() for line in (root / "memory.stat").read_text("ascii").splitlines())
-        return max(0, limit - int(stat["anon"]))  # the rest of its use is cache, which gives way
-    except (OSError, ValueError, KeyError):
-        return None
+        lines = membership.read_text("utf-8", "replace").splitlines()
+    except OSError:
+        lines = []
+    paths = {"": "/", "memory": "/"}  # of the group in each tree
+    for line in lines:
+        _, _, rest = line.partition(":")
+        controllers, _, path = rest.partition(":")
+        paths.update({name: path for name in controllers.split(",") if name in paths})
+    left = [*_left(root, paths[""], _version_2), *_left(root / "memory", paths["memory"], _version_1)]
+    return min(left, default=None)
+
+
+def _left(tree: Path, path: str, read: Callable[[Path], int]) -> Iterator[int]:
+    """What each group on the way from the tree's root to `path` leaves, where it has a limit."""
+    within = Path(path.strip("/"))
+    for group in (within, *within.parents):
+        with suppress(OSError, ValueError, KeyError):
+            yield max(0, read(tree / group))
+
+
+def _version_2(group: Path) -> int:
+    limit = int((group / "memory.max").read_text("ascii"))  # ValueError for "max": no limit
+    return limit - _usage(group)["anon"]
+
+
+def _version_1(group: Path) -> int:
+    limit, usage = int((group / "memory.limit_in_bytes").read_text("ascii")), _usage(group)
+    # the tightest of the groups around it, also those that a container does not see
+    limit = min(limit, usage.get("hierarchical_memory_limit", limit))
+    if limit >= UNLIMITED:
+        raise ValueError("no limit")
+    return limit - usage["total_rss"]
+
+
+def _usage(group: Path) -> dict[str, int]:
+    """Memory of a group and those within by kind; what is no cache, which gives way, cannot be taken back."""
+    lines = (group / "memory.stat").read_text("ascii").splitlines()
+    return {kind: int(size) for kind, size in (line.split() for line in lines)}

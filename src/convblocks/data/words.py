@@ -1,13 +1,6 @@
 """Words for messages: one line each, whatever a file or class is called."""
 
-LONGEST = 300  # characters of a name that a message repeats
-
-
-def shown(name: object) -> str:
-    """`name` on one line: line breaks and bytes that are not text are escaped, long names cut."""
-    text = "".join(c if c.isprintable() else repr(c)[1:-1] for c in str(name))
-    half = LONGEST // 2
-    return text if len(text) <= LONGEST else f"{text[:half]}…{text[-half:]}"
+from convblocks.text import shown as shown
 
 
 def counted(number: int, singular: str, plural: str | None = None) -> str:

@@ -15,7 +15,7 @@ from convblocks.experiments.design import BYTES, describe, time_designs
 from convblocks.experiments.implementations import Frame, Implementation
 from convblocks.experiments.matching import Matched, least_budgets, solve
 from convblocks.experiments.plan import plan, resume
-from convblocks.experiments.pool import Job, leave_if_imported, run_all
+from convblocks.experiments.pool import Job, leave_if_imported, require_script, run_all
 from convblocks.experiments.shared import shared
 from convblocks.experiments.store import RunFolder
 from convblocks.experiments.summary import summarise
@@ -88,6 +88,7 @@ def compare(
     """
     command = command or call_as_text(compare, locals())  # before anything else is local
     leave_if_imported()
+    require_script()
     watcher, recipe = watcher or Watcher(), Recipe() if recipe is None else recipe
     if not isinstance(recipe, Recipe):
         raise OptionError("recipe", recipe, "expected a convblocks.Recipe, e.g. Recipe(epochs=5)")

@@ -12,9 +12,11 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from multiprocessing.process import BaseProcess
 from multiprocessing.queues import Queue
+from pathlib import Path
 from typing import Any, Generic, TypeVar
 
 from convblocks.errors import RunError
+from convblocks.text import shown
 
 Task = TypeVar("Task")
 Result = TypeVar("Result")
@@ -22,7 +24,13 @@ Result = TypeVar("Result")
 LISTEN_S = 0.2
 
 # Read by torch when a worker starts. Huge pages save the page faults of buffers that come and go each step.
-WORKER_ENVIRONMENT = {"THP_MEM_ALLOC_ENABLE": "1", "OMP_PROC_BIND": "false", "CONVBLOCKS_WORKER": "1"}
+# PYTHONSAFEPATH keeps the working directory, which holds data, out of what a worker imports as it starts.
+WORKER_ENVIRONMENT = {
+    "THP_MEM_ALLOC_ENABLE": "1",
+    "OMP_PROC_BIND": "false",
+    "CONVBLOCKS_WORKER": "1",
+    "PYTHONSAFEPATH": "1",
+}
 
 DIED = "a worker process died, perhaps for want of memory; run the same command to go on, with fewer workers"
 CRASHED = (
@@ -33,6 +41,10 @@ CRASHES = (signal.SIGSEGV, signal.SIGABRT, signal.SIGBUS, signal.SIGFPE, signal.
 UNGUARDED = (
     "compare was called without a guard, so that each worker process, which imports the script, would compare as well; "
     'put the call under: if __name__ == "__main__":'
+)
+NO_FILE = (
+    "compare was called from a script that is no file, {}, and its worker processes have to import the script: save it "
+    "as a .py file and run that"
 )
 UNGUARDED_STATUS = 79  # a worker's exit status, unlike any of Python's own
 
@@ -58,6 +70,17 @@ def leave_if_imported() -> None:
         if "CONVBLOCKS_WORKER" in os.environ:
             sys.exit(UNGUARDED_STATUS)  # without a word: the parent says it once
         raise RunError(UNGUARDED)
+
+
+def require_script() -> None:
+    """Raise RunError where workers could not import the caller's script: it came through standard input or a pipe.
+
+    An interactive session and ``python -c`` have no script, and workers need none.
+    """
+    main = sys.modules["__main__"]
+    file = getattr(main, "__file__", None)
+    if file is not None and getattr(main, "__spec__", None) is None and not Path(file).is_file():
+        raise RunError(NO_FILE.format("standard input" if file == "<stdin>" else shown(file)))
 
 
 def run_all(
@@ -149,6 +172,7 @@ def _start_worker(job: Job[Any, Any], reports: "Queue[Any]") -> None:
     global _job, _reports
     _job, _reports = job, reports
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # the parent decides what Ctrl-C means
+    sys.stdout = sys.stderr  # what a user's block prints is no part of the parent's output
     threading.Thread(target=_leave_with_parent, daemon=True).start()
     import torch
 

@@ -37,8 +37,9 @@ class Trainer:
         design, seed = task
         try:
             return self._train(design, seed, report)
-        except Exception as error:  # a user's block may raise anything
-            reason = " ".join(str(error).split()) or type(error).__name__
+        except BaseException as error:  # a user's block may raise anything, SystemExit too
+            reason = " ".join(str(error).split()) if isinstance(error, Exception) else ""
+            reason = reason or f"{type(error).__name__} {error}".strip()
             raise RunError(f"training {design.name} with seed {seed} failed: {reason}") from error
 
     def _train(self, design: Design, seed: int, report: Callable[[Epoch], None]) -> Run:

@@ -20,7 +20,8 @@ from convblocks.networks.heads import Head, MeanHead
 from convblocks.networks.module import ConvNet, Standardise
 from convblocks.networks.stem import Stem as Stem
 
-MOST_BLOCKS = 10_000  # in a stage; more would build for minutes
+MOST_BLOCKS = 10_000  # of a network; more would build for minutes
+MOST_NETWORK_LAYERS = 20_000
 
 
 class Stage(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, omit_defaults=True):
@@ -61,7 +62,8 @@ class Network(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, omi
             dimensions(self.dims)
             whole("in_channels", self.in_channels, at_least=1)
             whole("classes", self.classes, at_least=2)
-            whole("stages", len(self.stages), at_least=1)
+            whole("stages", len(self.stages), at_least=1, at_most=MOST_BLOCKS)
+            self._check_size()
         except OptionError as error:
             raise SpecError(error.option, f"got {error.given!r}; {error.expected}") from error
         self._try("stem", self.build_stem)
@@ -70,6 +72,22 @@ class Network(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, omi
             self._check_stage(f"stages[{i}]", stage, channels)
             channels = stage.out_channels
         self._try("head", self.build_head)
+
+    def _check_size(self) -> None:
+        """Before any block is built: a file of a few lines may ask for millions."""
+        blocks = [stage.blocks if isinstance(stage.blocks, int) else 0 for stage in self.stages]
+        if all(number <= MOST_BLOCKS for number in blocks) and sum(blocks) > MOST_BLOCKS:
+            raise OptionError(
+                "blocks", sum(blocks), f"expected at most {MOST_BLOCKS:,} in all stages together"
+            )
+        depths = [stage.block.option("depth") for stage in self.stages]
+        layers = sum(b * (d if isinstance(d, int) else 1) for b, d in zip(blocks, depths, strict=True))
+        if max(blocks, default=0) <= MOST_BLOCKS and layers > MOST_NETWORK_LAYERS:
+            raise OptionError(
+                "depth",
+                layers,
+                f"expected blocks of {MOST_NETWORK_LAYERS:,} layers at most in all stages together",
+            )
 
     def _try(self, name: str, build: Callable[[], nn.Module]) -> None:
         try:

@@ -1,16 +1,14 @@
 """A user's own code as a target: a function without arguments, a torch.nn.Module class, or a module.
 
-The code runs as Python would run it: the folder of a file is where it imports from while it is loaded and
-called; sys.path is as before afterwards. What goes wrong inside it is one line that says where.
+What the code of a file imports may lie in the file's folder, but nothing that others import is taken from there.
+What goes wrong inside the code is one line that says where.
 """
 
 import inspect
 import sys
 import traceback
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from difflib import get_close_matches
-from importlib import import_module
 from importlib.util import module_from_spec, spec_from_file_location
 from pathlib import Path
 from types import ModuleType
@@ -20,27 +18,34 @@ from torch import nn
 
 from convblocks.data.words import listed, shown
 from convblocks.errors import TargetError
+from convblocks.importing import forget, import_named, open_folder, opened
 from convblocks.targets.target import Target, built, hint
 from convblocks.targets.zoos import with_operators
 
 Made = TypeVar("Made")
 
-_siblings: set[str] = set()  # modules that the last file and its folder brought
+_from_files: set[str] = set()  # modules that the last file and its folder brought
 
 
 def from_file(text: str, path: Path, name: str, on_meta: bool) -> Target:
     """``file.py:NAME``."""
     if not path.is_file():
         raise TargetError(f"{shown(text)}: there is no file {shown(path)}{_similar(path)}")
-    with _importing_from(path.resolve().parent):
+    # two folders may each have a blocks.py, and a file may have been changed since
+    forget(_from_files)
+    _from_files.clear()
+    before = opened()
+    try:
         code = _run(text, lambda: with_operators(lambda: _load(path)))
         return Target(module=_module(text, code, name, on_meta), name=text, kind="file")
+    finally:
+        _from_files.update(opened() - before)
 
 
 def from_import(text: str, where: str, name: str, on_meta: bool) -> Target:
     """``package.module:NAME``."""
     try:
-        code = _run(text, lambda: with_operators(lambda: import_module(where)))
+        code = _run(text, lambda: with_operators(lambda: import_named(where)))
     except TargetError as error:
         cause = error.__cause__
         missing = cause.name if isinstance(cause, ModuleNotFoundError) else None
@@ -111,29 +116,9 @@ def _load(path: Path) -> ModuleType:
     assert spec.loader is not None
     code = module_from_spec(spec)
     sys.modules[name] = code  # dataclasses and typing look a class's module up there
+    open_folder(name, str(path.resolve().parent))
     spec.loader.exec_module(code)
     return code
-
-
-@contextmanager
-def _importing_from(folder: Path) -> Iterator[None]:
-    """`folder` first on sys.path; what the folder of an earlier target brought is forgotten before.
-
-    Two folders may each have a blocks.py, and a file may have been changed since.
-    """
-    for name in _siblings:
-        sys.modules.pop(name, None)
-    _siblings.clear()
-    before, path = set(sys.modules), list(sys.path)
-    sys.path.insert(0, str(folder))
-    try:
-        yield
-    finally:
-        sys.path[:] = path
-        for name in set(sys.modules) - before:
-            file = getattr(sys.modules[name], "__file__", None)
-            if file and Path(file).is_relative_to(folder):
-                _siblings.add(name)
 
 
 def _run(text: str, code: Callable[[], Made]) -> Made:

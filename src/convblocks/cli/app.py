@@ -1,0 +1,71 @@
+"""The commands, and what becomes of their errors. Nothing here imports torch before a command runs."""
+
+import signal
+from collections.abc import Sequence
+
+from cyclopts import App
+
+from convblocks import __version__
+from convblocks.cli.advise import advise
+from convblocks.cli.analyze import analyze
+from convblocks.cli.code import code
+from convblocks.cli.compare import compare, report
+from convblocks.cli.draw import draw
+from convblocks.cli.refusal import message
+from convblocks.cli.signal import probe
+from convblocks.cli.signal import signal as signal_command
+from convblocks.cli.terminal import SafeConsole, close_streams, open_streams, say
+
+app = App(
+    name="convblocks",
+    help="How should a stack of D convolution layers be implemented? Train, compare and choose on your own data.",
+    help_format="plaintext",
+    version=__version__,
+    suppress_keyboard_interrupt=False,  # main says what is kept
+)
+app.command(compare, usage="Usage: convblocks compare [DATA] [OPTIONS]")
+app.command(report)
+app.command(advise, usage="Usage: convblocks advise [OPTIONS] TARGET")
+app.command(analyze)
+app.command(code)
+app.command(signal_command)
+app.command(probe)
+app.command(draw)
+
+REFUSED = 2
+PIPE_CLOSED = 128 + signal.SIGPIPE
+
+
+def run(words: Sequence[str]) -> int:
+    """Run a command; returns its exit status. Any exception but KeyboardInterrupt is one line on stderr."""
+    open_streams()
+    try:
+        status = _run(words)
+    except BrokenPipeError as error:  # as of `| head`, to which nothing need be said
+        close_streams()
+        return _failed(error)
+    failure = close_streams()
+    return _failed(failure) if failure and not status else status
+
+
+def _run(words: Sequence[str]) -> int:
+    try:
+        found = app(
+            words,
+            console=SafeConsole(),
+            exit_on_error=False,
+            print_error=False,
+            result_action="return_value",
+        )
+    except (KeyboardInterrupt, BrokenPipeError):
+        raise
+    except BaseException as error:  # a user's block may raise anything, SystemExit too
+        return _failed(error)
+    return found if isinstance(found, int) else 0
+
+
+def _failed(error: BaseException) -> int:
+    if isinstance(error, BrokenPipeError):
+        return PIPE_CLOSED
+    say(message(error))
+    return REFUSED

@@ -1,0 +1,82 @@
+"""Modules of the user's own, in a folder that is not on sys.path: the working directory, or that of a file.
+
+Such a folder is open to the module that the user names and to what that module imports. What installed packages
+import never comes from there, and what is installed is never shadowed: a dill.py beside the data is not run.
+"""
+
+import sys
+from collections.abc import Sequence
+from contextlib import suppress
+from importlib import import_module
+from importlib.abc import MetaPathFinder
+from importlib.machinery import ModuleSpec, PathFinder
+from pathlib import Path
+from types import ModuleType
+
+MACHINERY = ("importlib", "importlib._bootstrap", "importlib._bootstrap_external", "_frozen_importlib")
+
+
+class _OwnModules(MetaPathFinder):
+    """Finds the top-level modules that are named, and what they and their like import, each in one folder."""
+
+    def __init__(self) -> None:
+        self.named: dict[str, str] = {}  # module that is being looked for → folder
+        self.folders: dict[str, str] = {}  # module that was found → folder, which it may import from
+
+    def find_spec(
+        self, name: str, path: Sequence[str] | None, target: ModuleType | None = None
+    ) -> ModuleSpec | None:
+        folder = self.named.get(name) or self.folders.get(_importer())
+        if path is not None or folder is None:  # a path: that of the package which the module is in
+            return None
+        spec = PathFinder.find_spec(name, [folder], target)
+        if spec is not None:
+            self.folders[name] = folder
+        return spec
+
+
+_own = _OwnModules()
+
+
+def import_named(name: str) -> ModuleType:
+    """Import a module that the user named, from sys.path or else from the working directory."""
+    top = name.partition(".")[0]
+    _install()
+    with suppress(OSError):  # the working directory has been deleted
+        _own.named[top] = str(Path.cwd())
+    try:
+        return import_module(name)
+    finally:
+        _own.named.pop(top, None)
+
+
+def open_folder(module: str, folder: str) -> None:
+    """Let a module of the user's, which is loaded from a file, import others that lie in `folder`."""
+    _install()
+    _own.folders[module] = folder
+
+
+def opened() -> set[str]:
+    """Top-level modules that may import from a folder of the user's."""
+    return set(_own.folders)
+
+
+def forget(modules: set[str]) -> None:
+    """Drop modules of the user's, so that the same names may be imported from another folder."""
+    for name in [name for name in sys.modules if name.partition(".")[0] in modules]:
+        del sys.modules[name]
+    for name in modules:
+        _own.folders.pop(name, None)
+
+
+def _install() -> None:
+    if _own not in sys.meta_path:
+        sys.meta_path.append(_own)
+
+
+def _importer() -> str:
+    """The top-level module whose code runs the import."""
+    frame = sys._getframe(2)
+    while frame.f_globals.get("__name__") in MACHINERY and frame.f_back is not None:
+        frame = frame.f_back
+    return str(frame.f_globals.get("__name__")).partition(".")[0]
