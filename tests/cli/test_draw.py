@@ -145,3 +145,12 @@ def test_text_ends_as_text():
     assert "<script>" not in outline_svg(found)
     assert "<b>" not in outline_svg(found)
     assert "<b>&" in outline_text(found)
+
+
+def test_an_assumed_size_is_told(capsys):
+    main(["draw", "simple"])
+    line = "convblocks: drawn for an input of 64x64x64, which is assumed; --input gives another\n"
+    assert capsys.readouterr().err == line
+    for stated in (["simple", "--input", "8x16x16"], ["zoo:resnet18"]):
+        main(["draw", *stated])
+        assert capsys.readouterr().err == ""

@@ -146,3 +146,22 @@ def test_a_script_without_a_guard_is_told_so_once(tmp_path):
     assert found.stderr.count('put the call under: if __name__ == "__main__":') == 1
     assert found.stderr.splitlines()[-1].startswith("convblocks.errors.RunError: compare was called without")
     assert not (tmp_path / "run" / "runs.jsonl").exists()
+
+
+@pytest.mark.parametrize("how", ["python -", "python <(cat script.py)"])
+def test_a_script_that_is_no_file_is_told_so(how, tmp_path):
+    """Workers could not import it, which ended in words on memory."""
+    (tmp_path / "script.py").write_text(
+        "import convblocks\n"
+        "if __name__ == '__main__':\n"
+        "    convblocks.compare(depths=2, families='simple', stages=1, match='none', out='run')\n"
+    )
+    line = how.replace("python", f'"{sys.executable}"') + " < script.py"
+    found = subprocess.run(
+        ["/bin/bash", "-c", line], capture_output=True, text=True, cwd=tmp_path, timeout=120, check=False
+    )
+    assert found.returncode == 1
+    last = found.stderr.splitlines()[-1]
+    assert "compare was called from a script that is no file" in last
+    assert "save it as a .py file" in last
+    assert not (tmp_path / "run").exists()

@@ -362,3 +362,20 @@ def test_blocks_are_built_in_order():
         "BottleneckBlock"
     ]
     assert isinstance(net.stages[0][0], ResidualBlock)
+
+
+@pytest.mark.parametrize(
+    ("stages", "blocks", "depth", "problem"),
+    [
+        (200, 10_000, 2, "blocks: got 2000000"),
+        (3, 5_000, 1, "blocks: got 15000"),
+        (10, 100, 100, "depth: got 100000"),
+    ],
+)
+def test_a_few_lines_that_ask_for_millions_of_layers_are_refused_before_any_is_built(
+    stages, blocks, depth, problem, monkeypatch
+):
+    stage = Stage(block=BlockSpec("simple", depth=depth), blocks=blocks, out_channels=8)
+    monkeypatch.setattr("convblocks.networks.spec.meta_block", lambda *_: pytest.fail("a block was built"))
+    with pytest.raises(SpecError, match=problem):
+        Network(in_channels=3, classes=10, stages=(stage,) * stages)

@@ -10,7 +10,7 @@ from cyclopts import Parameter
 
 from convblocks.cli.block import CHANNELS, SIZES, described_block, refuse_of_block, size_of
 from convblocks.cli.parse import shape, whole
-from convblocks.cli.terminal import write
+from convblocks.cli.terminal import say, write
 
 if TYPE_CHECKING:
     from torch import nn
@@ -64,13 +64,16 @@ def draw(
 
     with redirect_stdout(sys.stderr):  # what the user's own code prints is not ours
         place = {"out_channels": out_channels, "stride": stride}
-        module, size = _built(target, size, place, options, trust_code)
+        module, size, assumed = _built(target, size, place, options, trust_code)
         drawn = outline(module.eval(), size, fits=inf if every_layer else FITS)
     if out is None:
         write(outline_text(drawn))
     else:
         write_bytes(out, outline_svg(drawn).encode())
         write(f"Drawing: {out}\n")
+    if assumed:
+        # receptive fields and maps are those of this size
+        say(f"drawn for an input of {'x'.join(map(str, size))}, which is assumed; --input gives another")
 
 
 def _built(
@@ -79,8 +82,8 @@ def _built(
     place: dict[str, int | None],
     options: dict[str, str],
     trust_code: bool,
-) -> tuple["nn.Module", tuple[int, ...]]:
-    """The module on the meta device, and its input's size."""
+) -> tuple["nn.Module", tuple[int, ...], bool]:
+    """The module on the meta device, its input's size, and whether that is assumed."""
     import torch
 
     from convblocks.targets import load_target
@@ -89,9 +92,9 @@ def _built(
     if block is None:
         refuse_of_block(target, {**place, **options})
         found = load_target(target, trust_code=trust_code, on_meta=True)
-        return found.module, size or size_of(found)
-    size = size or (CHANNELS, *SIZES[2])
+        return found.module, size or size_of(found), not (size or found.input_size)
+    assumed, size = size is None, size or (CHANNELS, *SIZES[2])
     given = {name: value for name, value in place.items() if value is not None}
     outputs, stride = given.get("out_channels", size[0]), given.get("stride", 1)
     with torch.device("meta"):
-        return block.build(size[0], outputs, stride, dims=len(size) - 1), size
+        return block.build(size[0], outputs, stride, dims=len(size) - 1), size, assumed
