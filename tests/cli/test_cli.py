@@ -311,10 +311,10 @@ def test_no_shapes(text):
 
 
 NUMERIC = {
-    "compare": ["stages", "seeds", "epochs", "batch-size", "image-size", "split-seed", "workers", "threads"],
+    "compare": ["stages", "seeds", "epochs", "batch-size", "split-seed", "workers", "threads"],
     "analyze": ["batch"],
-    "signal": ["image-size", "batch-size", "seed", "learning-rate"],
-    "probe": ["image-size", "examples", "pool", "seed"],
+    "signal": ["batch-size", "seed", "learning-rate"],
+    "probe": ["examples", "pool", "seed"],
     "code": ["stride", "out-channels"],
     "draw": ["stride", "out-channels"],
 }
