@@ -3,6 +3,7 @@
 import io
 
 import pytest
+import torch
 from msgspec.structs import replace
 from rich.console import Console
 
@@ -30,6 +31,19 @@ def test_one_of_a_kind_is_no_plural(said):
     several = said(study, make_design("a"), make_design("b"), replace(make_design("c"), problem="too narrow"))
     assert "made: 2 classes" in several
     assert "\n2 designs at 1.00\xa0M MACs (± 3 %), 3 seeds each, 2 stages\n" in several
+
+
+def test_that_the_build_of_torch_may_be_another_is_said(said, monkeypatch):
+    """A folder of an earlier version has the release alone."""
+    monkeypatch.setattr(torch, "__version__", "2.13.0+cu130")
+    study = make_study()
+    for before, words in (
+        ("2.13.0", "begun with torch 2.13.0, its build not recorded, and goes on with 2.13.0+cu130"),
+        ("2.13.0+cu130", None),
+    ):
+        host = replace(study.host, versions={**study.host.versions, "torch": before})
+        text = said(replace(study, host=host), make_design("a"))
+        assert words in text if words else "begun with torch" not in text
 
 
 def test_broken_files_that_were_skipped_are_counted(said):

@@ -3,6 +3,7 @@
 import json
 import multiprocessing
 import os
+import re
 import signal
 import time
 
@@ -58,6 +59,30 @@ def test_another_version_needs_another_folder(study, tmp_path):
     resume(folder, made_by("0.1.0"))
     with pytest.raises(RunError, match=r": convblocks version 0.1.0, not 0.2.0; choose another out"):
         resume(folder, made_by("0.2.0"))
+
+
+@pytest.mark.parametrize(
+    ("before", "now", "same"),
+    [
+        ("2.13.0", "2.13.0+cu130", True),
+        ("2.13.0", "2.13.0", True),
+        ("2.13.0", "2.13.1+cu130", False),
+        ("2.13.0+cpu", "2.13.0+cu130", False),
+        ("2.13.0+cpu", "2.13.0", False),
+    ],
+)
+def test_a_folder_that_has_no_build_of_torch_goes_on_with_any(study, tmp_path, before, now, same):
+    def made_by(torch_version):
+        versions = {"torch": torch_version, "convblocks": "0.1.0"}
+        return replace(study, host=replace(study.host, versions=versions))
+
+    folder = RunFolder(tmp_path)
+    resume(folder, made_by(before))
+    if same:
+        assert resume(folder, made_by(now)).host.versions["torch"] == before
+    else:
+        with pytest.raises(RunError, match=re.escape(f": torch version {before}, not {now}; choose")):
+            resume(folder, made_by(now))
 
 
 def double(task, report):

@@ -60,6 +60,11 @@ def test_latencies_are_of_inference():
     assert set(seen) == {(False, True)}
 
 
+def test_the_host_has_torchs_build_where_the_package_lacks_it(monkeypatch):
+    monkeypatch.setattr(torch, "__version__", "2.13.0+cu130")
+    assert describe_host().versions["torch"] == "2.13.0+cu130"
+
+
 def test_the_host_is_this_machine():
     host = describe_host()
     assert host.cores == len(os.sched_getaffinity(0))

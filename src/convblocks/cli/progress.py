@@ -4,6 +4,7 @@ from collections import defaultdict
 from collections.abc import Sequence
 from typing import Any, Self
 
+import torch
 from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
 
 from convblocks.cli.terminal import SafeConsole
@@ -78,6 +79,11 @@ class ProgressWatcher(Watcher):
         say(f"{plural(len(trained), 'design')} {budget}, {seeds}, {plural(study.stages, 'stage')}")
         for note in study.notes:
             say(f"  not possible: {note}")
+        before, now = study.host.versions.get("torch"), str(torch.__version__)
+        if before == now.partition("+")[0] != now:
+            say(
+                f"  begun with torch {before}, its build not recorded, and goes on with {now}: bits may differ"
+            )
         for design in designs:
             if design.problem:
                 say(f"  not matched: {design.name}: {design.problem}")

@@ -131,13 +131,20 @@ def _differences(before: Study, asked: Study) -> list[str]:
     told = [
         f"{_term(field)} {_worded(then.get(field))}, not {_worded(now.get(field))}"
         for field in {**now, **then}
-        if field != "data" and then.get(field) != now.get(field)
+        if field != "data" and not _same(field, then.get(field), now.get(field))
     ]
     if then["data"] == now["data"]:
         return told
     if before.data.name == asked.data.name:
         return [f"another data set called {asked.data.name}, of other examples or split otherwise", *told]
     return [f"data set {before.data.name}, not {asked.data.name}", *told]
+
+
+def _same(field: str, before: object, now: object) -> bool:
+    """Whether both studies have one value; earlier versions recorded torch's release without its build (+cu130)."""
+    if field == "torch" and "+" not in str(before):
+        now = str(now).partition("+")[0]
+    return before == now
 
 
 def _term(field: str) -> str:
