@@ -67,9 +67,15 @@ def analyze(
         unknown_ops=tuple(sorted(set(unknown))),
         unsaved_ops=tuple(sorted({name for name, _ in kept.unknown})),
         unknown_share=len(unknown) / len(seen.ops) if seen.ops else 0.0,
+        batch_first=_batch_first(seen.output.shape),
         layers=layers,
         parts=tuple({call.path: Part(name=call.path, type=call.type) for call in seen.calls}.values()),
     )
+
+
+def _batch_first(output: Shape) -> bool:
+    """Whether one example may be one row of an output, or have an axis of its own farther back."""
+    return not output or output[0] == 1 or (len(output) > 2 and 1 in output)
 
 
 class Group(Struct, gc=False):

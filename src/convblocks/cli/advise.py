@@ -80,7 +80,10 @@ def advise(
         raise TargetError(
             "no target: name a network, e.g. torchvision:resnet18, or list the rules by --rules"
         )
-    needs_weights = signal or any(name.startswith("CB4") for name in selected)
+    drawn_here = not target.startswith(
+        ("timm:", "torchvision:", "zoo:")
+    )  # CB504 looks at how its weights start
+    needs_weights = signal or drawn_here or any(name.startswith("CB4") for name in selected)
     torch.manual_seed(0)  # of the weights, where the target's are random, so that CI tells the same each time
     with redirect_stdout(sys.stderr):  # what the user's own code prints is not ours
         found = load_target(target, trust_code=trust_code, on_meta=not needs_weights)

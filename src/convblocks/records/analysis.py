@@ -76,6 +76,7 @@ class Analysis(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     unsaved_ops: tuple[
         str, ...
     ] = ()  # of which it is not known what they keep; if any, saved_bytes is a lower bound
+    batch_first: bool = True  # whether the example has one row of the first output; else see advise, CB501
     layers: tuple[Layer, ...]
     parts: tuple[Part, ...]  # in order of their first call
 

@@ -92,6 +92,11 @@ def unknown(analysis: Analysis) -> str:
         )
     if kept := [name for name in analysis.unsaved_ops if name not in analysis.unknown_ops]:
         told.append(f"No rule for what {listing(kept)} keeps for the backward pass.")
+    if not analysis.batch_first:
+        rows = "The output does not have one row for the one example: figures may not hold for other batches"
+        told.append(f"{rows}; see convblocks advise.")
+        if len(told) == 1:
+            return told[0]
     return " ".join([*told, "Figures with ≥ are lower bounds."]) if told else ""
 
 

@@ -29,7 +29,8 @@ def advise(
     input_sizes: (channels, *spatial) of each input, without the batch axis. dtypes: float32 where not given.
     select, ignore: ids of rules or beginnings of them, as CB101 or CB2; all are selected by default, but for
     CB3 (measure), which times layers on this machine, and CB4 (signal), which runs a copy on random inputs.
-    Most rules need one trace without data. A forward that fails at an addition is a finding (CB202).
+    Most rules need one trace without data. A forward that fails at an addition is a finding (CB202), and so is one that
+    fails with one example alone, or with several (CB501).
     Raises TraceError if the forward fails elsewhere, OptionError for a rule that there is not.
 
         >>> [finding.id for finding in advise(nn.Sequential(nn.Conv2d(3, 8, 3), nn.BatchNorm2d(8)), (3, 8, 8))]
@@ -70,9 +71,10 @@ def _view(module: nn.Module, input_sizes: Sequence[Sequence[int]], dtypes: Seque
     kinds = (*dtypes, *[torch.float32] * (len(sizes) - len(dtypes)))
     if not isinstance(found, Failed):
         return View(module, sizes, kinds, found)
-    if not joined(found):
+    view = View(module, sizes, kinds, found.seen, found)
+    if not joined(found) and isinstance(view.several, Failed):
         trace(module, *input_sizes, dtypes=dtypes)  # raises what is wrong, in words
-    return View(module, sizes, kinds, found.seen, found)
+    return view
 
 
 def _findings(rules: Iterable[Rule], view: View) -> Iterator[Finding]:

@@ -4,7 +4,18 @@ from collections.abc import Callable, Iterable
 
 from msgspec import Struct
 
-from convblocks.analysis.advice import additions, health, norms, speed, strides, tail, waste, windows
+from convblocks.analysis.advice import (
+    additions,
+    batch,
+    health,
+    norms,
+    speed,
+    strides,
+    tail,
+    training,
+    waste,
+    windows,
+)
 from convblocks.analysis.advice.view import Found, View
 from convblocks.records import Severity
 
@@ -12,7 +23,10 @@ Check = Callable[[View], Iterable[Found]]
 
 
 class Rule(Struct, frozen=True, kw_only=True):
-    """One thing that can be wrong with a network: CB1xx wasted work, CB2xx geometry, CB3xx speed, CB4xx signal."""
+    """One thing that can be wrong with a network.
+
+    CB1xx: wasted work; CB2xx: geometry; CB3xx: speed; CB4xx: signal; CB5xx: training.
+    """
 
     id: str
     severity: Severity  # of most of its findings
@@ -86,5 +100,17 @@ RULES: tuple[Rule, ...] = (
           "gradients at neighbouring inputs as little alike as noise",
           "a step that helps here says nothing of what helps next to it (Balduzzi et al. 2017, arXiv:1702.08591)",
           on_request=True, whole=True),
+    _rule("CB501", "warning", batch.batch_axis,
+          "a batch axis that is lost, folded or fixed: one example and several give outputs of other forms",
+          "rows do not match their targets, or the forward fails at some batches"),
+    _rule("CB502", "note", batch.norm_of_one_value,
+          "a batch norm over one value a channel where a batch has one example",
+          "a training step of one example fails, as that of a last batch may"),
+    _rule("CB503", "note", training.activation_before_loss,
+          "softmax, log_softmax or sigmoid as the last op",
+          "most losses apply it themselves; twice, it flattens the gradients", whole=True),
+    _rule("CB504", "warning", training.identical_filters,
+          "filters that start as copies of each other",
+          "what reads them alike gives them one gradient, so that they stay one filter", whole=True),
 )
 # fmt: on

@@ -11,7 +11,8 @@ from convblocks.analysis.analyze import analyze
 from convblocks.analysis.fields.receptive_field import Field, receptive_fields, spatial_axes
 from convblocks.analysis.rules import CONVOLUTIONS, LINEAR, TRANSPOSED
 from convblocks.analysis.signal.signal import signal
-from convblocks.analysis.trace import Failed, Op, Trace, Value
+from convblocks.analysis.trace import Failed, Op, Trace, Value, attempt
+from convblocks.analysis.trace.batches import SEVERAL
 from convblocks.errors import TraceError
 from convblocks.records import Analysis, Severity, Symptom
 
@@ -48,6 +49,11 @@ class View:
     dtypes: tuple[torch.dtype, ...]
     trace: Trace
     failed: Failed | None = None
+
+    @cached_property
+    def several(self) -> Trace | Failed:
+        """What the module does to a batch of more than one example."""
+        return attempt(self.module, *self.input_sizes, dtypes=self.dtypes, batch=SEVERAL)
 
     @cached_property
     def makers(self) -> dict[int, Op]:

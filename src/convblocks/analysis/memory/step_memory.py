@@ -1,6 +1,6 @@
 """What one training step on a CPU needs at most, and the largest batch whose step fits."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 import torch
 from msgspec import Struct
@@ -9,8 +9,9 @@ from torch import nn
 from convblocks.analysis.memory.processor import instruction_set as instruction_set_here
 from convblocks.analysis.memory.timeline import Moment, Timeline
 from convblocks.analysis.trace import Trace, trace
+from convblocks.analysis.trace.batches import norms_of_one_value
 from convblocks.analysis.trace.recorder import buffers, parameters
-from convblocks.errors import OptionError
+from convblocks.errors import OptionError, TraceError
 from convblocks.records import StepMemory
 
 # Tensors of a parameter's size: what the optimizer keeps, and what its step needs for one parameter at a time.
@@ -41,6 +42,11 @@ def step_memory(
     if optimizer not in OPTIMIZERS:
         raise OptionError("optimizer", optimizer, f"expected one of {', '.join(OPTIMIZERS)}")
     seen = trace(module, *input_sizes, dtypes=dtypes, batch=_examples(batch))
+    if batch == 1 and (norms := norms_of_one_value(seen)):
+        raise TraceError(
+            f"{type(module).__name__}: a training step of one example fails in the batch norm {norms[0].path}, which "
+            "has one value a channel then; give a batch of 2 or more"
+        )
     isa = instruction_set.upper() if instruction_set else instruction_set_here()
     line = Timeline(seen, isa)
     line.run()
@@ -110,6 +116,17 @@ def _examples(batch: int) -> int:
     return batch
 
 
+def _smallest(peak: Callable[[int], int]) -> tuple[int, int]:
+    """The smallest batch of which a step can be run, and what it takes."""
+    try:
+        return 1, peak(1)
+    except TraceError as of_one:
+        try:
+            return 2, peak(2)
+        except TraceError:
+            raise of_one from None
+
+
 def _whole_bytes(memory_bytes: float) -> int:
     """8e9 is as good as 8 * 10**9."""
     if not isinstance(memory_bytes, int | float) or not 1 <= memory_bytes < float("inf"):
@@ -125,7 +142,9 @@ def largest_batch(
     dtypes: Sequence[torch.dtype] = (),
     instruction_set: str | None = None,
 ) -> int:
-    """The largest batch whose training step on a CPU stays within `memory_bytes`; 0 if one example does not.
+    """The largest batch whose training step on a CPU stays within `memory_bytes`; 0 if the smallest does not.
+
+    The smallest is 1 example, or 2 where one cannot be trained, as a batch norm over one value a channel cannot.
 
     Each batch that is tried is traced, so nothing is taken to grow evenly. Other arguments and errors as for
     step_memory; leave room for what the process holds without the module.
@@ -143,7 +162,9 @@ def largest_batch(
         )
         return found.peak_bytes - limit
 
-    fits, over = (0, -limit), (1, peak(1))
+    fits, over = (0, -limit), _smallest(peak)
+    if over[1] > 0:
+        return 0
     while over[1] <= 0 and over[0] < MOST:
         fits, over = over, (2 * over[0], peak(2 * over[0]))
     if over[1] <= 0:

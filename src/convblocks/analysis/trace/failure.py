@@ -10,6 +10,7 @@ import torch
 from torch import nn
 from torch.nn.modules.lazy import LazyModuleMixin
 
+from convblocks.analysis.trace.batches import keeping_axis, lost_axis
 from convblocks.analysis.trace.fitting import Sizes, depths
 from convblocks.analysis.trace.fixes import Broken, fix_in_words, fix_of
 from convblocks.analysis.trace.graph import Trace
@@ -76,6 +77,17 @@ def refusal(
     what = f" in {_call(*failed.running)}" if failed.running else ""
     line = _line(error)
     return TraceError(f"{name} cannot take an input of {sizes}{at}{what}{line}: {reason}{mend}")
+
+
+def refusal_of_one(module: nn.Module, failed: Failed, several: Trace) -> TraceError:
+    """The error to raise for a forward that fails with one example alone."""
+    op = lost_axis(failed.seen, several)
+    fix = keeping_axis(op) if op else "take the batch's size from x.shape[0]"
+    reason = " ".join(str(failed.__cause__).split()).rstrip(".")
+    at = f" at {failed.path}" if failed.path else ""
+    return TraceError(
+        f"{type(module).__name__} cannot take one example{at}, and takes a batch of several: {reason}; {fix}"
+    )
 
 
 def _fix(

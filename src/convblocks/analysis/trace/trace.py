@@ -12,7 +12,8 @@ from functools import partial
 import torch
 from torch import nn
 
-from convblocks.analysis.trace.failure import Failed, check_inputs, refusal
+from convblocks.analysis.trace.batches import SEVERAL
+from convblocks.analysis.trace.failure import Failed, check_inputs, refusal, refusal_of_one
 from convblocks.analysis.trace.graph import Parameter, Trace, Value
 from convblocks.analysis.trace.recorder import META, Recorder, buffers, parameters, tensors
 from convblocks.analysis.trace.watch import observing
@@ -31,6 +32,9 @@ def trace(
     """
     found = attempt(module, *input_sizes, dtypes=dtypes, batch=batch)
     if isinstance(found, Failed):
+        several = attempt(module, *input_sizes, dtypes=dtypes, batch=SEVERAL) if batch == 1 else found
+        if not isinstance(several, Failed):
+            raise refusal_of_one(module, found, several) from found.__cause__
         retry = partial(_retried, module, dtypes, batch)
         raise refusal(module, _inputs(input_sizes, dtypes, batch), found, retry) from found.__cause__
     return found

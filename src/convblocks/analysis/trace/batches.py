@@ -1,0 +1,37 @@
+"""Where a forward of several examples is not that of one: traces of both, side by side."""
+
+from convblocks.analysis.trace.graph import Op, Trace
+
+SEVERAL = 3  # examples of the second trace
+
+
+def lost_axis(one: Trace, several: Trace) -> Op | None:
+    """The first op that gives another number of axes for one example than for several, as squeeze() does."""
+    for a, b in zip(one.ops, several.ops, strict=False):
+        if a.name != b.name:
+            return None
+        if len(a.outputs[0].shape) != len(b.outputs[0].shape):
+            return b
+    return None
+
+
+def keeping_axis(op: Op) -> str:
+    """What to write in place of an op that takes the batch axis of one example away."""
+    name = f"{op.name}()" if op.name == "squeeze" else op.name
+    at = f" in {op.path}" if op.path else ""
+    return (
+        f"{name}{at} takes the batch axis of one example away too: name the axes to drop, or use x.flatten(1)"
+    )
+
+
+def norms_of_one_value(trace: Trace) -> list[Op]:
+    """Batch norms of maps with one value a channel, all examples together."""
+    reached = {value.number for value in trace.inputs}
+    found = []
+    for op in trace.ops:
+        if not reached.isdisjoint([value.number for value in op.inputs]):
+            reached.update([value.number for value in op.outputs])
+            x = op.inputs[0]
+            if op.name == "batch_norm" and x.number in reached and x.elements == x.shape[1]:
+                found.append(op)
+    return found
