@@ -6,15 +6,14 @@ import torch
 from msgspec import Struct
 from torch import nn
 
-from convblocks.analysis.cost import OpCost, free, op_costs
+from convblocks.analysis.cost import OpCost, free, op_costs, parameters_of_forward, unknown_ops
 from convblocks.analysis.fields.axes import ALL
 from convblocks.analysis.fields.receptive_field import Field, receptive_fields, spatial_axes, spatial_size
 from convblocks.analysis.fields.sight import Number
 from convblocks.analysis.memory.saved import Ledger, saved_for_backward
-from convblocks.analysis.rules import KNOWN
 from convblocks.analysis.trace import Op, Trace, Value, trace
-from convblocks.analysis.trace.recorder import parameters
 from convblocks.analysis.trace.shapes import Shape
+from convblocks.analysis.trace.walk import parameters
 from convblocks.records import Analysis, Layer, Part
 from convblocks.records.analysis import Seen
 
@@ -42,8 +41,9 @@ def analyze(
     local = _local(seen, fields)
     kept = saved_for_backward(seen)
     costs = op_costs(seen, kept.needs)
-    unknown = [op.name for op in seen.ops if op.name not in KNOWN]
-    weights = parameters(module).values()
+    unknown = unknown_ops(seen)
+    weights = [(p.numel(), p.element_size(), p.requires_grad) for p in parameters(module).values()]
+    weights += [(v.elements, v.dtype.itemsize, p.trainable) for v, p in parameters_of_forward(module, seen)]
     layers = tuple(_layers(seen, costs, kept, fields, local))
     blind: Field = (None,) * len(spatial_axes(seen))
     return Analysis(
@@ -51,9 +51,9 @@ def analyze(
         input_size=seen.input.shape[1:],
         input_sizes=tuple([value.shape[1:] for value in seen.inputs]),
         dtypes=tuple([str(value.dtype).removeprefix("torch.") for value in seen.inputs]),
-        params=sum(p.numel() for p in weights),
-        trainable_params=sum(p.numel() for p in weights if p.requires_grad),
-        param_bytes=sum(p.numel() * p.element_size() for p in weights),
+        params=sum(count for count, _, _ in weights),
+        trainable_params=sum(count for count, _, learns in weights if learns),
+        param_bytes=sum(count * size for count, size, _ in weights),
         macs=sum(cost.macs for cost in costs),
         macs_weight_gradient=sum(cost.macs_weight_gradient for cost in costs),
         macs_input_gradient=sum(cost.macs_input_gradient for cost in costs),

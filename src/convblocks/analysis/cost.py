@@ -8,8 +8,9 @@ from torch import nn
 
 from convblocks.analysis.learning import gets_gradient, learns
 from convblocks.analysis.rules import CONVOLUTIONS, GRADIENT_MACS, KNOWN, LINEAR, MACS, TRANSPOSED
-from convblocks.analysis.trace import Op, Trace, Value, trace
+from convblocks.analysis.trace import Op, Parameter, Trace, Value, trace
 from convblocks.analysis.trace.shapes import Shape
+from convblocks.analysis.trace.walk import parameters
 
 LAYERS = CONVOLUTIONS.keys() | TRANSPOSED.keys() | LINEAR
 
@@ -62,11 +63,33 @@ def count(module: nn.Module, input_size: Shape, seen: Trace | None = None) -> Co
     """Cost of a module for one input of `input_size` (channels, *spatial)."""
     seen = seen or trace(module, input_size)
     return Cost(
-        params=sum(p.numel() for p in module.parameters()),
+        params=sum(p.numel() for p in module.parameters())
+        + sum(value.elements for value, _ in parameters_of_forward(module, seen)),
         macs=sum(map(macs, seen.ops)),
         activations=sum(map(activations, seen.ops)),
-        unknown_ops=frozenset(op.name for op in seen.ops if op.name not in KNOWN),
+        unknown_ops=frozenset(unknown_ops(seen)),
     )
+
+
+def unknown_ops(seen: Trace) -> list[str]:
+    """Names of the ops that no rule counts; not those on weights alone, as a mask of them."""
+    reached = {value.number for value in seen.inputs}
+    names = []
+    for op in seen.ops:
+        if not reached.isdisjoint([value.number for value in op.inputs]):
+            reached.update([value.number for value in op.outputs])
+            if op.name not in KNOWN:
+                names.append(op.name)
+    return names
+
+
+def parameters_of_forward(module: nn.Module, seen: Trace) -> list[tuple[Value, Parameter]]:
+    """Parameters that the module has not, since its first forward makes them, as a head of the right width."""
+    own = parameters(module)
+    values = {
+        value.number: value for op in seen.ops for value in op.inputs if value.number in seen.parameters
+    }
+    return [(values[n], p) for n, p in seen.parameters.items() if p.name not in own and n in values]
 
 
 def op_costs(seen: Trace, needs: Set[int]) -> list[OpCost]:

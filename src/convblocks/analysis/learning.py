@@ -8,6 +8,7 @@ from convblocks.analysis.trace.graph import Op, Trace, Value
 # What comes out of them needs no gradient.
 STOPS = {"detach", "detach_", "data", "zeros_like", "ones_like", "empty_like", "full_like", "rand_like"} | {
     "randn_like", "new_zeros", "new_ones", "new_full", "new_empty", "new_tensor", "bernoulli_", "one_hot",
+    "item", "tolist",
 }  # fmt: skip
 
 

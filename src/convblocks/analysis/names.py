@@ -18,6 +18,7 @@ _OF_ONE = {
     "erfc", "logit", "absolute", "positive", "round", "floor", "ceil", "trunc", "frac", "clamp", "clip", "clamp_min",
     "clamp_max", "nan_to_num", "isnan", "isinf", "isfinite", "logical_not", "bitwise_not", "bernoulli", "masked_fill",
     "batch_norm", "dropout", "dropout1d", "dropout2d", "dropout3d", "alpha_dropout", "feature_alpha_dropout",
+    "fake_quantize_per_tensor_affine", "fake_quantize_per_channel_affine", "fused_moving_avg_obs_fake_quant",
 }  # fmt: skip
 _OF_SEVERAL = {
     "add", "sub", "subtract", "rsub", "mul", "multiply", "div", "divide", "true_divide", "floor_divide", "remainder",
@@ -31,7 +32,7 @@ _OPERATORS = {
 }  # fmt: skip
 _CONVERSIONS = {
     "to", "type", "type_as", "float", "double", "half", "bfloat16", "int", "long", "bool", "cpu", "cuda",
-    "contiguous", "clone", "detach", "expand", "expand_as", "broadcast_to", "requires_grad_",
+    "contiguous", "clone", "detach", "data", "expand", "expand_as", "broadcast_to", "requires_grad_",
 }  # fmt: skip
 # Every output position depends on the same position of the inputs, and on nothing else. `add_` works in place;
 # Python's own operators are also called from the right and in place.
@@ -45,7 +46,7 @@ GLOBAL = {"group_norm", "instance_norm"}
 # They mix along the axes given by `dim`, which vanish or, with keepdim, become one.
 REDUCTIONS = {
     "mean", "sum", "amax", "amin", "max", "min", "std", "var", "logsumexp", "norm", "linalg_vector_norm", "prod",
-    "all", "any", "nanmean", "median", "argmax", "argmin",
+    "all", "any", "nanmean", "median", "argmax", "argmin", "item", "tolist",
 }  # fmt: skip
 # They mix along the axis given by `dim`, which stays.
 MIXING = {"softmax", "log_softmax", "normalize", "cumsum", "topk", "sort"}

@@ -59,6 +59,8 @@ OTHERS = {  # arguments after the first, of a map (2, 3, 7, 6)
     torch.mean: [(3, True), ((1, 2),)],
     F.adaptive_avg_pool2d: [(1,), ((2, None),), ((7, 3),)],
     F.scaled_dot_product_attention: [(torch.ones(2, 3, 5, 6), torch.ones(2, 3, 5, 6))],
+    torch.fake_quantize_per_tensor_affine: [(1.0, 0, 0, 255)],
+    torch.fake_quantize_per_channel_affine: [(torch.ones(3), torch.zeros(3), 1, 0, 255)],
     F.max_pool2d: [(2,), (3, 2), (3, 2, 1), ((3, 2), (1, 2), (0, 1)), (2, 1, 0, 2)],
 }
 RECURRENT = {torch.lstm: nn.LSTM, torch.gru: nn.GRU, torch.rnn_tanh: nn.RNN}

@@ -7,7 +7,7 @@ import torch
 from convblocks.analysis.advice.view import PASSING, Found, View, named, plural
 from convblocks.analysis.rules import ADAPTIVE, CONVOLUTIONS, LINEAR, POINTWISE, POOLS, argument
 from convblocks.analysis.trace import Op, Value
-from convblocks.analysis.trace.recorder import parameters
+from convblocks.analysis.trace.walk import parameters
 
 LOSSES = {
     "softmax": "cross_entropy takes scores and applies log_softmax itself",

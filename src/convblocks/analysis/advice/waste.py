@@ -12,7 +12,10 @@ from convblocks.analysis.advice.view import Found, View, named, plural
 from convblocks.analysis.cost import macs
 from convblocks.analysis.names import RANDOM
 from convblocks.analysis.trace import Call, Op, Value
-from convblocks.analysis.trace.recorder import META, parameters, tensors
+from convblocks.analysis.trace.private import WithoutWrites
+from convblocks.analysis.trace.restore import restored
+from convblocks.analysis.trace.values import META
+from convblocks.analysis.trace.walk import parameters, tensors
 
 
 def dead_branches(view: View) -> Iterator[Found]:
@@ -96,7 +99,13 @@ def _learning(view: View) -> set[str]:
         for size, kind in zip(view.input_sizes, view.dtypes, strict=True)
     ]
     try:
-        with training(view.module), torch.random.fork_rng(devices=[]), torch.enable_grad():
+        with (
+            training(view.module),
+            restored(view.module.modules()),
+            torch.random.fork_rng(devices=[]),
+            torch.enable_grad(),
+            WithoutWrites(),
+        ):
             result = functional_call(view.module, meta, tuple(inputs))
             asked = {name: t for name, t in meta.items() if t.requires_grad}
             total = sum(t.float().sum() for t in tensors(result) if t.requires_grad)

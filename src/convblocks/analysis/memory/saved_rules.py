@@ -171,6 +171,11 @@ def _instance_norm(op: Op, needs: Set[int]) -> tuple[Kept, ...]:
     return op.inputs[0], _stats_bytes(op, count), (learnt + 2 * running) * count * op.inputs[0].dtype.itemsize
 
 
+def _mask(op: Op, needs: Set[int]) -> tuple[Kept, ...]:
+    """Where a value lay in the range that is kept, a byte each."""
+    return (op.inputs[0].elements,)
+
+
 def _max_pool(op: Op, needs: Set[int]) -> tuple[Kept, ...]:
     return op.inputs[0], op.outputs[0].elements * INDEX_BYTES
 
@@ -286,6 +291,9 @@ SAVED: dict[str, Rule] = {
     **dict.fromkeys(("max", "min", "sort", "topk"), _chosen),
     **dict.fromkeys(("dropout", "dropout1d", "dropout2d", "dropout3d"), _dropout),
     "pad": _pad,
+    "fake_quantize_per_tensor_affine": _mask,
+    "fake_quantize_per_channel_affine": _mask,
+    "fused_moving_avg_obs_fake_quant": _mask,
     "scaled_dot_product_attention": attention,
     "multi_head_attention_forward": multi_head,
 }

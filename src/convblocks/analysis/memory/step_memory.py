@@ -6,11 +6,12 @@ import torch
 from msgspec import Struct
 from torch import nn
 
+from convblocks.analysis.cost import parameters_of_forward
 from convblocks.analysis.memory.processor import instruction_set as instruction_set_here
 from convblocks.analysis.memory.timeline import Moment, Timeline
 from convblocks.analysis.trace import Trace, trace
 from convblocks.analysis.trace.batches import norms_of_one_value
-from convblocks.analysis.trace.recorder import buffers, parameters
+from convblocks.analysis.trace.walk import buffers, parameters
 from convblocks.errors import OptionError, TraceError
 from convblocks.records import StepMemory
 
@@ -97,10 +98,11 @@ class Always(Struct, frozen=True):
 
 
 def _always(module: nn.Module, seen: Trace, optimizer: str) -> Always:
-    weights = parameters(module).values()
-    learnt = tuple([p.numel() * p.element_size() for p in weights if p.requires_grad])
+    weights = [(p.numel() * p.element_size(), p.requires_grad) for p in parameters(module).values()]
+    weights += [(value.bytes, p.trainable) for value, p in parameters_of_forward(module, seen)]
+    learnt = tuple([size for size, learns in weights if learns])
     return Always(
-        param_bytes=sum([p.numel() * p.element_size() for p in weights]),
+        param_bytes=sum([size for size, _ in weights]),
         buffer_bytes=sum({id(b): b.numel() * b.element_size() for b in buffers(module)}.values()),
         input_bytes=sum([value.bytes for value in seen.inputs]),
         optimizer_bytes=OPTIMIZERS[optimizer][0] * sum(learnt),

@@ -34,7 +34,7 @@ def effective_field(
     """
     x = inputs_for(module, x)
     dims = x.ndim - 2
-    with seeded(seed, x):
+    with seeded(seed, x, module):
         copy = settled(module, x)
         given = x.requires_grad_()
         name, output = _output(copy, given, layer, dims)

@@ -42,7 +42,7 @@ def mended(module: nn.Module, mend: str, x: torch.Tensor, *, seed: int = 0) -> t
     if mend not in MENDS:
         raise OptionError("mend", mend, f"expected one of {', '.join(MENDS)}")
     x = inputs_for(module, x)
-    with seeded(seed, x), torch.no_grad():
+    with seeded(seed, x, module), torch.no_grad():
         copy = copy_of(module).train()
         change = MENDS[mend](copy, x, _body(copy, x))
     return copy, change

@@ -14,7 +14,8 @@ from torch import nn
 from torch.nn.modules.batchnorm import _BatchNorm
 from torch.nn.modules.conv import _ConvNd
 
-from convblocks.analysis.trace.recorder import tensors
+from convblocks.analysis.trace.restore import restored
+from convblocks.analysis.trace.walk import tensors
 from convblocks.errors import OptionError, TraceError
 
 WEIGHT_LAYERS = (_ConvNd, nn.Linear)
@@ -56,9 +57,9 @@ def inputs_for(module: nn.Module, x: torch.Tensor) -> torch.Tensor:
 
 
 @contextmanager
-def seeded(seed: int, x: torch.Tensor) -> Iterator[None]:
-    """Draw from `seed` within, and leave the generators as they were."""
-    with torch.random.fork_rng(devices=[x.device] if x.is_cuda else []):
+def seeded(seed: int, x: torch.Tensor, module: nn.Module) -> Iterator[None]:
+    """Draws from `seed` within; leaves the generators as they were, and the module, which its copy's hooks may know."""
+    with torch.random.fork_rng(devices=[x.device] if x.is_cuda else []), restored(module.modules()):
         torch.manual_seed(seed)
         yield
 

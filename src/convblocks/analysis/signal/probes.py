@@ -19,6 +19,7 @@ from torch import nn
 from convblocks.analysis.fields.receptive_field import Seen, receptive_fields
 from convblocks.analysis.signal.observe import Call, copy_of, inputs_for, main_path_calls
 from convblocks.analysis.trace import trace
+from convblocks.analysis.trace.restore import restored
 from convblocks.errors import OptionError, TraceError
 from convblocks.records import Interval, LayerProbe, Probes
 
@@ -112,7 +113,7 @@ def _features(
     copy = copy_of(module).eval()
     found: dict[str, list[torch.Tensor]] = {}
     scores = []
-    with torch.inference_mode():
+    with torch.inference_mode(), restored(module.modules()):
         for chunk in inputs_for(copy, x).split(BATCH):
             calls, output = main_path_calls(copy, chunk)
             if output.ndim != 2:

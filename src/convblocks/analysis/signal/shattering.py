@@ -31,7 +31,7 @@ def shattered_gradients(
         raise OptionError("points", points, "expected at least 3 points on a line")
     x = inputs_for(module, x)
     pairs = min(pairs, len(x) // 2)
-    with seeded(seed, x):
+    with seeded(seed, x, module):
         copy = settled(module, x)
         directions: torch.Tensor | None = None
         at_lag = torch.zeros(points - 1, dtype=torch.float64)

@@ -54,7 +54,7 @@ def signal(
     Raises OptionError for an x that is no batch, TraceError for a module that cannot be run, or that y does not fit.
     """
     x = inputs_for(module, x)
-    with seeded(seed, x):
+    with seeded(seed, x, module):
         layers, body, unreached = _layers(copy_of(module).train(training), x, y, loss)
         found = shattered_gradients(module, x, seed=seed) if shattering and len(x) > 1 else None
         dead = _dead(layers)
@@ -110,7 +110,7 @@ def signal_along(
     batches = [(inputs_for(copy, x), y) for x, y in batches]
     x, y = batches[0]
     found: list[SignalStep] = []
-    with seeded(seed, x):
+    with seeded(seed, x, module):
         for step, batch in enumerate(islice(cycle(batches), max(steps) + 1)):
             if step in steps:
                 measured = signal(copy, x, y, shattering=shattering, seed=seed)

@@ -14,7 +14,7 @@ from convblocks.analysis.trace.batches import keeping_axis, lost_axis
 from convblocks.analysis.trace.fitting import Sizes, depths
 from convblocks.analysis.trace.fixes import Broken, fix_in_words, fix_of
 from convblocks.analysis.trace.graph import Trace
-from convblocks.analysis.trace.recorder import modules
+from convblocks.analysis.trace.walk import modules
 from convblocks.errors import TraceError
 
 

@@ -1,31 +1,44 @@
 """What stands between a module and torch while it is traced: sees each op and each module call pass by."""
 
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections import OrderedDict
+from collections.abc import Callable
 from typing import Any
 
 import torch
 import torch.nn.functional as F
 from torch import nn
+from torch.nn.parameter import is_lazy
 from torch.overrides import TorchFunctionMode
+from torch.utils.hooks import RemovableHandle
 
 from convblocks.analysis.trace.dropout import dropout_in_training
 from convblocks.analysis.trace.graph import Call, Op, Value, writes
+from convblocks.analysis.trace.private import PrivateCopies, only_reads
 from convblocks.analysis.trace.shapes import SHAPES
-
-META = torch.device("meta")
+from convblocks.analysis.trace.values import (
+    ASKING,
+    CONVERSIONS,
+    HOOKS,
+    META,
+    answer,
+    conversion,
+    device_property,
+    unmoved,
+)
+from convblocks.analysis.trace.walk import PLAIN, SEQUENCES, buffers, modules, parameters, tensors
 
 # Questions about a tensor, not work on it.
 QUERIES = frozenset({
     "size", "dim", "ndimension", "numel", "nelement", "element_size", "stride", "storage_offset", "get_device",
-    "is_floating_point", "is_complex", "is_contiguous", "is_inference", "is_same_size", "is_set_to", "data_ptr",
-    "untyped_storage", "requires_grad_", "__len__", "__format__", "__repr__",
+    "is_floating_point", "is_complex", "is_contiguous", "is_inference", "is_same_size", "is_set_to",
+    "__len__", "__repr__",
 })  # fmt: skip
 FACTORIES = frozenset(
     {"zeros", "ones", "empty", "full", "arange", "linspace", "rand", "randn", "tensor", "eye"}
 )
 
-PLAIN = frozenset({int, float, bool, str, type(None)})
-SEQUENCES = tuple, list
+UNRECORDED = HOOKS | {"requires_grad_"}
+LARGEST_CONSTANT = 2**20  # elements
 
 PRODUCTS = frozenset({"linear", *(f"conv{way}{dims}d" for way in ("", "_transpose") for dims in (1, 2, 3))})
 
@@ -37,7 +50,9 @@ class Recorder(TorchFunctionMode):
         super().__init__()
         self.module = module
         self.named = [*modules(module)]
-        self.memory: set[int] | None = None  # storages of its parameters and buffers, once asked for
+        self.private = PrivateCopies()
+        own = next(iter([*parameters(module, self.named).values(), *buffers(module, self.named)]), None)
+        self.device = torch.device("cpu") if own is None else own.device  # that its inputs stand for
         self.shapes = SHAPES if by_rule else {F.dropout: SHAPES[F.dropout]}
         self.ops: list[Op] = []
         self.calls: list[Call] = []
@@ -78,23 +93,26 @@ class Recorder(TorchFunctionMode):
         if name == "_set_grad_enabled":
             self.no_grad = not args[0]
             return func(*args)
-        if name in QUERIES:
-            return func(*args, **kwargs)
         if name == "__get__":  # of a property, such as shape or T
-            result = func(*args)
-            if not isinstance(result, torch.Tensor):
+            name = func.__self__.__name__  # type: ignore[attr-defined]
+            result = self._property(func, name, args)
+            if not isinstance(result, torch.Tensor) or is_lazy(args[0]):
                 return result
-            name = getattr(func, "__self__", func).__name__
+        elif name in QUERIES:
+            return func(*self._present(args), **kwargs)
+        self.running = name, (args, kwargs)
+        if name in UNRECORDED or name == "__set__":
+            return self._unrecorded(func, name, args, kwargs)
+        return self._op(func, name, args, kwargs)
+
+    def _op(self, func: Callable[..., Any], name: str, args: Any, kwargs: Any) -> Any:
         seen: list[Value] = []
         shown = tuple([self._show(a, seen) for a in args])
         shown_by_name = {k: self._show(v, seen) for k, v in kwargs.items()} if kwargs else kwargs
-        self.running = name, (args, kwargs)
         if name in PRODUCTS:
             _check_operands(name, *seen[:2])
         if name in FACTORIES and not seen:
-            result = func(*args, **kwargs)
-            self.running = None
-            return result
+            return self._create(func, args, kwargs)
         result = self._shaped(func, name, args, kwargs)
         written: tuple[Value, ...]
         if isinstance(result, tuple):
@@ -103,11 +121,20 @@ class Recorder(TorchFunctionMode):
             written = (self.write(result, seen[0].storage if result is args[0] else -1),)
         else:
             result, given = self._run(func, name, args, kwargs)
-            written = self._written(args[0] if name == "__setitem__" else result, given)
+            written = self._written(given[0][0] if name == "__setitem__" else result, given)
+            result = self._in_its_place(name, args, result, given[0], written)
         if written:
             self._note(name, shown, shown_by_name, seen, written)
         self.running = None
         return result
+
+    def _property(self, func: Callable[..., Any], name: str, args: Any) -> Any:
+        known = device_property(name, self.device) if args[0].is_meta else None
+        return func(*self._present(args)) if known is None else known
+
+    def _present(self, given: Any) -> Any:
+        """Arguments of a question: a tensor that was written on is asked as it is now."""
+        return self.private.of(given, reading=True) if self.private else given
 
     def _in_training(self, func: Callable[..., Any], kwargs: Any) -> Any:
         """Attention's dropout is written down as in training; as None where that cannot be told."""
@@ -141,7 +168,7 @@ class Recorder(TorchFunctionMode):
         rule = self.shapes.get(func)
         if rule is None or not any(isinstance(a, torch.Tensor) and a.is_meta for a in args):
             return None
-        shape = rule(*args, **kwargs)
+        shape = rule(*self._present(args), **kwargs)
         if shape is None:
             return None
         place = 3 if name == "dropout" else 1
@@ -161,28 +188,61 @@ class Recorder(TorchFunctionMode):
         if kwargs.get("dropout_p", 0.0) is None:  # not known, and all the same to a shape
             kwargs = {**kwargs, "dropout_p": 0.0}
         if any(t.is_meta for t in tensors((args, kwargs))):
-            args, kwargs = self._to_meta(args), self._to_meta(kwargs)
-        elif args and writes(name, kwargs) and self._is_module_s(args[0]):
-            args = args[0].clone(), *args[1:]  # a buffer that counts, say, is not to be changed
-        return func(*args, **kwargs), (args, kwargs)
+            if args and writes(name, kwargs):
+                args = self._to_meta(args[0], scalars=True), *args[1:]
+            args, kwargs = self._to_meta(args), unmoved(self._to_meta(kwargs))
+            if name in CONVERSIONS and args[0].is_meta:
+                return conversion(name, args, kwargs, self.device), (args, kwargs)
+            asked = answer(name, args) if name in ASKING and args[0].is_meta else NotImplemented
+            return func(*args, **kwargs) if asked is NotImplemented else asked, (args, kwargs)
+        reading = only_reads(name, kwargs)
+        args, kwargs = (self.private.of(given, reading=reading) for given in (args, kwargs))
+        result = func(*args, **kwargs)
+        self.private.made(tensors(result), tensors((args, kwargs)))
+        return result, (args, kwargs)
 
-    def _is_module_s(self, tensor: Any) -> bool:
-        """Whether it shares memory with a parameter or buffer of the module that is traced."""
-        if not isinstance(tensor, torch.Tensor):
-            return False
-        if self.memory is None:
-            own = [*parameters(self.module, self.named).values(), *buffers(self.module, self.named)]
-            self.memory = {t.untyped_storage()._cdata for t in own}
-        return tensor.untyped_storage()._cdata in self.memory
+    def _in_its_place(self, name: str, args: Any, result: Any, given: Any, written: Any) -> Any:
+        """The result of an op, for one in place that worked on a copy the tensor that it was called on."""
+        if not args or args[0] is given[0] or not written or not isinstance(args[0], torch.Tensor):
+            return result
+        if name != "__setitem__" and result is not given[0]:
+            return result
+        if not isinstance(args[0], nn.Parameter):
+            self.values[id(args[0])] = written[0]
+        return result if given[0].is_meta else args[0]
 
-    def _to_meta(self, given: Any) -> Any:
+    def _unrecorded(self, func: Callable[..., Any], name: str, args: Any, kwargs: Any) -> Any:
+        """Of what is no op: hooks, which no backward comes to call, and properties that are set."""
+        self.running = None
+        if name in HOOKS:
+            return RemovableHandle(OrderedDict())
+        on_meta = args[0].is_meta
+        func(*(self._to_meta(args) if on_meta else self.private.of(args, reading=False)), **kwargs)
+        if name == "__set__" and on_meta and isinstance(args[1], torch.Tensor):  # data, that is
+            self.values[id(args[0])] = self.read(args[1])
+        return args[0]
+
+    def _create(self, func: Callable[..., Any], args: Any, kwargs: Any) -> Any:
+        """A new tensor: real, since its values may matter, unless it is as large as a map on the input's device."""
+        self.running = None
+        if kwargs.get("device") is not None and func is not torch.tensor:
+            on_meta = func(*args, **unmoved(kwargs))
+            if on_meta.numel() > LARGEST_CONSTANT:
+                return on_meta
+        result = func(*args, **kwargs)
+        self.private.made([result])
+        return result
+
+    def _to_meta(self, given: Any, *, scalars: bool = False) -> Any:
+        """On meta, but for tensors without axes, which mix with any device; `scalars`: those too."""
         if type(given) in PLAIN:
             return given
         if isinstance(given, torch.Tensor):
-            if given.is_meta or (given.ndim == 0 and not isinstance(given, nn.Parameter)):
+            if given.is_meta or (given.ndim == 0 and not scalars and not isinstance(given, nn.Parameter)):
                 return given
-            if id(given) not in self.on_meta:
-                self.on_meta[id(given)] = twin = given.detach().to(META)
+            now = self._present(given)
+            if id(given) not in self.on_meta or self.on_meta[id(given)].shape != now.shape:
+                self.on_meta[id(given)] = twin = now.detach().to(META)
                 self.values[id(twin)] = self.read(given)
                 self.alive.append(twin)
             return self.on_meta[id(given)]
@@ -240,53 +300,3 @@ def _check_operands(name: str, x: Value, weight: Value) -> None:
     if x.dtype != weight.dtype and not (autocast and x.dtype.is_floating_point):
         kinds = [str(value.dtype).removeprefix("torch.") for value in (x, weight)]
         raise RuntimeError(f"its input is {kinds[0]} and its weight is {kinds[1]}")
-
-
-def modules(module: nn.Module) -> Iterator[tuple[str, nn.Module]]:
-    """As ``module.named_modules()``, in its order and four times as fast."""
-    seen: set[int] = set()
-    waiting = [("", module)]
-    while waiting:
-        path, found = waiting.pop()
-        if id(found) in seen:
-            continue
-        seen.add(id(found))
-        yield path, found
-        if children := found._modules:
-            before = f"{path}." if path else ""
-            waiting.extend([(before + name, m) for name, m in reversed(children.items()) if m is not None])
-
-
-Named = Iterable[tuple[str, nn.Module]]
-
-
-def parameters(module: nn.Module, named: Named = ()) -> dict[str, nn.Parameter]:
-    """As ``dict(module.named_parameters())``; one that is shared has the first of its names.
-
-    named: the module's modules, if they have been walked already.
-    """
-    found: dict[int, tuple[str, nn.Parameter]] = {}
-    for path, part in named or modules(module):
-        for name, p in part._parameters.items():
-            if p is not None and id(p) not in found:
-                found[id(p)] = f"{path}.{name}" if path else name, p
-    return dict(found.values())
-
-
-def buffers(module: nn.Module, named: Named = ()) -> Iterator[torch.Tensor]:
-    """As ``module.buffers()``; one that is shared comes more than once."""
-    for _, part in named or modules(module):
-        yield from [b for b in part._buffers.values() if b is not None]
-
-
-def tensors(given: Any) -> Iterator[torch.Tensor]:
-    """All tensors in a nest of tuples, lists and dicts."""
-    if isinstance(given, torch.Tensor):
-        yield given
-    elif isinstance(given, SEQUENCES):
-        for part in given:
-            if type(part) not in PLAIN:
-                yield from tensors(part)
-    elif isinstance(given, Mapping):
-        for part in given.values():
-            yield from tensors(part)

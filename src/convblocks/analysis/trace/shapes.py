@@ -183,4 +183,6 @@ SHAPES: dict[Callable[..., Any], Rule] = {
     F.adaptive_avg_pool2d: _adaptive_pool2d,
     F.max_pool2d: _max_pool2d,
     F.scaled_dot_product_attention: _attention,
+    torch.fake_quantize_per_tensor_affine: _same,
+    torch.fake_quantize_per_channel_affine: _same,
 }

@@ -11,11 +11,14 @@ from functools import partial
 
 import torch
 from torch import nn
+from torch.nn.parameter import is_lazy
 
 from convblocks.analysis.trace.batches import SEVERAL
 from convblocks.analysis.trace.failure import Failed, check_inputs, refusal, refusal_of_one
 from convblocks.analysis.trace.graph import Parameter, Trace, Value
-from convblocks.analysis.trace.recorder import META, Recorder, buffers, parameters, tensors
+from convblocks.analysis.trace.recorder import Recorder
+from convblocks.analysis.trace.values import META
+from convblocks.analysis.trace.walk import buffers, parameters, tensors
 from convblocks.analysis.trace.watch import observing
 from convblocks.errors import TraceError
 
@@ -78,27 +81,29 @@ def _observed(module: nn.Module, inputs: list[torch.Tensor], *, by_rule: bool) -
         with warnings.catch_warnings(), observing(recorder):
             warnings.simplefilter("ignore")  # those of a forward are for who runs it on data
             result = module(*inputs)
+            outputs = tuple([recorder.read(t) for t in tensors(result)])
+            seen = _seen(module, recorder, given, outputs)  # here, for parameters that the forward has added
     except Exception as error:  # a forward may raise anything
         for call in recorder.calls:
             call.stop = len(recorder.ops) if call.stop < 0 else call.stop
-        operands = [recorder.read(t) for t in tensors(recorder.running[1])] if recorder.running else []
+        given_to_op = tensors(recorder.running[1]) if recorder.running else ()
+        operands = [recorder.read(t) for t in given_to_op if not is_lazy(t)]
         seen = _seen(module, recorder, given, tuple(operands))
         raise Failed(recorder.path, recorder.running, seen) from error
-    outputs = tuple([recorder.read(t) for t in tensors(result)])
     if not outputs:
         raise TraceError(f"{type(module).__name__} gives a {type(result).__name__}; expected a tensor")
-    return _seen(module, recorder, given, outputs)
+    return seen
 
 
 def _seen(
     module: nn.Module, recorder: Recorder, given: tuple[Value, ...], outputs: tuple[Value, ...]
 ) -> Trace:
-    weights = parameters(module, recorder.named)
+    weights = parameters(module)
     read = {
         value.number: Parameter(name, p.requires_grad)
         for name, p in weights.items()
         if (value := recorder.values.get(id(p)))
     }
-    own = [*weights.values(), *buffers(module, recorder.named)]
+    own = [*weights.values(), *buffers(module)]
     held = frozenset([value.storage for t in own if (value := recorder.values.get(id(t)))])
     return Trace(given, outputs, tuple(recorder.ops), tuple(recorder.calls), read, held, recorder.saves)

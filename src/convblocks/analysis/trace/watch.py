@@ -11,8 +11,9 @@ from torch import nn
 from torch.autograd.function import Function, FunctionCtx
 from torch.utils import checkpoint
 
-from convblocks.analysis.trace.recorder import Recorder, tensors
+from convblocks.analysis.trace.recorder import Recorder
 from convblocks.analysis.trace.restore import restored
+from convblocks.analysis.trace.walk import tensors
 
 
 @contextmanager
@@ -23,8 +24,8 @@ def observing(recorder: Recorder) -> Iterator[None]:
     """
     with (
         _evaluating([m for _, m in recorder.named]),
-        _calls(recorder),
         restored([m for _, m in recorder.named]),
+        _calls(recorder),
         _uncompiled(),
         _checkpoints(recorder),
         _functions(recorder),

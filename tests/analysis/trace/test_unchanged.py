@@ -1,0 +1,260 @@
+"""Whatever a forward does to its module while it is analysed, the module is afterwards what it was."""
+
+import contextlib
+import types
+from collections import Counter, deque
+
+import numpy as np
+import pytest
+import torch
+import torch.nn.functional as F
+from torch import nn
+from torch.ao.quantization import FakeQuantize, FusedMovingAvgObsFakeQuantize, MinMaxObserver
+
+from convblocks import advise, analyze
+from convblocks.analysis import signal, step_memory
+from convblocks.errors import TraceError
+
+pytestmark = pytest.mark.filterwarnings("ignore")  # torch's own, of deprecated quantization and weight norms
+
+
+class Net(nn.Module):
+    """A convolution, and everything that a forward could write on."""
+
+    def __init__(self, act):
+        super().__init__()
+        self.conv, self.norm, self.act = nn.Conv2d(3, 4, 3, padding=1), nn.BatchNorm2d(4), act
+        self.tied = nn.Conv2d(3, 4, 3, padding=1)
+        self.tied.weight = self.conv.weight
+        self.register_buffer("kept", torch.ones(4))
+        self.register_buffer("unsaved", torch.ones(4), persistent=False)
+        self.conv.bias.grad = torch.ones(4)
+        self.table, self.array, self.unregistered = torch.zeros(3), np.zeros(3), [nn.BatchNorm2d(4)]
+        self.nested, self.queue, self.names = {"a": [{}]}, deque(maxlen=3), {1}
+        self.counts, self.generator = Counter(), torch.Generator()
+        self.meter = types.SimpleNamespace(total=0, history=[], tensor=torch.zeros(2))
+        self.fake, self.fused, self.observer = (
+            FakeQuantize(),
+            FusedMovingAvgObsFakeQuantize(),
+            MinMaxObserver(),
+        )
+        self.old = nn.utils.spectral_norm(nn.Conv2d(4, 4, 1))
+        self.new = nn.utils.parametrizations.spectral_norm(nn.Conv2d(4, 4, 1))
+
+    def forward(self, x):
+        self.act(self, x)
+        return self.norm(self.conv(x))
+
+
+def _through_data(net, x):
+    net.conv.weight.data *= 2
+    net.conv.weight.data = net.conv.weight.data.clamp(-0.1, 0.1)
+    net.kept.data.add_(1)
+
+
+def _without_grad(net, x):
+    with torch.no_grad():
+        net.tied.weight.copy_(net.conv.weight * 2)
+        net.conv.weight[0] = 1
+        nn.init.zeros_(net.conv.bias)
+        nn.utils.vector_to_parameters(torch.zeros(112), net.conv.parameters())
+
+
+def _on_buffers(net, x):
+    net.kept += 1
+    net.unsaved[1:].fill_(3)
+    net.kept.copy_(x.mean().expand(4))
+    torch.add(net.kept, 1, out=net.kept)
+    torch._foreach_add_([net.kept], 1)
+    F.batch_norm(net.conv.weight, net.table, net.table, training=True)
+
+
+def _through_memory(net, x):
+    net.conv.weight.detach().numpy()[...] = 0
+    net.kept.untyped_storage().fill_(0)
+    net.array += 1
+    torch.from_numpy(net.array).add_(1)
+
+
+def _observers(net, x):
+    net.fake(x)
+    net.fused(x)
+    net.fused(net.conv.weight)
+    net.observer(x)
+
+
+def _hooks(net, x):
+    net.conv.register_forward_hook(print)
+    net.conv.register_forward_pre_hook(print)
+    net.register_full_backward_hook(print)
+    net.register_state_dict_pre_hook(print)
+    net.conv.weight.register_hook(print)
+    x.register_hook(print)
+    net.conv._forward_hooks.clear()
+    net.conv._forward_pre_hooks.clear()
+
+
+def _gradients(net, x):
+    net.conv.weight.requires_grad_(False)
+    net.norm.bias.requires_grad = False
+    net.conv.weight.grad = torch.ones_like(net.conv.weight)
+    net.conv.bias.grad = None
+
+
+def _flags(net, x):
+    net.train()
+    net.conv.eval()
+    net.norm(net.conv(x))
+
+
+def _containers(net, x):
+    net.nested["a"][0]["z"] = 1
+    net.nested["a"].append(2)
+    net.queue.append(1)
+    net.names.add(2)
+    net.counts["calls"] += 1
+    net.meter.total += 1
+    net.meter.history.append(x)
+    net.meter.tensor.add_(1)
+    net.table.zero_()
+    torch.rand(2, generator=net.generator)
+
+
+def _parts(net, x):
+    net.head = nn.Linear(4, 5)
+    net.late = nn.LazyLinear(3)
+    net.late(x)
+    net.register_buffer("added", torch.ones(3))
+    net.register_parameter("weight", nn.Parameter(torch.ones(3)))
+    net.conv.weight = nn.Parameter(net.conv.weight * 2)
+    net.norm.weight.tag = 1
+    del net.kept
+
+
+def _unregistered(net, x):
+    net.unregistered[0].calls = 1
+    net.unregistered[0](net.conv(x))
+
+
+def _norms_of_weights(net, x):
+    net.new(net.old(net.conv(x)))
+
+
+def _raises(net, x):
+    _through_data(net, x)
+    _containers(net, x)
+    net.head = nn.Linear(4, 5)
+    raise ValueError("too small")
+
+
+ACTS = [_through_data, _without_grad, _on_buffers, _through_memory, _observers, _hooks, _gradients, _flags]
+ACTS += [_containers, _parts, _unregistered, _norms_of_weights, _raises]
+
+
+def _state(net):
+    """All of it, by identity and by value, read without any of convblocks' code."""
+    state = {}
+    for place, m in [*net.named_modules(), ("unregistered", net.unregistered[0])]:
+        for name, value in vars(m).items():
+            shown = value.tolist() if isinstance(value, torch.Tensor | np.ndarray) else repr(value)
+            state[place, name] = id(value), shown
+        for name, t in [*m._parameters.items(), *m._buffers.items()]:
+            if t is not None:
+                gradient = None if t.grad is None else (id(t.grad), t.grad.tolist())
+                facts = (
+                    t.data_ptr(),
+                    t.tolist(),
+                    t.requires_grad,
+                    gradient,
+                    repr(vars(t)),
+                    repr(t._backward_hooks),
+                )
+                state[place, name, "tensor"] = id(t), facts
+    state["generator"] = net.generator.get_state().tolist()
+    state["meter"] = net.meter.tensor.tolist()
+    return state
+
+
+LOOKS = {
+    "analyze": lambda net: analyze(net, (3, 8, 8)),
+    "advise": lambda net: advise(net, (3, 8, 8)),
+    "step_memory": lambda net: step_memory(net, (3, 8, 8), batch=2),
+    "signal": lambda net: signal(net, torch.ones(2, 3, 8, 8), shattering=False),
+}
+
+
+@pytest.mark.parametrize("look", LOOKS)
+@pytest.mark.parametrize("act", ACTS, ids=lambda act: act.__name__[1:])
+def test_the_module_is_what_it_was(act, look):
+    net = Net(act).train()
+    net.tied.eval()
+    before, keys = _state(net), list(net.state_dict())
+    with contextlib.suppress(TraceError):
+        LOOKS[look](net)
+    assert _state(net) == before
+    assert list(net.state_dict()) == keys
+
+
+@pytest.mark.parametrize("act", ACTS[:-1], ids=lambda act: act.__name__[1:])
+def test_and_is_analysed_to_the_end(act):
+    assert analyze(Net(act), (3, 8, 8)).layers[-1].type == "BatchNorm2d"
+
+
+def test_what_a_forward_writes_it_also_reads():
+    """A counter that decides, and a mask that is made once, work while the module is analysed."""
+
+    class Counts(nn.Module):
+        def __init__(self):
+            super().__init__()
+            self.register_buffer("calls", torch.zeros((), dtype=torch.int64))
+            self.conv = nn.Conv2d(3, 4, 1)
+
+        def forward(self, x):
+            for _ in range(3):
+                self.calls += 1
+            assert self.calls.item() == 3
+            self.calls.data = torch.tensor([5, 6])
+            assert self.calls.tolist() == [5, 6]
+            assert self.calls.shape == (2,)
+            return self.conv(x)
+
+    net = Counts()
+    assert analyze(net, (3, 4, 4)).macs == 16 * 12
+    assert net.calls == 0
+
+
+def test_a_head_made_by_the_first_forward_counts():
+    class Late(nn.Module):
+        def __init__(self):
+            super().__init__()
+            self.conv, self.head = nn.Conv2d(3, 4, 3), None
+
+        def forward(self, x):
+            x = self.conv(x).flatten(1)
+            if self.head is None:
+                self.head = nn.Linear(x.shape[1], 10)
+            return self.head(x)
+
+    net = Late()
+    before, memory = analyze(net, (3, 8, 8)), step_memory(net, (3, 8, 8))
+    net(torch.zeros(1, 3, 8, 8))
+    after = analyze(net, (3, 8, 8))
+    assert (before.params, before.trainable_params, before.param_bytes, before.macs, before.unknown_ops) == (
+        after.params,
+        after.trainable_params,
+        after.param_bytes,
+        after.macs,
+        after.unknown_ops,
+    )
+    assert sum(layer.params for layer in before.layers) == after.params
+    assert memory.param_bytes == after.param_bytes
+
+
+def test_a_list_that_a_user_s_hook_fills_holds_no_tensor_of_a_trace():
+    features, net = [], nn.Sequential(nn.Conv2d(3, 4, 3))
+    net[0].register_forward_hook(lambda module, given, output: features.append(output))
+    analyze(net, (3, 8, 8))
+    assert features == []
+    net(torch.zeros(1, 3, 8, 8))
+    signal(net, torch.ones(2, 3, 8, 8))
+    assert len(features) == 1
