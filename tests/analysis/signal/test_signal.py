@@ -10,7 +10,7 @@ import torch.nn.functional as F
 from scipy import stats
 from torch import nn
 
-from convblocks import BLOCKS, ResidualBlock, ReversibleBlock
+from convblocks import BLOCKS, ResidualBlock, ReversibleBlock, advise
 from convblocks.analysis import gradient_norms, signal, signal_along
 from convblocks.analysis.signal.rates import fit_rate
 from convblocks.errors import OptionError, TraceError
@@ -323,3 +323,45 @@ def test_a_reversible_chain_shows_what_the_stored_one_has():
     (torch.cat([a, b], 1) * v).sum().backward()
     expected = [p.grad.norm().item() for name, p in block.named_parameters() if name.endswith("conv.weight")]
     assert [layer.weight_gradient_norm for layer in found.layers] == pytest.approx(expected, rel=1e-4)
+
+
+class Overwrites(nn.Module):
+    """Each overwrites in place what the backward of an op before it needs."""
+
+    def __init__(self, act):
+        super().__init__()
+        self.conv, self.head, self.act = nn.Conv2d(3, 4, 1), nn.Conv2d(4, 4, 1), act
+
+    def forward(self, x):
+        return self.head(self.act(self.conv(x)))
+
+
+def _gate(x):
+    g = torch.sigmoid(x)
+    g += 0.5
+    return x * g
+
+
+def _indexed(x):
+    y = x.exp()
+    y[:, 0] = 0
+    return y
+
+
+OVERWRITING = {"gate": _gate, "indexed": _indexed, "method": lambda x: x.tanh().mul_(2)}
+OVERWRITING["no grad"] = lambda x: torch.relu_(torch.sqrt(x.square() + 1))
+
+
+@pytest.mark.parametrize("act", OVERWRITING)
+def test_a_backward_that_cannot_run_is_one_line_with_the_fix(act):
+    net = Overwrites(OVERWRITING[act])
+    with pytest.raises(RuntimeError, match="inplace operation"):  # of torch, without us
+        net(torch.ones(2, 3, 4, 4)).sum().backward()
+    for ask in (
+        lambda: signal(net, torch.randn(4, 3, 4, 4)),
+        lambda: advise(net, (3, 4, 4), signal=True),
+        lambda: signal_along(net, [(torch.randn(4, 3, 4, 4), torch.zeros(4, 4, 4).long())], steps=[0, 1]),
+    ):
+        with pytest.raises(TraceError, match=r"backward fails: .* overwritten in place .*; fix: ") as e:
+            ask()
+        assert "\n" not in str(e.value)

@@ -294,10 +294,3 @@ def test_views_and_in_place_work_share_a_storage():
         "add", "__getitem__", "mul_", "relu_", "flatten", "T"
     }  # fmt: skip
     assert {name for name, op in ops.items() if op.in_place} == {"mul_", "relu_"}
-
-
-@pytest.mark.filterwarnings("ignore:.*jit.trace.* is deprecated")
-def test_torchscript_is_named_as_one_op():
-    inside = torch.jit.trace(nn.Conv2d(2, 3, 1), torch.zeros(1, 2, 4, 4))
-    seen = trace(nn.Sequential(inside, nn.ReLU()), (2, 4, 4))
-    assert [op.name for op in seen.ops] == ["TopLevelTracedModule", "relu"]

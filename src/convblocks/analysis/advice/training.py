@@ -88,7 +88,7 @@ def _bias(view: View, op: Op, weights: Weights) -> torch.Tensor | None:
 
 def _values(view: View, value: object, weights: Weights) -> torch.Tensor | None:
     known = view.trace.parameters.get(value.number) if isinstance(value, Value) else None
-    if known is None or not known.trainable or weights[known.name].is_meta:
+    if known is None or not known.trainable or known.name not in weights or weights[known.name].is_meta:
         return None
     found = weights[known.name].detach()
     return found.reshape(len(found), -1)

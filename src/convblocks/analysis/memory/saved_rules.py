@@ -176,6 +176,11 @@ def _mask(op: Op, needs: Set[int]) -> tuple[Kept, ...]:
     return (op.inputs[0].elements,)
 
 
+def _weight_norm(op: Op, needs: Set[int]) -> tuple[Kept, ...]:
+    """Direction and length, and the norms of the direction."""
+    return (*op.inputs, op.inputs[1].bytes)
+
+
 def _max_pool(op: Op, needs: Set[int]) -> tuple[Kept, ...]:
     return op.inputs[0], op.outputs[0].elements * INDEX_BYTES
 
@@ -291,6 +296,7 @@ SAVED: dict[str, Rule] = {
     **dict.fromkeys(("max", "min", "sort", "topk"), _chosen),
     **dict.fromkeys(("dropout", "dropout1d", "dropout2d", "dropout3d"), _dropout),
     "pad": _pad,
+    "_weight_norm": _weight_norm,
     "fake_quantize_per_tensor_affine": _mask,
     "fake_quantize_per_channel_affine": _mask,
     "fused_moving_avg_obs_fake_quant": _mask,

@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from torch import nn
 
 from convblocks.analysis.fields.receptive_field import Seen, receptive_fields
-from convblocks.analysis.signal.observe import inputs_for, run, seeded, settled
+from convblocks.analysis.signal.observe import backward_of, inputs_for, run, seeded, settled
 from convblocks.analysis.trace import trace
 from convblocks.errors import OptionError, TraceError
 from convblocks.records import AxisFit, EffectiveField
@@ -43,7 +43,8 @@ def effective_field(
         if not middle.requires_grad:
             raise OptionError("layer", name, "its output does not depend on the input by any gradient")
         total = (middle * torch.randn_like(middle)).sum()
-        (gradient,) = torch.autograd.grad(total, given, materialize_grads=True)
+        with backward_of(module):
+            (gradient,) = torch.autograd.grad(total, given, materialize_grads=True)
     counts = gradient.double().abs().mean((0, 1)).cpu().numpy()
     if not np.isfinite(counts).all() or counts.sum() == 0:
         raise TraceError(

@@ -3,11 +3,13 @@
 Everything here works on a copy, so the user's module keeps its weights, statistics, gradients and modes.
 """
 
+import re
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from copy import deepcopy
 from dataclasses import dataclass
 from math import prod
+from typing import Any
 
 import torch
 from torch import nn
@@ -33,10 +35,19 @@ class Call:
 
 
 def copy_of(module: nn.Module) -> nn.Module:
-    """A deep copy in which every floating-point parameter takes a gradient. Raises TraceError."""
+    """A deep copy in which every floating-point parameter takes a gradient. Raises TraceError.
+
+    Tensors that were computed, as an old-style weight norm's weight, are copied without their history; what cannot be
+    copied, as a lock or an open file, is shared.
+    """
+    computed = {id(t): t for m in module.modules() for t in tensors(vars(m)) if not t.is_leaf}
+    memo: dict[int, Any] = {key: t.detach().clone() for key, t in computed.items()}
     try:
-        copy = deepcopy(module)
-    except Exception as error:  # a module may hold anything
+        try:
+            copy = deepcopy(module, dict(memo))
+        except Exception:  # a module may hold anything
+            copy = deepcopy(module, memo | _shared(module, memo))
+    except Exception as error:
         reason = " ".join(str(error).split())
         raise TraceError(
             f"{type(module).__name__} cannot be copied, and is not measured in place: {reason}"
@@ -45,6 +56,20 @@ def copy_of(module: nn.Module) -> nn.Module:
         parameter.requires_grad_(parameter.is_floating_point() or parameter.is_complex())
     copy.zero_grad(set_to_none=True)
     return copy
+
+
+def _shared(module: nn.Module, memo: dict[int, Any]) -> dict[int, Any]:
+    """Attributes that cannot be copied, by their ids."""
+    shared = {}
+    for part in module.modules():
+        for name, value in vars(part).items():
+            if name == "_modules":
+                continue
+            try:
+                deepcopy(value, dict(memo))
+            except Exception:
+                shared[id(value)] = value
+    return shared
 
 
 def inputs_for(module: nn.Module, x: torch.Tensor) -> torch.Tensor:
@@ -81,8 +106,14 @@ def main_path_calls(module: nn.Module, x: torch.Tensor) -> tuple[list[Call], tor
         result = run(module, x)
     calls = on_main_path(calls)
     if not calls:
+        scripted = any(isinstance(m, torch.jit.ScriptModule) for m in module.modules())
         raise TraceError(
             f"{type(module).__name__} calls no convolution or linear module on its main path; nothing to measure"
+            + (
+                ", for those of TorchScript cannot be watched: give the module before it is scripted"
+                if scripted
+                else ""
+            )
         )
     return calls, result
 
@@ -122,6 +153,32 @@ def run(module: nn.Module, x: torch.Tensor) -> torch.Tensor:
     if tensor is None:
         raise TraceError(f"{type(module).__name__} gives a {type(result).__name__}; expected a tensor")
     return tensor
+
+
+@contextmanager
+def backward_of(module: nn.Module) -> Iterator[None]:
+    """Autograd's errors in words. Raises TraceError."""
+    try:
+        yield
+    except RuntimeError as error:
+        reason = " ".join(str(error).split())
+        raise TraceError(
+            f"{type(module).__name__}: forward runs, backward fails: {_cause(reason)}"
+        ) from error
+
+
+def _cause(reason: str) -> str:
+    """What autograd's message means, with the fix."""
+    if "modified by an inplace operation" in reason:
+        tensor = re.search(r"is output \d+ of (\w+?)Backward", reason)
+        made = f" (a result of {tensor[1]})" if tensor else ""
+        return (
+            f"a tensor that backward needs{made} is overwritten in place after its use; fix: write y = y + 1 for "
+            "y += 1 and inplace=False for inplace=True there, or work on y.clone()"
+        )
+    if "backward through the graph a second time" in reason:
+        return "the forward keeps a tensor of an earlier pass with its history; fix: keep it as y.detach()"
+    return reason[:240]
 
 
 def on_main_path(calls: list[Call]) -> list[Call]:

@@ -8,7 +8,7 @@ network with He-normal weights the correlation falls by 1/2 a layer (section 3 t
 import torch
 from torch import nn
 
-from convblocks.analysis.signal.observe import inputs_for, run, seeded, settled
+from convblocks.analysis.signal.observe import backward_of, inputs_for, run, seeded, settled
 from convblocks.errors import OptionError, TraceError
 from convblocks.records import Shattering
 
@@ -58,7 +58,9 @@ def _input_gradients(module: nn.Module, line: torch.Tensor, directions: torch.Te
     parts = []
     for chunk in line.split(CHUNK):
         given = chunk.detach().requires_grad_()
-        (gradient,) = torch.autograd.grad((run(module, given) * directions).sum(), given, allow_unused=True)
+        total = (run(module, given) * directions).sum()
+        with backward_of(module):
+            (gradient,) = torch.autograd.grad(total, given, allow_unused=True)
         if gradient is None:
             raise TraceError(
                 f"no gradient of {type(module).__name__} reaches its input, as under no_grad; "

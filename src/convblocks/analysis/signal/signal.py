@@ -13,6 +13,7 @@ from torch import nn
 
 from convblocks.analysis.signal.observe import (
     Call,
+    backward_of,
     copy_of,
     inputs_for,
     main_path_calls,
@@ -118,7 +119,8 @@ def signal_along(
                 if found[-1].loss is None:
                     break
             optimizer.zero_grad(set_to_none=True)
-            _loss(copy(batch[0]), batch[1], None).backward()
+            with backward_of(module):
+                _loss(copy(batch[0]), batch[1], None).backward()
             optimizer.step()
     words = f"SGD, learning rate {learning_rate:g}, momentum {momentum:g}, batches of {len(x)}"
     return SignalAlong(optimizer=words, steps=tuple(found))
@@ -147,7 +149,8 @@ def _dead_once_zeros_learn(
     zeros = {name: p for name, p in copy.named_parameters() if name in trainable and not p.any()}
     while zeros:
         value = _loss(run(copy, x), y, loss)
-        gradients = torch.autograd.grad(value, list(zeros.values()), allow_unused=True)
+        with backward_of(module):
+            gradients = torch.autograd.grad(value, list(zeros.values()), allow_unused=True)
         step = {
             name: g
             for name, g in zip(zeros, gradients, strict=True)
@@ -173,7 +176,8 @@ def _layers(
     value = _loss(output, y, loss)
     weights = {call.name: weights_of(call.layer) for call in calls}
     asked = [*(call.output for call in calls), *(w for found in weights.values() for w in found)]
-    gradients = _gradients(value, asked)
+    with backward_of(module):
+        gradients = _gradients(value, asked)
     of_outputs = gradients[: len(calls)]
     rest = iter(gradients[len(calls) :])
     of_weights = {name: [next(rest) for _ in found] for name, found in weights.items()}

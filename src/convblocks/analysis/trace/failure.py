@@ -62,7 +62,10 @@ def refusal(
     sizes = " and ".join("×".join(map(str, x.shape[1:])) or "one number" for x in inputs)
     if isinstance(error, TypeError) and (wanted := _wanted(module, inputs)):
         return TraceError(f"{name} cannot take an input of {sizes}: {wanted}")
-    told = " ".join(str(error).split())
+    text = str(error).strip()
+    if "in the TorchScript interpreter" in text:  # after its own traceback
+        text = text.splitlines()[-1]
+    told = " ".join(text.split())
     mend = _fix(module, inputs, failed, retry, told) or next(
         (mend for sign, mend in MENDS if sign in told), ""
     )
@@ -142,6 +145,7 @@ MENDS = (
     ("Boolean value of Tensor", _VALUES),
     ("aten::_local_scalar_dense", _VALUES),
     ("aten::nonzero", _VALUES),
+    ("Cannot cast tensor(..., device='meta'", _VALUES),
     ("aten::equal", _VALUES),
     ("Kernel size can't be greater", _LARGER),
     ("Calculated padded input size", _LARGER),

@@ -14,6 +14,7 @@ from torch.utils.hooks import RemovableHandle
 from convblocks.analysis.trace.dropout import dropout_in_training
 from convblocks.analysis.trace.graph import Call, Op, Value, writes
 from convblocks.analysis.trace.private import PrivateCopies, only_reads
+from convblocks.analysis.trace.script import translated
 from convblocks.analysis.trace.shapes import SHAPES
 from convblocks.analysis.trace.values import (
     ASKING,
@@ -52,6 +53,10 @@ class Recorder(TorchFunctionMode):
         self.named = [*modules(module)]
         self.private = PrivateCopies()
         own = next(iter([*parameters(module, self.named).values(), *buffers(module, self.named)]), None)
+        self.owners: dict[int, str] | None = (
+            None  # paths of modules by the ids of their parameters, for scripts
+        )
+        self.owner: str | None = None  # the module whose parameter an op of a script reads
         self.device = torch.device("cpu") if own is None else own.device  # that its inputs stand for
         self.shapes = SHAPES if by_rule else {F.dropout: SHAPES[F.dropout]}
         self.ops: list[Op] = []
@@ -70,6 +75,8 @@ class Recorder(TorchFunctionMode):
 
     @property
     def path(self) -> str:
+        if self.owner is not None:
+            return self.owner
         return self.calls[self.call].path if self.calls else ""
 
     def write(self, tensor: torch.Tensor, storage: int = -1) -> Value:
@@ -104,6 +111,26 @@ class Recorder(TorchFunctionMode):
         if name in UNRECORDED or name == "__set__":
             return self._unrecorded(func, name, args, kwargs)
         return self._op(func, name, args, kwargs)
+
+    def of_script(self, func: Any, args: Any, kwargs: Any) -> Any:
+        """An op of TorchScript; its path is that of the module whose parameters it reads."""
+        if self.owners is None:
+            names = parameters(self.module, self.named).items()
+            self.owners = {id(p): name.rpartition(".")[0] for name, p in names}
+        own_name = func.overloadpacket.__name__
+        name, call = translated(own_name, args)
+        seen: list[Value] = []
+        shown = tuple([self._show(a, seen) for a in call])
+        shown_by_name = {k: self._show(v, seen) for k, v in kwargs.items()}
+        self.owner = next((self.owners[id(t)] for t in tensors(args) if id(t) in self.owners), None)
+        self.running = name, (call, kwargs)
+        result, given = self._run(func, own_name, args, kwargs)
+        if "dropout" in own_name:  # in eval mode its input, in training a new tensor
+            result = torch.empty_like(result)
+        if seen and (written := self._written(result, given)):
+            self._note(name, shown, shown_by_name, seen, written)
+        self.running = self.owner = None
+        return result
 
     def _op(self, func: Callable[..., Any], name: str, args: Any, kwargs: Any) -> Any:
         seen: list[Value] = []
@@ -276,18 +303,13 @@ class Recorder(TorchFunctionMode):
             self.calls[before].leaf = False
         self.call = len(self.calls)
         self.inside.append(module)
-        self.calls.append(Call(path, type(module).__name__, before, len(self.ops)))
+        script = isinstance(module, torch.jit.ScriptModule)  # its parts are called unseen
+        self.calls.append(Call(path, type(module).__name__, before, len(self.ops), leaf=not script))
         return before
 
-    def leave(self, module: nn.Module, before: int, args: Any, result: Any) -> None:
-        """It ends. TorchScript, in which no op can be seen, becomes one op of its type's name."""
-        call = self.calls[self.call]
-        if isinstance(module, torch.jit.ScriptModule):
-            del self.ops[call.start :], self.calls[self.call + 1 :]
-            seen: list[Value] = []
-            shown = tuple([self._show(a, seen) for a in args])
-            self._note(call.type, shown, {}, seen, self._written(result, args))
-        call.stop = len(self.ops)
+    def leave(self, before: int) -> None:
+        """It ends."""
+        self.calls[self.call].stop = len(self.ops)
         self.call = before
         self.inside.pop()
 

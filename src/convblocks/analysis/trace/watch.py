@@ -13,6 +13,7 @@ from torch.utils import checkpoint
 
 from convblocks.analysis.trace.recorder import Recorder
 from convblocks.analysis.trace.restore import restored
+from convblocks.analysis.trace.script import scripts_recorded
 from convblocks.analysis.trace.walk import tensors
 
 
@@ -29,6 +30,7 @@ def observing(recorder: Recorder) -> Iterator[None]:
         _uncompiled(),
         _checkpoints(recorder),
         _functions(recorder),
+        scripts_recorded(recorder),
         torch.random.fork_rng(devices=[]),
         torch.inference_mode(),
         torch.enable_grad(),  # makes no graph in there, but shows where the module's own no_grad ends
@@ -71,7 +73,7 @@ def _calls(recorder: Recorder) -> Iterator[None]:
                 result = m._call_impl(*args, **kwargs)
         else:
             result = m._call_impl(*args, **kwargs)
-        recorder.leave(m, before, args, result)
+        recorder.leave(before)
         return result
 
     compiled = [(vars(m), vars(m).get("_compiled_call_impl")) for _, m in recorder.named]
