@@ -8,6 +8,7 @@ from convblocks.analysis.advice import (
     additions,
     batch,
     health,
+    in_place,
     norms,
     speed,
     strides,
@@ -112,5 +113,8 @@ RULES: tuple[Rule, ...] = (
     _rule("CB504", "warning", training.identical_filters,
           "filters that start as copies of each other",
           "what reads them alike gives them one gradient, so that they stay one filter", whole=True),
+    _rule("CB505", "error", in_place.overwritten,
+          "an op that overwrites in place a tensor that backward needs",
+          "forward runs, and the first backward raises"),
 )
 # fmt: on
