@@ -42,8 +42,9 @@ def analyze(
     kept = saved_for_backward(seen)
     costs = op_costs(seen, kept.needs)
     unknown = unknown_ops(seen)
-    weights = [(p.numel(), p.element_size(), p.requires_grad) for p in parameters(module).values()]
-    weights += [(v.elements, v.dtype.itemsize, p.trainable) for v, p in parameters_of_forward(module, seen)]
+    own = parameters(module)
+    weights = [(p.numel(), p.element_size(), p.requires_grad) for p in own.values()]
+    weights += [(v.elements, v.dtype.itemsize, p.trainable) for v, p in parameters_of_forward(own, seen)]
     layers = tuple(_layers(seen, costs, kept, fields, local))
     blind: Field = (None,) * len(spatial_axes(seen))
     return Analysis(

@@ -1,6 +1,6 @@
 """Parameters, MACs, activations and memory traffic, read off a trace."""
 
-from collections.abc import Sequence, Set
+from collections.abc import Collection, Sequence, Set
 from math import prod
 
 from msgspec import Struct
@@ -64,7 +64,7 @@ def count(module: nn.Module, input_size: Shape, seen: Trace | None = None) -> Co
     seen = seen or trace(module, input_size)
     return Cost(
         params=sum(p.numel() for p in module.parameters())
-        + sum(value.elements for value, _ in parameters_of_forward(module, seen)),
+        + sum(value.elements for value, _ in parameters_of_forward(parameters(module), seen)),
         macs=sum(map(macs, seen.ops)),
         activations=sum(map(activations, seen.ops)),
         unknown_ops=frozenset(unknown_ops(seen)),
@@ -83,9 +83,10 @@ def unknown_ops(seen: Trace) -> list[str]:
     return names
 
 
-def parameters_of_forward(module: nn.Module, seen: Trace) -> list[tuple[Value, Parameter]]:
-    """Parameters that the module has not, since its first forward makes them, as a head of the right width."""
-    own = parameters(module)
+def parameters_of_forward(own: Collection[str], seen: Trace) -> list[tuple[Value, Parameter]]:
+    """Parameters not among those of its `own`, since its first forward makes them, as a head of the right width."""
+    if all(p.name in own for p in seen.parameters.values()):
+        return []
     values = {
         value.number: value for op in seen.ops for value in op.inputs if value.number in seen.parameters
     }

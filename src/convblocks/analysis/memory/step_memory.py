@@ -99,7 +99,7 @@ class Always(Struct, frozen=True):
 
 def _always(module: nn.Module, seen: Trace, optimizer: str) -> Always:
     weights = [(p.numel() * p.element_size(), p.requires_grad) for p in parameters(module).values()]
-    weights += [(value.bytes, p.trainable) for value, p in parameters_of_forward(module, seen)]
+    weights += [(value.bytes, p.trainable) for value, p in parameters_of_forward(parameters(module), seen)]
     learnt = tuple([size for size, learns in weights if learns])
     return Always(
         param_bytes=sum([size for size, _ in weights]),

@@ -26,7 +26,7 @@ from convblocks.analysis.trace.values import (
     device_property,
     unmoved,
 )
-from convblocks.analysis.trace.walk import PLAIN, SEQUENCES, buffers, modules, parameters, tensors
+from convblocks.analysis.trace.walk import PLAIN, SEQUENCES, modules, parameters, tensors
 
 # Questions about a tensor, not work on it.
 QUERIES = frozenset({
@@ -52,7 +52,8 @@ class Recorder(TorchFunctionMode):
         self.module = module
         self.named = [*modules(module)]
         self.private = PrivateCopies()
-        own = next(iter([*parameters(module, self.named).values(), *buffers(module, self.named)]), None)
+        weights = (t for _, m in self.named for t in (*m._parameters.values(), *m._buffers.values()))
+        own = next((t for t in weights if t is not None), None)
         self.owners: dict[int, str] | None = (
             None  # paths of modules by the ids of their parameters, for scripts
         )
@@ -156,6 +157,8 @@ class Recorder(TorchFunctionMode):
         return result
 
     def _property(self, func: Callable[..., Any], name: str, args: Any) -> Any:
+        if name == "shape" and not self.private:  # asked for often
+            return func(*args)
         known = device_property(name, self.device) if args[0].is_meta else None
         return func(*self._present(args)) if known is None else known
 

@@ -18,7 +18,7 @@ from convblocks.analysis.trace.failure import Failed, check_inputs, refusal, ref
 from convblocks.analysis.trace.graph import Parameter, Trace, Value
 from convblocks.analysis.trace.recorder import Recorder
 from convblocks.analysis.trace.values import META
-from convblocks.analysis.trace.walk import buffers, parameters, tensors
+from convblocks.analysis.trace.walk import buffers, modules, parameters, tensors
 from convblocks.analysis.trace.watch import observing
 from convblocks.errors import TraceError
 
@@ -98,12 +98,13 @@ def _observed(module: nn.Module, inputs: list[torch.Tensor], *, by_rule: bool) -
 def _seen(
     module: nn.Module, recorder: Recorder, given: tuple[Value, ...], outputs: tuple[Value, ...]
 ) -> Trace:
-    weights = parameters(module)
+    named = [*modules(module)]  # with those that the forward has added
+    weights = parameters(module, named)
     read = {
         value.number: Parameter(name, p.requires_grad)
         for name, p in weights.items()
         if (value := recorder.values.get(id(p)))
     }
-    own = [*weights.values(), *buffers(module)]
+    own = [*weights.values(), *buffers(module, named)]
     held = frozenset([value.storage for t in own if (value := recorder.values.get(id(t)))])
     return Trace(given, outputs, tuple(recorder.ops), tuple(recorder.calls), read, held, recorder.saves)
