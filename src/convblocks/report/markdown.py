@@ -8,6 +8,7 @@ from convblocks.records import Design, Study, Summary
 from convblocks.report import columns, conditions
 from convblocks.report.entries import Entry, collect
 from convblocks.report.format import MISSING
+from convblocks.text import escaped
 
 
 def render_markdown(study: Study, designs: Sequence[Design], summary: Summary) -> str:
@@ -22,7 +23,7 @@ def render_markdown(study: Study, designs: Sequence[Design], summary: Summary) -
         _facts(conditions.left_out(study, designs, ()), "Left out"),
         _conditions(study, designs, summary),
     ]
-    return "\n\n".join(part for part in parts if part) + "\n"
+    return escaped("\n\n".join(part for part in parts if part)) + "\n"
 
 
 def _table(study: Study, summary: Summary, entries: Sequence[Entry]) -> str:

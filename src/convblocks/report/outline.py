@@ -4,6 +4,7 @@ from itertools import count
 from xml.sax.saxutils import escape, quoteattr
 
 from convblocks.records.outline import Box, Outline, Repeat
+from convblocks.text import escaped
 
 WIDTH, GAP, NARROW, TOP, HEIGHT, STEP = 600, 12, 26, 16, 40, 66
 LETTER, SMALL = 7.0, 6.0  # px of a letter at the widest
@@ -36,7 +37,7 @@ def outline_svg(outline: Outline, *, style: str = STYLE) -> str:
     parts += [_box(box, left[box.lane], wide) for box in outline.boxes]
     across, down = round(left[-1] + GAP), TOP + rows * STEP
     described = escape(" ".join(outline_text(outline).split()))
-    return (
+    return escaped(
         f'<svg xmlns="http://www.w3.org/2000/svg" class="outline" viewBox="0 0 {across} {down}" width="{across}" '
         f'role="img" aria-label={quoteattr(outline.module)}><title>{escape(outline.module)}</title>'
         f"<desc>{described}</desc>{f'<style>{style}</style>' if style else ''}{''.join(parts)}</svg>\n"

@@ -1,8 +1,8 @@
 """One HTML file that needs nothing else: a template filled by Jinja2, its style and its scripts within.
 
 base.html is the frame; page.js draws the charts and sorts the table. Text that came from outside (classes, folders,
-messages) ends as text: Jinja2 escapes what stands in the page, `as_json` what stands in scripts, and should both
-fail, the page's content security policy runs only the two scripts whose hashes it names and lets nothing be loaded.
+messages) ends as text: Jinja2 escapes what stands in the page, `as_json` what stands in scripts, both write control
+characters as `text.escaped` does, and should all that fail, the page's content security policy runs only the two scripts whose hashes it names and lets nothing be loaded.
 """
 
 import json
@@ -18,6 +18,7 @@ from markupsafe import Markup
 
 from convblocks.report.figures import Figure
 from convblocks.report.scales import STYLE
+from convblocks.text import escaped
 
 _ESCAPES = {ord(c): f"\\u{ord(c):04x}" for c in "<>&\u2028\u2029"}
 
@@ -26,7 +27,7 @@ def filled(template: str, drawn: Sequence[Figure], *, versions: Mapping[str, str
     """The page of a template that extends base.html; it gets `figures`, and what else is given."""
     bundle = _bundle() if any(figure.panels for figure in drawn) else ""
     script = _asset("page.js")
-    return (
+    page = (
         _environment()
         .get_template(template)
         .render(
@@ -40,6 +41,8 @@ def filled(template: str, drawn: Sequence[Figure], *, versions: Mapping[str, str
             **context,
         )
     )
+    # the scripts, whose hashes are in the policy, have nothing to escape, as a test makes sure
+    return escaped(page)
 
 
 def _specs(figure: Figure) -> list[tuple[str, Markup]]:
@@ -49,8 +52,17 @@ def _specs(figure: Figure) -> list[tuple[str, Markup]]:
 
 def as_json(value: object) -> Markup:
     """JSON that no HTML parser takes for markup. Raises ValueError for nan and infinity, which JSON lacks."""
-    text = json.dumps(value, ensure_ascii=False, allow_nan=False, separators=(",", ":"))
+    text = json.dumps(_shown(value), ensure_ascii=False, allow_nan=False, separators=(",", ":"))
     return Markup(text.translate(_ESCAPES))  # noqa: S704
+
+
+def _shown(value: object) -> object:
+    """The value with its texts escaped: an escape of JSON's own would become the character again in the chart."""
+    if isinstance(value, str):
+        return escaped(value)
+    if isinstance(value, dict):
+        return {_shown(key): _shown(part) for key, part in value.items()}
+    return [_shown(part) for part in value] if isinstance(value, list | tuple) else value
 
 
 def _policy(scripts: Sequence[str]) -> str:
