@@ -14,7 +14,8 @@ import torch
 from PIL import Image
 
 import convblocks
-from convblocks.cli import app, main
+from convblocks.cli import main
+from convblocks.cli.app import app
 
 ROOT = Path(__file__).parents[1]
 

@@ -11,10 +11,12 @@ from convblocks.cli.analyze import analyze
 from convblocks.cli.code import code
 from convblocks.cli.compare import compare, report
 from convblocks.cli.draw import draw
+from convblocks.cli.parse import flag, flag_name
 from convblocks.cli.refusal import message
 from convblocks.cli.signal import probe
 from convblocks.cli.signal import signal as signal_command
 from convblocks.cli.terminal import SafeConsole, close_streams, open_streams, say
+from convblocks.errors import Setting
 
 app = App(
     name="convblocks",
@@ -43,9 +45,9 @@ def run(words: Sequence[str]) -> int:
         status = _run(words)
     except BrokenPipeError as error:  # as of `| head`, to which nothing need be said
         close_streams()
-        return _failed(error)
+        return _failed(error, words)
     failure = close_streams()
-    return _failed(failure) if failure and not status else status
+    return _failed(failure, words) if failure and not status else status
 
 
 def _run(words: Sequence[str]) -> int:
@@ -60,12 +62,34 @@ def _run(words: Sequence[str]) -> int:
     except (KeyboardInterrupt, BrokenPipeError):
         raise
     except BaseException as error:  # a user's block may raise anything, SystemExit too
-        return _failed(error)
+        return _failed(error, words)
     return found if isinstance(found, int) else 0
 
 
-def _failed(error: BaseException) -> int:
+def _failed(error: BaseException, words: Sequence[str]) -> int:
     if isinstance(error, BrokenPipeError):
         return PIPE_CLOSED
-    say(message(error))
+    say(message(error, lambda setting: spelled(setting, words[0] if words else "")))
     return REFUSED
+
+
+def spelled(setting: Setting, command: str) -> str:
+    """An argument as one who runs `command` can give it: by its flag, by another command's, or else as in Python.
+
+    >>> spelled(Setting("skip_broken", True), "compare"), spelled(Setting("skip_broken", True), "signal")
+    ('--skip-broken', 'convblocks compare --skip-broken')
+    >>> spelled(Setting("memory_bytes"), "analyze"), spelled(Setting("layer", "stem"), "signal")
+    ('--memory', "layer='stem'")
+    """
+    name = flag_name(setting.option)
+    commands = [each for each in app if not each.startswith("-")]
+    # the options of blocks, which are as many as there are families, are flags of code
+    if command == "code" or (command in commands and name in flags_of(command)):
+        return flag(setting)
+    others = [each for each in commands if name in flags_of(each)]
+    return f"convblocks {others[0]} {flag(setting)}" if others else str(setting)
+
+
+def flags_of(command: str) -> set[str]:
+    """The flags that a command names in its help."""
+    return {name for argument in app[command].assemble_argument_collection() for name in argument.names}

@@ -8,7 +8,7 @@ from typing import Annotated, Literal
 from cyclopts import Group, Parameter
 
 from convblocks.cli.parse import amount, names, number, numbers, pixels, whole
-from convblocks.errors import OptionError
+from convblocks.errors import OptionError, RunError, Setting
 
 DESIGNS, BUDGET, TRAINING, DATA, RUN = (
     Group(title, sort_key=at)
@@ -166,6 +166,11 @@ def compare(
                 watcher=watcher,
                 command=shlex.join(["convblocks", *sys.argv[1:]]),
             )
+    except RunError as error:
+        of_match = Setting(f"budget_{match}")
+        raise RunError(
+            *(of_match if part == Setting("budget") else part for part in error.parts())
+        ) from error
     except OptionError as error:
         if error.option != "budget":
             raise

@@ -23,12 +23,18 @@ MOST_BYTES = 2**63 - 1
 MOST_ELEMENTS = 2**40  # of an input: beyond all memory, and what is computed from it still fits 63 bits
 
 SUFFIXES = {"": 1, "k": 10**3, "m": 10**6, "g": 10**9}
-FLAGS = {"depths": "--depth"}  # those that are not called as in Python
+FLAGS = {"depths": "--depth", "memory_bytes": "--memory", "steps": "--along"}
+"""Of arguments that are not called as in Python."""
+
+
+def flag_name(option: str) -> str:
+    """The flag of an argument of Python, whether or not a command has it."""
+    return FLAGS.get(option, "--" + option.replace("_", "-"))
 
 
 def flag(setting: Setting) -> str:
     """An argument as one types it: ``--image-size 8``, ``--skip-broken``."""
-    name = FLAGS.get(setting.option, "--" + setting.option.replace("_", "-"))
+    name = flag_name(setting.option)
     if setting.value is ... or setting.value is True:
         return name
     several = isinstance(setting.value, list | tuple)

@@ -4,26 +4,26 @@ import os
 import sys
 import sysconfig
 import traceback
+from collections.abc import Callable
 from pathlib import Path
 
 from cyclopts import CycloptsError, UnusedCliTokensError
 
-from convblocks.cli.parse import flag
-from convblocks.errors import ConvblocksError
+from convblocks.errors import ConvblocksError, Setting
 
 DEBUG = "CONVBLOCKS_DEBUG"
 OURS = str(Path(__file__).parents[1])
 OTHERS = ("<", sysconfig.get_path("stdlib"))
 
 
-def message(error: BaseException) -> str:
-    """The error as someone at a command line reads it."""
+def message(error: BaseException, spell: Callable[[Setting], str]) -> str:
+    """The error as someone at a command line reads it; `spell` writes the arguments that it names."""
     if os.environ.get(DEBUG, "0") != "0":
         traceback.print_exception(error, file=sys.stderr)
     if isinstance(error, CycloptsError) and isinstance(error.__cause__, ConvblocksError):
         error = error.__cause__  # of a converter of ours
     if isinstance(error, ConvblocksError):
-        return error.told(flag)
+        return error.told(spell)
     if isinstance(error, OSError) and error.filename is not None:  # a folder without permission
         return f"{error.filename} cannot be read or written: {error.strerror or error}"
     if isinstance(error, OSError) and error.errno is not None:  # a full disk

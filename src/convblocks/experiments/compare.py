@@ -161,11 +161,13 @@ def _require_memory(study: Study, frame: Frame, matched: Sequence[Matched]) -> N
         least_bytes = BYTES * (3 * cost.params + int(batch) * cost.activations) * study.workers
         available = available_bytes() if study.host.device == "cpu" else None
         if available is not None and least_bytes > available:
+            budget = () if study.budget is None else (Setting("budget"), ", a smaller ")
             raise RunError(
                 f"{m.implementation.name} with {'/'.join(map(str, m.widths))} channels takes over "
                 f"{size(least_bytes)} to train in {plural(study.workers, 'worker')}, and {size(available)} are "
                 "available: give a smaller ",
-                Setting("budget"),
+                *budget,
+                Setting("batch_size"),
                 ", or fewer ",
                 Setting("workers"),
             )

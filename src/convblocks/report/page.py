@@ -1,8 +1,9 @@
 """One HTML file that needs nothing else: a template filled by Jinja2, its style and its scripts within.
 
 base.html is the frame; page.js draws the charts and sorts the table. Text that came from outside (classes, folders,
-messages) ends as text: Jinja2 escapes what stands in the page, `as_json` what stands in scripts, both write control
-characters as `text.escaped` does, and should all that fail, the page's content security policy runs only the two scripts whose hashes it names and lets nothing be loaded.
+messages) ends as text: Jinja2 escapes what stands in the page, `as_json` what stands in scripts, `text.escaped` control
+characters in both. Should all that fail, the page's content security policy runs only the two scripts whose hashes it
+names and lets nothing be loaded.
 """
 
 import json

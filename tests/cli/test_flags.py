@@ -1,0 +1,93 @@
+"""Messages name flags that exist: those of the command that was run, or of another that is named with it."""
+
+import ast
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+import convblocks
+from convblocks.cli.app import app, flags_of, spelled
+from convblocks.cli.parse import flag, flag_name
+from convblocks.errors import Setting
+from tests.cli.test_cli import refused
+
+SPEAKERS = {"Setting", "OptionError", "whole", "one_of", "numbers"}
+"""What takes the name of an argument, first, and may say it."""
+
+PYTHON_ONLY = {
+    "batches points x train layer": "of analyses, which commands call with data of their own",
+    "blocks classes in_channels out_indices shape size": "of a network's description",
+    "macs, params n choices multiplier network of name recipe": "of functions that no command calls",
+    "group_width hidden initial layers pooled_norm rates slope widening width most": "of networks and heads",
+    "budget": "which compare turns into the flag of --match",
+}
+
+ROOT = Path(convblocks.__file__).parent
+
+
+def named_in_source():
+    """Argument → a file that names it. Blocks and layers are apart: `code` takes the options of any."""
+    found = {}
+    for file in ROOT.rglob("*.py"):
+        if file.relative_to(ROOT).parts[0] in ("blocks", "layers"):
+            continue
+        for call in ast.walk(ast.parse(file.read_text())):
+            name = isinstance(call, ast.Call) and getattr(call.func, "id", None) in SPEAKERS and call.args[:1]
+            if name and isinstance(name[0], ast.Constant):
+                found[name[0].value] = file
+    return found
+
+
+def test_every_argument_that_a_message_names_is_a_flag_or_of_python_alone():
+    commands = [name for name in app if not name.startswith("-")]
+    flags = set().union(*map(flags_of, commands))
+    python_only = set(" ".join(PYTHON_ONLY).split()) | {"macs, params"}
+    named = named_in_source()
+    assert len(named) > 40
+    without = {name: file for name, file in named.items() if flag_name(name) not in flags}
+    assert not {name: file for name, file in without.items() if name not in python_only}
+
+
+@pytest.mark.parametrize(
+    ("setting", "command", "expected"),
+    [
+        (Setting("image_size", 8), "compare", "--image-size 8"),
+        (Setting("image_size", 8), "advise", "convblocks compare --image-size 8"),
+        (Setting("depths"), "compare", "--depth"),
+        (Setting("memory_bytes"), "analyze", "--memory"),
+        (Setting("steps"), "signal", "--along"),
+        (Setting("norm", "group"), "code", "--norm group"),
+        (Setting("layer"), "signal", "layer"),
+        (Setting("out"), "", "convblocks compare --out"),
+    ],
+)
+def test_spelled_for_the_command_that_runs(setting, command, expected):
+    assert spelled(setting, command) == expected
+
+
+def test_a_flag_of_another_command_is_told_with_it(folder):
+    """Broken examples are left out by compare alone, and signal reads data too."""
+    x = np.zeros((40, 1, 8, 8), np.float32)
+    x[3] = np.nan
+    np.savez(folder / "broken.npz", x=x, y=np.arange(40) % 2)
+    said = refused("signal", "models.py:Net", "--data", "broken.npz", cwd=folder)
+    assert "convblocks compare --skip-broken" in said
+
+
+@pytest.mark.parametrize(("match", "budget"), [("macs", "--budget-macs"), ("params", "--budget-params")])
+def test_too_little_memory_names_the_budget_of_the_match(match, budget, monkeypatch, tmp_path):
+    monkeypatch.setattr("convblocks.experiments.compare.available_bytes", lambda: 10_000)
+    said = refused("compare", "digits", "--depth", "4", "--match", match, cwd=tmp_path)
+    assert f"give a smaller {budget}, a smaller --batch-size, or fewer --workers" in said
+
+
+def test_without_a_match_there_is_no_budget_to_lower(monkeypatch, tmp_path):
+    monkeypatch.setattr("convblocks.experiments.compare.available_bytes", lambda: 10_000)
+    said = refused("compare", "digits", "--depth", "4", "--match", "none", cwd=tmp_path)
+    assert "give a smaller --batch-size, or fewer --workers" in said
+    assert "budget" not in said
+
+
+def test_flags_are_written_as_one_types_them():
+    assert flag(Setting("out", "a b")) == "--out 'a b'"
