@@ -1,5 +1,8 @@
 """Whole files or none."""
 
+import os
+import stat
+
 import pytest
 
 from convblocks.files import replacing, write
@@ -36,3 +39,62 @@ def test_a_folder_in_the_way_is_named(tmp_path):
         write(tmp_path, b"text")
     assert refused.value.filename == str(tmp_path)
     assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize(("umask", "mode"), [(0o022, 0o644), (0o077, 0o600), (0o002, 0o664)])
+def test_modes_follow_the_umask(tmp_path, umask, mode):
+    before = os.umask(umask)
+    try:
+        write(tmp_path / "made" / "file", b"text")
+    finally:
+        os.umask(before)
+    assert stat.S_IMODE((tmp_path / "made" / "file").stat().st_mode) == mode
+    assert stat.S_IMODE((tmp_path / "made").stat().st_mode) == 0o777 & ~umask
+
+
+def test_names_are_on_disk_as_content_is(tmp_path, monkeypatch):
+    """A file before it takes its name, each new folder in the one above, and last the folder that has the name."""
+    synced, fsync = [], os.fsync
+
+    def note(handle):
+        place = os.readlink(f"/proc/self/fd/{handle}") if os.path.exists("/proc/self/fd") else ""  # noqa: PTH110, PTH115
+        synced.append(
+            (stat.S_ISDIR(os.fstat(handle).st_mode), place, (tmp_path / "a" / "b" / "file").exists())
+        )
+        fsync(handle)
+
+    monkeypatch.setattr(os, "fsync", note)
+    write(tmp_path / "a" / "b" / "file", b"text")
+    assert [(is_folder, there) for is_folder, _, there in synced] == [
+        (True, False),
+        (True, False),
+        (False, False),
+        (True, True),
+    ]
+    if synced[0][1]:
+        assert [place for is_folder, place, _ in synced if is_folder] == [
+            str(tmp_path),
+            str(tmp_path / "a"),
+            str(tmp_path / "a" / "b"),
+        ]
+
+
+def test_a_link_or_device_is_not_replaced(tmp_path):
+    (tmp_path / "file").write_text("kept")
+    (tmp_path / "link").symlink_to("file")
+    (tmp_path / "dangling").symlink_to("nowhere")
+    os.mkfifo(tmp_path / "pipe")
+    for name, problem in (
+        ("link", "is a link"),
+        ("dangling", "is a link"),
+        ("pipe", "is a device, pipe or socket"),
+    ):
+        mode = (tmp_path / name).lstat().st_mode
+        with pytest.raises(FileExistsError, match=problem) as refused:
+            write(tmp_path / name, b"text")
+        assert refused.value.filename == str(tmp_path / name)
+        assert (tmp_path / name).lstat().st_mode == mode
+    assert (tmp_path / "file").read_text() == "kept"
+    with pytest.raises(FileExistsError, match="is a device"):
+        write(type(tmp_path)("/dev/null"), b"text")
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["dangling", "file", "link", "pipe"]

@@ -2,27 +2,29 @@
 
 import errno
 import os
-import tempfile
+import stat
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from secrets import token_hex
 
 
 @contextmanager
 def replacing(path: Path) -> Iterator[Path]:
-    """A temporary file that takes the place of `path` once it is written and on disk, or never."""
-    if path.is_dir():
-        raise IsADirectoryError(errno.EISDIR, os.strerror(errno.EISDIR), str(path))
-    path.parent.mkdir(parents=True, exist_ok=True)
-    handle, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
-    os.close(handle)
-    temporary = Path(name)
+    """A temporary file that takes the place of `path` once it is written and on disk, or never.
+
+    Its mode follows the umask. Raises OSError, which names `path`, where a folder, link or device is in the way.
+    """
+    _require_replaceable(path)
+    make_folder(path.parent)
+    temporary = path.with_name(f".{path.name}.{token_hex(4)}")
+    os.close(os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o666))
     try:
         yield temporary
         with temporary.open("rb") as file:
             os.fsync(file.fileno())
-        temporary.chmod(0o644)
         temporary.replace(path)
+        sync_folder(path.parent)
     finally:
         temporary.unlink(missing_ok=True)
 
@@ -31,3 +33,41 @@ def write(path: Path, content: bytes) -> None:
     """Replace a file in one step."""
     with replacing(path) as temporary:
         temporary.write_bytes(content)
+
+
+def make_folder(path: Path) -> None:
+    """Make a folder and those on the way to it, each on disk in the one above before it is used."""
+    if not path.is_dir():
+        make_folder(path.parent)
+        path.mkdir(exist_ok=True)
+        sync_folder(path.parent)
+
+
+def sync_folder(path: Path) -> None:
+    """Wait until the names in a folder are on disk: a file that was renamed into it survives a power cut."""
+    try:
+        folder = os.open(path, os.O_RDONLY)
+    except PermissionError:
+        # a folder that may be written and not read
+        return
+    try:
+        os.fsync(folder)
+    except OSError as error:
+        # file systems that cannot sync a folder say so with EINVAL
+        if error.errno != errno.EINVAL:
+            raise
+    finally:
+        os.close(folder)
+
+
+def _require_replaceable(path: Path) -> None:
+    try:
+        mode = path.lstat().st_mode
+    except FileNotFoundError:
+        return
+    if stat.S_ISDIR(mode):
+        raise IsADirectoryError(errno.EISDIR, os.strerror(errno.EISDIR), str(path))
+    if stat.S_ISLNK(mode):
+        raise FileExistsError(errno.EEXIST, "it is a link; give the file that it leads to", str(path))
+    if not stat.S_ISREG(mode):
+        raise FileExistsError(errno.EEXIST, "it is a device, pipe or socket; give a file", str(path))

@@ -12,7 +12,7 @@ from convblocks import Recipe, compare, load, load_dataset
 from convblocks.errors import OptionError, RunError
 from convblocks.experiments.compare import Watcher
 from convblocks.experiments.store import RunFolder
-from tests.experiments.runs import finish, result
+from tests.experiments.runs import finish, result, without_checksum
 
 
 def test_it_ends_with_a_table_a_recommendation_and_a_report(undisturbed):
@@ -160,6 +160,7 @@ def test_load_imports_nothing_on_its_way_to_a_refusal(undisturbed, tmp_path, mon
     designs = RunFolder(undisturbed[0]).designs()
     network = json.loads(json.dumps(designs[0].network))
     network["stages"][-1]["block"]["inner"] = [{"family": "evil:Block"}]
+    RunFolder(tmp_path).save_study(RunFolder(undisturbed[0]).study())
     RunFolder(tmp_path).save_designs([replace(designs[0], network=network)])
     with pytest.raises(RunError, match="imports evil:Block"):
         load(tmp_path, designs[0].name)
@@ -209,7 +210,10 @@ def test_a_design_s_record_has_a_picture_of_its_block(undisturbed, tmp_path):
         width = design.widths[0]
         assert texts[0].split(", ")[1].startswith(f"{width} → ")
         assert design.block.boxes[-1].text == f"output, {width} channels, 8×8"
-    lines = (undisturbed[0] / "designs.jsonl").read_text().splitlines()
+    for name in ("study.json", "designs.jsonl"):
+        shutil.copy(undisturbed[0] / name, tmp_path)
+        without_checksum(tmp_path / name)
+    lines = (tmp_path / "designs.jsonl").read_text().splitlines()
     older = [{name: value for name, value in json.loads(line).items() if name != "block"} for line in lines]
     (tmp_path / "designs.jsonl").write_text("".join(json.dumps(line) + "\n" for line in older))
     assert [design.block for design in RunFolder(tmp_path).designs()] == [None] * len(lines)

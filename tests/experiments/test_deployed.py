@@ -2,6 +2,7 @@
 
 import json
 from importlib import import_module
+from shutil import copy
 
 import numpy as np
 import pytest
@@ -21,6 +22,7 @@ from convblocks.experiments.matching import solve
 from convblocks.experiments.store import RunFolder
 from convblocks.networks import network_cost
 from convblocks.report.conditions import load_call
+from tests.experiments.runs import without_checksum
 
 comparing = import_module("convblocks.experiments.compare")  # the package has a function of that name
 
@@ -143,7 +145,10 @@ def test_a_family_asked_for_in_its_deployed_form_is_what_it_is():
 
 
 def test_a_folder_from_before_there_was_a_deployed_form(study, tmp_path):
-    records = [json.loads(line) for line in (study.path / "designs.jsonl").read_text().splitlines()]
+    for name in ("study.json", "designs.jsonl"):
+        copy(study.path / name, tmp_path)
+        without_checksum(tmp_path / name)
+    records = [json.loads(line) for line in (tmp_path / "designs.jsonl").read_text().splitlines()]
     older = [{name: value for name, value in record.items() if name != "deployed"} for record in records]
     (tmp_path / "designs.jsonl").write_text("".join(json.dumps(record) + "\n" for record in older))
     assert [design.deployed for design in RunFolder(tmp_path).designs()] == [None, None]

@@ -7,6 +7,7 @@ import signal
 import subprocess
 import sys
 import time
+from contextlib import suppress
 from pathlib import Path
 
 import pytest
@@ -18,16 +19,20 @@ from tests.experiments.runs import finish, result, start
 DRIVER = """
 import sys
 from convblocks import Recipe, compare
+GRIDS = {
+    "all": dict(depths=(4, 8), block_depths=(1, 2, 4), stages=2, budget=400_000),
+    "few": dict(depths=4, families=("simple", "residual"), block_depths=(1, 2), stages=1, budget=60_000),
+}
 if __name__ == "__main__":
-    compare(sys.argv[1], depths=(4, 8), block_depths=(1, 2, 4), stages=2, seeds=2, budget=400_000,
-            recipe=Recipe(epochs=int(sys.argv[3])), out=sys.argv[2], checkpoint_every_s=0)
+    compare(sys.argv[1], seeds=2, recipe=Recipe(epochs=int(sys.argv[3])), out=sys.argv[2], checkpoint_every_s=0,
+            **GRIDS[sys.argv[4]])
 """
 
 
-def driver(folder, data, out, epochs):
+def driver(folder, data, out, epochs, grid="all"):
     """The command that compares with a checkpoint after every epoch."""
     (folder / "driver.py").write_text(DRIVER)
-    return [sys.executable, str(folder / "driver.py"), str(data), str(out), str(epochs)]
+    return [sys.executable, str(folder / "driver.py"), str(data), str(out), str(epochs), grid]
 
 
 def unfinished_checkpoints(out):
@@ -39,6 +44,53 @@ def unfinished_checkpoints(out):
             progress = json.loads(file.metadata()["progress"])
         found[path.parent.name, int(path.stem)] = tuple(progress["epoch_s"])
     return {key: epoch_s for key, epoch_s in found.items() if key not in finished and len(epoch_s) < 3}
+
+
+def finished_lines(out):
+    """Whole lines of runs.jsonl."""
+    content = (out / "runs.jsonl").read_bytes() if (out / "runs.jsonl").exists() else b""
+    return content[: content.rfind(b"\n") + 1].splitlines()
+
+
+def wait_for(process, since, *places):
+    """Until a file that one of the patterns names is newer than `since`, or the process has ended."""
+    while process.poll() is None:
+        files = [path for place, pattern in places for path in place.glob(pattern)]
+        with suppress(FileNotFoundError):
+            if any(path.stat().st_mtime > since for path in files):
+                return
+        time.sleep(0.01)
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(5400)
+def test_forty_kills_at_random_moments_lose_and_repeat_nothing(few_digits, tmp_path):
+    """By turns after the start of Python, of the workers, and of their trainings; a study that ends begins anew."""
+    epochs, moments, kept, kills, ended = 20, random.Random(1), [], 0, 0
+    expected, out = tmp_path / "undisturbed", tmp_path / "run-0"
+    subprocess.run(driver(tmp_path, few_digits, expected, epochs, "few"), check=True)
+    while kills < 40 or not ended:
+        since = time.time()
+        with subprocess.Popen(driver(tmp_path, few_digits, out, epochs, "few")) as process:
+            if kills % 3 == 1:
+                wait_for(process, since, (out, ".examples/test-y.npy"))
+            elif kills % 3 == 2:
+                wait_for(process, since, (out, "checkpoints/*/*"), (out, "runs.jsonl"))
+            with suppress(subprocess.TimeoutExpired):
+                process.wait(moments.uniform(0, 3) if kills < 40 else None)
+            if process.poll() is None:
+                process.kill()
+                kills += 1
+        lines = finished_lines(out)
+        assert lines[: len(kept)] == kept
+        kept = lines
+        if process.returncode == 0:
+            assert len(lines) == 6
+            assert result(out) == result(expected)
+            ended += 1
+            kept, out = [], tmp_path / f"run-{ended}"
+        else:
+            assert process.returncode == -signal.SIGKILL
 
 
 @pytest.mark.parametrize("kills", [2, pytest.param(10, marks=pytest.mark.slow)])

@@ -17,18 +17,23 @@ from convblocks.experiments.pool import Job, run_all
 from convblocks.experiments.store import RunFolder
 from convblocks.records import Loading
 from tests.experiments.conftest import make_design, make_run, make_study
+from tests.experiments.runs import without_checksum
 
 
 def test_a_line_that_a_kill_cut_short_is_dropped(tmp_path):
     folder, design = RunFolder(tmp_path), make_design("a")
+    folder.save_study(make_study())
     runs = [make_run(design, seed, 0.9) for seed in range(3)]
     for run in runs[:2]:
         folder.add_run(run)
     whole = (tmp_path / "runs.jsonl").read_bytes()
-    for cut in range(whole.index(b"\n") + 1, len(whole)):
+    for cut in range(whole.index(b"\n") + 1, len(whole) - 1):
         (tmp_path / "runs.jsonl").write_bytes(whole[:cut])
         assert folder.runs() == runs[:1]
     folder.add_run(runs[1])
+    assert (tmp_path / "runs.jsonl").read_bytes() == whole
+    (tmp_path / "runs.jsonl").write_bytes(whole[:-1])  # cut where nothing but the end of the line is lost
+    assert folder.runs() == runs[:2]
     folder.add_run(runs[2])
     assert folder.runs() == runs
 
@@ -43,9 +48,10 @@ def test_a_folder_serves_one_compare_at_a_time(tmp_path):
 
 @pytest.mark.parametrize("line", ['{"colour": "red"}', '{"network": {"a": ' + "[" * 100_000])
 def test_records_of_another_version_are_refused(tmp_path, line):
+    RunFolder(tmp_path).save_study(make_study())
     (tmp_path / "designs.jsonl").write_text(f"{line}\n")
     with pytest.raises(
-        RunError, match=r"designs.jsonl is not a record of this version: .*choose another out"
+        RunError, match=r"designs.jsonl, line 1 is no record that can be used: .*delete the file"
     ):
         RunFolder(tmp_path).designs()
 
@@ -56,9 +62,9 @@ def test_another_version_needs_another_folder(study, tmp_path):
         return replace(study, host=host)
 
     folder = RunFolder(tmp_path)
-    resume(folder, made_by("0.1.0"))
+    resume(folder, made_by("0.1.0"), [])
     with pytest.raises(RunError, match=r": convblocks version 0.1.0, not 0.2.0; choose another out"):
-        resume(folder, made_by("0.2.0"))
+        resume(folder, made_by("0.2.0"), [])
 
 
 @pytest.mark.parametrize(
@@ -153,13 +159,13 @@ def test_an_interrupt_does_not_wait_for_the_workers():
     started = time.monotonic()
     with pytest.raises(KeyboardInterrupt):
         run_all(Job(double_then_dawdle, 1), [1, 2, 3], workers=2, on_result=interrupt)
-    assert time.monotonic() - started < 30
+    assert time.monotonic() - started < 300
     assert not multiprocessing.active_children()
 
 
 def double_then_dawdle(task, report):
     if task > 1:
-        time.sleep(60)
+        time.sleep(600)
     return 2 * task
 
 
@@ -169,19 +175,21 @@ def test_a_study_of_an_earlier_version_learns_how_its_data_were_loaded(tmp_path)
     study = replace(study, host=replace(study.host, versions=versions))
     folder.path.mkdir()
     loading = Loading(source="made", image_size=16)
-    resume(folder, study)
+    resume(folder, study, [])
     assert folder.study().data.loading is None
-    resume(folder, replace(study, data=replace(study.data, loading=loading)))
+    resume(folder, replace(study, data=replace(study.data, loading=loading)), [])
     assert folder.study().data.loading == loading
-    resume(folder, study)  # asked again by a script with the arrays themselves
+    resume(folder, study, [])  # asked again by a script with the arrays themselves
     assert folder.study().data.loading == loading
 
 
 def test_runs_of_before_there_was_mean_iou_can_be_read(tmp_path):
     run = make_run(make_design("a"), 0, 0.9)
     folder = RunFolder(tmp_path)
+    folder.save_study(make_study())
     folder.add_run(run)
-    path = tmp_path / "runs.jsonl"
+    without_checksum(tmp_path / "study.json")
+    path = without_checksum(tmp_path / "runs.jsonl")
     table = json.loads(path.read_text())
     for part in ("validation", "test"):
         table[f"{part}_accuracy"] = table.pop(f"{part}_score")

@@ -1,5 +1,6 @@
 """One trial against sums written out here: how it starts, which part it reads for what, what it counts."""
 
+import msgspec
 import numpy as np
 import pytest
 import torch
@@ -13,7 +14,7 @@ from convblocks.experiments.store import RunFolder
 from convblocks.experiments.trial import Trainer, start
 from convblocks.records import DataCard
 from convblocks.training import loop
-from tests.experiments.conftest import make_design
+from tests.experiments.conftest import make_design, make_study
 
 NETWORK = Network(
     in_channels=2,
@@ -52,6 +53,8 @@ def dataset():
 
 
 def trained(dataset, folder, recipe):
+    plan = msgspec.to_builtins(recipe)
+    RunFolder(folder).save_study(replace(make_study(), data=dataset.card, recipe=plan, seeds=(0,)))
     with shared(dataset, folder / "examples") as examples:
         return Trainer(examples, recipe, folder, "cpu")((DESIGN, 0), lambda epoch: None)
 
@@ -88,6 +91,12 @@ def test_each_part_is_judged_by_its_own_examples(trial, dataset):
     assert run.test_score == (20 - len(run.test_errors)) / 20
     assert run.validation_score > 0.8 > 0.5 > run.test_score
     assert run.epochs[-1].validation_score == run.validation_score
+
+
+def test_a_run_is_on_disk_before_anyone_hears_of_it(dataset, tmp_path):
+    run = trained(dataset, tmp_path, Recipe(epochs=1, batch_size=64))
+    assert RunFolder(tmp_path).runs() == [run]
+    assert RunFolder(tmp_path).read_weights(run) is not None
 
 
 def test_inputs_are_standardised_by_the_training_part(trial, dataset):

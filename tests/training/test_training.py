@@ -1,5 +1,6 @@
 """The loop: it learns, repeats, and resumes to the same bits."""
 
+import random
 import re
 import subprocess
 import sys
@@ -7,14 +8,16 @@ import sys
 import numpy as np
 import pytest
 import torch
+from msgspec.structs import replace
 from torch import nn
 
 from convblocks.blocks import ResidualBlock
 from convblocks.data import Split
 from convblocks.errors import OptionError
-from convblocks.training import Progress, Recipe, evaluate, train
+from convblocks.records import Epoch
+from convblocks.training import Recipe, evaluate, train
 from convblocks.training.augment import augment
-from convblocks.training.checkpoint import load_checkpoint, save_checkpoint
+from convblocks.training.checkpoint import CheckpointError, Progress, load_checkpoint, save_checkpoint
 from convblocks.training.loop import training_format
 
 
@@ -28,10 +31,10 @@ def data(n=96, seed=0):
     return Split(x, y.astype(np.int64))
 
 
-def net():
+def net(width=8):
     torch.manual_seed(0)
-    layers = [nn.Conv2d(3, 8, 3, padding=1), nn.BatchNorm2d(8), nn.ReLU(), nn.Dropout(0.1)]
-    return nn.Sequential(*layers, nn.Flatten(), nn.Linear(288, 2))
+    layers = [nn.Conv2d(3, width, 3, padding=1), nn.BatchNorm2d(width), nn.ReLU(), nn.Dropout(0.1)]
+    return nn.Sequential(*layers, nn.Flatten(), nn.Linear(36 * width, 2))
 
 
 def bits(module):
@@ -91,7 +94,70 @@ def test_a_checkpoint_that_is_no_checkpoint_starts_afresh(tmp_path):
     optimizer = torch.optim.SGD(module.parameters())
     path = tmp_path / "checkpoint.safetensors"
     path.write_bytes(b"half a fi")
-    assert load_checkpoint(path, module, optimizer) == Progress()
+    with pytest.raises(CheckpointError, match="cannot be read"):
+        load_checkpoint(path, module, optimizer, "trial")
+    path.unlink()
+    assert load_checkpoint(path, module, optimizer, "trial") == Progress()
+
+
+OTHERS = {
+    "another rate": {"recipe": replace(RECIPE, learning_rate=0.01)},
+    "another seed": {"seed": 1},
+    "other data": {"checkpoint_key": "b"},
+    "another network": {"width": 4},
+}
+
+
+@pytest.mark.parametrize("change", OTHERS.values(), ids=OTHERS)
+def test_a_checkpoint_of_another_training_starts_afresh_and_says_so(tmp_path, change):
+    """The bits are those of a training without any checkpoint."""
+    path, told, again = tmp_path / "checkpoint.safetensors", [], []
+    first = {"recipe": RECIPE, "seed": 0, "checkpoint_key": "a"}
+    train(net(), data(), data(seed=1), **first, checkpoint=path, checkpoint_every_s=0)
+    asked = {**first, **change}
+    width = asked.pop("width", 8)
+    expected, resumed = net(width), net(width)
+    train(expected, data(), data(seed=1), **asked)
+    train(
+        resumed, data(), data(seed=1), **asked, checkpoint=path, on_epoch=again.append, on_notice=told.append
+    )
+    assert len(again) == RECIPE.epochs
+    assert same(bits(resumed), bits(expected))
+    (text,) = told
+    assert text.startswith(f"{path} is of another ")
+    assert text.endswith(": training starts afresh")
+
+
+def test_bit_flips_of_a_checkpoint_are_seen(tmp_path):
+    """Each is refused before it changes anything, or the state and the progress are the same."""
+
+    def optimizer_of(module):
+        return torch.optim.SGD(module.parameters(), lr=0.1, momentum=0.9)
+
+    path, draws, refused = tmp_path / "checkpoint.safetensors", random.Random(0), 0
+    module = net()
+    optimizer = optimizer_of(module)
+    module(torch.randn(8, 3, 6, 6)).sum().backward()
+    optimizer.step()
+    progress = Progress((Epoch(train_loss=1.0, train_score=0.5, validation_score=0.25),), (1.5,))
+    save_checkpoint(path, module, optimizer, "trial", progress)
+    whole = path.read_bytes()
+    header = 8 + int.from_bytes(whole[:8], "little")
+    for flip in range(300):
+        at = draws.randrange(header) if flip % 2 else draws.randrange(header, len(whole))
+        path.write_bytes(whole[:at] + bytes([whole[at] ^ 1 << draws.randrange(8)]) + whole[at + 1 :])
+        other = net()
+        with torch.no_grad():
+            other[0].bias += 1
+        before, state = bits(other), optimizer_of(other)
+        try:
+            assert load_checkpoint(path, other, state, "trial") == progress
+            assert same(bits(other), bits(module))
+        except CheckpointError:
+            refused += 1
+            assert same(bits(other), before)
+            assert not state.state_dict()["state"]
+    assert refused > 290
 
 
 def test_momentum_is_restored(tmp_path):
@@ -100,10 +166,10 @@ def test_momentum_is_restored(tmp_path):
     module(torch.randn(8, 3, 6, 6)).sum().backward()
     optimizer.step()
     path = tmp_path / "checkpoint.safetensors"
-    save_checkpoint(path, module, optimizer, Progress())
+    save_checkpoint(path, module, optimizer, "trial", Progress())
     other = net()
     restored = torch.optim.SGD(other.parameters(), lr=0.1, momentum=0.9)
-    load_checkpoint(path, other, restored)
+    load_checkpoint(path, other, restored, "trial")
     ours, theirs = optimizer.state_dict()["state"], restored.state_dict()["state"]
     assert all(torch.equal(ours[i]["momentum_buffer"], theirs[i]["momentum_buffer"]) for i in ours)
 

@@ -56,7 +56,7 @@ def compare(
         Literal["classify", "segment"] | None, _option(DATA, "TASK", "what the data are for")
     ] = None,
     head: Annotated[Literal["unet", "dilated"] | None, _option(DESIGNS, "HEAD", "unet to segment")] = None,
-    out: Annotated[Path | None, _option(RUN, "DIR", "runs/DATA-HASH")] = None,
+    out: Annotated[str | None, _option(RUN, "DIR", "runs/DATA-HASH")] = None,
     workers: Annotated[int | None, _whole(RUN, "one per core")] = None,
     threads: Annotated[int | None, _whole(RUN, "1")] = None,
     device: Annotated[str, _option(RUN, "NAME")] = "cpu",

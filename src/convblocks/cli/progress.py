@@ -94,6 +94,9 @@ class ProgressWatcher(Watcher):
         self.epochs_seen[design.name, seed] += 1
         self.progress.advance(self.task, design.stack_depth)
 
+    def on_notice(self, text: str) -> None:
+        self.console.print(f"note: {text}", soft_wrap=True)
+
     def on_run(self, design: Design, run: Run) -> None:
         self.finished += 1
         self.scores[run.design].append(run.validation_score)

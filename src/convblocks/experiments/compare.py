@@ -1,5 +1,7 @@
 """The main job: list, match, train with paired seeds, time, judge. A killed compare goes on where it was."""
 
+import os
+import warnings
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -8,16 +10,17 @@ import torch
 
 from convblocks.blocks import BlockSpec
 from convblocks.data import Dataset, load_dataset
+from convblocks.data.embedded import ALIASES, EMBEDDED
 from convblocks.data.memory import available_bytes
 from convblocks.errors import OptionError, RunError, Setting
 from convblocks.experiments.asked import call_as_text
 from convblocks.experiments.design import BYTES, describe, time_designs
 from convblocks.experiments.implementations import Frame, Implementation
 from convblocks.experiments.matching import Matched, least_budgets, solve
-from convblocks.experiments.plan import plan, resume
+from convblocks.experiments.plan import going_on, plan, resume
 from convblocks.experiments.pool import Job, leave_if_imported, require_script, run_all
 from convblocks.experiments.shared import shared
-from convblocks.experiments.store import RunFolder
+from convblocks.experiments.store import ANOTHER, RunFolder
 from convblocks.experiments.summary import summarise
 from convblocks.experiments.trial import Trainer
 from convblocks.layers.check import one_of
@@ -42,6 +45,10 @@ class Watcher:
 
     def on_run(self, design: Design, run: Run) -> None:
         """A run is done and on disk."""
+
+    def on_notice(self, text: str) -> None:
+        """Something on disk could not be used and is made again; by default a warning."""
+        warnings.warn(text, RuntimeWarning, stacklevel=2)
 
 
 def compare(
@@ -93,6 +100,8 @@ def compare(
     if not isinstance(recipe, Recipe):
         raise OptionError("recipe", recipe, "expected a convblocks.Recipe, e.g. Recipe(epochs=5)")
     _check_device(device)
+    if out is not None and not os.fspath(out):
+        raise OptionError("out", out, "expected a folder's name")
     dataset = _dataset(
         data, image_size=image_size, split_seed=split_seed, skip_broken=skip_broken, layout=layout, task=task
     )
@@ -114,12 +123,14 @@ def compare(
         head=head,
     )
     folder = RunFolder(Path("runs") / study.name if out is None else out)
+    _require_outside(folder, dataset)
     folder.check()
+    going_on(folder, study)
     with threads_of(study.threads):  # the gradients at the start are taken here and must repeat too
-        designs = folder.designs() or _designs(study, frame, found, dataset, device)
+        # from the question, never from the folder: a stranger's would name code to import and files to write
+        designs = _designs(study, frame, found, dataset, device)
         with folder.locked():
-            study = resume(folder, study)
-            folder.save_designs(designs)
+            study = resume(folder, study, designs)
             _train_and_judge(folder, study, designs, dataset, recipe, device, checkpoint_every_s, watcher)
     return folder
 
@@ -132,6 +143,17 @@ def _dataset(data: object, **options: Any) -> Dataset:
         if value:  # the defaults are None, 0 and False
             raise OptionError(name, value, "comes too late for a Dataset; give it to load_dataset")
     return data
+
+
+def _require_outside(folder: RunFolder, dataset: Dataset) -> None:
+    """Raise RunError for a run folder inside a folder of data, where it would be taken for a class."""
+    loading = dataset.card.loading
+    if loading is None or loading.source in (*EMBEDDED, *ALIASES) or not Path(loading.source).is_dir():
+        return
+    if folder.path.resolve().is_relative_to(Path(loading.source).resolve()):
+        raise RunError(
+            f"{folder.path} cannot be a run folder: it lies in the data, {loading.source}", *ANOTHER
+        )
 
 
 def _designs(
@@ -189,7 +211,7 @@ def _train_and_judge(
     checkpoint_every_s: float,
     watcher: Watcher,
 ) -> None:
-    done = {(run.design, run.seed) for run in folder.runs()}
+    done = {(run.design, run.seed) for run in _with_weights(folder, watcher)}
     tasks = [
         (design, seed)
         for seed in study.seeds
@@ -200,9 +222,11 @@ def _train_and_judge(
     ]
     watcher.on_start(study, designs, folder.runs())
 
-    def on_result(task: tuple[Design, int], run: Run) -> None:
-        folder.add_run(run)
-        watcher.on_run(task[0], run)
+    def on_report(task: tuple[Design, int], report: Epoch | str) -> None:
+        if isinstance(report, str):
+            watcher.on_notice(report)
+        else:
+            watcher.on_epoch(*task, report)
 
     try:
         if tasks:
@@ -212,15 +236,30 @@ def _train_and_judge(
                     Job(trainer, study.threads),
                     tasks,
                     workers=study.workers,
-                    on_result=on_result,
-                    on_report=lambda task, epoch: watcher.on_epoch(*task, epoch),
+                    on_result=lambda task, run: watcher.on_run(task[0], run),
+                    on_report=on_report,
                 )
         folder.drop_checkpoints()
-        if not folder.latencies():
-            trained = [design for design in designs if not design.problem]
+        trained = [design for design in designs if not design.problem]
+        if {latency.design for latency in folder.latencies()} != {design.name for design in trained}:
             folder.save_latencies(time_designs(trained, dataset, study.threads, device))
     finally:
         write_report(folder)
+
+
+def _with_weights(folder: RunFolder, watcher: Watcher) -> list[Run]:
+    """The runs whose weights are as recorded; the others are taken out of the folder and so trained again."""
+    whole, lost = [], []
+    for run in folder.runs():
+        (lost if folder.read_weights(run) is None else whole).append(run)
+    for run in lost:
+        path = folder.weights(run.design, run.seed)
+        watcher.on_notice(
+            f"{path} is missing or not the file that the record names: the run is trained again"
+        )
+    if lost:
+        folder.save_runs(whole)
+    return whole
 
 
 def write_report(folder: RunFolder) -> Path:

@@ -12,7 +12,7 @@ from msgspec.structs import replace
 
 from convblocks.blocks.spec import BlockSpec, block_class
 from convblocks.data import Dataset
-from convblocks.errors import OptionError, RunError
+from convblocks.errors import OptionError, RunError, Setting
 from convblocks.experiments.asked import families as families_asked
 from convblocks.experiments.asked import numbers
 from convblocks.experiments.heads import HEADS, head_named, that_dilate
@@ -28,7 +28,7 @@ from convblocks.experiments.store import ANOTHER, RunFolder
 from convblocks.layers.check import one_of, whole
 from convblocks.measure import describe_host
 from convblocks.notation import parse
-from convblocks.records import Study
+from convblocks.records import Design, Study
 from convblocks.report.format import listing
 from convblocks.training import Recipe
 
@@ -101,33 +101,51 @@ def plan(
         workers=workers,
         host=describe_host(device),
     )
-    return replace(study, name=f"{Path(dataset.card.name).stem}-{_digest(study)}"), frame, found
+    return replace(study, name=f"{Path(dataset.card.name).stem}-{study.digest[:8]}"), frame, found
 
 
-def resume(folder: RunFolder, asked: Study) -> Study:
+def going_on(folder: RunFolder, asked: Study) -> Study:
     """The study to go on with: the one in the folder, if it asks the same; more seeds may be added.
 
     Raises RunError if the folder holds another study.
     """
     before = folder.study()
-    going_on = replace(asked, name=folder.path.name, folder=str(folder.path))
-    if before is not None:
-        if others := _differences(before, asked):
-            raise RunError(f"{folder.path} holds another study: {'; '.join(others)}", *ANOTHER)
-        larger = max(before, asked, key=lambda study: len(study.seeds))
-        data = (
-            asked.data if asked.data.loading else before.data
-        )  # the same data; only how it was loaded may be new
-        going_on = replace(
-            before, data=data, seeds=larger.seeds, command=larger.command, workers=asked.workers
-        )
-    folder.save_study(going_on)
-    return going_on
+    if before is None:
+        return replace(asked, name=folder.path.name, folder=str(folder.path))
+    if others := _differences(before, asked):
+        raise RunError(f"{folder.path} holds another study: {'; '.join(others)}", *ANOTHER)
+    larger = max(before, asked, key=lambda study: len(study.seeds))
+    # the same data; only how it was loaded may be new
+    data = asked.data if asked.data.loading else before.data
+    return replace(before, data=data, seeds=larger.seeds, command=larger.command, workers=asked.workers)
+
+
+def resume(folder: RunFolder, asked: Study, designs: Sequence[Design]) -> Study:
+    """Write the study to go on with, and its designs, which are those that its question gives.
+
+    Raises RunError if the folder holds another study, or designs that are not the same networks.
+    """
+    study = going_on(folder, asked)
+    networks = {design.name: _networks(design) for design in designs}
+    for design in folder.designs():
+        if networks.get(design.name) != _networks(design):
+            raise RunError(
+                f"{folder.path / 'designs.jsonl'}: {design.name} is not what the study's question gives; restore the "
+                "file, or choose another ",
+                Setting("out"),
+            )
+    folder.save_study(study)
+    folder.save_designs(designs)
+    return study
+
+
+def _networks(design: Design) -> bytes:
+    return msgspec.json.encode([design.network, design.deployed], order="sorted")
 
 
 def _differences(before: Study, asked: Study) -> list[str]:
     """What tells two studies apart, in words: "stack depths 4 and 8, not 8 and 56"."""
-    then, now = _question(before), _question(asked)
+    then, now = before.question, asked.question
     told = [
         f"{_term(field)} {_worded(then.get(field))}, not {_worded(now.get(field))}"
         for field in {**now, **then}
@@ -161,24 +179,6 @@ def _worded(value: object) -> str:
     return f"{value:,}" if isinstance(value, int) else str(value)
 
 
-def _question(study: Study) -> dict[str, object]:
-    """What makes two studies the same, flat: everything that changes a figure other than a timing."""
-    fields = ("depths", "stages", "families", "block_depths", "groups", "match", "budget", "threads")
-    # a U-Net, before a study told its head
-    segments = {"head": study.head or "unet"} if study.data.task == "segment" else {}
-    return {
-        **{field: getattr(study, field) for field in fields},
-        **segments,
-        **{f"source file of {family}": f"SHA-256 {digest[:12]}…" for family, digest in study.sources.items()},
-        **{f"recipe.{name}": value for name, value in study.recipe.items()},
-        "data": study.data.sha256,
-        "device": study.host.device,
-        "processor": study.host.cpu,
-        "torch": study.host.versions["torch"],
-        "convblocks": study.host.versions["convblocks"],
-    }
-
-
 def _source(family: str) -> str:
     """SHA-256 of the file that defines a class of the user's own; what that file imports does not count."""
     try:
@@ -188,10 +188,6 @@ def _source(family: str) -> str:
             "families", family, "has no source file to read; define it in a .py file, which workers import"
         ) from error
     return sha256(source).hexdigest()
-
-
-def _digest(study: Study) -> str:
-    return sha256(msgspec.json.encode(_question(study), order="sorted")).hexdigest()[:8]
 
 
 def _shares(workers: int | None, threads: int | None, device: str) -> tuple[int, int]:

@@ -110,7 +110,8 @@ def run_all(
                 while not reports.empty():
                     position, report = reports.get()
                     on_report(tasks[position], report)
-                for future in done:
+                # what has finished first: another's error ends the loop
+                for future in sorted(done, key=lambda each: each.exception() is not None):
                     on_result(pending.pop(future), future.result())
         except BrokenProcessPool:
             pool.shutdown()  # waits until the exit statuses are known

@@ -4,30 +4,51 @@ runs/NAME/study.json, designs.jsonl, runs.jsonl, latency.jsonl, summary.json, re
 runs/NAME/weights/DESIGN/SEED.safetensors
 runs/NAME/checkpoints/DESIGN/SEED.safetensors    until all runs are done
 runs/NAME/.examples                              while workers train
+
+Each record carries its study's digest and its own SHA-256, and is checked when it is read: what is damaged, of another
+study or impossible is refused with the file, the line and the fix. Links inside the folder are never followed, since
+the folder may come from a stranger. docs/run-folder.md describes it for users.
 """
 
 import fcntl
 import os
 import re
 import shutil
+import stat
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager, suppress
+from hashlib import sha256
 from pathlib import Path
-from typing import TypeVar
+from typing import BinaryIO, TypeVar
 
 import msgspec
 from msgspec import Struct
 
-from convblocks.errors import RunError, Setting
-from convblocks.files import write
+from convblocks.errors import Part, RunError, Setting
+from convblocks.experiments.envelope import WHOLE, seal, unseal
+from convblocks.experiments.validation import CHECKS, check_study, require_design_name
+from convblocks.files import make_folder, sync_folder, write
 from convblocks.records import Design, Latency, Run, Study, Summary
 
 Record = TypeVar("Record", bound=Struct)
 
-OLD_NAMES = re.compile(
-    rb'"(validation|test|train|target)_accuracy" *:'
-)  # of fields, before there was mean IoU
 ANOTHER = ("; choose another ", Setting("out"))
+STUDY, DESIGNS, RUNS, LATENCIES, SUMMARY = (
+    "study.json",
+    "designs.jsonl",
+    "runs.jsonl",
+    "latency.jsonl",
+    "summary.json",
+)
+FIXES: dict[str, tuple[Part, ...]] = {
+    STUDY: ("; restore the file, or choose another ", Setting("out")),
+    DESIGNS: ("; delete the file, and the same compare writes it again",),
+    RUNS: ("; delete that line, and the same compare repeats that run",),
+    LATENCIES: ("; delete the file, and the same compare times the designs again",),
+    SUMMARY: ("; convblocks report writes the file again",),
+}
+BEFORE_STUDY = re.compile(r"\.lock|\.examples|\.study\.json\..+")
+"""What a compare that was killed before it had a study.json may leave."""
 
 
 class RunFolder:
@@ -37,22 +58,38 @@ class RunFolder:
         self.path = Path(path)
 
     def check(self) -> None:
-        """Raise RunError if the folder cannot be made or written, before any work is done for it."""
+        """Raise RunError if the folder cannot be made or written, or holds other things, before any work for it."""
+        refused = f"{self.path} cannot be a run folder: "
+        if self.path.is_symlink():
+            raise RunError(
+                f"{refused}it is a link; give the folder that it leads to, or another ", Setting("out")
+            )
         nearest = next(place for place in (self.path, *self.path.parents) if os.path.lexists(place))
         if not nearest.is_dir():
-            raise RunError(f"{self.path} cannot be a run folder: {nearest} is not a folder", *ANOTHER)
+            raise RunError(f"{refused}{nearest} is not a folder", *ANOTHER)
         if not os.access(nearest, os.W_OK | os.X_OK):
-            raise RunError(f"{self.path} cannot be a run folder: {nearest} cannot be written", *ANOTHER)
+            raise RunError(f"{refused}{nearest} cannot be written", *ANOTHER)
+        if nearest == self.path and not os.path.lexists(self.path / STUDY):
+            names = sorted(entry.name for entry in self.path.iterdir())
+            names = [name for name in names if not BEFORE_STUDY.fullmatch(name)]
+            if records := [name for name in names if name in FIXES]:
+                raise RunError(
+                    f"{self.path} has {records[0]} but no {STUDY}, which says what study it is of; restore that, or "
+                    "choose another ",
+                    Setting("out"),
+                )
+            if names:
+                raise RunError(f"{refused}it holds other things, such as {names[0]!r}", *ANOTHER)
 
     @contextmanager
     def locked(self) -> Iterator[None]:
         """Hold the folder against a second compare; the system lets go when the process ends, however it ends."""
         try:
-            self.path.mkdir(parents=True, exist_ok=True)
-            lock = (self.path / ".lock").open("w")
+            make_folder(self.path)
+            file = self._open(".lock")
         except OSError as error:
             raise RunError(f"{self.path} cannot be a run folder: {error.strerror}", *ANOTHER) from error
-        with lock as file:
+        with file:
             try:
                 fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
             except OSError as error:
@@ -61,93 +98,203 @@ class RunFolder:
 
     def study(self) -> Study | None:
         """None if the folder has none yet."""
-        return self._one("study.json", Study)
+        return self._study()[0]
 
     def save_study(self, study: Study) -> None:
-        self._replace("study.json", study)
+        """Write study.json; records without a checksum, which version 0.1.0 wrote, get one first."""
+        before, checked = self._study()
+        if before is not None and not checked:
+            self._replace_lines(DESIGNS, self.designs())
+            self._replace_lines(RUNS, self.runs())
+            self._replace_lines(LATENCIES, self.latencies())
+            if summary := self.summary():
+                self.save_summary(summary)
+        self._replace(STUDY, study, study.digest)
 
     def summary(self) -> Summary | None:
-        return self._one("summary.json", Summary)
+        content = self._read(SUMMARY)
+        return None if content is None else self._record(SUMMARY, "", content, Summary, *self._owner())
 
     def save_summary(self, summary: Summary) -> None:
-        self._replace("summary.json", summary)
+        self._replace(SUMMARY, summary, self.digest())
 
     def designs(self) -> list[Design]:
-        return list(self._lines("designs.jsonl", Design))
+        """Raises RunError for what is damaged, of another study or of none, as all that reads records does."""
+        return list({design.name: design for _, design in self._lines(DESIGNS, Design)}.values())
 
     def save_designs(self, designs: Iterable[Design]) -> None:
-        self._replace_lines("designs.jsonl", designs)
+        self._replace_lines(DESIGNS, designs)
 
     def latencies(self) -> list[Latency]:
-        return list(self._lines("latency.jsonl", Latency))
+        return [latency for _, latency in self._lines(LATENCIES, Latency)]
 
     def save_latencies(self, latencies: Iterable[Latency]) -> None:
-        self._replace_lines("latency.jsonl", latencies)
+        self._replace_lines(LATENCIES, latencies)
 
     def runs(self) -> list[Run]:
         """In order of design and seed, whatever order they finished in."""
-        runs = {(run.design, run.seed): run for run in self._lines("runs.jsonl", Run)}
+        known = {design.name for design in self.designs()}
+        runs = {}
+        for where, run in self._lines(RUNS, Run):
+            if known and run.design not in known:
+                raise self._refused(RUNS, where, f"{run.design} is no design of the study")
+            runs[run.design, run.seed] = run
         return [runs[key] for key in sorted(runs)]
 
     def add_run(self, run: Run) -> None:
-        """Append a line and wait until it is on disk; a line that a kill cut short is dropped first."""
-        with (self.path / "runs.jsonl").open("ab+") as file:
-            file.seek(0)
+        """Append a line and wait until it is on disk; a line that a kill cut short is dropped first.
+
+        Several workers may add runs at a time.
+        """
+        line = seal(run, self.digest()) + b"\n"
+        with self._open(RUNS) as file:
+            fcntl.flock(file, fcntl.LOCK_EX)
             content = file.read()
-            file.truncate(content.rfind(b"\n") + 1)
-            file.write(msgspec.json.encode(run) + b"\n")
+            end = content.rfind(b"\n") + 1
+            if WHOLE.search(content, end):
+                line = b"\n" + line
+            else:
+                file.truncate(end)
+            file.seek(0, os.SEEK_END)
+            file.write(line)
             file.flush()
             os.fsync(file.fileno())
+        if not content:
+            sync_folder(self.path)
+
+    def save_runs(self, runs: Iterable[Run]) -> None:
+        """Replace all runs, while no worker adds any."""
+        self._replace_lines(RUNS, runs)
+
+    def digest(self) -> str:
+        """The digest of the folder's study. Raises RunError if there is none."""
+        return self._owner()[0].digest
 
     def weights(self, design: str, seed: int) -> Path:
-        return self.path / "weights" / design / f"{seed}.safetensors"
+        return self._trained("weights", design, seed)
+
+    def read_weights(self, run: Run) -> bytes | None:
+        """The weights of a run; None where the file is missing or is not the one that the record names."""
+        path = self.weights(run.design, run.seed)
+        content = path.read_bytes() if path.is_file() else b""
+        return content if sha256(content).hexdigest() == run.weights_sha256 else None
 
     def checkpoint(self, design: str, seed: int) -> Path:
-        return self.path / "checkpoints" / design / f"{seed}.safetensors"
+        return self._trained("checkpoints", design, seed)
 
     @property
     def examples(self) -> Path:
-        return self.path / ".examples"
+        return self._inside(".examples")
 
     def drop_checkpoints(self) -> None:
         """Once all runs are done, nobody needs to go on from one."""
         for design in self.designs():  # only files of our own: the folder may hold others
-            shutil.rmtree(self.path / "checkpoints" / design.name, ignore_errors=True)
+            shutil.rmtree(self._inside("checkpoints", design.name), ignore_errors=True)
         with suppress(OSError):
-            (self.path / "checkpoints").rmdir()
+            self._inside("checkpoints").rmdir()
 
     def save_page(self, name: str, text: str) -> Path:
         """A page for people, e.g. report.html."""
-        write(self.path / name, text.encode())
+        write(self._inside(name), text.encode())
         return self.path / name
 
-    def _one(self, name: str, kind: type[Record]) -> Record | None:
-        content = self._read(name)
-        return None if content is None else self._decode(name, content, kind)
+    def _inside(self, *parts: str) -> Path:
+        """A path in the folder. Raises RunError for a link on the way, which may lead anywhere."""
+        path = self.path
+        for part in parts:
+            path = path / part
+            if path.is_symlink():
+                raise RunError(f"{path} is a link, which a run folder cannot hold; remove it")
+        return path
 
-    def _lines(self, name: str, kind: type[Record]) -> Iterator[Record]:
-        content = self._read(name) or b""
-        for line in content[: content.rfind(b"\n") + 1].splitlines():
-            yield self._decode(name, line, kind)
+    def _trained(self, kind: str, design: str, seed: int) -> Path:
+        try:
+            require_design_name(design)
+        except ValueError as error:
+            raise RunError(f"{self.path}: {error}") from error
+        return self._inside(kind, design, f"{int(seed)}.safetensors")
+
+    def _open(self, name: str) -> BinaryIO:
+        """A file of the folder to read and append to, which is made if it is not there."""
+        flags = os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC
+        handle = os.open(self._inside(name), flags, 0o666)
+        if not stat.S_ISREG(os.fstat(handle).st_mode):
+            os.close(handle)
+            raise RunError(f"{self.path / name} is no regular file; remove it")
+        return os.fdopen(handle, "rb+")
 
     def _read(self, name: str) -> bytes | None:
+        path = self._inside(name)
         try:
-            return (self.path / name).read_bytes()
+            if not stat.S_ISREG(path.stat().st_mode):
+                raise RunError(f"{path} is no regular file; remove it, or choose another ", Setting("out"))
+            return path.read_bytes()
         except (FileNotFoundError, NotADirectoryError):
             return None
         except OSError as error:
-            raise RunError(f"{self.path / name} cannot be read: {error.strerror}", *ANOTHER) from error
+            raise RunError(f"{path} cannot be read: {error.strerror}", *ANOTHER) from error
 
-    def _decode(self, name: str, content: bytes, kind: type[Record]) -> Record:
+    def _study(self) -> tuple[Study | None, bool]:
+        """The study, and whether it has a checksum."""
+        content = self._read(STUDY)
+        if content is None:
+            return None, True
         try:
-            return msgspec.json.decode(OLD_NAMES.sub(rb'"\1_score":', content), type=kind)
-        except (msgspec.DecodeError, RecursionError) as error:
-            raise RunError(
-                f"{self.path / name} is not a record of this version: {error}", *ANOTHER
-            ) from error
+            table, digest = unseal(content)
+            study = msgspec.convert(table, Study)
+            check_study(study)
+            if digest not in (None, study.digest):
+                raise ValueError("its digest is not that of its question")
+        except (ValueError, OverflowError) as error:
+            raise self._refused(STUDY, "", error) from error
+        return study, digest is not None
 
-    def _replace(self, name: str, record: Struct) -> None:
-        write(self.path / name, msgspec.json.format(msgspec.json.encode(record), indent=1))
+    def _owner(self) -> tuple[Study, bool]:
+        """The study that each record must be of, and whether a record must have a checksum."""
+        study, checked = self._study()
+        if study is None:
+            raise RunError(
+                f"{self.path} holds no study; expected the folder of a convblocks compare, with {STUDY}"
+            )
+        return study, checked
+
+    def _lines(self, name: str, kind: type[Record]) -> Iterator[tuple[str, Record]]:
+        """Each record with its place in the file, ", line 3"."""
+        content = self._read(name)
+        if not content:
+            return
+        owner = self._owner()
+        *lines, last = content.split(b"\n")
+        if WHOLE.search(last):
+            lines.append(last)
+        for number, line in enumerate(lines, start=1):
+            if line:
+                where = f", line {number}"
+                yield where, self._record(name, where, line, kind, *owner)
+
+    def _record(
+        self, name: str, where: str, content: bytes, kind: type[Record], study: Study, checked: bool
+    ) -> Record:
+        try:
+            table, digest = unseal(content)
+            if digest is None and checked:
+                raise ValueError("it has no checksum")
+            if digest not in (None, study.digest):
+                raise ValueError(f"it is of another study than {STUDY}")
+            record = msgspec.convert(table, kind)
+            if kind in CHECKS:
+                CHECKS[kind](record, study)
+        except (ValueError, OverflowError) as error:
+            raise self._refused(name, where, error) from error
+        return record
+
+    def _refused(self, name: str, where: str, problem: object) -> RunError:
+        """That a record cannot be used, and the fix."""
+        return RunError(f"{self.path / name}{where} is no record that can be used: {problem}", *FIXES[name])
+
+    def _replace(self, name: str, record: Struct, study: str) -> None:
+        write(self._inside(name), msgspec.json.format(seal(record, study), indent=1))
 
     def _replace_lines(self, name: str, records: Iterable[Struct]) -> None:
-        write(self.path / name, b"".join(msgspec.json.encode(record) + b"\n" for record in records))
+        study = self.digest()
+        write(self._inside(name), b"".join(seal(record, study) + b"\n" for record in records))

@@ -8,11 +8,13 @@ from pathlib import Path
 import msgspec
 import numpy as np
 import torch
-from safetensors.torch import load_file, save
+from safetensors import SafetensorError
+from safetensors.torch import load as read_tensors
+from safetensors.torch import save
 
 from convblocks.blocks.spec import foreign_classes
 from convblocks.data import Split
-from convblocks.errors import OptionError, RunError
+from convblocks.errors import OptionError, RunError, SpecError
 from convblocks.experiments.shared import SharedDataset
 from convblocks.experiments.store import RunFolder
 from convblocks.files import write
@@ -25,7 +27,10 @@ from convblocks.training.loop import CHECKPOINT_EVERY_S
 
 @dataclass(frozen=True)
 class Trainer:
-    """Trains any (design, seed) of a study; called in worker processes."""
+    """Trains any (design, seed) of a study and adds the run to its folder; called in worker processes.
+
+    The run is on disk before anyone hears of it, so that neither this worker's death nor another's loses it.
+    """
 
     examples: SharedDataset
     recipe: Recipe
@@ -33,18 +38,22 @@ class Trainer:
     device: str
     checkpoint_every_s: float = CHECKPOINT_EVERY_S
 
-    def __call__(self, task: tuple[Design, int], report: Callable[[Epoch], None]) -> Run:
+    def __call__(self, task: tuple[Design, int], report: Callable[[Epoch | str], None]) -> Run:
+        """The run; `report` gets each epoch, and a sentence where a checkpoint does not serve."""
         design, seed = task
         try:
-            return self._train(design, seed, report)
+            run = self._train(design, seed, report)
+            RunFolder(self.folder).add_run(run)
+            return run
         except BaseException as error:  # a user's block may raise anything, SystemExit too
             reason = " ".join(str(error).split()) if isinstance(error, Exception) else ""
             reason = reason or f"{type(error).__name__} {error}".strip()
             raise RunError(f"training {design.name} with seed {seed} failed: {reason}") from error
 
-    def _train(self, design: Design, seed: int, report: Callable[[Epoch], None]) -> Run:
+    def _train(self, design: Design, seed: int, report: Callable[[Epoch | str], None]) -> Run:
         store, data = RunFolder(self.folder), self.examples.open()
         module = start(design, seed, data.train, self.recipe.init)
+        key = sha256(msgspec.json.encode([store.digest(), design.network], order="sorted")).hexdigest()
         progress = train(
             module,
             data.train,
@@ -53,8 +62,10 @@ class Trainer:
             seed=seed,
             device=self.device,
             checkpoint=store.checkpoint(design.name, seed),
+            checkpoint_key=key,
             checkpoint_every_s=self.checkpoint_every_s,
             on_epoch=report,
+            on_notice=report,
         )
         validation = evaluate(module, data.validation, device=self.device)
         test = evaluate(module, data.test, device=self.device)  # once, after the last epoch
@@ -125,9 +136,15 @@ def load(run: str | Path, design: str, seed: int | None = None, *, trust_code: b
     if not found:
         seeds = ", ".join(str(r.seed) for r in runs) or "none"
         raise RunError(f"{run} has no finished run of {design} with seed {seed}; finished seeds: {seeds}")
-    path = store.weights(design, found[0].seed)
-    if not path.is_file() or sha256(path.read_bytes()).hexdigest() != found[0].weights_sha256:
-        raise RunError(f"{path} is missing or not the file that the record names")
-    module = Network.from_dict(designs[design].network).build()
-    module.load_state_dict(load_file(path))
+    path, content = store.weights(design, found[0].seed), store.read_weights(found[0])
+    if content is None:
+        raise RunError(
+            f"{path} is missing or not the file that the record names; the same compare trains that run again"
+        )
+    try:
+        module = Network.from_dict(designs[design].network).build()
+        module.load_state_dict(read_tensors(content))
+    except (SpecError, SafetensorError, RuntimeError) as error:
+        reason = " ".join(str(error).split())
+        raise RunError(f"{path} is not of the network that {design} is in designs.jsonl: {reason}") from error
     return module.eval()

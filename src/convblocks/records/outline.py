@@ -3,7 +3,7 @@
 from msgspec import Struct
 
 
-class Box(Struct, frozen=True, kw_only=True):
+class Box(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """One layer with what follows it alone, such as a norm, or a place where paths meet."""
 
     text: str  # 3×3 conv, 64 → 128, stride 2
@@ -14,7 +14,7 @@ class Box(Struct, frozen=True, kw_only=True):
     lane: int
 
 
-class Line(Struct, frozen=True):
+class Line(Struct, frozen=True, forbid_unknown_fields=True):
     """From box to box, by number, along a lane."""
 
     start: int
@@ -22,7 +22,7 @@ class Line(Struct, frozen=True):
     lane: int
 
 
-class Repeat(Struct, frozen=True):
+class Repeat(Struct, frozen=True, forbid_unknown_fields=True):
     """Boxes `start` to `end` come so many times; each time takes what the one before puts out."""
 
     start: int
@@ -30,7 +30,7 @@ class Repeat(Struct, frozen=True):
     times: int
 
 
-class Outline(Struct, frozen=True, kw_only=True):
+class Outline(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """In order of execution, the input first and the output last."""
 
     module: str

@@ -10,9 +10,11 @@ Everything measured with a clock lives in fields named ``timing`` or in `Latency
 repeats bit for bit on the same machine with the same thread count. JSON has no NaN: what is not finite is None.
 """
 
+from hashlib import sha256
 from math import prod
 from typing import Literal, NamedTuple
 
+import msgspec
 from msgspec import Struct
 
 from convblocks.records.outline import Outline
@@ -28,7 +30,7 @@ Overlap = tuple[int, int, int, int]
 """(example, class, positions of the class in both answer and label, positions in either), where the last is not 0."""
 
 
-class Loading(Struct, frozen=True, kw_only=True):
+class Loading(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """The arguments of load_dataset that gave a data set."""
 
     source: str  # as given: a name, or a path that may be relative to where the command ran
@@ -39,7 +41,7 @@ class Loading(Struct, frozen=True, kw_only=True):
     task: Task | None = None
 
 
-class DataCard(Struct, frozen=True, kw_only=True):
+class DataCard(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """What is known of a data set before training on it."""
 
     name: str
@@ -79,7 +81,7 @@ class DataCard(Struct, frozen=True, kw_only=True):
         return {part: names for part, names in missing.items() if names}
 
 
-class Host(Struct, frozen=True, kw_only=True):
+class Host(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """Where figures were measured."""
 
     cpu: str
@@ -90,7 +92,7 @@ class Host(Struct, frozen=True, kw_only=True):
     versions: dict[str, str]
 
 
-class Study(Struct, frozen=True, kw_only=True):
+class Study(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """One question put to one data set."""
 
     name: str
@@ -114,8 +116,31 @@ class Study(Struct, frozen=True, kw_only=True):
     workers: int
     host: Host
 
+    @property
+    def question(self) -> dict[str, object]:
+        """What makes two studies the same, flat: everything that changes a figure other than a timing."""
+        fields = ("depths", "stages", "families", "block_depths", "groups", "match", "budget", "threads")
+        # a U-Net, before a study recorded its head
+        segments = {"head": self.head or "unet"} if self.data.task == "segment" else {}
+        return {
+            **{field: getattr(self, field) for field in fields},
+            **segments,
+            **{f"source file of {family}": f"SHA-256 {sha[:12]}…" for family, sha in self.sources.items()},
+            **{f"recipe.{name}": value for name, value in self.recipe.items()},
+            "data": self.data.sha256,
+            "device": self.host.device,
+            "processor": self.host.cpu,
+            "torch": self.host.versions.get("torch"),
+            "convblocks": self.host.versions.get("convblocks"),
+        }
 
-class Design(Struct, frozen=True, kw_only=True):
+    @property
+    def digest(self) -> str:
+        """SHA-256 of the question; each record of the study carries it. More seeds leave it as it is."""
+        return sha256(msgspec.json.encode(self.question, order="sorted")).hexdigest()
+
+
+class Design(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """One implementation of a stack of `stack_depth` convolution layers."""
 
     name: str  # e.g. residual-2-d8
@@ -158,7 +183,7 @@ class Design(Struct, frozen=True, kw_only=True):
         return self.name.removesuffix(f"-d{self.stack_depth}")
 
 
-class Epoch(Struct, frozen=True, kw_only=True):
+class Epoch(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """One pass over the training data; scores are of the study's metric."""
 
     train_loss: float | None  # None: no longer finite
@@ -166,14 +191,14 @@ class Epoch(Struct, frozen=True, kw_only=True):
     validation_score: float
 
 
-class RunTiming(Struct, frozen=True, kw_only=True):
+class RunTiming(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """Seconds on the clock; they differ from run to run."""
 
     epoch_s: tuple[float, ...]  # training alone, without validation
     images_per_s: float
 
 
-class Run(Struct, frozen=True, kw_only=True):
+class Run(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """One design, one seed. Of each example it keeps what its score is made of: errors, or overlaps to segment."""
 
     design: str
@@ -190,7 +215,7 @@ class Run(Struct, frozen=True, kw_only=True):
     failure: str = ""  # e.g. the loss became NaN at epoch 3
 
 
-class Latency(Struct, frozen=True, kw_only=True):
+class Latency(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """Time of one forward pass in inference, designs interleaved."""
 
     design: str
@@ -202,7 +227,7 @@ class Latency(Struct, frozen=True, kw_only=True):
     upper_ms: float  # third quartile
 
 
-class Interval(Struct, frozen=True):
+class Interval(Struct, frozen=True, forbid_unknown_fields=True):
     """An estimate and its 95 % confidence interval."""
 
     estimate: float
@@ -210,7 +235,7 @@ class Interval(Struct, frozen=True):
     high: float | None
 
 
-class Row(Struct, frozen=True, kw_only=True):
+class Row(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """One design in the final table."""
 
     design: str
@@ -238,7 +263,7 @@ class Paragraph(NamedTuple):
     text: str
 
 
-class Summary(Struct, frozen=True, kw_only=True):
+class Summary(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """The answer: what to use, why, and how sure that is."""
 
     recommended: str | None  # a design's name

@@ -1,5 +1,6 @@
-"""A training state on disk: safetensors with its progress as JSON in the header, replaced atomically."""
+"""A training's state on disk: safetensors with its progress as JSON in the header, replaced atomically."""
 
+from hashlib import sha256
 from pathlib import Path
 
 import msgspec
@@ -13,7 +14,7 @@ from convblocks.files import write
 from convblocks.records import Epoch
 
 
-class Progress(Struct, frozen=True):
+class Progress(Struct, frozen=True, forbid_unknown_fields=True):
     """What has been done of a training run."""
 
     epochs: tuple[Epoch, ...] = ()
@@ -21,26 +22,59 @@ class Progress(Struct, frozen=True):
     failure: str = ""
 
 
+class CheckpointError(Exception):
+    """A checkpoint cannot be gone on from; the message, which follows its path, says why."""
+
+
 def save_checkpoint(
-    path: Path, module: nn.Module, optimizer: torch.optim.Optimizer, progress: Progress
+    path: Path, module: nn.Module, optimizer: torch.optim.Optimizer, trial: str, progress: Progress
 ) -> None:
-    """Weights, momentum and progress; all randomness of an epoch comes from its number, so none is stored."""
+    """Weights, momentum and progress; all randomness of an epoch comes from its number, so none is stored.
+
+    `trial` is whatever must be the same for a training to go on from it.
+    """
     tensors = {f"module.{name}": t.contiguous() for name, t in module.state_dict().items()}
     for i, state in optimizer.state_dict()["state"].items():
         if state.get("momentum_buffer") is not None:
             tensors[f"momentum.{i}"] = state["momentum_buffer"].contiguous()
-    write(path, save(tensors, {"progress": msgspec.json.encode(progress).decode()}))
+    header = {"trial": trial, "progress": msgspec.json.encode(progress).decode()}
+    write(path, save(tensors, {**header, "sha256": _checksum(header, tensors)}))
 
 
-def load_checkpoint(path: Path, module: nn.Module, optimizer: torch.optim.Optimizer) -> Progress:
-    """Restore a state and say how far it had come; nothing happens if there is no readable checkpoint."""
+def load_checkpoint(path: Path, module: nn.Module, optimizer: torch.optim.Optimizer, trial: str) -> Progress:
+    """Restore a state and return how far it had come; nothing happens where there is no file.
+
+    Raises CheckpointError for one that is damaged or of another trial, and changes nothing then.
+    """
     try:
         with safe_open(path, "pt") as file:
-            progress = msgspec.json.decode(file.metadata()["progress"], type=Progress)
+            header = dict(file.metadata() or {})
             tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118 - not a dict
-    except (OSError, SafetensorError, msgspec.MsgspecError, KeyError, TypeError):
+    except FileNotFoundError:
         return Progress()
+    except (OSError, SafetensorError, ValueError) as error:
+        raise CheckpointError("cannot be read") from error
+    checksum = header.pop("sha256", None)
+    if checksum is None and "trial" not in header:
+        raise CheckpointError("has no checksum, as those of version 0.1.0")
+    if checksum != _checksum(header, tensors):
+        raise CheckpointError("is damaged")
+    if header["trial"] != trial:
+        raise CheckpointError("is of another training")
     weights = {name.removeprefix("module."): t for name, t in tensors.items() if name.startswith("module.")}
+    _restore(module, optimizer, weights, tensors)
+    return msgspec.json.decode(header["progress"], type=Progress)
+
+
+def _restore(
+    module: nn.Module,
+    optimizer: torch.optim.Optimizer,
+    weights: dict[str, torch.Tensor],
+    tensors: dict[str, torch.Tensor],
+) -> None:
+    expected = {name: t.shape for name, t in module.state_dict().items()}
+    if {name: t.shape for name, t in weights.items()} != expected:
+        raise CheckpointError("is of another network")
     module.load_state_dict(weights)
     state = optimizer.state_dict()
     parameters = dict(enumerate(p for group in optimizer.param_groups for p in group["params"]))
@@ -51,4 +85,12 @@ def load_checkpoint(path: Path, module: nn.Module, optimizer: torch.optim.Optimi
         if f"momentum.{i}" in tensors
     }
     optimizer.load_state_dict(state)
-    return progress
+
+
+def _checksum(header: dict[str, str], tensors: dict[str, torch.Tensor]) -> str:
+    """SHA-256 over all that `load_checkpoint` gives on: the header's texts, and names, types, shapes and values."""
+    digest = sha256(msgspec.json.encode(header, order="sorted"))
+    for name, t in sorted(tensors.items()):
+        digest.update(msgspec.json.encode([name, str(t.dtype), list(t.shape)]))
+        digest.update(t.detach().cpu().contiguous().flatten().view(torch.uint8).numpy().data)
+    return digest.hexdigest()

@@ -5,6 +5,7 @@ from math import isfinite
 from pathlib import Path
 from time import perf_counter
 
+import msgspec
 import numpy as np
 import torch
 from torch import nn
@@ -13,7 +14,7 @@ from convblocks.data.dataset import Split
 from convblocks.records import Epoch
 from convblocks.training import objective
 from convblocks.training.augment import augment
-from convblocks.training.checkpoint import Progress, load_checkpoint, save_checkpoint
+from convblocks.training.checkpoint import CheckpointError, Progress, load_checkpoint, save_checkpoint
 from convblocks.training.objective import Outcome
 from convblocks.training.recipe import Recipe
 
@@ -30,13 +31,17 @@ def train(
     seed: int,
     device: str = "cpu",
     checkpoint: Path | None = None,
+    checkpoint_key: str = "",
     checkpoint_every_s: float = CHECKPOINT_EVERY_S,
     on_epoch: Callable[[Epoch], None] = lambda epoch: None,
+    on_notice: Callable[[str], None] = lambda text: None,
 ) -> Progress:
     """Train `module` in place on examples (N, C, *spatial) and classes (N,) or label maps; returns what happened.
 
     All randomness of an epoch is drawn from (seed, epoch), so that a run resumed from `checkpoint` ends
-    with the same bits. Stops at a loss that is no longer finite and says so in `failure`.
+    with the same bits. A checkpoint serves only the seed, the recipe and the `checkpoint_key` (what else makes a
+    training the same, such as its data) that it was saved with; where it is another's or damaged, training starts
+    afresh and `on_notice` gets a sentence. Stops at a loss that is no longer finite and says so in `failure`.
     """
     place(module, training_format(module, data.x.ndim), device)
     optimizer = torch.optim.SGD(
@@ -47,7 +52,13 @@ def train(
         weight_decay=recipe.weight_decay,
         fused=True,
     )
-    progress = load_checkpoint(checkpoint, module, optimizer) if checkpoint else Progress()
+    trial = msgspec.json.encode([checkpoint_key, seed, recipe]).decode()
+    progress = Progress()
+    if checkpoint:
+        try:
+            progress = load_checkpoint(checkpoint, module, optimizer, trial)
+        except CheckpointError as error:
+            on_notice(f"{checkpoint} {error}: training starts afresh")
     saved_at = perf_counter()
     for epoch in range(len(progress.epochs), recipe.epochs):
         if progress.failure:
@@ -64,7 +75,7 @@ def train(
         progress = Progress((*progress.epochs, record), (*progress.epoch_s, seconds), failure)
         on_epoch(record)
         if checkpoint and perf_counter() - saved_at >= checkpoint_every_s:
-            save_checkpoint(checkpoint, module, optimizer, progress)
+            save_checkpoint(checkpoint, module, optimizer, trial, progress)
             saved_at = perf_counter()
     return progress
 

@@ -1,0 +1,40 @@
+"""A record as text: its fields, the digest of the study that it belongs to, and a checksum over both."""
+
+import re
+from hashlib import sha256
+from typing import Any
+
+import msgspec
+from msgspec import Struct
+
+# of fields, before there was mean IoU
+OLD_NAMES = re.compile(rb'"(validation|test|train|target)_accuracy" *:')
+WHOLE = re.compile(rb'"sha256":"[0-9a-f]{64}"\}')
+"""Where a line that `seal` wrote ends; one without was cut short."""
+
+
+def seal(record: Struct, study: str) -> bytes:
+    """One line of JSON; `study` is the digest."""
+    table = {**msgspec.to_builtins(record), "study": study}
+    return msgspec.json.encode({**table, "sha256": _checksum(table)})
+
+
+def unseal(content: bytes) -> tuple[dict[str, Any], str | None]:
+    """The fields, and the study's digest; None where there is neither digest nor checksum, as in version 0.1.0.
+
+    Raises ValueError for text that is damaged or no JSON.
+    """
+    try:
+        table = msgspec.json.decode(OLD_NAMES.sub(rb'"\1_score":', content), type=dict[str, Any])
+        if "sha256" not in table and "study" not in table:
+            return table, None
+        if table.pop("sha256", None) != _checksum(table) or not isinstance(table.get("study"), str):
+            raise ValueError("its checksum is not that of its content, so it is damaged")
+    except RecursionError as error:
+        raise ValueError("it nests without end") from error
+    return table, table.pop("study")
+
+
+def _checksum(table: dict[str, Any]) -> str:
+    """SHA-256 of the content, however it is laid out as text."""
+    return sha256(msgspec.json.encode(table, order="sorted")).hexdigest()
