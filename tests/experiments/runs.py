@@ -47,7 +47,7 @@ def result(out):
 
 
 def without_checksum(path):
-    """Writes each record of a file as version 0.1.0 did, and returns the path."""
+    """Writes each record of a file as earlier versions did, and returns the path."""
     text = path.read_text()
     tables = [json.loads(line) for line in (text.splitlines() if path.suffix == ".jsonl" else [text])]
     kept = [{n: v for n, v in table.items() if n not in ("study", "sha256")} for table in tables]

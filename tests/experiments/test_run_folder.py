@@ -472,7 +472,7 @@ def few_images(tmp_path):
 
 
 class TestVersionBefore:
-    """A folder that version 0.1.0 wrote, without checksums; its processor and torch are those of this machine."""
+    """A folder of the version before checksums; its processor and torch are those of this machine."""
 
     @pytest.fixture
     def before(self, tmp_path):
@@ -504,7 +504,7 @@ class TestVersionBefore:
         compare(None, **question)
         assert notes.trained == [(missing["design"], missing["seed"])]
         assert len(notes.notices) == 1
-        assert "has no checksum, as those of version 0.1.0: training starts afresh" in notes.notices[0]
+        assert "has no checksum, as those of earlier versions: training starts afresh" in notes.notices[0]
         for then, now in zip(runs, before.runs(), strict=True):
             if (then.design, then.seed) != notes.trained[0]:
                 assert now == then

@@ -249,7 +249,8 @@ def _train_and_judge(
 
 def _with_weights(folder: RunFolder, watcher: Watcher) -> list[Run]:
     """The runs whose weights are as recorded; the others are taken out of the folder and so trained again."""
-    whole, lost = [], []
+    whole: list[Run] = []
+    lost: list[Run] = []
     for run in folder.runs():
         (lost if folder.read_weights(run) is None else whole).append(run)
     for run in lost:

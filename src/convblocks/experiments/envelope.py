@@ -20,7 +20,7 @@ def seal(record: Struct, study: str) -> bytes:
 
 
 def unseal(content: bytes) -> tuple[dict[str, Any], str | None]:
-    """The fields, and the study's digest; None where there is neither digest nor checksum, as in version 0.1.0.
+    """The fields, and the study's digest; None where there is neither digest nor checksum, as in earlier versions.
 
     Raises ValueError for text that is damaged or no JSON.
     """

@@ -101,7 +101,7 @@ class RunFolder:
         return self._study()[0]
 
     def save_study(self, study: Study) -> None:
-        """Write study.json; records without a checksum, which version 0.1.0 wrote, get one first."""
+        """Write study.json; records without a checksum, which earlier versions wrote, get one first."""
         before, checked = self._study()
         if before is not None and not checked:
             self._replace_lines(DESIGNS, self.designs())

@@ -56,7 +56,7 @@ def load_checkpoint(path: Path, module: nn.Module, optimizer: torch.optim.Optimi
         raise CheckpointError("cannot be read") from error
     checksum = header.pop("sha256", None)
     if checksum is None and "trial" not in header:
-        raise CheckpointError("has no checksum, as those of version 0.1.0")
+        raise CheckpointError("has no checksum, as those of earlier versions")
     if checksum != _checksum(header, tensors):
         raise CheckpointError("is damaged")
     if header["trial"] != trial:
