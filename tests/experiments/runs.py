@@ -32,7 +32,7 @@ def started(command, **how):
 
 def finish(data, out, *options):
     process = start(data, out, *options)
-    output, errors = process.communicate(timeout=300)
+    output, errors = process.communicate(timeout=900)
     assert process.returncode == 0, errors
     return output
 
