@@ -130,8 +130,8 @@ class Study(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
             "data": self.data.sha256,
             "device": self.host.device,
             "processor": self.host.cpu,
-            "torch": self.host.versions.get("torch"),
-            "convblocks": self.host.versions.get("convblocks"),
+            "torch": self.host.versions.get("torch", ""),
+            "convblocks": self.host.versions.get("convblocks", ""),
         }
 
     @property
