@@ -83,12 +83,12 @@ def test_a_folder_that_has_no_build_of_torch_goes_on_with_any(study, tmp_path, b
         return replace(study, host=replace(study.host, versions=versions))
 
     folder = RunFolder(tmp_path)
-    resume(folder, made_by(before))
+    resume(folder, made_by(before), [])
     if same:
-        assert resume(folder, made_by(now)).host.versions["torch"] == before
+        assert resume(folder, made_by(now), []).host.versions["torch"] == before
     else:
         with pytest.raises(RunError, match=re.escape(f": torch version {before}, not {now}; choose")):
-            resume(folder, made_by(now))
+            resume(folder, made_by(now), [])
 
 
 def double(task, report):
