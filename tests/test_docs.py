@@ -81,7 +81,12 @@ def test_the_shown_commands_run(tmp_path, monkeypatch, capsys):
     model = (
         "nn.Sequential(nn.Conv2d(3, 8, 3), nn.ReLU(), nn.AdaptiveAvgPool2d(1), nn.Flatten(), nn.Linear(8, 2))"
     )
-    (tmp_path / "my_model.py").write_text(f"from torch import nn\n\ndef make():\n    return {model}\n")
+    signals = rng.normal(size=(40, 12, 100)).astype("float32")
+    np.savez(tmp_path / "signals.npz", x=signals, y=np.arange(40) % 2)
+    (tmp_path / "my_model.py").write_text(
+        f"from torch import nn\n\ndef make():\n    return {model}\n\n"
+        "def tcn():\n    return nn.Sequential(nn.Linear(12, 8), nn.Flatten(), nn.Linear(800, 2))\n"
+    )
     for page in PAGES:
         for words in commands(page):
             if words[0] == "compare" and "--help" not in words:

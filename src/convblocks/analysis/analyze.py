@@ -8,7 +8,13 @@ from torch import nn
 
 from convblocks.analysis.cost import OpCost, free, op_costs, parameters_of_forward, unknown_ops
 from convblocks.analysis.fields.axes import ALL
-from convblocks.analysis.fields.receptive_field import Field, receptive_fields, spatial_axes, spatial_size
+from convblocks.analysis.fields.receptive_field import (
+    Field,
+    input_layout,
+    receptive_fields,
+    spatial_axes,
+    spatial_size,
+)
 from convblocks.analysis.fields.sight import Number
 from convblocks.analysis.memory.saved import Ledger, saved_for_backward
 from convblocks.analysis.trace import Op, Trace, Value, trace
@@ -22,12 +28,14 @@ def analyze(
     module: nn.Module,
     *input_sizes: Sequence[int],
     dtypes: Sequence[torch.dtype] = (),
+    axes: str | None = None,
     seen: Trace | None = None,
 ) -> Analysis:
     """Cost, memory and receptive field of any module, layer by layer, from one forward without data.
 
     input_sizes: (channels, *spatial) of each input, without the batch axis.
     dtypes: of each input, float32 where not given.
+    axes: names of the first input's axes where channels are not first, e.g. ``time,channels``; see `trace`.
     seen: a trace of the same module and sizes, if there is one already.
     The module is neither changed nor run on data; eval mode is traced, saved_bytes are those of training
     (what runs in training only, such as stochastic depth, is not seen).
@@ -36,7 +44,7 @@ def analyze(
         >>> analyze(torchvision.models.resnet50(), (3, 224, 224)).macs
         4089184256
     """
-    seen = seen or trace(module, *input_sizes, dtypes=dtypes)
+    seen = seen or trace(module, *input_sizes, dtypes=dtypes, axes=axes)
     fields = receptive_fields(seen)
     local = _local(seen, fields)
     kept = saved_for_backward(seen)
@@ -47,10 +55,13 @@ def analyze(
     weights += [(v.elements, v.dtype.itemsize, p.trainable) for v, p in parameters_of_forward(own, seen)]
     layers = tuple(_layers(seen, costs, kept, fields, local))
     blind: Field = (None,) * len(spatial_axes(seen))
+    named = input_layout(seen)
     return Analysis(
         module=type(module).__name__,
-        input_size=seen.input.shape[1:],
-        input_sizes=tuple([value.shape[1:] for value in seen.inputs]),
+        input_size=seen.input_size,
+        input_sizes=seen.input_sizes,
+        axes=named.names,
+        axes_assumed=named.assumed,
         dtypes=tuple([str(value.dtype).removeprefix("torch.") for value in seen.inputs]),
         params=sum(count for count, _, _ in weights),
         trainable_params=sum(count for count, _, learns in weights if learns),

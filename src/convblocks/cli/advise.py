@@ -6,7 +6,7 @@ from typing import Annotated, Literal
 
 from cyclopts import Parameter
 
-from convblocks.cli.parse import names, sized
+from convblocks.cli.parse import names, require_axes, sized
 from convblocks.cli.terminal import write_file
 
 Flag = Annotated[bool, Parameter(negative=())]
@@ -18,6 +18,7 @@ def advise(
     /,
     *,
     input: Annotated[list[str] | None, Parameter(negative=())] = None,  # noqa: A002 - the option's name
+    axes: str | None = None,
     select: str | None = None,
     ignore: str | None = None,
     measure: Flag = False,
@@ -39,6 +40,9 @@ def advise(
     input
         Size without the batch, e.g. 3x224x224 or 128:int64; repeat for several inputs. The target's own if it
         states one.
+    axes
+        Names of the first input's axes, without the batch where that is first, e.g. time,channels or
+        height,width,channels. What the network's layers show if not given.
     select
         Only these rules, by id or its beginning: CB101,CB2. See --rules.
     ignore
@@ -61,6 +65,7 @@ def advise(
     selected = names("select", select) if select is not None else []
     ignored = names("ignore", ignore) if ignore is not None else []
     given = [sized("input", text) for text in input or []]
+    require_axes(axes)
 
     import msgspec
     import torch
@@ -68,7 +73,7 @@ def advise(
     from convblocks import analysis
     from convblocks.analysis.advice import RULES
     from convblocks.cli.advice_table import print_findings, print_rules
-    from convblocks.cli.inputs import inputs_of
+    from convblocks.cli.inputs import inputs_of, say_axes
     from convblocks.errors import TargetError
     from convblocks.records import SEVERITIES
     from convblocks.targets import load_target
@@ -92,11 +97,13 @@ def advise(
             found.module,
             *sizes,
             dtypes=dtypes,
+            axes=axes,
             select=selected,
             ignore=ignored,
             measure=measure,
             signal=signal,
         )
+        say_axes(found.module, sizes, dtypes, axes)
     if json:
         write_file(msgspec.json.encode(findings).decode() + "\n")
     else:

@@ -42,7 +42,12 @@ def print_analysis(analysis: Analysis, target: str, depth: float) -> None:
     for term, text in totals.facts(analysis):
         _print(console, term, text)
     console.print()
-    for sentence in (totals.unknown(analysis), totals.unproductive(analysis), totals.NOT_TIME):
+    for sentence in (
+        totals.axes(analysis.axes, analysis.axes_assumed),
+        totals.unknown(analysis),
+        totals.unproductive(analysis),
+        totals.NOT_TIME,
+    ):
         if sentence:
             _print(console, "", sentence)
 

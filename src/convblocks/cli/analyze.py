@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Annotated
 from cyclopts import Parameter
 from msgspec.json import encode
 
-from convblocks.cli.parse import levels, memory_size, sized, whole
+from convblocks.cli.parse import levels, memory_size, require_axes, sized, whole
 from convblocks.cli.terminal import write, write_file
 from convblocks.errors import OptionError
 
@@ -27,6 +27,7 @@ def analyze(
     /,
     *,
     input: Annotated[list[str] | None, Parameter(negative=())] = None,  # noqa: A002 - the option's name
+    axes: str | None = None,
     depth: str = "2",
     json: Flag = False,
     html: Path | None = None,
@@ -47,6 +48,9 @@ def analyze(
     input
         Size without the batch, e.g. 3x224x224 or 128:int64; repeat for several inputs. The target's own if it
         states one.
+    axes
+        Names of the first input's axes, without the batch where that is first, e.g. time,channels or
+        height,width,channels. What the network's layers show if not given.
     depth
         How many module names deep the tree is unfolded: a number, or all.
     json
@@ -67,6 +71,7 @@ def analyze(
     unfolded = levels("depth", depth)
     held = None if memory is None else memory_size("memory", memory)
     given = [sized("input", text) for text in input or []]
+    require_axes(axes)
 
     from convblocks import analysis
     from convblocks.analysis.outline import outline
@@ -81,11 +86,11 @@ def analyze(
     with redirect_stdout(sys.stderr):  # what the user's own code prints is not ours
         found = load_target(target, trust_code=trust_code, on_meta=True)
         sizes, dtypes = inputs_of(found, given)
-        analysed = analysis.analyze(found.module, *sizes, dtypes=dtypes)
-        predicted = predict(asked, found.module, sizes, dtypes)
+        analysed = analysis.analyze(found.module, *sizes, dtypes=dtypes, axes=axes)
+        predicted = predict(asked, found.module, sizes, dtypes, axes)
         if html is not None:
-            advice = analysis.advise(found.module, *sizes, dtypes=dtypes)
-            drawn = outline(found.module, *sizes, dtypes=dtypes)
+            advice = analysis.advise(found.module, *sizes, dtypes=dtypes, axes=axes)
+            drawn = outline(found.module, *sizes, dtypes=dtypes, axes=axes)
             _write_page(html, analysed, advice, drawn, target, image)
     if json:
         write_file(encode({**analysed.to_dict(), **predicted.to_dict()}).decode() + "\n")
@@ -115,7 +120,7 @@ def _write_page(
         command=shlex.join(["convblocks", *sys.argv[1:]]),
         made=datetime.now(UTC).isoformat(timespec="seconds"),
         host=describe_host(),
-        picture=picture(image, analysis.input_size),
+        picture=picture(image, (analysis.channels, *analysis.spatial_size)),
         outline=drawn,
         advice=advice,
     )

@@ -9,8 +9,9 @@ from typing import TYPE_CHECKING, Annotated
 from cyclopts import Parameter
 
 from convblocks.cli.block import CHANNELS, SIZES, described_block, refuse_of_block, size_of
-from convblocks.cli.parse import shape, whole
+from convblocks.cli.parse import AXES, require_axes, sized, whole
 from convblocks.cli.terminal import say, write
+from convblocks.errors import OptionError
 
 if TYPE_CHECKING:
     from torch import nn
@@ -24,6 +25,7 @@ def draw(
     /,
     *,
     input: str | None = None,  # noqa: A002 - the option's name
+    axes: str | None = None,
     out_channels: Whole | None = None,
     stride: Whole | None = None,
     every_layer: Flag = False,
@@ -43,6 +45,8 @@ def draw(
         A family with its options, e.g. residual --depth 4, a block's .toml or .json, or any target of analyze.
     input
         Size of an example, e.g. 64x56x56; its axes say if a block is for signals, images or volumes.
+    axes
+        Names of a network's input axes where channels are not first, e.g. time,channels.
     out_channels
         Of a block; as many as its input has if not given.
     stride
@@ -56,21 +60,25 @@ def draw(
     options
         Of a block, by the names that its constructor has, e.g. --norm group.
     """
-    size = None if input is None else shape("input", input)
+    require_axes(axes)
+    size = None if input is None else sized("input", input)[0]
 
     from convblocks.analysis.outline import FITS, outline
     from convblocks.files import write as write_bytes
+    from convblocks.report import totals
     from convblocks.report.outline import outline_svg, outline_text
 
     with redirect_stdout(sys.stderr):  # what the user's own code prints is not ours
         place = {"out_channels": out_channels, "stride": stride}
-        module, size, assumed = _built(target, size, place, options, trust_code)
-        drawn = outline(module.eval(), size, fits=inf if every_layer else FITS)
+        module, size, assumed = _built(target, size, place, options, trust_code, axes)
+        drawn = outline(module.eval(), size, axes=axes, fits=inf if every_layer else FITS)
     if out is None:
         write(outline_text(drawn))
     else:
         write_bytes(out, outline_svg(drawn).encode())
         write(f"Drawing: {out}\n")
+    if sentence := totals.axes(drawn.axes, drawn.axes_assumed):
+        say(sentence)
     if assumed:
         # receptive fields and maps are those of this size
         say(f"drawn for an input of {'x'.join(map(str, size))}, which is assumed; --input gives another")
@@ -82,6 +90,7 @@ def _built(
     place: dict[str, int | None],
     options: dict[str, str],
     trust_code: bool,
+    axes: str | None,
 ) -> tuple["nn.Module", tuple[int, ...], bool]:
     """The module on the meta device, its input's size, and whether that is assumed."""
     import torch
@@ -93,6 +102,10 @@ def _built(
         refuse_of_block(target, {**place, **options})
         found = load_target(target, trust_code=trust_code, on_meta=True)
         return found.module, size or size_of(found), not (size or found.input_size)
+    if size is not None and len(size) not in (2, 3, 4):
+        raise OptionError("input", "x".join(map(str, size)), AXES)
+    if axes is not None:
+        raise OptionError("axes", axes, "goes with a network; a block takes (channels, *spatial)")
     assumed, size = size is None, size or (CHANNELS, *SIZES[2])
     given = {name: value for name, value in place.items() if value is not None}
     outputs, stride = given.get("out_channels", size[0]), given.get("stride", 1)

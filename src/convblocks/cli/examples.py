@@ -5,10 +5,11 @@ from dataclasses import dataclass
 import numpy as np
 import torch
 
-from convblocks.cli.parse import shape
+from convblocks.cli.parse import sized
 from convblocks.data import Split, load_again, load_dataset
 from convblocks.errors import OptionError
 from convblocks.experiments.store import RunFolder
+from convblocks.layout import parse_axes
 from convblocks.targets import Target
 
 Pair = tuple[torch.Tensor, torch.Tensor]
@@ -28,6 +29,7 @@ def load_examples(
     data: str | None,
     *,
     image_size: int | tuple[int, ...] | None = None,
+    layout: str | None = None,
     most: int | None = None,
     seed: int = 0,
 ) -> Examples | None:
@@ -37,7 +39,7 @@ def load_examples(
     over the training part. most: as many of each part at most.
     """
     if data is not None:
-        dataset = load_dataset(data, image_size=image_size)
+        dataset = load_dataset(data, image_size=image_size, layout=layout)
     elif target.run is not None:
         study = RunFolder(target.run).study()
         assert study is not None  # load_target has read it
@@ -61,12 +63,26 @@ def load_examples(
     return Examples(dataset.card.name, ready(dataset.train), ready(dataset.validation))
 
 
-def random_batch(target: Target, size: str | None, batch: int, seed: int) -> torch.Tensor:
+def arranged(x: torch.Tensor, axes: str | None) -> torch.Tensor:
+    """Returns examples (N, C, *spatial) with their channels where a network takes them, as `axes` names it."""
+    if axes is None:
+        return x
+    names = parse_axes(axes, x.shape[1:] if "channels" in axes or "features" in axes else x.shape[2:])
+    if names.channels is None and x.shape[1] != 1:
+        raise OptionError("axes", axes, f"names no channels, and the examples have {x.shape[1]} of them")
+    return x[:, 0] if names.channels is None else x.movedim(1, names.channels)
+
+
+def random_batch(
+    target: Target, size: str | None, batch: int, seed: int, axes: str | None = None
+) -> torch.Tensor:
     """Standard normal inputs of --input, or of the target's own size."""
-    found = shape("input", size) if size else target.input_size
+    found = sized("input", size)[0] if size else target.input_size
     if found is None:
         raise OptionError(
             "input", ..., f"{target.name} does not say its input's size; give one, e.g. 3x224x224, or data"
         )
+    if axes is not None:
+        parse_axes(axes, found)
     generator = torch.Generator().manual_seed(seed)
     return torch.randn(batch, *found, generator=generator)

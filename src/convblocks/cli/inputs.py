@@ -3,8 +3,13 @@
 from collections.abc import Sequence
 
 import torch
+from torch import nn
 
+from convblocks.analysis.fields.receptive_field import input_layout
+from convblocks.analysis.trace import Failed, attempt
+from convblocks.cli.terminal import say
 from convblocks.errors import OptionError
+from convblocks.report import totals
 from convblocks.targets import Target
 
 
@@ -19,3 +24,17 @@ def inputs_of(
         )
     sizes = [size for size, _ in given] or [target.input_size or ()]
     return sizes, [getattr(torch, dtype) for _, dtype in given]
+
+
+def say_axes(
+    module: nn.Module,
+    sizes: Sequence[tuple[int, ...]],
+    dtypes: Sequence[torch.dtype] = (),
+    axes: str | None = None,
+) -> None:
+    """Say what the axes of the first input are taken to be, where the module does not show which is which."""
+    found = attempt(module, *sizes, dtypes=dtypes, axes=axes)
+    if not isinstance(found, Failed):
+        named = input_layout(found)
+        if sentence := totals.axes(named.names, named.assumed):
+            say(sentence)

@@ -9,6 +9,7 @@ from math import inf, isfinite, prod
 from cyclopts import Token
 
 from convblocks.errors import OptionError, Setting, SpecError
+from convblocks.layout import parse_axes
 from convblocks.notation import split
 from convblocks.text import shown
 
@@ -88,6 +89,12 @@ def require_seed(seed: int) -> None:
         raise OptionError("seed", seed, "expected a whole number of at least 0, below 2^63")
 
 
+def require_axes(axes: str | None, *, batch_first: bool = False) -> None:
+    """Raise OptionError for text that names no axes; whether they fit the input is checked with it."""
+    if axes is not None and parse_axes(axes).batch and batch_first:
+        raise OptionError("axes", axes, "expected the batch first, as each example is measured by itself")
+
+
 def _not(expected: str, token: Token) -> OptionError:
     option = (token.keyword or "").removeprefix("--").replace("-", "_")
     return OptionError(option, token.value, f"expected {expected}")
@@ -116,11 +123,14 @@ def memory_size(option: str, text: str) -> int:
     return size
 
 
+AXES = "expected channels and 1 to 3 spatial axes, e.g. 3x224x224"
+
+
 def shape(option: str, text: str) -> tuple[int, ...]:
     """``3x224x224`` as (3, 224, 224): channels, then 1, 2 or 3 spatial axes."""
     found = _axes(option, text)
     if len(found) not in (2, 3, 4):
-        raise OptionError(option, text, "expected channels and 1 to 3 spatial axes, e.g. 3x224x224")
+        raise OptionError(option, text, AXES)
     return found
 
 

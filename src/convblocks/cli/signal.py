@@ -6,7 +6,7 @@ from typing import Annotated
 
 from cyclopts import Parameter
 
-from convblocks.cli.parse import number, numbers, pixels, require_seed, whole
+from convblocks.cli.parse import number, numbers, pixels, require_axes, require_seed, whole
 from convblocks.cli.terminal import write_file
 from convblocks.errors import OptionError
 
@@ -20,6 +20,8 @@ def signal(
     *,
     data: str | None = None,
     input: str | None = None,  # noqa: A002 - the option's name
+    axes: str | None = None,
+    layout: str | None = None,
     image_size: str | None = None,
     batch_size: Whole = 64,
     along: str | None = None,
@@ -44,6 +46,10 @@ def signal(
         Real examples: a folder, .npz file or embedded set; a run's own data for RUN:DESIGN.
     input
         Size of random examples where there are no data, e.g. 3x32x32.
+    axes
+        Names of the network's input axes where channels are not first, e.g. time,channels; --data are turned so.
+    layout
+        Where the data, an .npz file, have their channels: channels-first, channels-last or none.
     image_size
         Resize examples to this many pixels along every axis, or to HEIGHTxWIDTH, e.g. 32x48.
     batch_size
@@ -67,6 +73,7 @@ def signal(
     """
     steps = numbers("along", along) if along is not None else []
     require_seed(seed)
+    require_axes(axes, batch_first=True)
     if learning_rate <= 0:
         raise OptionError("learning_rate", learning_rate, "expected a positive number, e.g. 0.05")
 
@@ -74,7 +81,8 @@ def signal(
     import torch
 
     from convblocks import analysis
-    from convblocks.cli.examples import load_examples, random_batch
+    from convblocks.cli.examples import arranged, load_examples, random_batch
+    from convblocks.cli.inputs import say_axes
     from convblocks.cli.signal_table import print_signal
     from convblocks.targets import load_target
 
@@ -90,26 +98,30 @@ def signal(
         examples = (
             None
             if input
-            else load_examples(found, data, image_size=pixels("image_size", image_size), seed=seed)
+            else load_examples(
+                found, data, image_size=pixels("image_size", image_size), layout=layout, seed=seed
+            )
         )
         if steps and examples is None:
             raise OptionError("along", along, "training needs classes: give data")
-        x, y = (part[:batch_size] for part in examples.train) if examples else (None, None)
+        pairs = (arranged(examples.train[0], axes), examples.train[1]) if examples else None
+        x, y = (part[:batch_size] for part in pairs) if pairs else (None, None)
         if x is None:
-            x = random_batch(found, input, batch_size, seed)
+            x = random_batch(found, input, batch_size, seed, axes)
         words = f"{len(x)} examples of {examples.words if examples else 'random noise'}"
         measured = analysis.signal(found.module, x, y, seed=seed)
         records: dict[str, object] = {"target": target, "examples": words, "signal": measured}
         if mend:
             records["mends"] = analysis.check_mends(found.module, x, y, found=measured, seed=seed)
         if steps:
-            assert examples is not None
-            batches = list(zip(*(part.split(batch_size) for part in examples.train), strict=True))
+            assert pairs is not None
+            batches = list(zip(*(part.split(batch_size) for part in pairs), strict=True))
             records["along"] = analysis.signal_along(
                 found.module, batches, steps=[0, *steps], learning_rate=learning_rate, seed=seed
             )
         if field:
-            records["effective_field"] = analysis.effective_field(found.module, x, seed=seed)
+            records["effective_field"] = analysis.effective_field(found.module, x, axes=axes, seed=seed)
+            say_axes(found.module, [tuple(x.shape[1:])], axes=axes)
     if json:
         write_file(msgspec.json.encode(records).decode() + "\n")
     else:
@@ -121,6 +133,7 @@ def probe(
     data: str | None = None,
     /,
     *,
+    layout: str | None = None,
     image_size: str | None = None,
     examples: Whole = 5000,
     pool: Whole = 1,
@@ -138,6 +151,8 @@ def probe(
         RUN:DESIGN, or file.py:NAME and the like, which then has to load its own weights.
     data
         Folder, .npz file or embedded set; the run's own data if not given.
+    layout
+        Where the data, an .npz file, have their channels: channels-first, channels-last or none.
     image_size
         Resize examples to this many pixels along every axis, or to HEIGHTxWIDTH, e.g. 32x48.
     examples
@@ -166,7 +181,7 @@ def probe(
     with redirect_stdout(sys.stderr):  # what the user's own code prints is not ours
         found = load_target(target, trust_code=trust_code)
         chosen = load_examples(
-            found, data, image_size=pixels("image_size", image_size), most=examples, seed=seed
+            found, data, image_size=pixels("image_size", image_size), layout=layout, most=examples, seed=seed
         )
         if chosen is None:
             raise TargetError(

@@ -51,18 +51,27 @@ class Predicted:
 
 
 def predict(
-    asked: Asked, module: nn.Module, sizes: Sequence[Sequence[int]], dtypes: Sequence[torch.dtype]
+    asked: Asked,
+    module: nn.Module,
+    sizes: Sequence[Sequence[int]],
+    dtypes: Sequence[torch.dtype],
+    axes: str | None,
 ) -> Predicted:
     """Of a module whose inputs have these sizes, without the batch."""
     optimizer, largest = asked.optimizer or "sgd", None
     if asked.memory_bytes is not None:
         largest = largest_batch(
-            module, *sizes, memory_bytes=asked.memory_bytes, optimizer=optimizer, dtypes=dtypes
+            module,
+            *sizes,
+            memory_bytes=asked.memory_bytes,
+            optimizer=optimizer,
+            dtypes=dtypes,
+            axes=axes,
         )
     batch = largest or None if asked.batch is None else asked.batch
     step = None
     if batch is not None:
-        step = step_memory(module, *sizes, batch=batch, optimizer=optimizer, dtypes=dtypes)
+        step = step_memory(module, *sizes, batch=batch, optimizer=optimizer, dtypes=dtypes, axes=axes)
     return Predicted(step, asked.memory_bytes, largest)
 
 

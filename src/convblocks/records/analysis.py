@@ -53,8 +53,15 @@ class Analysis(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """Everything one traced forward pass tells. MACs are not time."""
 
     module: str  # its class
-    input_size: tuple[int, ...]  # (channels, *spatial) of the first input, without the batch axis
+    input_size: tuple[
+        int, ...
+    ]  # of the first input, without the batch axis: (channels, *spatial) but for what `axes` says
     input_sizes: tuple[tuple[int, ...], ...]
+    # Names of the first input's axes: channels, and length, height, width, depth for the spatial ones.
+    # Records of earlier versions have none: their channels come first.
+    axes: tuple[str, ...] = ()
+    # Why they are assumed, where nothing in the forward shows which is which.
+    axes_assumed: str = ""
     dtypes: tuple[str, ...]
     params: int
     trainable_params: int
@@ -79,6 +86,21 @@ class Analysis(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     batch_first: bool = True  # whether the example has one row of the first output; else see advise, CB501
     layers: tuple[Layer, ...]
     parts: tuple[Part, ...]  # in order of their first call
+
+    @property
+    def spatial_size(self) -> tuple[int, ...]:
+        """Lengths of the first input's spatial axes."""
+        if not self.axes:
+            return self.input_size[1:]
+        named = zip(self.axes, self.input_size, strict=True)
+        return tuple([n for name, n in named if name != "channels"])
+
+    @property
+    def channels(self) -> int:
+        """Of the first input; 1 where it has no such axis."""
+        if not self.axes:
+            return self.input_size[0]
+        return self.input_size[self.axes.index("channels")] if "channels" in self.axes else 1
 
     @property
     def lower_bounds(self) -> bool:

@@ -36,4 +36,6 @@ class Outline(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     module: str
     boxes: tuple[Box, ...]
     lines: tuple[Line, ...]
+    axes: tuple[str, ...] = ()  # of the input
+    axes_assumed: str = ""  # why, if they are
     repeats: tuple[Repeat, ...] = ()  # in order, apart from each other

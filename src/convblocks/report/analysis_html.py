@@ -47,7 +47,12 @@ def render_analysis(
     fields are drawn over, of the input's spatial size; outline: what is drawn of the network; advice: what `advise`
     found. What is not given is left out.
     """
-    sentences = (totals.unknown(analysis), totals.unproductive(analysis), totals.NOT_TIME)
+    sentences = (
+        totals.axes(analysis.axes, analysis.axes_assumed),
+        totals.unknown(analysis),
+        totals.unproductive(analysis),
+        totals.NOT_TIME,
+    )
     return filled(
         "analysis.html",
         layer_figures(analysis),

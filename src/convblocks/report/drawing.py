@@ -66,7 +66,7 @@ class Drawing:
 
 def drawing(analysis: Analysis, picture: Picture | None = None) -> Drawing | None:
     """None where no layer has a field that is known along every axis."""
-    size = analysis.input_size[1:]
+    size = analysis.spatial_size
     layers = chosen(analysis.layers)
     if not size or not layers:
         return None

@@ -90,7 +90,7 @@ def _depth(number: int, x: alt.X) -> alt.X:
 
 def _fields(analysis: Analysis, shown: Sequence[Layer]) -> Figure:
     key, title = "fields", "Receptive field along depth"
-    size = analysis.input_size[1:]
+    size = analysis.spatial_size
     known = [[i for i, layer in enumerate(shown) if _extent(layer, axis)] for axis in range(len(size))]
     if not any(known):
         return Figure(

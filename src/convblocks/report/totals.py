@@ -51,6 +51,13 @@ def inputs(analysis: Analysis) -> str:
     return listing(named)
 
 
+def axes(names: Sequence[str], assumed: str) -> str:
+    """What the axes of the input are taken to be, and why, where they are assumed; else nothing."""
+    if not assumed:
+        return ""
+    return f"The axes of the input are taken to be {','.join(names)}, since {assumed}; --axes names others."
+
+
 def extent(field: Sequence[Seen]) -> str:
     """Size of a receptive field in pixels: 427, or 15×3 where axes differ; "all" if the whole input is seen."""
     axes = [
@@ -103,7 +110,7 @@ def unknown(analysis: Analysis) -> str:
 def unproductive(analysis: Analysis) -> str:
     """Which layers already have the whole image before them, and what removing them would save."""
     found = analysis.unproductive
-    image = "×".join(map(str, analysis.input_size[1:]))
+    image = "×".join(map(str, analysis.spatial_size))
     if not found:
         sees = [layer for layer in analysis.layers if layer.productive is not None]
         known = ", as far as fields are known" if analysis.unknown_ops else ""

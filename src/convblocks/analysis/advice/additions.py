@@ -15,9 +15,9 @@ from convblocks.analysis.advice.view import (
     times,
 )
 from convblocks.analysis.advice.windows import WINDOWED, reach, windows
-from convblocks.analysis.fields.receptive_field import spatial_size
+from convblocks.analysis.fields.receptive_field import input_layout, spatial_size
 from convblocks.analysis.rules import CONVOLUTIONS, GLOBAL, NORMS_OF_LAST_AXES, POINTWISE
-from convblocks.analysis.trace import Failed, Op, Value, attempt
+from convblocks.analysis.trace import Failed, Op, Value
 from convblocks.analysis.trace.fitting import depths, multiple_that_fits, projection
 
 JOINS = ADDITIONS | {"cat", "concat", "stack"}
@@ -91,7 +91,7 @@ def _projection(maps: Sequence[Value], failed: Failed) -> str:
 
 def _gets_past(view: View, failed: Failed, sizes: Sequence[Sequence[int]]) -> bool:
     """Whether a forward of inputs of other sizes comes past the place where it failed."""
-    again = attempt(view.module, *sizes, dtypes=view.dtypes)
+    again = view.attempt(sizes)
     return not isinstance(again, Failed) or len(again.seen.ops) > len(failed.seen.ops)
 
 
@@ -129,9 +129,13 @@ def _broken_when_larger(view: View) -> Iterator[Found]:
     if not any(op.name in JOINS and len(view.maps(op)) > 1 for op in view.trace.ops):
         return
     found: dict[str, list[tuple[str, Failed]]] = {}
+    along = [i for i, name in enumerate(input_layout(view.trace).names) if name != "channels"]
     for more in LARGER:
-        sizes = [(size[0], *(n + more for n in size[1:])) for size in view.input_sizes]
-        failed = attempt(view.module, *sizes, dtypes=view.dtypes)
+        sizes = [
+            tuple([n + more if i in along else n for i, n in enumerate(view.input_sizes[0])]),
+            *((size[0], *(n + more for n in size[1:])) for size in view.input_sizes[1:]),
+        ]
+        failed = view.attempt(sizes)
         if isinstance(failed, Failed) and joined(failed):
             found.setdefault(failed.path, []).append((" and ".join(map(times, sizes)), failed))
     for path, failures in found.items():

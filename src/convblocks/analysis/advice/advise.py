@@ -23,10 +23,12 @@ def advise(
     measure: bool = False,
     signal: bool = False,
     dtypes: Sequence[torch.dtype] = (),
+    axes: str | None = None,
 ) -> tuple[Finding, ...]:
     """What is wrong with a network, or could be better, rule by rule: each finding with its place, figures and mend.
 
     input_sizes: (channels, *spatial) of each input, without the batch axis. dtypes: float32 where not given.
+    axes: names of the first input's axes where channels are not first, e.g. ``time,channels``; see `trace`.
     select, ignore: ids of rules or beginnings of them, as CB101 or CB2; all are selected by default, but for
     CB3 (measure), which times layers on this machine, and CB4 (signal), which runs a copy on random inputs.
     Most rules need one trace without data. A forward that fails at an addition is a finding (CB202), and so is one that
@@ -37,7 +39,7 @@ def advise(
         ['CB101', 'CB205']
     """
     rules = chosen(_list(select), _list(ignore), measure=measure, signal=signal)
-    view = _view(module, input_sizes, dtypes)
+    view = _view(module, input_sizes, dtypes, axes)
     return tuple(_findings(rules, view))
 
 
@@ -65,15 +67,20 @@ def chosen(select: Sequence[str], ignore: Sequence[str], *, measure: bool, signa
     ]
 
 
-def _view(module: nn.Module, input_sizes: Sequence[Sequence[int]], dtypes: Sequence[torch.dtype]) -> View:
-    found = attempt(module, *input_sizes, dtypes=dtypes)
+def _view(
+    module: nn.Module,
+    input_sizes: Sequence[Sequence[int]],
+    dtypes: Sequence[torch.dtype],
+    axes: str | None,
+) -> View:
+    found = attempt(module, *input_sizes, dtypes=dtypes, axes=axes)
     sizes = tuple(tuple(size) for size in input_sizes)
     kinds = (*dtypes, *[torch.float32] * (len(sizes) - len(dtypes)))
     if not isinstance(found, Failed):
-        return View(module, sizes, kinds, found)
-    view = View(module, sizes, kinds, found.seen, found)
+        return View(module, sizes, kinds, found, axes=axes)
+    view = View(module, sizes, kinds, found.seen, found, axes)
     if not joined(found) and isinstance(view.several, Failed):
-        trace(module, *input_sizes, dtypes=dtypes)  # raises what is wrong, in words
+        trace(module, *input_sizes, dtypes=dtypes, axes=axes)  # raises what is wrong, in words
     return view
 
 

@@ -7,7 +7,7 @@ from msgspec import Struct
 from convblocks.analysis.advice.view import RESAMPLED, WEIGHTED, Found, View, listed, named, plural, times
 from convblocks.analysis.advice.windows import WINDOWED, reach, windows
 from convblocks.analysis.cost import macs
-from convblocks.analysis.fields.receptive_field import Field, spatial_size
+from convblocks.analysis.fields.receptive_field import Field, spatial_axes, spatial_size
 from convblocks.analysis.rules import CONVOLUTIONS, GLOBAL, NORMS_OF_LAST_AXES, POINTWISE
 from convblocks.analysis.trace import Op, Value
 from convblocks.analysis.trace.shapes import Shape
@@ -133,7 +133,7 @@ def _sure(view: View, tail: Tail) -> bool:
 def _least(view: View) -> dict[int, list[int]]:
     """The receptive field's size along the path that sees least, by value and axis."""
     start = view.trace.input
-    found = {start.number: [1] * (len(start.shape) - 2)}
+    found = {start.number: [1] * len(spatial_axes(view.trace))}
     for op in view.trace.ops:
         sizes = [found[value.number] for value in op.inputs if value.number in found]
         if not sizes:

@@ -1,6 +1,6 @@
 """A module and its trace, with the questions that rules ask: who made a value, who reads it, and through what."""
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 
@@ -13,7 +13,7 @@ from convblocks.analysis.rules import CONVOLUTIONS, LINEAR, TRANSPOSED
 from convblocks.analysis.signal.signal import signal
 from convblocks.analysis.trace import Failed, Op, Trace, Value, attempt
 from convblocks.analysis.trace.batches import SEVERAL
-from convblocks.errors import TraceError
+from convblocks.errors import OptionError, TraceError
 from convblocks.records import Analysis, Severity, Symptom
 
 ADDITIONS = frozenset({"add", "add_", "__add__", "__iadd__", "__radd__"})
@@ -49,11 +49,16 @@ class View:
     dtypes: tuple[torch.dtype, ...]
     trace: Trace
     failed: Failed | None = None
+    axes: str | None = None  # of the first input, if its user names them
 
     @cached_property
     def several(self) -> Trace | Failed:
         """What the module does to a batch of more than one example."""
-        return attempt(self.module, *self.input_sizes, dtypes=self.dtypes, batch=SEVERAL)
+        return self.attempt(self.input_sizes, batch=SEVERAL)
+
+    def attempt(self, sizes: Sequence[Sequence[int]], batch: int = 1) -> Trace | Failed:
+        """Returns what a forward of inputs of these sizes does."""
+        return attempt(self.module, *sizes, dtypes=self.dtypes, batch=batch, axes=self.axes)
 
     @cached_property
     def makers(self) -> dict[int, Op]:
@@ -101,6 +106,10 @@ class View:
             raise TraceError(
                 f"the signal (CB4) is measured with random floating-point inputs, and {type(self.module).__name__} is "
                 f"given {kind}: leave CB4 out, or look at the part behind its embedding"
+            )
+        if self.trace.layout is not None and self.trace.layout.batch:
+            raise OptionError(
+                "axes", self.axes, "the signal (CB4) is measured with the batch first: leave CB4 out"
             )
         generator = torch.Generator().manual_seed(0)
         return signal(self.module, torch.randn(BATCH, *self.input_sizes[0], generator=generator)).symptoms

@@ -14,6 +14,7 @@ from convblocks.analysis.names import RANDOM
 from convblocks.analysis.trace import Call, Op, Value
 from convblocks.analysis.trace.private import WithoutWrites
 from convblocks.analysis.trace.restore import restored
+from convblocks.analysis.trace.trace import meta_inputs
 from convblocks.analysis.trace.values import META
 from convblocks.analysis.trace.walk import parameters, tensors
 
@@ -94,10 +95,7 @@ def _learning(view: View) -> set[str]:
         name: t.detach().to(META).requires_grad_(name in names and t.is_floating_point())
         for name, t in [*parameters(view.module).items(), *view.module.named_buffers()]
     }
-    inputs = [
-        torch.empty(2, *size, dtype=kind, device=META)
-        for size, kind in zip(view.input_sizes, view.dtypes, strict=True)
-    ]
+    inputs = meta_inputs(view.input_sizes, view.dtypes, 2, view.trace.layout)
     try:
         with (
             training(view.module),

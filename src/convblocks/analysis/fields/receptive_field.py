@@ -7,21 +7,27 @@ numbers within. It is told of the positions of the map, over all its channels: w
 channels is joined. What no rule covers is unknown, never guessed.
 """
 
+from functools import lru_cache
 from math import prod
 from typing import Literal
+
+from msgspec import Struct
 
 from convblocks.analysis.fields.axes import ALL, POOLED, Axis, Digit, State, joined_over, start
 from convblocks.analysis.fields.field_rules import through
 from convblocks.analysis.fields.sight import Number, hull, reading
-from convblocks.analysis.names import CONVOLUTIONS, RECURRENT
-from convblocks.analysis.rules import FRESH, LIKE, POINTWISE
+from convblocks.analysis.names import CONVOLUTIONS, LINEAR, POOLS, RECURRENT, TRANSPOSED
+from convblocks.analysis.rules import FRESH, LIKE, POINTWISE, argument
 from convblocks.analysis.trace import Op, Trace, Value
 from convblocks.analysis.trace.shapes import Shape
+from convblocks.layout import Layout, axis_names
 
 Seen = tuple[Number, Number, Number] | Literal["all"] | None
 """(step, lo, hi) of one axis; "all": the whole input; None: an op without a rule stands before it."""
 Field = tuple[Seen, ...]
 """One for each spatial axis of the first input."""
+WINDOWED = frozenset(CONVOLUTIONS.keys() | TRANSPOSED.keys() | POOLS.keys())
+FEATURES_LAST = frozenset(LINEAR | {"multi_head_attention_forward"})
 States = tuple[State, ...]
 
 
@@ -57,27 +63,100 @@ def states(seen: Trace, *, through_gates: bool = True) -> dict[int, States]:
 
 
 def spatial_axes(seen: Trace) -> tuple[int, ...]:
-    """Tensor axes of the first input that are spatial: those after the channels, or before them where they are last.
+    """Tensor axes of the first input that are spatial: as its user names them, or as the module reads them."""
+    return input_layout(seen).layout.spatial
 
-    The module itself says so: its first convolution or recurrent layer counts the input's last axis as channels or
-    features, as in a temporal network that takes (batch, time, features) and transposes.
+
+class InputLayout(Struct, frozen=True):
+    """Which axis of the first input is which, and whether that is assumed: no op of the forward shows it."""
+
+    layout: Layout
+    assumed: str  # why, or empty
+    names: tuple[str, ...]  # of the axes without the batch
+
+
+@lru_cache(maxsize=8)
+def input_layout(seen: Trace) -> InputLayout:
+    """Returns the layout that the user of the module has named, or the one that its first layers imply.
+
+    Convolutions and pools take (batch, channels, *spatial), linear and recurrent layers have features last.
     """
-    rank, shape = len(seen.input.shape), seen.input.shape
+    rank = len(seen.input.shape)
+    spatial, assumed = (seen.layout.spatial, "") if seen.layout else _implied(seen)
+    others = [place for place in range(1, rank) if place not in spatial]
+    layout = seen.layout or Layout(spatial, others[0] if others else None)
+    return InputLayout(layout, assumed, axis_names(rank, layout))
+
+
+def map_axes(state: States, shape: Shape) -> list[int]:
+    """Axes of a tensor that run along the input's spatial ones, where each has one for itself; else none."""
+    places = [_place(axis, shape) for axis in state]
+    return places if places and min(places) > 0 and len(shape) == len(places) + 2 else []
+
+
+def channel_axis(seen: Trace, value: Value) -> int:
+    """The axis of the channels in a map (N, K, *n) or (N, *n, K)."""
+    places = map_axes(states(seen).get(value.number, ()), value.shape)
+    return next((axis for axis in range(1, len(value.shape)) if axis not in places), 1) if places else 1
+
+
+def _implied(seen: Trace) -> tuple[tuple[int, ...], str]:
+    rank, last = len(seen.input.shape), len(seen.input.shape) - 1
     usual = tuple(range(2, rank))
-    names = CONVOLUTIONS.keys() | RECURRENT
-    at = next((i for i, op in enumerate(seen.ops) if op.name in names), None)
-    if rank < 3 or at is None:
-        return usual
-    read, recurs = seen.ops[at].inputs[0], seen.ops[at].name in RECURRENT
-    if read.number == seen.input.number and not recurs:
-        return usual
-    field = _followed(seen, tuple(range(1, rank)), through_gates=True, ops=at).get(read.number, ())
-    known = [axis for axis in field if isinstance(axis, Axis) and axis.whole(read.shape) > 0]
-    if len(known) != len(field) or len(field) != rank - 1 or len(read.shape) != rank:
-        return usual
-    features = rank - 1 if recurs else 1
-    last = known[-1].whole(read.shape) == features and shape[-1] == read.shape[features]
-    return tuple(range(1, rank - 1)) if last else usual
+    layers = _layers_of(seen, WINDOWED | RECURRENT | FEATURES_LAST)
+    if rank == 1 or not layers:
+        return usual, "no layer reads channels" if rank > 2 else ""
+    number, op = layers[0]
+    if op.name in WINDOWED and op.inputs[0].number == seen.input.number:
+        return usual, ""
+    if op.name not in FEATURES_LAST:
+        return _read_by(seen, number, tuple(range(1, rank)))
+    states = _followed(seen, tuple(range(1, rank)), True, ops=number)[op.inputs[0].number]
+    places = [_place(state, op.inputs[0].shape) for state in states]
+    if rank == 2 or len(op.inputs[0].shape) == 2:
+        return usual, ""
+    if -1 in places[:-1] or len(op.inputs[0].shape) - 1 in places[:-1]:
+        return usual, f"{op.name} reads a mix of axes"
+    before = tuple(range(1, last))
+    windowed = [each for each in layers if each[1].name in WINDOWED]
+    if windowed and _read_by(seen, windowed[0][0], before) == (before, ""):
+        return before, ""
+    return before, f"{op.name} comes first, which takes features last"
+
+
+def _layers_of(seen: Trace, names: frozenset[str]) -> list[tuple[int, Op]]:
+    """Ops of these names whose first operand depends on the first input, with their positions in the trace."""
+    reached, layers = {seen.input.number}, []
+    for number, op in enumerate(seen.ops):
+        if not reached.isdisjoint([value.number for value in op.inputs]):
+            if op.name in names and op.inputs[0].number in reached:
+                layers.append((number, op))
+            reached.update([value.number for value in op.outputs])
+    return layers
+
+
+def _read_by(seen: Trace, number: int, axes: tuple[int, ...]) -> tuple[tuple[int, ...], str]:
+    """Which of these axes a convolution, pool or recurrent layer takes as spatial; or the usual, and why."""
+    op, usual = seen.ops[number], tuple(range(2, len(seen.input.shape)))
+    read = op.inputs[0]
+    states = _followed(seen, axes, True, ops=number).get(read.number, ())
+    places = [_place(state, read.shape) for state in states]
+    if op.name in RECURRENT:
+        if read.number == seen.input.number and not argument(op, 8, "batch_first", False):
+            return (1,), f"{op.name} takes the first axis as time, which would be time,batch,channels"
+        spatial = tuple([axis for axis, place in zip(axes, places, strict=True) if place != 2])
+    else:
+        spatial = tuple([axis for axis, place in zip(axes, places, strict=True) if place > 1])
+    if len(places) == len(axes) and -1 not in places and len(axes) - len(spatial) <= 1:
+        return spatial, ""
+    first = states[-1] if states else None
+    if isinstance(first, Axis) and first.sight and all(digit.place > 1 for digit in first.digits):
+        return usual, ""
+    return usual, f"{op.name} reads a mix of axes" if len(usual) else ""
+
+
+def _place(state: State, shape: Shape) -> int:
+    return state.whole(shape) if isinstance(state, Axis) else -1
 
 
 def spatial_size(seen: Trace) -> Shape:
@@ -166,4 +245,16 @@ def _copied(axis: Axis, shape: Shape) -> Seen:
     return hull(sight) if sight else None
 
 
-__all__ = ["Field", "Seen", "receptive_field", "receptive_fields", "spatial_axes", "spatial_size", "states"]
+__all__ = [
+    "Field",
+    "InputLayout",
+    "Seen",
+    "channel_axis",
+    "input_layout",
+    "map_axes",
+    "receptive_field",
+    "receptive_fields",
+    "spatial_axes",
+    "spatial_size",
+    "states",
+]

@@ -26,6 +26,7 @@ def step_memory(
     batch: int = 1,
     optimizer: str = "sgd",
     dtypes: Sequence[torch.dtype] = (),
+    axes: str | None = None,
     instruction_set: str | None = None,
 ) -> StepMemory:
     """Predict the peak memory of a training step on a CPU: zero_grad, forward, backward, optimizer step.
@@ -33,6 +34,7 @@ def step_memory(
     input_sizes: (channels, *spatial) of each input, without the batch axis.
     optimizer: sgd, momentum, adam or adamw, as torch.optim has them, one parameter at a time.
     dtypes: of each input, float32 where not given.
+    axes: names of the first input's axes where channels are not first, e.g. ``time,channels``; see `trace`.
     instruction_set: of the processor that it is for, AVX2 or AVX512, since kernels and their workspace differ; by
         default this machine's, as oneDNN uses it. For others the workspace of convolutions is not modelled, which
         the record says (`workspace_note`).
@@ -42,7 +44,7 @@ def step_memory(
     """
     if optimizer not in OPTIMIZERS:
         raise OptionError("optimizer", optimizer, f"expected one of {', '.join(OPTIMIZERS)}")
-    seen = trace(module, *input_sizes, dtypes=dtypes, batch=_examples(batch))
+    seen = trace(module, *input_sizes, dtypes=dtypes, batch=_examples(batch), axes=axes)
     if batch == 1 and (norms := norms_of_one_value(seen)):
         raise TraceError(
             f"{type(module).__name__}: a training step of one example fails in the batch norm {norms[0].path}, which "
@@ -59,7 +61,7 @@ def step_memory(
     at = max(line.largest, stepping, key=lambda moment: moment.bytes)
     return StepMemory(
         module=type(module).__name__,
-        input_sizes=tuple([value.shape[1:] for value in seen.inputs]),
+        input_sizes=seen.input_sizes,
         dtypes=tuple([str(value.dtype).removeprefix("torch.") for value in seen.inputs]),
         batch=batch,
         optimizer=optimizer,
@@ -142,6 +144,7 @@ def largest_batch(
     memory_bytes: float,
     optimizer: str = "sgd",
     dtypes: Sequence[torch.dtype] = (),
+    axes: str | None = None,
     instruction_set: str | None = None,
 ) -> int:
     """The largest batch whose training step on a CPU stays within `memory_bytes`; 0 if the smallest does not.
@@ -160,6 +163,7 @@ def largest_batch(
             batch=batch,
             optimizer=optimizer,
             dtypes=dtypes,
+            axes=axes,
             instruction_set=instruction_set,
         )
         return found.peak_bytes - limit

@@ -14,7 +14,7 @@ import torch
 from torch import nn
 
 from convblocks.analysis.cost import op_costs
-from convblocks.analysis.fields.receptive_field import Field, receptive_fields
+from convblocks.analysis.fields.receptive_field import Field, channel_axis, input_layout, receptive_fields
 from convblocks.analysis.memory.saved import saved_for_backward
 from convblocks.analysis.names import POINTWISE, RANDOM
 from convblocks.analysis.names import SHAPES as MOVES
@@ -35,14 +35,20 @@ QUIET |= {"contiguous", "to", "float", "clone", "detach"}
 
 
 def outline(
-    module: nn.Module, *input_sizes: Shape, dtypes: Sequence[torch.dtype] = (), fits: float = FITS
+    module: nn.Module,
+    *input_sizes: Shape,
+    dtypes: Sequence[torch.dtype] = (),
+    axes: str | None = None,
+    fits: float = FITS,
 ) -> Outline:
     """What is drawn of a module at these input sizes (channels, *spatial).
 
+    axes: names of the first input's axes where channels are not first, e.g. ``time,channels``; see `trace`.
     fits: of so many boxes each is drawn; where there are more, repeated pieces are drawn once, with the receptive
     field behind the last of them. Raises TraceError as `trace` does.
     """
-    seen = trace(module, *input_sizes, dtypes=dtypes)
+    seen = trace(module, *input_sizes, dtypes=dtypes, axes=axes)
+    named_axes = input_layout(seen)
     fields = receptive_fields(seen, through_gates=False)
     nodes = _nodes(seen)
     nodes, groups = _collapsed(nodes) if len(nodes) > fits else (nodes, [])
@@ -59,13 +65,26 @@ def outline(
         for node in nodes
     ]
     name = type(module).__name__
-    return Outline(module=name, boxes=tuple(boxes), lines=tuple(lines), repeats=tuple(groups))
+    return Outline(
+        module=name,
+        boxes=tuple(boxes),
+        lines=tuple(lines),
+        axes=named_axes.names,
+        axes_assumed=named_axes.assumed,
+        repeats=tuple(groups),
+    )
 
 
 def _nodes(seen: Trace) -> list[Node]:
     """All boxes in order of execution, the inputs first and the output last."""
     readers = Counter(number for op in seen.ops for number in {value.number for value in op.inputs})
-    nodes = [Node(named("input", v.shape), [], [("input", v.number)], value=v.number) for v in seen.inputs]
+    layout = input_layout(seen).layout
+    texts = [named("input", seen.input.shape, layout.channels, layout.batch)]
+    texts += [named("input", value.shape) for value in seen.inputs[1:]]
+    nodes = [
+        Node(text, [], [("input", v.number)], value=v.number)
+        for text, v in zip(texts, seen.inputs, strict=True)
+    ]
     home = {node.value: i for i, node in enumerate(nodes)}
     way: dict[int, Hashable] = dict.fromkeys(home, 0)  # of a value, what was done since it left its box
     for op, cost in zip(seen.ops, op_costs(seen, saved_for_backward(seen).needs), strict=True):
@@ -92,7 +111,8 @@ def _nodes(seen: Trace) -> list[Node]:
             idle = quiet and op.name in DROPOUTS
             way[out.number] = way[found[0].number] if idle else (does, number) if quiet else number
     ends = [home[value.number] for value in seen.outputs if value.number in home]
-    return [*nodes, Node(named("output", seen.output.shape), list(dict.fromkeys(ends)), ["output"])]
+    output = named("output", seen.output.shape, channel_axis(seen, seen.output))
+    return [*nodes, Node(output, list(dict.fromkeys(ends)), ["output"])]
 
 
 def _follows(op: Op, last: Node) -> bool:

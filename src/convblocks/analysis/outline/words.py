@@ -13,9 +13,13 @@ SIGNS = {"add": "+", "sub": "−", "mul": "×", "div": "÷", "truediv": "÷"}
 WRITTEN = {"relu": "ReLU", "relu6": "ReLU6", "prelu": "PReLU", "gelu": "GELU", "silu": "SiLU", "elu": "ELU"}
 
 
-def named(what: str, shape: Shape) -> str:
-    """An input or output: its channels and map."""
-    return f"{what}, {shape[1]} channels" + (f", {times(shape[2:])}" if len(shape) > 2 else "")
+def named(what: str, shape: Shape, channels: int | None = 1, batch: int = 0) -> str:
+    """An input or output: its channels and map, in the order of its axes."""
+    spatial = [place for place in range(len(shape)) if place not in (batch, channels)]
+    parts = [times([shape[place] for place in spatial])] if spatial else []
+    if channels is not None:
+        parts.insert(0 if not spatial or channels < spatial[0] else 1, f"{shape[channels]} channels")
+    return ", ".join([what, *parts])
 
 
 def times(axes: Shape | list[int]) -> str:

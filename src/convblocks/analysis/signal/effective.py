@@ -12,10 +12,18 @@ import torch.nn.functional as F
 from numpy.typing import NDArray
 from torch import nn
 
-from convblocks.analysis.fields.receptive_field import Seen, receptive_fields
+from convblocks.analysis.fields.receptive_field import (
+    Seen,
+    map_axes,
+    receptive_fields,
+    spatial_axes,
+    spatial_size,
+    states,
+)
 from convblocks.analysis.signal.observe import backward_of, inputs_for, run, seeded, settled
-from convblocks.analysis.trace import trace
+from convblocks.analysis.trace import Failed, Trace, attempt
 from convblocks.errors import OptionError, TraceError
+from convblocks.layout import parse_axes
 from convblocks.records import AxisFit, EffectiveField
 
 MAP = 32  # positions per axis that the record keeps
@@ -23,47 +31,80 @@ Profile = NDArray[np.float64]
 
 
 def effective_field(
-    module: nn.Module, x: torch.Tensor, *, layer: str | None = None, seed: int = 0
+    module: nn.Module, x: torch.Tensor, *, layer: str | None = None, axes: str | None = None, seed: int = 0
 ) -> EffectiveField:
     """|∂(output at the centre)/∂input|, averaged over examples and input channels, and its Gaussian along each axis.
 
-    x: (N, C, *spatial); the more examples the smoother. layer: path of a submodule with a map (N, K, *n), by default
-    the last. Channels of the central output are added with random weights, standard normal, other ones for each
+    x: (N, C, *spatial), or as `axes` names it after N, e.g. ``time,channels``; the more examples the smoother.
+    layer: path of a submodule with a map (N, K, *n), or (N, *n, K) where it puts that out, by default the last.
+    Channels of the central output are added with random weights, standard normal, other ones for each
     example. In eval mode; batch norms that have seen no batch yet take their statistics from x. Raises OptionError
     for a layer that is not there or has no map, TraceError for a module that cannot be run.
     """
     x = inputs_for(module, x)
-    dims = x.ndim - 2
+    seen = _traced(module, x, axes)
+    spatial = _spatial(seen, x, axes)
     with seeded(seed, x, module):
         copy = settled(module, x)
         given = x.requires_grad_()
-        name, output = _output(copy, given, layer, dims)
-        centre = tuple(n // 2 for n in output.shape[2:])
-        middle = output.flatten(2)[..., int(np.ravel_multi_index(centre, output.shape[2:]))]
+        name, output = _output(copy, given, layer, _maps(seen), len(spatial))
+        size = output.shape[2:]
+        centre = tuple(n // 2 for n in size)
+        middle = output.flatten(2)[..., int(np.ravel_multi_index(centre, size))]
         if not middle.requires_grad:
             raise OptionError("layer", name, "its output does not depend on the input by any gradient")
         total = (middle * torch.randn_like(middle)).sum()
         with backward_of(module):
             (gradient,) = torch.autograd.grad(total, given, materialize_grads=True)
-    counts = gradient.double().abs().mean((0, 1)).cpu().numpy()
+    others = [axis for axis in range(x.ndim) if axis not in spatial]
+    counts = gradient.double().abs().mean(others).cpu().numpy()
     if not np.isfinite(counts).all() or counts.sum() == 0:
         raise TraceError(
             f"the gradient of {name} at the centre is {'0' if counts.sum() == 0 else 'not finite'}"
         )
-    seen = _theoretical(module, tuple(x.shape[1:]), name, dims)
+    sizes = _theoretical(seen, name, len(spatial))
     return EffectiveField(
         layer=name,
-        input_size=tuple(x.shape[2:]),
-        output_size=tuple(output.shape[2:]),
+        input_size=tuple([x.shape[axis] for axis in spatial]),
+        output_size=tuple(size),
         measure="|gradient|, mean over examples and input channels",
         examples=len(x),
-        axes=tuple(_fit(_profile(counts, axis), seen[axis]) for axis in range(dims)),
+        axes=tuple(_fit(_profile(counts, axis), sizes[axis]) for axis in range(len(spatial))),
         map=_small(counts),
     )
 
 
-def _output(module: nn.Module, x: torch.Tensor, layer: str | None, dims: int) -> tuple[str, torch.Tensor]:
-    """The path and the output of the layer; of the last leaf with more than one position if none is named."""
+def _traced(module: nn.Module, x: torch.Tensor, axes: str | None) -> Trace | None:
+    found = attempt(module, tuple(x.shape[1:]), axes=axes)
+    return None if isinstance(found, Failed) else found
+
+
+def _spatial(seen: Trace | None, x: torch.Tensor, axes: str | None) -> tuple[int, ...]:
+    """Spatial axes of x. Raises OptionError where its batch axis is not the first."""
+    if axes is not None:
+        layout = parse_axes(axes, x.shape[1:])
+        if layout.batch:
+            raise OptionError("axes", axes, "expected the batch first, as the examples of x are")
+        return layout.spatial
+    return spatial_axes(seen) if seen else tuple(range(2, x.ndim))
+
+
+def _maps(seen: Trace | None) -> dict[str, list[int]]:
+    """By path of a module, the axes of its last output that run along the input's spatial ones, where each has one."""
+    found: dict[str, list[int]] = {}
+    fields = states(seen) if seen else {}
+    for op in seen.ops if seen else ():
+        for value in op.outputs:
+            if places := map_axes(fields.get(value.number, ()), value.shape):
+                parts = op.path.split(".")
+                found |= {".".join(parts[: i + 1]): places for i in range(len(parts))}
+    return found
+
+
+def _output(
+    module: nn.Module, x: torch.Tensor, layer: str | None, maps: dict[str, list[int]], dims: int
+) -> tuple[str, torch.Tensor]:
+    """The path and the output (N, K, *n) of the layer; of the last leaf with several positions if none is named."""
     named = {name: m for name, m in module.named_modules() if name}
     if layer is not None and layer not in named:
         raise OptionError("layer", layer, f"expected a module path such as {', '.join(list(named)[-3:])}")
@@ -77,9 +118,11 @@ def _output(module: nn.Module, x: torch.Tensor, layer: str | None, dims: int) ->
     def keep(name: str, output: object) -> torch.Tensor | None:
         if not isinstance(output, torch.Tensor) or output.ndim != dims + 2:
             return None
-        if layer is None and output[0, 0].numel() == 1:
+        places = maps.get(name, list(range(2, dims + 2)))
+        turned = output.movedim(places, list(range(2, dims + 2)))
+        if layer is None and turned[0, 0].numel() == 1:
             return None
-        found.append((name, output))
+        found.append((name, turned))
         return output.clone()  # the next one may work in place
 
     handles = [
@@ -102,11 +145,9 @@ def _output(module: nn.Module, x: torch.Tensor, layer: str | None, dims: int) ->
     return found[-1]
 
 
-def _theoretical(module: nn.Module, size: tuple[int, ...], layer: str, dims: int) -> list[float | None]:
+def _theoretical(seen: Trace | None, layer: str, dims: int) -> list[float | None]:
     """Size of the layer's receptive field per axis, from the trace; that of the image where it sees all."""
-    try:
-        seen = trace(module, size)
-    except TraceError:
+    if seen is None:
         return [None] * dims
     fields = receptive_fields(seen)
     values = [
@@ -117,7 +158,7 @@ def _theoretical(module: nn.Module, size: tuple[int, ...], layer: str, dims: int
         if value.number in fields
     ]
     field = fields[values[-1].number] if values else (None,) * dims
-    return [_size(axis, n) for axis, n in zip(field, size[1:], strict=True)]
+    return [_size(axis, n) for axis, n in zip(field, spatial_size(seen), strict=True)]
 
 
 def _size(axis: Seen, n: int) -> float | None:

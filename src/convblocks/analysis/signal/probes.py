@@ -16,7 +16,7 @@ import torch.nn.functional as F
 from numpy.typing import NDArray
 from torch import nn
 
-from convblocks.analysis.fields.receptive_field import Seen, receptive_fields
+from convblocks.analysis.fields.receptive_field import Seen, receptive_fields, spatial_size
 from convblocks.analysis.signal.observe import Call, copy_of, inputs_for, main_path_calls
 from convblocks.analysis.trace import trace
 from convblocks.analysis.trace.restore import restored
@@ -78,7 +78,8 @@ def productive_layers(module: nn.Module, input_size: tuple[int, ...]) -> dict[st
     for op in seen.ops:
         if op.inputs and op.inputs[0].number in fields and op.path not in found:
             sees = [
-                _whole(axis, n) for axis, n in zip(fields[op.inputs[0].number], input_size[1:], strict=True)
+                _whole(axis, n)
+                for axis, n in zip(fields[op.inputs[0].number], spatial_size(seen), strict=True)
             ]
             if None not in sees:
                 found[op.path] = not all(sees)

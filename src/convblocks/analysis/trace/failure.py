@@ -59,7 +59,8 @@ def refusal(
     """The error to raise for a forward pass that failed; `retry` attempts it with inputs of other sizes."""
     error, name = failed.__cause__, type(module).__name__
     assert error is not None
-    sizes = " and ".join("×".join(map(str, x.shape[1:])) or "one number" for x in inputs)
+    shapes = [failed.seen.input_size, *(x.shape[1:] for x in inputs[1:])]
+    sizes = " and ".join("×".join(map(str, shape)) or "one number" for shape in shapes)
     if isinstance(error, TypeError) and (wanted := _wanted(module, inputs)):
         return TraceError(f"{name} cannot take an input of {sizes}: {wanted}")
     text = str(error).strip()

@@ -9,6 +9,7 @@ import torch
 from msgspec import Struct
 
 from convblocks.analysis.trace.shapes import Shape
+from convblocks.layout import Layout
 
 IN_PLACE = frozenset(f"__i{op}__" for op in ("add", "sub", "mul", "truediv", "floordiv", "pow", "and", "or"))
 
@@ -96,11 +97,23 @@ class Trace(Struct, frozen=True, eq=False):
     parameters: Mapping[int, Parameter]  # by the number of their Value
     held: frozenset[int]  # storages that the module has in any case: parameters and buffers
     saves: Mapping[int, tuple[Value, ...]]  # what each custom autograd.Function saves, by its number
+    layout: Layout | None = None  # of the first input, where its user has named the axes
 
     @property
     def input(self) -> Value:
         """The first input."""
         return self.inputs[0]
+
+    @property
+    def input_size(self) -> Shape:
+        """Of the first input, without the batch axis."""
+        batch = self.layout.batch if self.layout else 0
+        return self.input.shape[:batch] + self.input.shape[batch + 1 :]
+
+    @property
+    def input_sizes(self) -> tuple[Shape, ...]:
+        """Of all inputs, without the batch axis."""
+        return self.input_size, *(value.shape[1:] for value in self.inputs[1:])
 
     @property
     def output(self) -> Value:

@@ -10,6 +10,7 @@ from collections.abc import Sequence
 from functools import partial
 
 import torch
+from msgspec.structs import replace
 from torch import nn
 from torch.nn.parameter import is_lazy
 
@@ -21,57 +22,81 @@ from convblocks.analysis.trace.values import META
 from convblocks.analysis.trace.walk import buffers, modules, parameters, tensors
 from convblocks.analysis.trace.watch import observing
 from convblocks.errors import TraceError
+from convblocks.layout import Layout, parse_axes
 
 
 def trace(
-    module: nn.Module, *input_sizes: Sequence[int], dtypes: Sequence[torch.dtype] = (), batch: int = 1
+    module: nn.Module,
+    *input_sizes: Sequence[int],
+    dtypes: Sequence[torch.dtype] = (),
+    batch: int = 1,
+    axes: str | None = None,
 ) -> Trace:
     """Observe one forward pass in eval mode, without data and without touching the module's weights.
 
     input_sizes: (channels, *spatial) of each input, without the batch axis.
     dtypes: of each input, float32 where not given.
     batch: how many of each; it stands in every shape of the trace.
-    Raises TraceError if the forward fails, e.g. because the input is too small.
+    axes: names of the first input's axes where channels are not first, as ``time,channels`` (see `parse_axes`).
+    Raises TraceError if the forward fails, e.g. because the input is too small, OptionError for axes that do not fit.
     """
-    found = attempt(module, *input_sizes, dtypes=dtypes, batch=batch)
+    found = attempt(module, *input_sizes, dtypes=dtypes, batch=batch, axes=axes)
     if isinstance(found, Failed):
-        several = attempt(module, *input_sizes, dtypes=dtypes, batch=SEVERAL) if batch == 1 else found
+        several: Trace | Failed = found
+        if batch == 1:
+            several = attempt(module, *input_sizes, dtypes=dtypes, batch=SEVERAL, axes=axes)
         if not isinstance(several, Failed):
             raise refusal_of_one(module, found, several) from found.__cause__
-        retry = partial(_retried, module, dtypes, batch)
-        raise refusal(module, _inputs(input_sizes, dtypes, batch), found, retry) from found.__cause__
+        retry = partial(_retried, module, dtypes, batch, axes)
+        inputs = meta_inputs(input_sizes, dtypes, batch, found.seen.layout)
+        raise refusal(module, inputs, found, retry) from found.__cause__
     return found
 
 
 def _retried(
-    module: nn.Module, dtypes: Sequence[torch.dtype], batch: int, sizes: Sequence[Sequence[int]]
+    module: nn.Module,
+    dtypes: Sequence[torch.dtype],
+    batch: int,
+    axes: str | None,
+    sizes: Sequence[Sequence[int]],
 ) -> Trace | Failed:
-    return attempt(module, *sizes, dtypes=dtypes, batch=batch)
+    return attempt(module, *sizes, dtypes=dtypes, batch=batch, axes=axes)
 
 
 def attempt(
-    module: nn.Module, *input_sizes: Sequence[int], dtypes: Sequence[torch.dtype] = (), batch: int = 1
+    module: nn.Module,
+    *input_sizes: Sequence[int],
+    dtypes: Sequence[torch.dtype] = (),
+    batch: int = 1,
+    axes: str | None = None,
 ) -> Trace | Failed:
     """As `trace`, but a forward that fails is not an error: what was seen until then is given back."""
     check_inputs(module, input_sizes, dtypes)
-    inputs = _inputs(input_sizes, dtypes, batch)
+    layout = None if axes is None else parse_axes(axes, input_sizes[0])
+    inputs = meta_inputs(input_sizes, dtypes, batch, layout)
     try:
-        return _observed(module, inputs, by_rule=True)
+        return replace(_observed(module, inputs, by_rule=True), layout=layout)
     except Failed:  # a formula gives contiguous tensors; a view may need the layout that the module asked for
         pass
     try:
-        return _observed(module, inputs, by_rule=False)
+        return replace(_observed(module, inputs, by_rule=False), layout=layout)
     except Failed as failed:
+        failed.seen = replace(failed.seen, layout=layout)
         return failed
 
 
-def _inputs(
-    input_sizes: Sequence[Sequence[int]], dtypes: Sequence[torch.dtype], batch: int
+def meta_inputs(
+    input_sizes: Sequence[Sequence[int]],
+    dtypes: Sequence[torch.dtype],
+    batch: int,
+    layout: Layout | None = None,
 ) -> list[torch.Tensor]:
+    """Returns inputs without data; the batch axis of the first one stands where the layout says."""
     kinds = [*dtypes, *[torch.float32] * (len(input_sizes) - len(dtypes))]
-    return [
-        torch.empty(batch, *size, dtype=d, device=META) for size, d in zip(input_sizes, kinds, strict=True)
-    ]
+    shapes = [[batch, *size] for size in input_sizes]
+    if layout is not None:
+        shapes[0].insert(layout.batch, shapes[0].pop(0))
+    return [torch.empty(*shape, dtype=d, device=META) for shape, d in zip(shapes, kinds, strict=True)]
 
 
 def _observed(module: nn.Module, inputs: list[torch.Tensor], *, by_rule: bool) -> Trace:

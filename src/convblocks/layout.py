@@ -1,0 +1,58 @@
+"""Which axis of a module's first input is which, as its user names them: ``time,channels``."""
+
+from collections.abc import Sequence
+
+from msgspec import Struct
+
+from convblocks.errors import OptionError
+
+CHANNELS = ("channels", "features")
+BATCH = "batch"
+SPATIAL = ("time", "length", "frequency", "depth", "height", "width")
+EXPECTED = f"channels or features, {BATCH}, and any of {', '.join(SPATIAL)}"
+USUAL = {1: ("length",), 2: ("height", "width"), 3: ("depth", "height", "width")}
+
+
+class Layout(Struct, frozen=True):
+    """Axes of the first input as a tensor, with its batch axis."""
+
+    spatial: tuple[int, ...]
+    channels: int | None
+    batch: int = 0
+
+
+def parse_axes(axes: str, size: Sequence[int] | None = None) -> Layout:
+    """Returns the layout that names separated by commas describe; without ``batch`` that comes first.
+
+    size: of the input without its batch axis, to which the names have to fit.
+    Raises OptionError for a name that is unknown or comes twice, and for names that do not fit the size.
+    """
+    names = [name.strip().lower() for name in axes.split(",")]
+    kinds = ["channels" if name in CHANNELS else name for name in names]
+    for name, kind in zip(names, kinds, strict=True):
+        if kind not in ("channels", BATCH, *SPATIAL):
+            wrong = f"{name!r} is no name of an axis" if name else "a name is missing"
+            raise OptionError("axes", axes, f"{wrong}; expected {EXPECTED}, e.g. time,channels")
+        if kinds.count(kind) > 1:
+            raise OptionError(
+                "axes", axes, f"names {kind} twice; expected one name for each axis, e.g. time,channels"
+            )
+    named = len(kinds) - (BATCH in kinds)
+    if size is not None and named != len(size):
+        given = "×".join(map(str, size)) or "one number"
+        raise OptionError(
+            "axes", axes, f"names {named} axes without the batch, and the input {given} has {len(size)}"
+        )
+    ordered = kinds if BATCH in kinds else [BATCH, *kinds]
+    return Layout(
+        spatial=tuple([place for place, kind in enumerate(ordered) if kind in SPATIAL]),
+        channels=ordered.index("channels") if "channels" in ordered else None,
+        batch=ordered.index(BATCH),
+    )
+
+
+def axis_names(rank: int, layout: Layout) -> tuple[str, ...]:
+    """Names of the axes without the batch, as `parse_axes` reads them, of an input of this rank."""
+    spatial = USUAL.get(len(layout.spatial), tuple(f"axis{place}" for place in layout.spatial))
+    names = dict(zip(layout.spatial, spatial, strict=True))
+    return tuple([names.get(place, "channels") for place in range(rank) if place != layout.batch])
