@@ -111,6 +111,14 @@ REFUSED = {
         r"/bird: .* holds no images but 2 \.heic and 1 without a suffix: add some \(\.bmp, ",
     ),
     "no train": (["val/a/1.png", "test/a/1.png"], r"holds test/ and val/ but no train/: add it"),
+    "a part and other folders in each class": (
+        [f"{c}/{inner}/1.png" for c in ("cat", "dog") for inner in ("train", "night")],
+        r"cat/ and dog/ each hold night/ and train/",
+    ),
+    "parts without train in each class": (
+        [f"{c}/{inner}/1.png" for c in ("cat", "dog") for inner in ("val", "test")],
+        r"cat/ and dog/ each hold test/ and val/",
+    ),
     "a part twice": (
         ["train/a/1.png", "val/a/1.png", "valid/a/1.png"],
         r"holds val/ and valid/ for one part",

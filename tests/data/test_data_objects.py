@@ -142,6 +142,23 @@ def test_signals_take_a_layout():
         load_dataset(Frame(path=[], label=[]), layout="none")
 
 
+def test_signals_with_features_last_are_the_same_in_any_form(tmp_path):
+    """(N, time, features), as recurrent networks have it: 40 steps of 12 features, which no rule would tell apart."""
+    x = RNG.normal(size=(30, 40, 12)).astype(np.float32)
+    np.savez(tmp_path / "data.npz", x=x, y=Y)
+    tensors = TensorDataset(torch.from_numpy(x), torch.from_numpy(Y))
+    pairs = [(x[i], int(Y[i])) for i in range(30)]
+    given = [tmp_path / "data.npz", (x, Y), (torch.from_numpy(x), Y), tensors, pairs, {"x": x, "y": Y}]
+    sets = [load_dataset(source, layout="channels-last") for source in given]
+    assert {data.card.shape for data in sets} == {(12, 40)}
+    assert len({data.card.sha256 for data in sets}) == 1
+    assert {example.tobytes() for example in sets[0].train.x} <= {
+        np.ascontiguousarray(a.T).tobytes() for a in x
+    }
+    with pytest.raises(DataError, match=r"expected .* signals"):
+        load_dataset((x[..., 0], Y), layout="channels-last")
+
+
 def test_classes_are_named_only_where_labels_are_their_places():
     class Named(TensorDataset):
         classes = ("b", "a", "c")

@@ -3,6 +3,8 @@
 import subprocess
 import sys
 from collections import OrderedDict
+from dataclasses import dataclass
+from typing import NamedTuple
 
 import pytest
 import torch
@@ -57,6 +59,28 @@ class Loss(Net):
         return scores, scores.mean()
 
 
+@dataclass
+class Scores:
+    scores: torch.Tensor
+    maps: tuple[torch.Tensor, ...] = ()
+
+
+class Record(Net):
+    def forward(self, x):
+        scores, features, maps = self.parts(x)
+        return Scores(scores, (features, maps))
+
+
+class Pair(NamedTuple):
+    scores: torch.Tensor
+    count: int = 2
+
+
+class Named(Net):
+    def forward(self, x):
+        return Pair(self.parts(x)[0])
+
+
 class Plain(Net):
     def forward(self, x):
         return self.parts(x)[0]
@@ -72,6 +96,11 @@ SHAPES = {
         "[(N, 4), {levels: [(N, 8), [(N, 8, 14, 14), NoneType]], count: int}]",
     ),
     Loss: ("[(1, 4), ()]", "[(N, 4), ()]"),
+    Record: (
+        "{'scores': (1, 4), 'maps': [(1, 8), (1, 8, 14, 14)]}",
+        "{scores: (N, 4), maps: [(N, 8), (N, 8, 14, 14)]}",
+    ),
+    Named: ("[(1, 4), 2]", "[(N, 4), int]"),
     Plain: ("(1, 4)", "(N, 4)"),
 }
 

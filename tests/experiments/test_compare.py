@@ -9,6 +9,7 @@ import torch
 from msgspec.structs import replace
 
 from convblocks import Recipe, compare, load, load_dataset
+from convblocks.data import load_again
 from convblocks.errors import OptionError, RunError
 from convblocks.experiments.compare import Watcher
 from convblocks.experiments.store import RunFolder
@@ -283,10 +284,12 @@ def test_options_that_come_too_late_for_a_dataset(option, value, tmp_path):
 
 
 class TestSignalsAndVolumes:
-    """The same job for 1 and 3 spatial axes."""
+    """The same job for 1 and 3 spatial axes; signals as (N, time, features)."""
 
-    @pytest.mark.parametrize("shape", [(24,), (6, 7, 8)])
-    def test_compare(self, shape, tmp_path):
+    @pytest.mark.parametrize(
+        ("shape", "layout", "read"), [((24, 5), "channels-last", (5, 24)), ((6, 7, 8), "none", (1, 6, 7, 8))]
+    )
+    def test_compare(self, shape, layout, read, tmp_path):
         rng = np.random.default_rng(0)
         y = np.arange(60) % 2
         x = rng.normal(size=(60, *shape)).astype(np.float32) + 2 * y.reshape(-1, *[1] * len(shape))
@@ -299,10 +302,13 @@ class TestSignalsAndVolumes:
             seeds=2,
             recipe=Recipe(epochs=4, batch_size=8),
             match="none",
-            layout="none",
+            layout=layout,
             workers=1,
             out=tmp_path / "run",
         )
         assert len(folder.runs()) == 6
-        assert all(len(d.receptive_field) == len(shape) for d in folder.designs())
+        study = folder.study()
+        assert study.data.shape == read
+        assert load_again(study.data).train.x.shape[1:] == read
+        assert all(len(d.receptive_field) == len(read) - 1 for d in folder.designs())
         assert np.mean([run.validation_score for run in folder.runs()]) > 0.7

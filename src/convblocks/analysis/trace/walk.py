@@ -1,6 +1,7 @@
 """The parts of a module, its tensors, and the tensors in a nest of containers."""
 
 from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import fields, is_dataclass
 from typing import Any
 
 import torch
@@ -48,7 +49,7 @@ def buffers(module: nn.Module, named: Named = ()) -> Iterator[torch.Tensor]:
 
 
 def tensors(given: Any) -> Iterator[torch.Tensor]:
-    """All tensors in a nest of tuples, lists and dicts."""
+    """All tensors in a nest of tuples, lists, dicts and dataclasses."""
     if isinstance(given, torch.Tensor):
         yield given
     elif isinstance(given, SEQUENCES):
@@ -58,3 +59,5 @@ def tensors(given: Any) -> Iterator[torch.Tensor]:
     elif isinstance(given, Mapping):
         for part in given.values():
             yield from tensors(part)
+    elif is_dataclass(given) and not isinstance(given, type):
+        yield from tensors([getattr(given, field.name, None) for field in fields(given)])

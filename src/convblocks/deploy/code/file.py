@@ -222,7 +222,9 @@ def _attributes(output: Any) -> Mapping[Any, Any] | None:
     """What a dict or a dataclass holds, by name; None for other values."""
     if isinstance(output, Mapping):
         return output
-    return vars(output) if dataclasses.is_dataclass(output) and not isinstance(output, type) else None
+    if not dataclasses.is_dataclass(output) or isinstance(output, type):
+        return None
+    return {field.name: getattr(output, field.name, None) for field in dataclasses.fields(output)}
 
 
 def _papers(module: nn.Module) -> list[str]:

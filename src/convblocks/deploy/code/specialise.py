@@ -122,6 +122,22 @@ class Specialiser(ast.NodeTransformer):
         node.body = self._block(node.body) or [ast.Pass()]
         return node
 
+    def visit_ClassDef(self, node: ast.ClassDef) -> ast.ClassDef:
+        node.bases, node.decorator_list = (
+            [self.visit(e) for e in part] for part in (node.bases, node.decorator_list)
+        )
+        body = [self._field(statement) for statement in node.body]
+        node.body = [statement for statement in body if statement is not None] or [ast.Pass()]
+        return node
+
+    def _field(self, node: ast.stmt) -> Any:
+        """A statement of a class: names and types of fields stay, which make a dataclass or a named tuple."""
+        if isinstance(node, ast.AnnAssign):
+            node.annotation = self._annotation(node.annotation) or ast.Name("object", ast.Load())
+            node.value = node.value and self.visit(node.value)
+            return node
+        return self.generic_visit(node) if isinstance(node, ast.Assign) else self.visit(node)
+
     def _annotation(self, node: ast.expr | None) -> ast.expr | None:
         """An annotation of torch's or Python's own; others are left out."""
         if node is None or isinstance(node, ast.Constant):
