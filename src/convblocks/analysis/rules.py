@@ -28,7 +28,7 @@ from convblocks.analysis.trace import Op, Value
 
 
 class Window(NamedTuple):
-    """What a convolution or pool sees along one axis."""
+    """What a convolution or pool sees along one axis; a transposed convolution, what it spreads one input over."""
 
     size: int
     stride: int
@@ -56,7 +56,7 @@ def at(value: Any, axis: int) -> int:
 
 
 def window(op: Op, axis: int) -> Window:
-    """The window of a convolution or pool along its spatial axis number `axis`."""
+    """The window of a convolution, transposed or not, or pool along its spatial axis number `axis`."""
     if op.name in POOLS:
         power = op.name.startswith("lp")  # its exponent comes first, and it pads nothing
         given = argument(op, 1 + power, "kernel_size")
@@ -70,7 +70,7 @@ def window(op: Op, axis: int) -> Window:
         stride, padding, dilation = (
             argument(op, 3, "stride", 1),
             argument(op, 4, "padding", 0),
-            argument(op, 5, "dilation", 1),
+            argument(op, 7 if op.name in TRANSPOSED else 5, "dilation", 1),
         )
         size = weight_of(op).shape[2 + axis]
     dilation = at(dilation, axis)

@@ -4,8 +4,9 @@ from math import prod
 
 from msgspec import Struct
 
-from convblocks.analysis.rules import TRANSPOSED, argument, at, weight_of, window
+from convblocks.analysis.rules import TRANSPOSED, weight_of, window
 from convblocks.analysis.trace.graph import Op
+from convblocks.analysis.trace.layouts import channels_last, dense_channels_last
 
 
 class Convolution(Struct, frozen=True):
@@ -25,6 +26,8 @@ class Convolution(Struct, frozen=True):
     paddings: tuple[int, ...]
     dilations: tuple[int, ...]
     itemsize: int
+    channels_last: bool = False  # whether PyTorch computes it with the channels of maps last
+    copied_bytes: int = 0  # of input and weight, where that is another layout than theirs
 
     @property
     def depthwise(self) -> bool:
@@ -89,7 +92,9 @@ def convolution(op: Op) -> Convolution:
     axes = len(weight.shape) - 2
     row = (1,) if axes == 1 else ()
     windows = [window(op, axis) for axis in range(axes)]
-    dilation = argument(op, 7 if transposed else 5, "dilation", 1)
+    last = channels_last(weight.shape, weight.stride) or (
+        len(given.shape) == axes + 2 and channels_last(given.shape, given.stride)
+    )
     return Convolution(
         batch=prod(x.shape[: -axes - 1]),
         in_channels=x.shape[-axes - 1],
@@ -100,6 +105,14 @@ def convolution(op: Op) -> Convolution:
         kernel=row + tuple(weight.shape[2:]),
         strides=row + tuple([each.stride for each in windows]),
         paddings=tuple(0 for _ in row) + tuple([each.padding for each in windows]),
-        dilations=row + tuple([at(dilation, axis) for axis in range(axes)]),
+        dilations=row + tuple([each.dilation for each in windows]),
         itemsize=given.dtype.itemsize,
+        channels_last=last,
+        copied_bytes=sum(
+            [
+                value.bytes
+                for value in (given, weight)
+                if last and not dense_channels_last(value.shape, value.stride)
+            ]
+        ),
     )

@@ -19,18 +19,17 @@ CACHE = {8: 300 * 1024, 16: 800 * 1024}  # bytes of windows that the general ker
 
 
 class Kernel(Struct, frozen=True):
-    """One kernel's copies in its own layout, in bytes; 0 where it works on PyTorch's tensor itself."""
+    """One kernel's copies in its own layout, in bytes; 0 where it works on PyTorch's tensor itself.
+
+    copies: how many maps of the result's size PyTorch makes of a result, one after the other.
+    """
 
     name: str
     x: int
     weight: int
     y: int
     scratch: int = 0
-
-    @property
-    def channels_last(self) -> bool:
-        """Whether its maps have the channels last, out of which PyTorch copies a result twice."""
-        return self.name in ("strided", "channels last")
+    copies: int = 1
 
 
 def forward_kernel(c: Convolution, lanes: int, threads: int) -> Kernel:
@@ -40,7 +39,7 @@ def forward_kernel(c: Convolution, lanes: int, threads: int) -> Kernel:
             return _blocked(c, "channels last", 1)
         if len(c.kernel) == 2 and _unrolls_output(c, min(2 + lanes // 4, c.out_sizes[-1])) and not c.outside:
             return _blocked(c, "depthwise", lanes)
-        return _general(_some_columns(c, lanes, threads))
+        return _general(some_columns(c, lanes, threads))
     if _gathers(c):
         return _blocked(c, "point", lanes, _gathered(c, threads))
     block = c.block(lanes)
@@ -48,7 +47,7 @@ def forward_kernel(c: Convolution, lanes: int, threads: int) -> Kernel:
         return _blocked(c, "blocked", 1, plain_x=True)
     fits = _forward_fits_16 if lanes == 16 else _forward_fits_8
     if c.outside or not block or not fits(c):
-        return _general(_some_columns(c, lanes, threads))
+        return _general(some_columns(c, lanes, threads))
     return _blocked(c, "blocked", block, plain_x=c.groups == 1 and c.in_channels < lanes)
 
 
@@ -56,11 +55,11 @@ def input_gradient_kernel(c: Convolution, lanes: int, threads: int) -> Kernel:
     """Returns the kernel that computes the gradient of the input."""
     if c.depthwise:
         refused = len(c.kernel) == 3 or max(c.dilations) > 1
-        return _general(_columns(c, lanes, threads)) if refused else _blocked(c, "depthwise", lanes)
+        return _general(columns(c, lanes, threads)) if refused else _blocked(c, "depthwise", lanes)
     if c.point and max(c.strides) == 1 and c.groups == 1:
         return _blocked(c, "point", lanes)
     if c.steps_over:
-        return _general(_columns(c, lanes, threads))
+        return _general(columns(c, lanes, threads))
     block = c.block(lanes)
     strided = max(c.strides) > 1
     if strided and c.groups == 1:
@@ -72,20 +71,21 @@ def input_gradient_kernel(c: Convolution, lanes: int, threads: int) -> Kernel:
     even = len(set(c.strides[-2:])) == 1 and max(c.strides[:-2], default=1) == 1
     if even and c.block(8) and not c.outside and _gradient_fits(c, 8):
         return _blocked(c, "blocked", 8)
-    return _general(_columns(c, lanes, threads))
+    return _general(columns(c, lanes, threads))
 
 
 def weight_gradient_kernel(c: Convolution, lanes: int, threads: int) -> Kernel:
     """Returns the kernel that computes the gradient of the weight."""
     if c.depthwise:
-        return _blocked(c, "depthwise", lanes) if _depthwise_sums(c) else _general(_sums(c, threads))
+        return _blocked(c, "depthwise", lanes) if depthwise_sums(c) else _general(sums(c, threads))
     if _gathers(c):
         return _blocked(c, "point", lanes, _gathered(c, threads))
-    if lanes == 16 and _sums_fit_16(c):
+    few = c.groups == 1 and 3 < c.in_channels < 16
+    if lanes == 16 and c.block(16) == 16 and not few and sums_fit(c, 16):
         return _blocked(c, "blocked", 16, plain_x=c.in_channels < 16)
-    if _sums_fit_8(c):
+    if c.block(8) == 8 and sums_fit(c, 8):
         return _blocked(c, "blocked", 8, plain_x=c.in_channels == 3)
-    return _general(_sums(c, threads))
+    return _general(sums(c, threads))
 
 
 def _gathers(c: Convolution) -> bool:
@@ -175,18 +175,24 @@ def _gradient_unrolled(c: Convolution, lanes: int, left: int) -> tuple[int, int]
     return best[1], best[2]
 
 
-def _depthwise_sums(c: Convolution) -> bool:
-    """Whether the kernel for depthwise convolutions applies: up to 3 wide, and no pixel is skipped."""
-    return len(c.kernel) == 2 and max(c.dilations) == 1 and c.strides[-1] <= c.kernel[-1] <= 3
+def depthwise_sums(c: Convolution) -> bool:
+    """Whether the kernel for depthwise convolutions applies: up to 3 wide, no pixel is skipped, no map is smaller."""
+    if len(c.kernel) != 2 or max(c.dilations) > 1 or not c.strides[-1] <= c.kernel[-1] <= 3:
+        return False
+    least = c.kernel[0] + -c.paddings[0] % c.strides[0], c.kernel[1]
+    halves = all(max(p, e) <= k // 2 for p, e, k in zip(c.paddings, c.ends, c.kernel, strict=True))
+    return halves and c.in_sizes[0] >= least[0] and c.in_sizes[1] >= least[1]
+
+
+def sums_fit(c: Convolution, lanes: int) -> bool:
+    """Whether the blocked kernel for the weight's gradient takes the window."""
+    return _sums_fit_16(c) if lanes == 16 else _sums_fit_8(c)
 
 
 def _sums_fit_16(c: Convolution) -> bool:
-    first = c.groups == 1 and c.in_channels < 16
     if c.kernel[-1] > 14 or (len(c.kernel) == 3 and c.dilations[0] > 1):
         return False
     if c.dilations[-2] > 1 and (c.strides[-2] > 1 or c.spans[-2] > c.in_sizes[-2]):
-        return False
-    if (first and c.in_channels > 3) or c.block(16) != 16:
         return False
     pads = [max(p, e) for p, e in zip(c.paddings, c.ends, strict=True)]
     low = pads[-2] <= c.spans[-2] // 2 and pads[-1] <= 28
@@ -198,8 +204,7 @@ def _sums_fit_8(c: Convolution) -> bool:
     small = all(k <= i for k, i in zip(c.kernel[:-1], c.in_sizes[:-1], strict=True)) and c.kernel[-1] < 14
     depth = len(c.kernel) == 2 or pads[0] <= 0
     return (
-        c.block(8) == 8
-        and small
+        small
         and depth
         and max(c.dilations) == 1
         and not any(p >= span for p, span in zip(pads, c.spans, strict=True))
@@ -211,7 +216,7 @@ def _gathered(c: Convolution, threads: int) -> int:
     return threads * prod(c.out_sizes) * c.in_channels * c.itemsize if max(c.strides) > 1 else 0
 
 
-def _some_columns(c: Convolution, lanes: int, threads: int) -> int:
+def some_columns(c: Convolution, lanes: int, threads: int) -> int:
     """Each thread of the general kernel forward unfolds as many windows of a map as fit into a part of a cache."""
     pixels = prod(c.out_sizes[-2:])
     everything = _window_bytes(c) * pixels
@@ -227,7 +232,7 @@ def _window_bytes(c: Convolution) -> int:
     return c.in_channels // c.groups * prod(c.kernel) * c.itemsize
 
 
-def _columns(c: Convolution, lanes: int, threads: int) -> int:
+def columns(c: Convolution, lanes: int, threads: int) -> int:
     """Each thread of the general kernel writes the gradients of an image's, or of a volume's slice's, windows."""
     depth, pixels = c.in_channels // c.groups, prod(c.in_sizes[-2:])
     vectors = -(-pixels // lanes) * -(-depth // lanes)
@@ -243,7 +248,7 @@ def _used(work: int, threads: int) -> float:
     return work / (-(-work // threads) * threads)
 
 
-def _sums(c: Convolution, threads: int) -> int:
+def sums(c: Convolution, threads: int) -> int:
     """Each thread of the general kernel unfolds windows and has four times the weight's size for sums."""
     spread = prod(c.out_sizes[-2:]) // threads < 256 and (c.batch > 1 or c.groups > 2)
     workers = threads if spread else 1
@@ -270,6 +275,7 @@ def _blocked(c: Convolution, name: str, block: int, scratch: int = 0, plain_x: b
         per_group * oc * prod(c.kernel) * c.itemsize,
         c.batch * oc * prod(c.out_sizes) * c.itemsize,
         scratch,
+        2 if name == "channels last" else 1,
     )
 
 
@@ -277,9 +283,8 @@ def _strided(c: Convolution, lanes: int, threads: int) -> Kernel:
     """Maps with the channels last, and weights in blocks of input channels."""
     depth, _ = c.channels(lanes if c.groups == 1 else 1)
     weight = c.weight_bytes // c.in_channels * depth
-    return Kernel(
-        "strided", c.in_bytes, weight, c.out_bytes, STRIDED_SCRATCH[0] + STRIDED_SCRATCH[1] * threads
-    )
+    scratch = STRIDED_SCRATCH[0] + STRIDED_SCRATCH[1] * threads
+    return Kernel("strided", c.in_bytes, weight, c.out_bytes, scratch, copies=2)
 
 
 def _general(scratch: int) -> Kernel:

@@ -2,17 +2,13 @@
 
 from collections.abc import Set
 from math import prod
+from types import ModuleType
 
 import torch
 
+from convblocks.analysis.memory import channels_last, kernels
 from convblocks.analysis.memory.convolution import Convolution, convolution
-from convblocks.analysis.memory.kernels import (
-    LANES,
-    Kernel,
-    forward_kernel,
-    input_gradient_kernel,
-    weight_gradient_kernel,
-)
+from convblocks.analysis.memory.kernels import LANES, Kernel
 from convblocks.analysis.rules import CONVOLUTIONS, TRANSPOSED, weight_of
 from convblocks.analysis.trace.graph import Op
 
@@ -35,11 +31,11 @@ class Workspace:
             return 0
         if not self._by_onednn(op, c):
             return _unfolded_bytes(c)
-        made = op.outputs[0].bytes
+        made = op.outputs[0].bytes - c.copied_bytes
         if op.name not in TRANSPOSED:
-            return _output_bytes(c, forward_kernel(c, self.lanes, self.threads)) - made
-        kernel = input_gradient_kernel(c, self.lanes, self.threads)
-        biased = (kernel.x or made) if len(op.inputs) > 2 and kernel.name != "strided" else 0
+            return _output_bytes(c, _rules(c).forward_kernel(c, self.lanes, self.threads)) - made
+        kernel = _rules(c).input_gradient_kernel(c, self.lanes, self.threads)
+        biased = (kernel.x or made) if len(op.inputs) > 2 and kernel.copies == 1 else 0
         return _input_bytes(c, kernel, biased) - made
 
     def backward_bytes(self, op: Op, needs: Set[int]) -> int:
@@ -59,14 +55,15 @@ class Workspace:
         learnt = c.weight_bytes if weight_of(op).number in needs else 0
         held = [given + learnt]
         if given and op.name in TRANSPOSED:
-            held.append(_output_bytes(c, forward_kernel(c, self.lanes, self.threads)))
+            held.append(_output_bytes(c, _rules(c).forward_kernel(c, self.lanes, self.threads)))
         elif given:
-            held.append(_input_bytes(c, input_gradient_kernel(c, self.lanes, self.threads)))
+            held.append(_input_bytes(c, _rules(c).input_gradient_kernel(c, self.lanes, self.threads)))
         if learnt:
-            kernel = weight_gradient_kernel(c, self.lanes, self.threads)
+            kernel: Kernel = _rules(c).weight_gradient_kernel(c, self.lanes, self.threads)
             made = given + (kernel.weight or c.weight_bytes)
-            held += [made + kernel.x + kernel.y + kernel.scratch, made + learnt]
-        return max(held) - given - learnt
+            copies = 2 if c.channels_last else 1
+            held += [made + kernel.x + kernel.y + kernel.scratch, made + copies * learnt]
+        return max(held) - given - learnt + c.copied_bytes
 
     def _convolution(self, op: Op) -> Convolution | None:
         """The op's shape; nothing where it is no convolution, or where the kernels for it are not known."""
@@ -91,18 +88,21 @@ class Workspace:
         )
 
 
+def _rules(c: Convolution) -> ModuleType:
+    """The rules for the layout of its maps."""
+    return channels_last if c.channels_last else kernels
+
+
 def _output_bytes(c: Convolution, kernel: Kernel) -> int:
     """What is held while a kernel computes the output and while that is copied, with the output."""
     own = kernel.y or c.out_bytes
-    copies = 2 if kernel.channels_last else 1
-    return max(kernel.x + kernel.weight + kernel.scratch + own, own + copies * c.out_bytes)
+    return max(kernel.x + kernel.weight + kernel.scratch + own, own + kernel.copies * c.out_bytes)
 
 
 def _input_bytes(c: Convolution, kernel: Kernel, scratch: int = 0) -> int:
     """What is held while a kernel computes the input's gradient and while that is copied, with the gradient."""
     own = kernel.x or c.in_bytes
-    copies = 2 if kernel.channels_last else 1
-    return max(kernel.y + kernel.weight + kernel.scratch + scratch + own, own + copies * c.in_bytes)
+    return max(kernel.y + kernel.weight + kernel.scratch + scratch + own, own + kernel.copies * c.in_bytes)
 
 
 def _unfolded_bytes(c: Convolution) -> int:

@@ -13,6 +13,7 @@ from torch.utils.hooks import RemovableHandle
 
 from convblocks.analysis.trace.dropout import dropout_in_training
 from convblocks.analysis.trace.graph import Call, Op, Value, writes
+from convblocks.analysis.trace.layouts import layout
 from convblocks.analysis.trace.private import PrivateCopies, only_reads
 from convblocks.analysis.trace.script import translated
 from convblocks.analysis.trace.shapes import SHAPES
@@ -208,7 +209,7 @@ class Recorder(TorchFunctionMode):
             return args[0] if shape == args[0].shape else None
         if func is F.scaled_dot_product_attention:  # flash attention lays its result out as the queries are
             return torch.empty_like(args[0], device=META)
-        return torch.empty(shape, dtype=args[0].dtype, device=META)
+        return torch.empty(shape, dtype=args[0].dtype, device=META, memory_format=layout(func, args, shape))
 
     def _run(self, func: Callable[..., Any], name: str, args: Any, kwargs: Any) -> tuple[Any, Any]:
         """The result and what it was made of.
