@@ -12,7 +12,7 @@ import torch
 from msgspec.structs import replace
 
 from convblocks.errors import RunError
-from convblocks.experiments.plan import resume
+from convblocks.experiments.plan import default_name, resume
 from convblocks.experiments.pool import Job, run_all
 from convblocks.experiments.store import RunFolder
 from convblocks.records import Loading
@@ -89,6 +89,17 @@ def test_a_folder_that_has_no_build_of_torch_goes_on_with_any(study, tmp_path, b
     else:
         with pytest.raises(RunError, match=re.escape(f": torch version {before}, not {now}; choose")):
             resume(folder, made_by(now), [])
+
+
+def test_the_default_name_of_a_folder_is_that_of_versions_without_a_build(study):
+    def name(torch_version):
+        versions = {"torch": torch_version, "convblocks": "0.1.0"}
+        return default_name(replace(study, host=replace(study.host, versions=versions)))
+
+    before = replace(study, host=replace(study.host, versions={"torch": "2.13.0", "convblocks": "0.1.0"}))
+    assert name("2.13.0") == f"{study.data.name}-{before.digest[:8]}"
+    assert name("2.13.0+cpu") == name("2.13.0+cu130") == name("2.13.0")
+    assert name("2.13.1+cpu") != name("2.13.0+cpu")
 
 
 def double(task, report):

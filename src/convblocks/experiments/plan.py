@@ -101,7 +101,18 @@ def plan(
         workers=workers,
         host=describe_host(device),
     )
-    return replace(study, name=f"{Path(dataset.card.name).stem}-{study.digest[:8]}"), frame, found
+    return replace(study, name=default_name(study)), frame, found
+
+
+def default_name(study: Study) -> str:
+    """Of the study's folder, from its data and its question.
+
+    The build of torch (+cu130) is left out, since earlier versions recorded the release alone: their folders are found.
+    """
+    versions = study.host.versions
+    released = {**versions, "torch": versions["torch"].partition("+")[0]}
+    digest = replace(study, host=replace(study.host, versions=released)).digest
+    return f"{Path(study.data.name).stem}-{digest[:8]}"
 
 
 def going_on(folder: RunFolder, asked: Study) -> Study:
