@@ -142,6 +142,16 @@ def test_signals_take_a_layout():
         load_dataset(Frame(path=[], label=[]), layout="none")
 
 
+def test_items_with_nan_are_no_random_transforms():
+    """NaN differs from itself, and is refused as such, or left out."""
+    x = RNG.normal(size=(30, 6, 6)).astype(np.float32)
+    x[1, 0, 0] = np.nan
+    dataset = TensorDataset(torch.from_numpy(x), torch.from_numpy(Y))
+    with pytest.raises(DataError, match="NaN"):
+        load_dataset(dataset)
+    assert load_dataset(dataset, skip_broken=True).card.skipped == 1
+
+
 def test_signals_with_features_last_are_the_same_in_any_form(tmp_path):
     """(N, time, features), as recurrent networks have it: 40 steps of 12 features, which no rule would tell apart."""
     x = RNG.normal(size=(30, 40, 12)).astype(np.float32)
@@ -168,6 +178,7 @@ def test_classes_are_named_only_where_labels_are_their_places():
 
     assert classes_of(Y) == ("a", "b", "c")
     assert classes_of(Y + 1) == ("1", "2", "3")
+    assert classes_of(Y - 1) == ("-1", "0", "1")
 
 
 class Random(TensorDataset):

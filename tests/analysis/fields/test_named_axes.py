@@ -170,6 +170,23 @@ def test_advice_reads_the_axes():
         advise(nn.LSTM(12, 8), (40, 12), axes="time,batch,channels", signal=True)
 
 
+def test_advice_on_a_waveform_says_what_the_shortcut_leaves_out():
+    """Past the shortcut a layer sees less than the 40 samples that the longest path shows it."""
+
+    class Skip(nn.Module):
+        def __init__(self):
+            super().__init__()
+            self.stem, self.wide = nn.Conv1d(1, 4, 3, padding=1), nn.Conv1d(4, 4, 81, padding=40)
+            self.last = nn.Conv1d(4, 4, 3, padding=1)
+
+        def forward(self, x):
+            x = self.stem(x[:, None])
+            return self.last(self.wide(x) + x)
+
+    tail = [finding for finding in advise(Skip(), (40,)) if finding.id == "CB204"]
+    assert [finding.severity for finding in tail] == ["note"]
+
+
 def test_larger_inputs_are_larger_along_space():
     """CB2 tries other sizes: more features would not fit the first layer, so that nothing would be tried."""
 
