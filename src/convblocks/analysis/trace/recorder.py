@@ -22,10 +22,12 @@ from convblocks.analysis.trace.values import (
     CONVERSIONS,
     HOOKS,
     META,
+    SHAPED_BY_VALUES,
     answer,
     conversion,
     device_property,
     unmoved,
+    with_constants_counted,
 )
 from convblocks.analysis.trace.walk import PLAIN, SEQUENCES, modules, parameters, tensors
 
@@ -221,11 +223,21 @@ class Recorder(TorchFunctionMode):
         if any(t.is_meta for t in tensors((args, kwargs))):
             if args and writes(name, kwargs):
                 args = self._to_meta(args[0], scalars=True), *args[1:]
+            if name in SHAPED_BY_VALUES:
+                args, kwargs = with_constants_counted(name, self._present(args), kwargs)
             args, kwargs = self._to_meta(args), unmoved(self._to_meta(kwargs))
             if name in CONVERSIONS and args[0].is_meta:
                 return conversion(name, args, kwargs, self.device), (args, kwargs)
-            asked = answer(name, args) if name in ASKING and args[0].is_meta else NotImplemented
-            return func(*args, **kwargs) if asked is NotImplemented else asked, (args, kwargs)
+            if name in ASKING and args[0].is_meta and (reply := answer(name, args)) is not NotImplemented:
+                return reply, (args, kwargs)
+            try:
+                return func(*args, **kwargs), (args, kwargs)
+            except RuntimeError as error:
+                if "device" not in str(error).lower():
+                    raise
+            # one of the ops that take no real scalar beside a meta tensor
+            args, kwargs = (self._to_meta(given, scalars=True) for given in (args, kwargs))
+            return func(*args, **kwargs), (args, kwargs)
         reading = only_reads(name, kwargs)
         args, kwargs = (self.private.of(given, reading=reading) for given in (args, kwargs))
         result = func(*args, **kwargs)
@@ -278,9 +290,9 @@ class Recorder(TorchFunctionMode):
                 self.alive.append(twin)
             return self.on_meta[id(given)]
         if isinstance(given, dict):
-            return {name: self._to_meta(value) for name, value in given.items()}
+            return {name: self._to_meta(value, scalars=scalars) for name, value in given.items()}
         if type(given) in (tuple, list):
-            return type(given)(self._to_meta(value) for value in given)
+            return type(given)(self._to_meta(value, scalars=scalars) for value in given)
         return given
 
     def _show(self, given: Any, seen: list[Value]) -> Any:

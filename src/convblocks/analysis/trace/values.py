@@ -141,3 +141,34 @@ def _named_type(name: str) -> torch.dtype:
 def unmoved(given: dict[str, Any]) -> dict[str, Any]:
     """Keyword arguments with meta in place of any other device."""
     return {**given, "device": META} if given.get("device") is not None else given
+
+
+SHAPED_BY_VALUES = frozenset({"__getitem__", "index", "repeat_interleave"})
+
+
+def with_constants_counted(
+    name: str, args: tuple[Any, ...], kwargs: dict[str, Any]
+) -> tuple[tuple[Any, ...], dict[str, Any]]:
+    """The same call of an op whose output's shape depends on values, with those of constants put into the call.
+
+    A mask becomes the positions where it is true, and repeats come with their sum.
+    """
+    x, given, *more = args if len(args) > 1 else (args[0], kwargs.get("repeats"))
+    if name != "repeat_interleave":
+        several = type(given) in (tuple, list)
+        positions = [place for part in (given if several else [given]) for place in _positions(part)]
+        return (x, type(given)(positions) if several else tuple(positions), *more), kwargs
+    if not isinstance(given, torch.Tensor) or given.is_meta:
+        return args, kwargs
+    options = {name: value for name, value in kwargs.items() if name != "repeats"}
+    if given.numel() == 1:
+        return (x, int(given), *more), options
+    return (x, given, *more), {"output_size": int(given.sum()), **options}
+
+
+def _positions(part: Any) -> list[Any]:
+    """What stands for one part of an index."""
+    mask = torch.from_numpy(part) if isinstance(part, np.ndarray) else part
+    if not isinstance(mask, torch.Tensor) or mask.is_meta or not mask.ndim:
+        return [part]
+    return [*mask.nonzero(as_tuple=True)] if mask.dtype in (torch.bool, torch.uint8) else [part]
