@@ -76,3 +76,59 @@ def test_what_the_target_s_own_code_prints_is_not_in_the_record(tmp_path, capsys
     found = capsys.readouterr()
     assert json.loads(found.out)["signal"]
     assert found.err.splitlines()[0] == "hello"
+
+
+FAILING_BACKWARD = """
+import torch
+from torch import nn
+
+class Overwritten(nn.Module):
+    def forward(self, x):
+        gate = torch.sigmoid(x)
+        gate += 0.5
+        return x * gate
+
+class LeafOverwritten(nn.Conv2d):
+    def forward(self, x):
+        self.weight.mul_(0.5)
+        return super().forward(x)
+
+class Raising(torch.autograd.Function):
+    @staticmethod
+    def forward(ctx, x):
+        return x.clone()
+
+    @staticmethod
+    def backward(ctx, gradient):
+        raise NotImplementedError("no backward\\nfor this one")
+
+class WithoutBackward(nn.Module):
+    def forward(self, x):
+        return Raising.apply(x)
+
+def net(part):
+    ends = nn.AdaptiveAvgPool2d(1), nn.Flatten(), nn.Linear(8, 4)
+    return nn.Sequential(nn.Conv2d(3, 8, 3), part, nn.Conv2d(8, 8, 3), *ends)
+
+def overwritten():
+    return net(Overwritten())
+
+def leaf_overwritten():
+    return net(LeafOverwritten(8, 8, 3))
+
+def without_backward():
+    return net(WithoutBackward())
+"""
+
+
+@pytest.mark.parametrize("command", [["signal"], ["advise", "--signal"]])
+@pytest.mark.parametrize("name", ["overwritten", "leaf_overwritten", "without_backward"])
+def test_a_backward_that_fails_is_one_line(command, name, tmp_path, capsys):
+    (tmp_path / "failing.py").write_text(FAILING_BACKWARD)
+    with pytest.raises(SystemExit) as left:
+        main([*command, f"{tmp_path / 'failing.py'}:{name}", "--input", "3x16x16"])
+    found = capsys.readouterr()
+    assert left.value.code == 2
+    assert found.out == ""
+    assert found.err.count("\n") == 1
+    assert any(word in found.err for word in ("backward", "in place", "in-place"))

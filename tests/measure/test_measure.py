@@ -9,21 +9,21 @@ from torch import nn
 from convblocks.measure import describe_host, latencies, latency
 
 
-class Sleeps(nn.Module):
-    def __init__(self, ms, order):
-        super().__init__()
-        self.ms, self.order = ms, order
-
-    def forward(self, x):
-        self.order.append(self.ms)
-        time.sleep(self.ms / 1000)
-        return x
-
-
 def test_latencies_are_milliseconds_and_interleaved():
     order = []
+
+    class Sleeps(nn.Module):
+        def __init__(self, ms):
+            super().__init__()
+            self.ms = ms
+
+        def forward(self, x):
+            order.append(self.ms)
+            time.sleep(self.ms / 1000)
+            return x
+
     before = torch.get_num_threads()
-    measured = latencies({"a": Sleeps(2, order), "b": Sleeps(6, order)}, torch.zeros(1), repeats=7, threads=1)
+    measured = latencies({"a": Sleeps(2), "b": Sleeps(6)}, torch.zeros(1), repeats=7, threads=1)
     assert torch.get_num_threads() == before
     assert order == [2, 6] * (len(order) // 2)
     for name, ms in (("a", 2), ("b", 6)):

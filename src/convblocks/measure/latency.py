@@ -16,15 +16,20 @@ def latencies(
 ) -> dict[str, np.ndarray]:
     """Milliseconds of each of `repeats` forward passes on `x` (N, C, *spatial), by module name.
 
-    In eval mode, without gradients, one pass of each module in turn, after WARMUP rounds.
+    In eval mode, without gradients, one pass of each module in turn, after WARMUP rounds. The modules stay what they
+    are: copies of them run.
     """
+    # here, since the analysis measures too
+    from convblocks.analysis.signal.observe import copy_of
+    from convblocks.analysis.trace.restore import restored
+
     spent: dict[str, list[int]] = {name: [] for name in modules}
-    for module in modules.values():
-        module.eval()
-    with threads_of(threads), torch.inference_mode():
+    copies = {name: copy_of(module).eval() for name, module in modules.items()}
+    parts = [part for module in modules.values() for part in module.modules()]
+    with threads_of(threads), torch.inference_mode(), restored(parts):
         for _ in range(WARMUP + repeats):
-            for name, module in modules.items():
-                spent[name].append(_once(module, x))
+            for name, copy in copies.items():
+                spent[name].append(_once(copy, x))
     return {name: np.array(ns[WARMUP:]) / 1e6 for name, ns in spent.items()}
 
 

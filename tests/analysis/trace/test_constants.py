@@ -1,4 +1,4 @@
-"""Ops between what a trace follows and constants, which are real: of any rank, they give the shapes that torch gives."""
+"""Ops between what a trace follows and real constants of any rank have the shapes that torch gives."""
 
 import warnings
 
@@ -13,9 +13,12 @@ from convblocks.analysis import trace
 from convblocks.errors import TraceError
 
 OF_TWO = (
-    "add sub mul div floor_divide remainder fmod pow maximum minimum fmax atan2 hypot copysign heaviside logaddexp "
-    "float_power xlogy eq lt logical_and isclose rsub ldexp inner kron dist bucketize isin matmul cosine_similarity"
-).split()
+    torch.add, torch.sub, torch.mul, torch.div, torch.floor_divide, torch.remainder, torch.fmod, torch.pow,
+    torch.maximum, torch.minimum, torch.fmax, torch.atan2, torch.hypot, torch.copysign, torch.heaviside,
+    torch.logaddexp, torch.float_power, torch.xlogy, torch.eq, torch.lt, torch.logical_and, torch.isclose,
+    torch.rsub, torch.ldexp, torch.inner, torch.kron, torch.dist, torch.bucketize, torch.isin, torch.matmul,
+    torch.cosine_similarity,
+)  # fmt: skip
 CONSTANTS = {
     "number": torch.tensor(2.0),
     "integer": torch.tensor(2),
@@ -31,8 +34,8 @@ def _assigned(x, index, value):
 
 
 CALLS = {
-    **{name: lambda x, c, f=getattr(torch, name): f(x, c) for name in OF_TWO},
-    **{f"{name} from the right": lambda x, c, f=getattr(torch, name): f(c, x) for name in OF_TWO},
+    **{f.__name__: f for f in OF_TWO},
+    **{f"{f.__name__} from the right": lambda x, c, f=f: f(c, x) for f in OF_TWO},
     "masked_fill": lambda x, c: x.masked_fill(x > 0, c),
     "masked_fill_": lambda x, c: x.clone().masked_fill_(x > 0, c),
     "masked_fill by a constant mask": lambda x, c: torch.masked_fill(x, c > 0, c),

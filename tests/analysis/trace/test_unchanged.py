@@ -12,8 +12,12 @@ from torch import nn
 from torch.ao.quantization import FakeQuantize, FusedMovingAvgObsFakeQuantize, MinMaxObserver
 
 from convblocks import advise, analyze
-from convblocks.analysis import signal, step_memory
+from convblocks.analysis import largest_batch, probe, signal, step_memory
+from convblocks.analysis.outline import outline
+from convblocks.deploy.code import module_code
 from convblocks.errors import TraceError
+from convblocks.measure import latencies
+from convblocks.report.outline import outline_text
 
 pytestmark = pytest.mark.filterwarnings("ignore")  # torch's own, of deprecated quantization and weight norms
 
@@ -175,11 +179,19 @@ def _state(net):
     return state
 
 
+def _classifier(net):
+    return nn.Sequential(net, nn.AdaptiveAvgPool2d(1), nn.Flatten())
+
+
 LOOKS = {
     "analyze": lambda net: analyze(net, (3, 8, 8)),
     "advise": lambda net: advise(net, (3, 8, 8)),
     "step_memory": lambda net: step_memory(net, (3, 8, 8), batch=2),
     "signal": lambda net: signal(net, torch.ones(2, 3, 8, 8), shattering=False),
+    "probe": lambda net: probe(_classifier(net), *[(torch.rand(4, 3, 8, 8), torch.arange(4) % 2)] * 2),
+    "largest_batch": lambda net: largest_batch(net, (3, 8, 8), memory_bytes=1e5),
+    "draw": lambda net: outline_text(outline(net, (3, 8, 8))),
+    "latencies": lambda net: latencies({"net": net}, torch.ones(1, 3, 8, 8), repeats=1),
 }
 
 
@@ -189,10 +201,38 @@ def test_the_module_is_what_it_was(act, look):
     net = Net(act).train()
     net.tied.eval()
     before, keys = _state(net), list(net.state_dict())
-    with contextlib.suppress(TraceError):
+    # latencies runs a forward as it is, with its own errors
+    own = (ValueError, RuntimeError, AttributeError) if look == "latencies" else ()
+    with contextlib.suppress(TraceError, *own):
         LOOKS[look](net)
     assert _state(net) == before
     assert list(net.state_dict()) == keys
+
+
+class Notes(nn.Module):
+    """A layer of a kind that can be printed as code, and writes on itself."""
+
+    def __init__(self):
+        super().__init__()
+        self.conv = nn.Conv2d(3, 4, 1)
+        self.register_buffer("calls", torch.zeros(()))
+
+    def forward(self, x):
+        self.calls += 1
+        self.conv.weight.data.mul_(2)
+        return self.conv(x)
+
+
+@pytest.mark.parametrize("computed", [False, True])
+def test_what_is_printed_as_code_stays_too(computed):
+    net = Notes().train()
+    if computed:  # a weight with a history, which deepcopy refuses
+        net.conv.weight.data = torch.ones(4, 3, 1, 1)
+        net.extra = nn.Parameter(torch.ones(3)) * 2
+    before = {name: t.clone() for name, t in net.state_dict().items()}
+    module_code(net, (3, 2, 2))
+    assert all(torch.equal(t, before[name]) for name, t in net.state_dict().items())
+    assert net.training
 
 
 @pytest.mark.parametrize("act", ACTS[:-1], ids=lambda act: act.__name__[1:])

@@ -1,7 +1,6 @@
 """A module as the text of a file that imports torch alone."""
 
 import ast
-import copy
 import dataclasses
 import importlib.util
 import re
@@ -15,6 +14,7 @@ import torch
 from torch import nn
 
 from convblocks.analysis import analyze
+from convblocks.analysis.signal.observe import copy_of
 from convblocks.deploy.code.classes import Classes
 from convblocks.deploy.code.instances import instances
 from convblocks.deploy.code.node import written
@@ -125,7 +125,7 @@ def module_code(
     made = written(classes.define(module), {})
     make = _make(made, classes.starts.said([module], "module"))
     with torch.no_grad():
-        output = copy.deepcopy(module).eval()(torch.zeros(2, *input_size))  # one alone may be refused
+        output = copy_of(module).eval()(torch.zeros(2, *input_size))  # one alone may be refused
     several = not isinstance(output, torch.Tensor)
     main = f"{SHAPES}{MAIN.replace(PRINTED, 'shapes(module(x))')}" if several else MAIN
     body = f"{make}\n\n{main}".replace("*INPUT_SIZE", ", ".join(map(str, input_size)))
@@ -255,7 +255,7 @@ def check(text: str, module: nn.Module, input_size: Sequence[int]) -> None:
     try:
         exec(compile(text, "<standalone>", "exec"), space)  # noqa: S102 - written by us, of code that has run
         theirs = space["make"]()
-        ours = copy.deepcopy(module).eval()
+        ours = copy_of(module).eval()
         expected = {name: t.shape for name, t in ours.state_dict().items()}
         found = {name: t.shape for name, t in theirs.state_dict().items()}
         if differ := sorted(n for n in {*expected, *found} if expected.get(n) != found.get(n)):
