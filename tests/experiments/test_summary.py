@@ -301,3 +301,38 @@ def test_every_summary_survives_its_file(study):
         assert msgspec.json.decode(msgspec.json.encode(summary), type=Summary) == summary
         for run in kept:
             assert msgspec.json.decode(msgspec.json.encode(run), type=Run) == run
+
+
+def test_cost_is_never_ms_for_some_designs_and_macs_for_others(study):
+    """A design without a latency would cost a million times as much."""
+    a, b = replace(make_design("a"), macs=2_000_000), replace(make_design("b"), macs=1_000_000)
+    runs = runs_of(a, 0.98, 0.98, 0.985) + runs_of(b, 0.98, 0.98, 0.98)
+    summary = summarise(study, [a, b], runs, [make_latency(a, 1.0)])
+    assert (summary.cost, summary.recommended) == ("macs", "b-d8")
+    assert "b-d8 takes 1,000,000 MACs for one example, a-d8 2,000,000 MACs" in text(summary)
+    assert summarise(study, [a, b], runs, [make_latency(a, 1.0), make_latency(b, 2.0)]).cost == "latency"
+
+
+@pytest.mark.parametrize(
+    ("times", "front"),
+    [
+        ((2.0, 2.01), {"better-d8"}),  # the clock does not tell them apart, validation does
+        ((2.0, 2.2), {"better-d8", "quicker-d8"}),
+        ((2.0, 1.0), {"better-d8"}),
+    ],
+)
+def test_the_front_has_the_same_ties_as_the_recommendation(study, times, front):
+    quicker, better = make_design("quicker"), make_design("better")
+    runs = runs_of(quicker, 0.975, 0.98, 0.98) + runs_of(better, 0.98, 0.985, 0.985)
+    latencies = [make_latency(quicker, times[0]), make_latency(better, times[1])]
+    summary = summarise(study, [quicker, better], runs, latencies)
+    assert {row.design for row in summary.rows if row.pareto} == front
+    assert summary.recommended == ("quicker-d8" if len(front) == 2 else "better-d8")
+
+
+def test_equal_scores_and_costs_leave_both_on_the_front(study):
+    a, b, dear = make_design("a"), make_design("b"), make_design("dear")
+    runs = [run for design in (a, b, dear) for run in runs_of(design, 0.98, 0.98, 0.98)]
+    times = [make_latency(a, 2.0), make_latency(b, 2.01), make_latency(dear, 3.0)]
+    rows = summarise(study, [a, b, dear], runs, times).rows
+    assert [row.pareto for row in rows] == [True, True, False]

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from convblocks.experiments.statistics import Estimate, estimate
+from convblocks.networks.budget import TOLERANCE
 from convblocks.records import Design, Latency, Run
 
 
@@ -21,6 +22,7 @@ class Judged:
     difference: Estimate | None = None  # to the best, on validation
     p_holm: float | None = None  # of that difference, after Holm's correction
     verdict: str = ""
+    by_latency: bool = False  # whether cost is latency: where all designs of the study are timed
 
     @property
     def name(self) -> str:
@@ -36,8 +38,15 @@ class Judged:
 
     @property
     def cost(self) -> float:
-        """Latency, or MACs as long as no latency is measured."""
-        return self.latency.median_ms if self.latency else float(self.design.macs)
+        """Median latency in ms, or MACs as long as not all designs are timed."""
+        return self.latency.median_ms if self.latency and self.by_latency else float(self.design.macs)
+
+    @property
+    def reach(self) -> float:
+        """The highest cost that is not told apart from this one: of the clock, or of what matching tolerates."""
+        if self.latency and self.by_latency:
+            return self.latency.upper_ms
+        return self.cost * (1 + 2 * TOLERANCE)
 
     @property
     def score(self) -> float:

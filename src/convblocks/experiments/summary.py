@@ -16,7 +16,6 @@ from convblocks.experiments.statistics import (
     significant,
 )
 from convblocks.experiments.words import headline, paragraphs
-from convblocks.networks.budget import TOLERANCE
 from convblocks.records import Design, Latency, Row, Run, Study, Summary
 
 TARGET = 0.98
@@ -27,13 +26,17 @@ def summarise(
     study: Study, designs: Sequence[Design], runs: Sequence[Run], latencies: Sequence[Latency]
 ) -> Summary:
     """Judge by validation data; test figures are stated, never used to choose."""
+    trained = {run.design for run in runs}
+    times = {latency.design: latency for latency in latencies}
+    by_latency = trained <= times.keys()
     judged = [
         Judged(
             design=design,
             runs=own,
             validation=scores(own, "validation", study.data),
             test=scores(own, "test", study.data),
-            latency=next((x for x in latencies if x.design == design.name), None),
+            latency=times.get(design.name),
+            by_latency=by_latency,
         )
         for design in designs
         if (own := sorted((r for r in runs if r.design == design.name), key=lambda r: r.seed))
@@ -64,7 +67,7 @@ def summarise(
         paragraphs=paragraphs(study, judged, best, chosen),
         rows=tuple(_row(j, best, target, judged) for j in judged),
         target_score=target,
-        cost="latency" if latencies else "macs",
+        cost="latency" if by_latency else "macs",
     )
 
 
@@ -97,14 +100,16 @@ def _verdict(difference: Estimate | None, p_holm: float | None, planned: int) ->
 
 
 def _cheapest(judged: list[Judged]) -> Judged:
-    """The lowest cost; of those whose median latency lies within its quartiles, the best in validation."""
+    """The lowest cost; of those that are not told apart from it, the best in validation."""
     lowest = min(judged, key=lambda j: j.cost)
-    if lowest.latency is None:  # matched designs cost the same but for what matching tolerates
-        tied = [j for j in judged if j.cost <= lowest.cost * (1 + 2 * TOLERANCE)]
-    else:
-        reach = lowest.latency.upper_ms
-        tied = [j for j in judged if j.latency is not None and j.latency.median_ms <= reach]
-    return max(tied, key=lambda j: (j.score, -j.cost))
+    return max((j for j in judged if j.cost <= lowest.reach), key=lambda j: (j.score, -j.cost))
+
+
+def _beaten(j: Judged, other: Judged) -> bool:
+    """Whether the other is better and not measurably dearer, or as good and measurably cheaper."""
+    if other.score > j.score:
+        return other.cost <= j.reach
+    return other.score == j.score and other.reach < j.cost
 
 
 def _row(j: Judged, best: Judged, target: float, judged: list[Judged]) -> Row:
@@ -127,10 +132,7 @@ def _row(j: Judged, best: Judged, target: float, judged: list[Judged]) -> Row:
         reached=len(seconds),
         images_per_s=float(np.median([run.timing.images_per_s for run in j.runs])),
         latency=j.latency,
-        pareto=not any(
-            other.cost <= j.cost and other.score >= j.score and (other.cost, other.score) != (j.cost, j.score)
-            for other in judged
-        ),
+        pareto=not any(_beaten(j, other) for other in judged),
     )
 
 

@@ -54,7 +54,7 @@ def paragraphs(
 
 
 def _why(best: Judged, chosen: Judged, metric: str) -> str:
-    unit = "a forward pass of one example" if chosen.latency else "one example"
+    unit = "a forward pass of one example" if chosen.by_latency else "one example"
     text = f"{chosen.name} takes {_cost(chosen)} for {unit}"
     if chosen is best:
         text += f" and has the best validation {metric}, {percent(best.score)}."
@@ -167,4 +167,4 @@ def _missing(study: Study, judged: Sequence[Judged]) -> str:
 
 
 def _cost(j: Judged) -> str:
-    return milliseconds(j.latency.median_ms) if j.latency else f"{j.design.macs:,} MACs"
+    return milliseconds(j.cost) if j.by_latency else f"{j.design.macs:,} MACs"

@@ -253,7 +253,7 @@ class Row(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     reached: int  # how many seeds reached the target score
     images_per_s: float  # training throughput, median
     latency: Latency | None
-    pareto: bool  # no other design has both a higher validation score and a lower cost
+    pareto: bool  # none is better on validation and not measurably dearer, or as good and measurably cheaper
 
 
 class Paragraph(NamedTuple):

@@ -41,14 +41,17 @@ def layers(*charts: alt.Chart) -> alt.LayerChart:
 
 
 def costs(entries: Sequence[Entry]) -> dict[str, float]:
-    """What each judged design costs: median milliseconds if any was timed, else MACs."""
-    timed = {e.design.name: e.row.latency.median_ms for e in entries if e.judged and e.row and e.row.latency}
-    return timed or {e.design.name: float(e.design.macs) for e in entries if e.judged}
+    """What each judged design costs: median milliseconds if all were timed, else MACs."""
+    rows = {entry.design.name: entry.judged for entry in entries if entry.judged}
+    times = {name: row.latency.median_ms for name, row in rows.items() if row.latency}
+    macs = {entry.design.name: float(entry.design.macs) for entry in entries if entry.judged}
+    return times if timed(entries) else macs
 
 
 def timed(entries: Sequence[Entry]) -> bool:
     """Whether `costs` are milliseconds."""
-    return any(entry.judged and entry.judged.latency for entry in entries)
+    rows = [entry.judged for entry in entries if entry.judged]
+    return bool(rows) and all(row.latency for row in rows)
 
 
 def score_span(study: Study, entries: Sequence[Entry]) -> Span:

@@ -66,19 +66,18 @@ def _cost(study: Study, summary: Summary, entries: Sequence[Entry]) -> Figure:
     }
     front = [e for e in shown if e.judged and e.judged.pareto]
     reading = (
-        f"Up and to the left is better. Dashed steps join the designs that no other beats in both validation {metric} "
-        f"and {MATCHES.get(summary.cost, summary.cost) or 'cost'}. {_bars(shown, 'Upright bars')}"
+        f"Up and to the left is better. Dashed steps join the designs that none beats: none has a better validation "
+        f"{metric} and not measurably more {MATCHES.get(summary.cost, summary.cost) or 'cost'}, or the same and "
+        f"measurably less. {_bars(shown, 'Upright bars')}"
         f"{'Level bars are quartiles of the latency. ' if ms else ''}{_larger(shown)}"
         f"{_scale_note(charts.score_span(study, entries), study.data.metric)}"
     )
     numbers = f"The front: {_named(front, price)}. " if front else ""
-    missing = [e.design.name for e in entries if e.judged and e.design.name not in spent]
-    left = f" Not timed and so not shown: {fmt.listing(missing)}." if missing else ""
     return Figure(
         key,
         title,
         reading,
-        f"{numbers}{_range(shown, study.data.metric)}{left}",
+        f"{numbers}{_range(shown, study.data.metric)}",
         True,
         (Panel("", charts.score_against_cost(study, entries)),),
         ("Design", "Latency" if ms else "MACs", f"Validation {metric}, %", "On the front"),
