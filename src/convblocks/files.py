@@ -1,4 +1,4 @@
-"""Files that are replaced whole or not at all, whatever happens while they are written."""
+"""Files that are replaced whole or not at all, whatever happens while they are written; and read without waiting."""
 
 import errno
 import os
@@ -7,6 +7,10 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from secrets import token_hex
+from typing import BinaryIO
+
+MOST_TEXT = 16 * 2**20
+"""Bytes of a text, such as a network's description, beyond which it is none."""
 
 
 @contextmanager
@@ -71,3 +75,30 @@ def _require_replaceable(path: Path) -> None:
         raise FileExistsError(errno.EEXIST, "it is a link; give the file that it leads to", str(path))
     if not stat.S_ISREG(mode):
         raise FileExistsError(errno.EEXIST, "it is a device, pipe or socket; give a file", str(path))
+
+
+def open_regular(path: Path) -> BinaryIO:
+    """Open a file to be read, at once: a pipe would wait for a writer, and a device may never end.
+
+    Raises OSError, which names `path`.
+    """
+    handle = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)
+    try:
+        mode = os.fstat(handle).st_mode
+        if stat.S_ISDIR(mode):
+            raise IsADirectoryError(errno.EISDIR, os.strerror(errno.EISDIR), str(path))
+        if not stat.S_ISREG(mode):
+            raise OSError(errno.EINVAL, "it is a device, pipe or socket; give a file", str(path))
+        return os.fdopen(handle, "rb")
+    except BaseException:
+        os.close(handle)
+        raise
+
+
+def read_text(path: Path) -> str:
+    """The text of a UTF-8 file that people write. Raises OSError, also for more than MOST_TEXT; UnicodeDecodeError."""
+    with open_regular(path) as file:
+        content = file.read(MOST_TEXT + 1)
+    if len(content) > MOST_TEXT:
+        raise OSError(errno.EFBIG, f"it has more than {MOST_TEXT >> 20} MiB", str(path))
+    return content.decode()

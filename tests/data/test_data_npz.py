@@ -263,7 +263,9 @@ def test_an_unreadable_file_is_not_called_damaged(npz, monkeypatch):
     def refuse(*_args):
         raise PermissionError(13, "Permission denied")
 
-    monkeypatch.setattr(type(path), "open", refuse)  # root may read everything, so take the right away here
+    monkeypatch.setattr(
+        "convblocks.data.npz.open_regular", refuse
+    )  # root may read everything, so take the right away here
     with pytest.raises(DataError, match=r"set\.npz: cannot be read: Permission denied"):
         load_dataset(path)
 

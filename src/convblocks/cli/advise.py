@@ -7,7 +7,7 @@ from typing import Annotated, Literal
 from cyclopts import Parameter
 
 from convblocks.cli.parse import names, require_axes, sized
-from convblocks.cli.terminal import write_file
+from convblocks.cli.terminal import write_json
 
 Flag = Annotated[bool, Parameter(negative=())]
 FOUND = 1
@@ -67,7 +67,6 @@ def advise(
     given = [sized("input", text) for text in input or []]
     require_axes(axes)
 
-    import msgspec
     import torch
 
     from convblocks import analysis
@@ -105,7 +104,7 @@ def advise(
         )
         say_axes(found.module, sizes, dtypes, axes)
     if json:
-        write_file(msgspec.json.encode(findings).decode() + "\n")
+        write_json(findings)
     else:
         print_findings(findings, type(found.module).__name__, all_places=all_places)
     worst = max((SEVERITIES.index(finding.severity) for finding in findings), default=-1)

@@ -9,10 +9,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 from cyclopts import Parameter
-from msgspec.json import encode
 
 from convblocks.cli.parse import levels, memory_size, require_axes, sized, whole
-from convblocks.cli.terminal import write, write_file
+from convblocks.cli.terminal import write, write_json
 from convblocks.errors import OptionError
 
 if TYPE_CHECKING:
@@ -93,7 +92,7 @@ def analyze(
             drawn = outline(found.module, *sizes, dtypes=dtypes, axes=axes)
             _write_page(html, analysed, advice, drawn, target, image)
     if json:
-        write_file(encode({**analysed.to_dict(), **predicted.to_dict()}).decode() + "\n")
+        write_json({**analysed.to_dict(), **predicted.to_dict()})
         return
     print_analysis(analysed, target, unfolded)
     print_step(predicted)

@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from convblocks.errors import OptionError, SpecError, TargetError
+from convblocks.files import read_text
 from convblocks.notation import parse, value
 
 if TYPE_CHECKING:
@@ -43,12 +44,11 @@ def described_block(target: str, options: Mapping[str, str], trust_code: bool) -
         if twice := written.keys() & values.keys():
             raise OptionError(twice.pop(), "twice", f"is in {target} too; give it once")
         return BlockSpec(family, **written, **values)
-    if path.suffix not in (".toml", ".json") or not path.is_file():
+    if path.suffix not in (".toml", ".json"):
         return None
     try:
-        text = path.read_text()
-        table = read_table(text, path.suffix[1:].upper())
-    except (UnicodeDecodeError, SpecError):
+        table = read_table(read_text(path), path.suffix[1:].upper())
+    except (OSError, UnicodeDecodeError, SpecError):
         return None  # load_target says it
     if not isinstance(table, dict) or "family" not in table:
         return None

@@ -12,6 +12,7 @@ from convblocks.cli.block import CHANNELS, SIZES, described_block, refuse_of_blo
 from convblocks.cli.parse import shape, whole
 from convblocks.cli.terminal import write_file
 from convblocks.errors import ConvblocksError, OptionError, RunError
+from convblocks.text import escaped
 
 if TYPE_CHECKING:
     from convblocks.blocks import BlockSpec
@@ -58,7 +59,7 @@ def code(
 
     from convblocks.deploy.code import module_code
 
-    command = shlex.join(["convblocks", *sys.argv[1:]])
+    command = escaped(shlex.join(["convblocks", *sys.argv[1:]]))
     with redirect_stdout(sys.stderr):  # what the user's own code prints is not ours
         spec = described_block(target, options, trust_code)
         if spec is not None:
@@ -107,7 +108,7 @@ def _module(target: str, design: str | None, size: tuple[int, ...] | None, trust
         design = design or _recommended(target)
         target = f"{target}:{design}"
     found = load_target(target, trust_code=trust_code)
-    return found.module, size or size_of(found), f"{type(found.module).__name__}: {target}."
+    return found.module, size or size_of(found), escaped(f"{type(found.module).__name__}: {target}.")
 
 
 def _recommended(run: str) -> str:

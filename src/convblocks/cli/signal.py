@@ -7,7 +7,7 @@ from typing import Annotated
 from cyclopts import Parameter
 
 from convblocks.cli.parse import number, numbers, pixels, require_axes, require_seed, whole
-from convblocks.cli.terminal import write_file
+from convblocks.cli.terminal import write_json
 from convblocks.errors import OptionError
 
 Whole = Annotated[int, Parameter(converter=whole)]
@@ -77,7 +77,6 @@ def signal(
     if learning_rate <= 0:
         raise OptionError("learning_rate", learning_rate, "expected a positive number, e.g. 0.05")
 
-    import msgspec
     import torch
 
     from convblocks import analysis
@@ -123,7 +122,7 @@ def signal(
             records["effective_field"] = analysis.effective_field(found.module, x, axes=axes, seed=seed)
             say_axes(found.module, [tuple(x.shape[1:])], axes=axes)
     if json:
-        write_file(msgspec.json.encode(records).decode() + "\n")
+        write_json(records)
     else:
         print_signal(records, all_layers=all_layers)
 
@@ -168,8 +167,6 @@ def probe(
     """
     require_seed(seed)
 
-    import msgspec
-
     from convblocks import analysis
     from convblocks.cli.examples import load_examples
     from convblocks.cli.probe_table import print_probes
@@ -189,6 +186,6 @@ def probe(
             )
         probes = analysis.probe(found.module, chosen.train, chosen.validation, pool=pool)
     if json:
-        write_file(msgspec.json.encode(probes).decode() + "\n")
+        write_json(probes)
     else:
         print_probes(probes, chosen.words)

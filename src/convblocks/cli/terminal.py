@@ -11,6 +11,7 @@ from contextlib import suppress
 from io import TextIOWrapper
 from typing import Any
 
+import msgspec
 from rich.console import Console, ConsoleOptions, RenderableType
 from rich.segment import Segment
 from rich.text import Text
@@ -45,8 +46,21 @@ def write_file(text: str) -> None:
     """Write the content of a file, such as JSON or Python, to stdout: in UTF-8, whatever the terminal's encoding."""
     if isinstance(sys.stdout, TextIOWrapper):
         sys.stdout.flush()
-        sys.stdout.reconfigure(encoding="utf-8")
+        sys.stdout.reconfigure(encoding="utf-8", errors=READABLE)
     sys.stdout.write(text)
+
+
+def write_json(value: object) -> None:
+    """Write a record to stdout as JSON, which holds text alone: bytes of names that are none are escaped."""
+    write_file(msgspec.json.encode(_as_text(msgspec.to_builtins(value))).decode() + "\n")
+
+
+def _as_text(value: Any) -> Any:
+    if isinstance(value, str):
+        return value.encode("utf-8", READABLE).decode()
+    if isinstance(value, dict):
+        return {_as_text(key): _as_text(part) for key, part in value.items()}
+    return [_as_text(part) for part in value] if isinstance(value, list | tuple) else value
 
 
 def say(message: str) -> None:

@@ -10,6 +10,7 @@ its values are classes, IGNORE (255) is no class. Without classes.txt the values
 they look like grey levels, or one is in too few masks. Masks of 0 and 255 alone are background and foreground.
 """
 
+import os
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import NamedTuple
@@ -26,6 +27,7 @@ from convblocks.data.resize import Size
 from convblocks.data.split import PARTS
 from convblocks.data.words import counted, listed, shown
 from convblocks.errors import DataError, Setting
+from convblocks.files import read_text
 
 IMAGES, MASKS, CLASSES = "images", "masks", "classes.txt"
 EXPECTED = f"expected {IMAGES}/ and {MASKS}/ with files of the same names, as in images/1.jpg and masks/1.png"
@@ -186,7 +188,7 @@ def _classes(root: Path, y: LabelMaps, masks: Sequence[Path], least: int) -> Map
     counts = np.stack([np.bincount(mask.reshape(-1), minlength=IGNORE + 1) for mask in y])  # [mask, value]
     values = np.flatnonzero(counts[:, :IGNORE].any(axis=0)).tolist()
     white = bool(counts[:, IGNORE].any())
-    names = _names(root / CLASSES) if (root / CLASSES).is_file() else None
+    names = _names(root / CLASSES) if os.path.lexists(root / CLASSES) else None
     if white and values == [0] and (names is None or len(names) == 2):
         note = f"masks of 0 and {IGNORE}: {IGNORE} read as class 1, the foreground"
         return Maps(names or ("0", str(IGNORE)), (y == IGNORE).astype(np.uint8), [note])
@@ -269,7 +271,7 @@ def _others(number: int) -> str:
 
 def _names(path: Path) -> tuple[str, ...]:
     try:
-        names = tuple(line.strip() for line in path.read_text("utf-8").rstrip().splitlines())
+        names = tuple(line.strip() for line in read_text(path).rstrip().splitlines())
     except (OSError, UnicodeDecodeError) as error:
         raise DataError(f"{shown(path)}: cannot be read as UTF-8 text: {shown(error)}") from error
     if "" in names:  # to leave it out would name each class after it by its neighbour's

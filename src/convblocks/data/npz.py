@@ -14,6 +14,7 @@ from convblocks.data.memory import require_memory
 from convblocks.data.resize import Size
 from convblocks.data.words import counted, listed, shown
 from convblocks.errors import DataError
+from convblocks.files import open_regular
 
 AnyArray = npt.NDArray[Any]
 
@@ -114,7 +115,7 @@ def _read_raw(path: Path) -> tuple[dict[str, Pair], dict[str, AnyArray]]:
     """Keys and arrays as they are in the file."""
     where = shown(path)
     try:
-        with path.open("rb") as file:  # is_zipfile on a path would call an unreadable file no zip
+        with open_regular(path) as file:  # is_zipfile on a path would call an unreadable file no zip
             begins = file.read(len(ZIP))
             if not zipfile.is_zipfile(file):
                 raise DataError(f"{where}: {INCOMPLETE if begins == ZIP else FOREIGN}")

@@ -30,9 +30,11 @@ from convblocks.measure import describe_host
 from convblocks.notation import parse
 from convblocks.records import Design, Study
 from convblocks.report.format import listing
+from convblocks.text import escaped
 from convblocks.training import Recipe
 
 MOST_SEEDS = 1000
+MOST_PER_CORE = 16  # workers or threads; thousands of them take the system down before they train
 MOST_BUDGET = 10**15  # a petaMAC for one example is more than any machine would train
 TERMS = {"depths": "stack depths", "torch": "torch version", "convblocks": "convblocks version"}
 
@@ -82,7 +84,7 @@ def plan(
     workers, threads = _shares(workers, threads, device)
     study = Study(
         name="",
-        command=command,
+        command=escaped(command),  # a record is UTF-8, a path may be any bytes
         started=datetime.now(UTC).isoformat(timespec="seconds"),
         data=dataset.card,
         depths=depths,
@@ -122,7 +124,7 @@ def going_on(folder: RunFolder, asked: Study) -> Study:
     """
     before = folder.study()
     if before is None:
-        return replace(asked, name=folder.path.name, folder=str(folder.path))
+        return replace(asked, name=escaped(folder.path.name), folder=escaped(str(folder.path)))
     if others := _differences(before, asked):
         raise RunError(f"{folder.path} holds another study: {'; '.join(others)}", *ANOTHER)
     larger = max(before, asked, key=lambda study: len(study.seeds))
@@ -204,7 +206,8 @@ def _source(family: str) -> str:
 def _shares(workers: int | None, threads: int | None, device: str) -> tuple[int, int]:
     """Workers, and threads of each: one thread each unless asked, which trains more (benchmarks/workers.json)."""
     cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
-    threads = 1 if threads is None else whole("threads", threads, at_least=1)
+    most = MOST_PER_CORE * cores
+    threads = 1 if threads is None else whole("threads", threads, at_least=1, at_most=most)
     if workers is None:
         return (1 if device == "cuda" else max(1, cores // threads)), threads
-    return whole("workers", workers, at_least=1), threads
+    return whole("workers", workers, at_least=1, at_most=most), threads

@@ -9,7 +9,7 @@ from torch import nn
 from convblocks.blocks.spec import foreign_classes
 from convblocks.blocks.table import read_table
 from convblocks.errors import MissingExtra, SpecError, WeightsError
-from convblocks.files import replacing, write
+from convblocks.files import read_text, replacing, write
 from convblocks.networks.module import ConvNet
 from convblocks.networks.spec import Network
 from convblocks.networks.weight_files import read_weights
@@ -38,11 +38,13 @@ def from_pretrained(name: str | Path, *, trust_code: bool = False) -> tuple[Netw
     """
     folder = Path(name) if Path(name).is_dir() else _fetched(str(name))
     try:
-        table = read_table((folder / CONFIG).read_bytes())
+        table = read_table(read_text(folder / CONFIG))
     except FileNotFoundError as error:
         raise WeightsError(f"{folder}: has no {CONFIG}; save_pretrained writes one") from error
     except OSError as error:
         raise WeightsError(f"{folder / CONFIG} cannot be read: {error.strerror}") from error
+    except UnicodeDecodeError as error:
+        raise SpecError("", f"{folder / CONFIG}: not JSON: {error}") from error
     except SpecError as error:
         raise SpecError("", f"{folder / CONFIG}: {error.problem}") from error
     if not trust_code and (classes := foreign_classes(table)):

@@ -11,6 +11,7 @@ from safetensors.torch import load_file
 from torch import nn
 
 from convblocks.errors import WeightsError
+from convblocks.files import open_regular
 
 State = Mapping[str, torch.Tensor]
 MAGIC = (b"PK\x03\x04", b"\x80")  # of what torch.save writes, and wrote before torch 1.6
@@ -35,9 +36,9 @@ def read_weights(path: Path) -> State:
     Of a training's checkpoint its weights. Raises WeightsError.
     """
     try:
-        if path.suffix == ".safetensors":
-            return load_file(path)
-        with path.open("rb") as file:
+        with open_regular(path) as file:
+            if path.suffix == ".safetensors":
+                return load_file(path)
             if (head := file.read(4)) and not head.startswith(MAGIC):
                 raise WeightsError(
                     f"{path}: is no file of weights; expected .safetensors, or what torch.save wrote"

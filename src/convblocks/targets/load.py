@@ -10,6 +10,7 @@ from convblocks.data.words import shown
 from convblocks.errors import SpecError, TargetError
 from convblocks.experiments.store import RunFolder
 from convblocks.experiments.trial import load
+from convblocks.files import read_text
 from convblocks.networks import Network
 from convblocks.networks.zoo import PIXELS, ZOO
 from convblocks.targets.code import from_file, from_import
@@ -90,14 +91,14 @@ def _is_run(path: Path) -> bool:
 def _spec(path: Path, trust_code: bool, on_meta: bool) -> Target:
     """A Network as text; its weights are random."""
     try:
-        text = path.read_text()
-        table = read_table(text, path.suffix[1:].upper())
+        table = read_table(read_text(path), path.suffix[1:].upper())
     except FileNotFoundError as error:
         raise TargetError(f"{shown(path)}: there is no such file; expected {FORMS}") from error
     except SpecError as error:
         raise TargetError(f"{shown(path)}: {error}") from error
     except (OSError, UnicodeDecodeError) as error:
-        raise TargetError(f"{shown(path)}: cannot be read as {path.suffix[1:].upper()}: {error}") from error
+        problem = error.strerror if isinstance(error, OSError) else error
+        raise TargetError(f"{shown(path)}: cannot be read as {path.suffix[1:].upper()}: {problem}") from error
     if not trust_code and (classes := foreign_classes(table)):
         raise TargetError(
             f"{shown(path)}: building it imports {', '.join(classes)} and so runs that code; if you trust it, "

@@ -118,6 +118,8 @@ def _examples(batch: int) -> int:
         raise OptionError("batch", batch, "expected a whole number of examples")
     if batch < 1:
         raise OptionError("batch", batch, "expected at least 1 example")
+    if batch > MOST:
+        raise OptionError("batch", batch, f"expected at most {MOST:,} examples")
     return batch
 
 

@@ -21,7 +21,7 @@ from convblocks.analysis.trace.recorder import Recorder
 from convblocks.analysis.trace.values import META
 from convblocks.analysis.trace.walk import buffers, modules, parameters, tensors
 from convblocks.analysis.trace.watch import observing
-from convblocks.errors import TraceError
+from convblocks.errors import OptionError, TraceError
 from convblocks.layout import Layout, parse_axes
 
 
@@ -96,7 +96,10 @@ def meta_inputs(
     shapes = [[batch, *size] for size in input_sizes]
     if layout is not None:
         shapes[0].insert(layout.batch, shapes[0].pop(0))
-    return [torch.empty(*shape, dtype=d, device=META) for shape, d in zip(shapes, kinds, strict=True)]
+    try:
+        return [torch.empty(*shape, dtype=d, device=META) for shape, d in zip(shapes, kinds, strict=True)]
+    except RuntimeError as error:
+        raise OptionError("batch", batch, "makes inputs of more bytes than torch can count") from error
 
 
 def _observed(module: nn.Module, inputs: list[torch.Tensor], *, by_rule: bool) -> Trace:

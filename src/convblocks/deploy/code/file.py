@@ -18,7 +18,7 @@ from convblocks.analysis.signal.observe import copy_of
 from convblocks.deploy.code.classes import Classes
 from convblocks.deploy.code.instances import instances
 from convblocks.deploy.code.node import written
-from convblocks.errors import CodeError, MissingExtra
+from convblocks.errors import CodeError, MissingExtra, Setting
 
 LINE = 100
 RESERVED = ("make", "main", "shapes", "read_safetensors", "DTYPES", "torch", "nn", "F")
@@ -102,6 +102,20 @@ def shapes(output: object) -> object:
 MAIN_IMPORTS = ("import argparse", "import json", "from pathlib import Path")
 
 
+def _run(module: nn.Module, input_size: Sequence[int]) -> Any:
+    """What it gives for two examples, since one alone may be refused."""
+    try:
+        with torch.no_grad():
+            return copy_of(module).eval()(torch.zeros(2, *input_size))
+    except Exception as error:  # a forward may raise anything
+        size, reason = "×".join(map(str, input_size)), " ".join(str(error).split())
+        raise CodeError(
+            f"{type(module).__name__} cannot be run on one input of {size}: {type(error).__name__}: {reason}; code "
+            "writes modules of one input, whose size is given by ",
+            Setting("input"),
+        ) from error
+
+
 def module_code(
     module: nn.Module,
     input_size: Sequence[int],
@@ -124,8 +138,7 @@ def module_code(
     classes = Classes(found, {*RESERVED, *definitions.sources})
     made = written(classes.define(module), {})
     make = _make(made, classes.starts.said([module], "module"))
-    with torch.no_grad():
-        output = copy_of(module).eval()(torch.zeros(2, *input_size))  # one alone may be refused
+    output = _run(module, input_size)
     several = not isinstance(output, torch.Tensor)
     main = f"{SHAPES}{MAIN.replace(PRINTED, 'shapes(module(x))')}" if several else MAIN
     body = f"{make}\n\n{main}".replace("*INPUT_SIZE", ", ".join(map(str, input_size)))
