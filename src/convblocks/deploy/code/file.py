@@ -104,9 +104,10 @@ MAIN_IMPORTS = ("import argparse", "import json", "from pathlib import Path")
 
 def _run(module: nn.Module, input_size: Sequence[int]) -> Any:
     """What it gives for two examples, since one alone may be refused."""
+    copy = copy_of(module).eval()
     try:
         with torch.no_grad():
-            return copy_of(module).eval()(torch.zeros(2, *input_size))
+            return copy(torch.zeros(2, *input_size))
     except Exception as error:  # a forward may raise anything
         size, reason = "×".join(map(str, input_size)), " ".join(str(error).split())
         raise CodeError(
