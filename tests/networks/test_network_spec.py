@@ -379,3 +379,11 @@ def test_a_few_lines_that_ask_for_millions_of_layers_are_refused_before_any_is_b
     monkeypatch.setattr("convblocks.networks.spec.meta_block", lambda *_: pytest.fail("a block was built"))
     with pytest.raises(SpecError, match=problem):
         Network(in_channels=3, classes=10, stages=(stage,) * stages)
+
+
+def test_layers_that_kernels_ask_for_count_too():
+    """A depth that an option implies was one layer a block."""
+    kernels = f"B({','.join('3' * 2000)})"
+    stage = {"blocks": 1000, "out_channels": 8, "block": {"family": "wide", "kernels": kernels}}
+    with pytest.raises(SpecError, match=r"got 2000000; expected blocks of 20,000 layers at most"):
+        Network.from_dict({"in_channels": 3, "classes": 2, "stages": [stage]})

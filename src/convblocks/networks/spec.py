@@ -10,7 +10,7 @@ from msgspec import Struct
 from msgspec.structs import replace
 from torch import nn
 
-from convblocks.blocks.spec import BlockSpec, meta_block
+from convblocks.blocks.spec import BlockSpec, fixed_depth, meta_block
 from convblocks.blocks.table import read_table, require_shallow
 from convblocks.errors import OptionError, SpecError
 from convblocks.layers.check import dimensions, per_axis, whole
@@ -80,8 +80,8 @@ class Network(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, omi
             raise OptionError(
                 "blocks", sum(blocks), f"expected at most {MOST_BLOCKS:,} in all stages together"
             )
-        depths = [stage.block.option("depth") for stage in self.stages]
-        layers = sum(b * (d if isinstance(d, int) else 1) for b, d in zip(blocks, depths, strict=True))
+        depths = [_layers(stage.block) for stage in self.stages]
+        layers = sum(b * d for b, d in zip(blocks, depths, strict=True))
         if max(blocks, default=0) <= MOST_BLOCKS and layers > MOST_NETWORK_LAYERS:
             raise OptionError(
                 "depth",
@@ -238,6 +238,17 @@ class Network(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, omi
     def from_json(cls, text: str | bytes) -> Self:
         """Raises SpecError, also for text that is no JSON."""
         return cls.from_dict(read_table(text))
+
+
+def _layers(block: BlockSpec) -> int:
+    """Of a block whose depth is an option, or follows from others, as from kernels; 1 where neither says it."""
+    depth = block.option("depth")
+    if not isinstance(depth, int):
+        try:
+            depth = fixed_depth(block.family, block.options)
+        except (OptionError, SpecError):  # which its building says
+            depth = None
+    return depth or 1
 
 
 def _encode(value: object) -> object:
