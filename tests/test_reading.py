@@ -75,14 +75,16 @@ def test_a_folder_and_a_text_without_end_are_refused(tmp_path):
 def test_as_the_target_of_a_command(make, name, command, tmp_path):
     make(tmp_path / name.partition(":")[0])
     with at_once():
-        refused(command, name, cwd=tmp_path)
+        message = refused(command, name, cwd=tmp_path)
+    assert "device, pipe or socket" in message or name == "net.txt"
+    assert "did you mean" not in message
 
 
 @KINDS
 @pytest.mark.parametrize("name", ["data.npz", "data"])
 def test_as_data(make, name, tmp_path):
     path = make(tmp_path / name)
-    with at_once(), pytest.raises(ConvblocksError):
+    with at_once(), pytest.raises(ConvblocksError, match="is a device, pipe or socket"):
         load_dataset(str(path))
 
 
@@ -115,6 +117,22 @@ def test_as_the_configuration_of_a_saved_network(make, tmp_path):
     make(tmp_path / pretrained.CONFIG)
     with at_once(), pytest.raises(ConvblocksError, match="device, pipe or socket"):
         pretrained.from_pretrained(tmp_path)
+
+
+@KINDS
+def test_as_the_folder_of_a_saved_network(make, tmp_path):
+    """It was looked for on the hub."""
+    with at_once(), pytest.raises(ConvblocksError, match="is no folder"):
+        pretrained.from_pretrained(make(tmp_path / "net"))
+
+
+def test_a_name_that_no_file_can_have_is_that_of_none(tmp_path):
+    for read in (open_regular, read_text):
+        with pytest.raises(FileNotFoundError):
+            read(tmp_path / "a\0b")
+    for target in ("a\0b.py:Net", "a\0b.toml"):
+        with pytest.raises(ConvblocksError, match="there is no"):
+            load_target(target)
 
 
 @KINDS

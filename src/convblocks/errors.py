@@ -35,7 +35,7 @@ Part = str | Setting
 
 
 class ConvblocksError(ValueError):
-    """Base of all errors that a user can mend; made of the parts of its message."""
+    """Base of all errors that a user can fix; made of the parts of its message."""
 
     def parts(self) -> tuple[Part, ...]:
         return self.args

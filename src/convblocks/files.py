@@ -82,6 +82,8 @@ def open_regular(path: Path) -> BinaryIO:
 
     Raises OSError, which names `path`.
     """
+    if "\0" in str(path):  # of which os.open makes a ValueError
+        raise FileNotFoundError(errno.ENOENT, os.strerror(errno.ENOENT), str(path))
     handle = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)
     try:
         mode = os.fstat(handle).st_mode

@@ -17,7 +17,6 @@ from safetensors.torch import save
 from convblocks.cli import main
 from convblocks.cli.app import flags_of
 from tests.cli.test_cli import refused
-from tests.experiments.runs import started
 from tests.test_reading import at_once
 
 NUMBERS = ["0", "-1", "1", "2", "7", "1e3", "1e308", "nan", "1.5", "2147483648", "9223372036854775807"]
@@ -237,7 +236,7 @@ def test_paths_of_any_bytes_through_a_compare_and_its_report(tmp_path):
         np.savez(file, x=x, y=np.arange(60) % 2)
     command = [sys.executable, "-m", "convblocks", "compare", data, "--depth", "2", "--families", "simple"]
     command += ["--stages", "1", "--seeds", "1", "--epochs", "1", "--match", "none", "--out", out]
-    process = started(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE)
+    process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE)
     _, errors = process.communicate()
     assert process.returncode == 0, errors
     study = json.loads((tmp_path / os.fsdecode(b"run\xff") / "study.json").read_bytes())

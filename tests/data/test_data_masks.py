@@ -123,7 +123,7 @@ def test_names_say_that_values_are_meant(masked):
     [
         (
             [4],
-            "4.png: holds the value 9 in 2 pixels, and no other mask does; expected a class in 3 masks or more: mend",
+            "4.png: holds the value 9 in 2 pixels, and no other mask does; expected a class in 3 masks or more: fix",
         ),
         ([4, 7], r"[47].png: holds the value 9 in 2 pixels, and only 1 other mask does; expected"),
         ([4, 7, 8], ""),
@@ -187,7 +187,7 @@ def test_classes_have_names_from_a_file(masked):
     assert load_dataset(masked).card.classes == ("sky", "road", "car", "never seen")
     (masked / "classes.txt").write_text("sky\nroad\n")
     with pytest.raises(
-        DataError, match=r"masks/\d\.png: holds the value 2, but classes.txt names 0 to 1: mend"
+        DataError, match=r"masks/\d\.png: holds the value 2, but classes.txt names 0 to 1: fix"
     ):
         load_dataset(masked)
     (masked / "classes.txt").write_text("sky\r\n road \r\ncar\r\n\r\n \r\n")

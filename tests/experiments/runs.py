@@ -1,7 +1,6 @@
 """Compares in processes of their own, small enough for a test."""
 
 import json
-import signal
 import subprocess
 import sys
 from hashlib import sha256
@@ -18,16 +17,7 @@ NO_TIMING = RunTiming(epoch_s=(), images_per_s=0.0)
 
 def start(data, out, *options, **how):
     command = [sys.executable, "-m", "convblocks", "compare", str(data), *GRID, "--out", str(out), *options]
-    return started(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, **how)
-
-
-def started(command, **how):
-    """A process that Ctrl-C interrupts, also where these tests run in the background and a script's & ignores it."""
-    before = signal.signal(signal.SIGINT, signal.default_int_handler)
-    try:
-        return subprocess.Popen(command, **how)
-    finally:
-        signal.signal(signal.SIGINT, before)
+    return subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, **how)
 
 
 def finish(data, out, *options):

@@ -101,7 +101,7 @@ def test_killed_again_and_again_it_goes_on_inside_its_runs(undisturbed, few_digi
     for kill in range(kills):
         with subprocess.Popen(command, stderr=subprocess.PIPE) as process:
             known = {(key, times) for before in kept for key, times in before.items()}
-            end = time.monotonic() + (moments.uniform(1, 6) if kill % 2 else 60)
+            end = time.monotonic() + (moments.uniform(1, 6) if kill % 2 else 300)
             while process.poll() is None and time.monotonic() < end:
                 if kill % 2 == 0 and set(unfinished_checkpoints(out).items()) - known:
                     break

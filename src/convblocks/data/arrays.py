@@ -34,7 +34,7 @@ LAYOUTS = {  # layout → the shapes it expects; None for the rules above
 }
 AXIS = {"none": "", "channels-last": ", the last axis", "channels-first": ", the first axis after N"}
 KINDS = {1: "signals", 2: "images", 3: "volumes"}
-SKIP = ("mend them, or leave those examples out with ", Setting("skip_broken", True))
+SKIP = ("fix them, or leave those examples out with ", Setting("skip_broken", True))
 
 
 @dataclass

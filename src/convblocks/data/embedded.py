@@ -110,13 +110,13 @@ def _sample(function: str, file: str, name: str) -> npt.NDArray[Any]:
     except ImportError as error:
         raise MissingExtra("scikit-image", "images", f"the data set {name!r}") from error
     problem = f"the data set {name!r} needs {file}, which scikit-image lacks here or has changed"
-    mend = "reinstall scikit-image, or take 'digits'"
+    fix = "reinstall scikit-image, or take 'digits'"
     if not Path(skimage.data.__file__).with_name(file).is_file():
-        raise DataError(f"{problem}: {mend}")
+        raise DataError(f"{problem}: {fix}")
     try:
         sample: npt.NDArray[Any] = getattr(skimage.data, function)()
     except (OSError, ImportError, ValueError) as error:  # its checksum failed and the download did too
-        raise DataError(f"{problem} ({error}): {mend}") from error
+        raise DataError(f"{problem} ({error}): {fix}") from error
     return sample
 
 

@@ -31,7 +31,7 @@ ONE_CHANNEL = (
     "classes"
 )
 MAX_PIXELS = 64_000_000
-SKIP = ("mend or delete it, or leave such files out with ", Setting("skip_broken", True))
+SKIP = ("fix or delete it, or leave such files out with ", Setting("skip_broken", True))
 
 UPRIGHT = {  # EXIF orientation → what undoes it
     2: Image.Transpose.FLIP_LEFT_RIGHT,
@@ -181,7 +181,7 @@ def _opened(path: Path) -> Iterator[Image.Image]:
     except Exception as error:  # on bad bytes Pillow lets out anything, from struct.error to KeyError
         if isinstance(error, OSError) and error.errno is not None:
             raise DataError(
-                f"{shown(path)}: cannot be read: {error.strerror}; mend that or delete it"
+                f"{shown(path)}: cannot be read: {error.strerror}; fix that or delete it"
             ) from error
         raise BrokenImageError(
             f"{shown(path)}: a damaged image ({shown(error) or type(error).__name__}): ", *SKIP

@@ -81,7 +81,7 @@ def listing_errors(root: Path) -> Iterator[None]:
     except OSError as error:
         place = shown(error.filename or root)
         raise DataError(
-            f"{place}: the folder cannot be read: {error.strerror}; mend that or move it away"
+            f"{place}: the folder cannot be read: {error.strerror}; fix that or move it away"
         ) from error
 
 

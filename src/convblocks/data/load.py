@@ -211,6 +211,8 @@ def _is_folder(path: Path, given: str) -> bool:
         return True
     if stat.S_ISREG(mode) and path.suffix.lower() == ".npz":
         return False
+    if mode and not stat.S_ISREG(mode):
+        raise DataError(f"{shown(given)}: is a device, pipe or socket; expected {takes}")
     if mode:
         kind = f"a {path.suffix} file" if path.suffix else "a file"
         raise DataError(f"{shown(given)}: is {shown(kind)}, which cannot be read as data; expected {takes}")

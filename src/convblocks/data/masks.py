@@ -203,7 +203,7 @@ def _classes(root: Path, y: LabelMaps, masks: Sequence[Path], least: int) -> Map
             if value >= len(names):
                 mask = masks[int(np.argmax(counts[:, value] > 0))]
                 raise DataError(
-                    f"{shown(mask)}: holds the value {value}, but {CLASSES} names 0 to {len(names) - 1}: mend one of "
+                    f"{shown(mask)}: holds the value {value}, but {CLASSES} names 0 to {len(names) - 1}: fix one of "
                     f"them; {IGNORE} marks what has no class"
                 )
         return Maps(names, y, [])
@@ -250,7 +250,7 @@ def _check_values(root: Path, counts: npt.NDArray[np.int64], masks: Sequence[Pat
         alike = f", and {counted(len(rare) - 1, 'other value')} likewise" if len(rare) > 1 else ""
         raise DataError(
             f"{shown(masks[first])}: holds the value {value} in {pixels}, and {_others(number - 1)}{alike}; expected "
-            f"a class in {least} masks or more: mend the masks, add examples of it, or, if it is to stay, name the "
+            f"a class in {least} masks or more: fix the masks, add examples of it, or, if it is to stay, name the "
             f"classes 0 to {value} in {CLASSES}"
         )
 

@@ -12,14 +12,14 @@ USABLE = 0.8  # of the available memory; the rest is for the networks
 GIB = 2**30
 
 
-def require_memory(needed_bytes: int, what: str, *mend: Part) -> None:
+def require_memory(needed_bytes: int, what: str, *fix: Part) -> None:
     """Raise DataError if `needed_bytes` exceed 80 % of the memory that is available now."""
     available = available_bytes()
     if available is not None and needed_bytes > USABLE * available:
         raise DataError(
             f"{what} would take {needed_bytes / GIB:.2f} GiB of memory, more than {USABLE:.0%} of the "
             f"{available / GIB:.2f} GiB available: ",
-            *mend,
+            *fix,
         )
 
 

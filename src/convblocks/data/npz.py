@@ -141,8 +141,8 @@ def _member(archive: Any, key: str, where: str) -> AnyArray:
         raise
     except Exception as error:  # as above, and ValueError for Python objects, which would need pickle
         objects = isinstance(error, ValueError) and "allow_pickle" in str(error)
-        mend = "expected numbers, or for labels also text, not Python objects" if objects else ANEW
-        raise DataError(f"{where}: {key} cannot be read ({shown(error)}): {mend}") from error
+        fix = "expected numbers, or for labels also text, not Python objects" if objects else ANEW
+        raise DataError(f"{where}: {key} cannot be read ({shown(error)}): {fix}") from error
     if not isinstance(array, np.ndarray):
         raise DataError(f"{where}: {key} is not an array: write the file with numpy.savez")
     return array

@@ -174,7 +174,7 @@ def _item(source: Any, at: int, where: str) -> tuple[object, object]:
     except Exception as error:
         problem = f"{type(error).__name__}: {shown(error)}"
         raise DataError(
-            f"{where}: item {at} cannot be read ({problem}): mend the Dataset's __getitem__"
+            f"{where}: item {at} cannot be read ({problem}): fix the Dataset's __getitem__"
         ) from error
     if not isinstance(item, tuple | list) or len(item) != 2:
         found = f"{type(item).__name__} of {len(item)}" if hasattr(item, "__len__") else type(item).__name__

@@ -84,10 +84,10 @@ def stratified_split(
         if count < len(fractions):
             one_kind = len(classes) == 1
             has = "has" if one_kind else f"class {classes[label]!r} has"
-            mend = "add examples" if one_kind else "add examples, leave the class out,"
+            fix = "add examples" if one_kind else "add examples, leave the class out,"
             raise DataError(
                 f"{where}: {has} {counted(count, 'example')}, and a split "
-                f"into {len(fractions)} parts takes at least {len(fractions)}: {mend} or give the parts"
+                f"into {len(fractions)} parts takes at least {len(fractions)}: {fix} or give the parts"
             )
         shares = _shares(count, shares_of_one, owed)
         owed += count * shares_of_one - shares

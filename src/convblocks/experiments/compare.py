@@ -91,7 +91,7 @@ def compare(
     out: the run folder; by default one that the question itself names, so that asking again goes on.
     A script calls it under ``if __name__ == "__main__":``, since the workers import the script.
     On KeyboardInterrupt the folder keeps a valid report of what is finished, and the interrupt goes on.
-    Raises ConvblocksError for anything the caller can mend.
+    Raises ConvblocksError for anything the caller can fix.
     """
     command = command or call_as_text(compare, locals())  # before anything else is local
     leave_if_imported()

@@ -36,6 +36,8 @@ def from_pretrained(name: str | Path, *, trust_code: bool = False) -> tuple[Netw
     huggingface's ``dtype="auto"``; ``.float()`` widens it.
     Raises SpecError, WeightsError, and MissingExtra for a hub's name without the extra ``hub``.
     """
+    if Path(name).exists() and not Path(name).is_dir():
+        raise WeightsError(f"{name}: is no folder; expected one that save_pretrained wrote")
     folder = Path(name) if Path(name).is_dir() else _fetched(str(name))
     try:
         table = read_table(read_text(folder / CONFIG))

@@ -68,8 +68,8 @@ def plain(given: Any, name: str) -> State:
     Raises WeightsError for what is none, as a module, and for a checkpoint that leaves the choice.
     """
     if not isinstance(given, Mapping):
-        mend = "pass its .state_dict()" if isinstance(given, nn.Module) else "as module.state_dict() gives"
-        raise WeightsError(f"{name}: got a {type(given).__name__}, expected a state dict; {mend}")
+        fix = "pass its .state_dict()" if isinstance(given, nn.Module) else "as module.state_dict() gives"
+        raise WeightsError(f"{name}: got a {type(given).__name__}, expected a state dict; {fix}")
     inside = [key for key, value in given.items() if _holds_tensors_alone(value)]
     if len(inside) == 1 and inside[0] in WRAPPED:
         given = given[inside[0]]

@@ -18,6 +18,7 @@ from torch import nn
 
 from convblocks.data.words import listed, shown
 from convblocks.errors import TargetError
+from convblocks.files import open_regular
 from convblocks.importing import forget, import_named, open_folder, opened
 from convblocks.targets.target import Target, built, hint
 from convblocks.targets.zoos import with_operators
@@ -29,8 +30,12 @@ _from_files: set[str] = set()  # modules that the last file and its folder broug
 
 def from_file(text: str, path: Path, name: str, on_meta: bool) -> Target:
     """``file.py:NAME``."""
-    if not path.is_file():
-        raise TargetError(f"{shown(text)}: there is no file {shown(path)}{_similar(path)}")
+    try:
+        open_regular(path).close()
+    except (FileNotFoundError, NotADirectoryError) as error:
+        raise TargetError(f"{shown(text)}: there is no file {shown(path)}{_similar(path)}") from error
+    except OSError as error:
+        raise TargetError(f"{shown(text)}: {shown(path)} cannot be read: {error.strerror}") from error
     # two folders may each have a blocks.py, and a file may have been changed since
     forget(_from_files)
     _from_files.clear()
@@ -132,7 +137,7 @@ def _run(text: str, code: Callable[[], Made]) -> Made:
 
 
 def _place(error: BaseException) -> tuple[str, int | None]:
-    """File and line where the user can mend something: not inside torch, an importer or ourselves."""
+    """File and line where the user can fix something: not inside torch, an importer or ourselves."""
     if isinstance(error, SyntaxError) and error.filename:
         return error.filename, error.lineno
     frames = traceback.extract_tb(error.__traceback__)
