@@ -3,6 +3,7 @@
 import contextlib
 import types
 from collections import Counter, deque
+from dataclasses import dataclass
 
 import numpy as np
 import pytest
@@ -20,6 +21,31 @@ from convblocks.measure import latencies
 from convblocks.report.outline import outline_text
 
 pytestmark = pytest.mark.filterwarnings("ignore")  # torch's own, of deprecated quantization and weight norms
+
+
+@dataclass(slots=True)
+class Inner:
+    tensor: torch.Tensor | None
+    statistics: torch.Tensor
+
+
+class Slots:
+    """A helper object of the user's, without a __dict__."""
+
+    __slots__ = ("__hidden", "count", "gone", "history", "inner", "late")
+
+    def __init__(self):
+        self.count, self.gone, self.history, self.inner = 0, 1, [], Inner(torch.ones(2), torch.ones(3))
+        self.hide(1)
+
+    def hide(self, value):
+        self.__hidden = value
+
+    def shown(self):
+        """All of it, by name."""
+        own = {name: getattr(self, name, "nothing") for name in self.__slots__ if name != "__hidden"}
+        inner = self.inner.tensor is None, self.inner.statistics.tolist()
+        return repr(own), inner, self.__hidden
 
 
 class Net(nn.Module):
@@ -42,6 +68,7 @@ class Net(nn.Module):
             FusedMovingAvgObsFakeQuantize(),
             MinMaxObserver(),
         )
+        self.slots = Slots()
         self.old = nn.utils.spectral_norm(nn.Conv2d(4, 4, 1))
         self.new = nn.utils.parametrizations.spectral_norm(nn.Conv2d(4, 4, 1))
 
@@ -144,6 +171,74 @@ def _norms_of_weights(net, x):
     net.new(net.old(net.conv(x)))
 
 
+def _rows_scaled_to_a_norm(net, x):
+    rows, table = torch.tensor([0, 1]), net.conv.weight.flatten(1)
+    F.embedding(rows, table, max_norm=0.1)
+    F.embedding(rows, table, None, 0.01)
+    F.embedding_bag(rows[None], net.old.weight.flatten(1), max_norm=0.1)
+    table = net.new.parametrizations.weight.original.flatten(1)
+    F.embedding_bag(rows[None], table, None, 0.1)
+
+
+def _in_ways_of_torch_s_own(net, x):
+    with torch.no_grad():
+        F.rrelu_(net.conv.weight)
+        F.relu(net.old.bias, True)
+        torch.sum(net.conv.weight, (1, 2, 3), out=net.kept)
+        torch.max(net.conv.weight.flatten(1), 1, out=(net.unsaved, torch.zeros(4, dtype=torch.int64)))
+        torch._foreach_mul_([net.conv.weight, net.norm.weight], 2.0)
+        torch.ops.aten.mul_.Tensor(net.norm.running_var, torch.tensor(3.0))
+        torch.native_batch_norm(
+            torch.ones(2, 4), None, None, net.norm.running_mean, net.norm.running_var, True, 0.1, 1e-5
+        )
+        F.instance_norm(torch.ones(1, 4, 3), net.kept, net.unsaved)
+        torch.from_dlpack(net.norm.weight.detach()).zero_()
+
+
+def _learns(net, x):
+    for kind in (torch.optim.SGD, torch.optim.Adam):
+        optimizer = kind(net.parameters(), lr=0.1)
+        with torch.no_grad():
+            for p in net.parameters():
+                p.grad = torch.ones_like(p)
+        nn.utils.clip_grad_norm_(net.parameters(), 0.1)
+        optimizer.step()
+        optimizer.zero_grad()
+
+
+def _other_memory(net, x):
+    """These pass through no function of torch's that could be watched."""
+    net.conv.weight.set_(torch.zeros(4, 3, 3, 3))
+    net.kept.set_(torch.zeros(8).untyped_storage(), 4, (2, 2), (2, 1))
+    net.table.set_(torch.zeros(7))
+    net.meter.tensor.set_(torch.zeros(5))
+    torch.utils.swap_tensors(net.unsaved, nn.Parameter(torch.ones(4)))
+    net.unsaved.tag = 1
+    torch.utils.swap_tensors(net.norm.bias, nn.Parameter(torch.zeros(4), requires_grad=False))
+    torch.utils.swap_tensors(net.conv.bias, nn.Parameter(torch.zeros(4)))
+    net.old.bias.data = torch.zeros(1)
+    net.old.bias.data.set_(torch.zeros(4))
+
+
+def _converted_by_swaps(net, x):
+    torch.__future__.set_swap_module_params_on_conversion(True)
+    try:
+        net.conv.double()
+        net.conv.float()
+    finally:
+        torch.__future__.set_swap_module_params_on_conversion(False)
+
+
+def _slots(net, x):
+    net.slots.count += 1
+    net.slots.history.append(x)
+    net.slots.hide(2)
+    del net.slots.gone
+    net.slots.late = torch.ones(2)
+    net.slots.inner.tensor = None
+    net.slots.inner.statistics.zero_()
+
+
 def _raises(net, x):
     _through_data(net, x)
     _containers(net, x)
@@ -152,7 +247,16 @@ def _raises(net, x):
 
 
 ACTS = [_through_data, _without_grad, _on_buffers, _through_memory, _observers, _hooks, _gradients, _flags]
-ACTS += [_containers, _parts, _unregistered, _norms_of_weights, _raises]
+ACTS += [
+    _containers,
+    _parts,
+    _unregistered,
+    _norms_of_weights,
+    _rows_scaled_to_a_norm,
+    _in_ways_of_torch_s_own,
+    _learns,
+]
+ACTS += [_other_memory, _converted_by_swaps, _slots, _raises]
 
 
 def _state(net):
@@ -175,6 +279,8 @@ def _state(net):
                 )
                 state[place, name, "tensor"] = id(t), facts
     state["generator"] = net.generator.get_state().tolist()
+    state["slots"] = net.slots.shown()
+    state["memory"] = [(t.data_ptr(), t.shape, t.stride()) for t in (net.table, net.meter.tensor)]
     state["meter"] = net.meter.tensor.tolist()
     return state
 

@@ -5,7 +5,7 @@ that was there before the forward gets a copy of it, which stands for that memor
 share one copy. Ops that only read, which are nearly all, copy nothing.
 """
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 import torch
@@ -25,9 +25,11 @@ READING = (
 ) - STATISTICS - {"fused_moving_avg_obs_fake_quant"}  # fmt: skip
 
 
-def only_reads(name: str, kwargs: Mapping[str, Any]) -> bool:
-    """Whether a torch function of that name is known not to write on its arguments."""
-    return name in READING and not writes(name, kwargs) and "out" not in kwargs
+def only_reads(name: str, args: Sequence[Any], kwargs: Mapping[str, Any]) -> bool:
+    """Whether a call of the torch function of that name is known not to write on its arguments."""
+    if name == "embedding" and (kwargs.get("max_norm") is not None or args[3:4] not in ((), (None,))):
+        return False  # rows of its weight are scaled in place
+    return name in READING and not writes(name, kwargs) and kwargs.get("out") is None
 
 
 class PrivateCopies:
@@ -107,7 +109,7 @@ class WithoutWrites(TorchFunctionMode):
             if name in CONVERSIONS and args[0].is_meta:
                 return conversion(name, args, kwargs, torch.device("cpu"))
             return func(*args, **kwargs)
-        reading = only_reads(name, kwargs)
+        reading = only_reads(name, args, kwargs)
         args, kwargs = (self.private.of(given, reading=reading) for given in (args, kwargs))
         result = func(*args, **kwargs)
         self.private.made(tensors(result), tensors((args, kwargs)))

@@ -238,7 +238,7 @@ class Recorder(TorchFunctionMode):
             # one of the ops that take no real scalar beside a meta tensor
             args, kwargs = (self._to_meta(given, scalars=True) for given in (args, kwargs))
             return func(*args, **kwargs), (args, kwargs)
-        reading = only_reads(name, kwargs)
+        reading = only_reads(name, args, kwargs)
         args, kwargs = (self.private.of(given, reading=reading) for given in (args, kwargs))
         result = func(*args, **kwargs)
         self.private.made(tensors(result), tensors((args, kwargs)))

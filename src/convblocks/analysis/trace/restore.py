@@ -2,7 +2,8 @@
 
 Networks keep caches of positions, counters and masks as attributes, put hooks on at their first forward and build
 layers once they know a size. A forward on the meta device would leave meta tensors there, which the next real one
-falls over. The memory of tensors is not looked at here: private.py keeps it from being written.
+falls over. What a tensor's memory holds is not looked at here: private.py keeps it from being written. Which memory
+a tensor has is put back here, since `Tensor.set_` and `torch.utils.swap_tensors` pass through no function of torch's.
 """
 
 import random
@@ -12,17 +13,27 @@ from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from functools import partial
 from operator import is_, itemgetter
-from types import BuiltinFunctionType, CellType, FunctionType, MethodType, ModuleType, SimpleNamespace
+from types import (
+    BuiltinFunctionType,
+    CellType,
+    FunctionType,
+    MemberDescriptorType,
+    MethodType,
+    ModuleType,
+    SimpleNamespace,
+)
 from typing import Any
 
 import numpy as np
 import torch
 from torch import nn
+from torch.nn.parameter import is_lazy
 
 PLAIN = frozenset({
     int, float, bool, str, bytes, type(None), complex, range, slice, torch.Size, torch.dtype, torch.device,
     BuiltinFunctionType, ModuleType, type,
 })  # fmt: skip
+EMPTY: Any = object()
 TENSORS = frozenset({torch.Tensor, nn.Parameter})
 CONTAINERS = (
     OrderedDict,
@@ -64,6 +75,8 @@ class State:
             tuple[Any, ...]
         ] = []  # of each module whose containers of hooks are all empty, these
         self._full: list[tuple[type, Any, Any]] = []  # kind, container, copy
+        self._tensors: list[_Tensor] = []
+        self._slots: dict[type, list[MemberDescriptorType]] = {}  # of each class
         self._undo: list[Callable[[], object]] = []
         self._waiting: list[Any] = [*roots]
         self._met: set[int] = set()
@@ -82,10 +95,13 @@ class State:
             if not _same(now, then):
                 kind.clear(now)  # type: ignore[attr-defined]
                 (kind.extend if hasattr(kind, "extend") else kind.update)(now, then)  # type: ignore[attr-defined]
+        for tensor in self._tensors:
+            tensor.restore()
         for undo in self._undo:
             undo()
 
     def _add(self, value: Any) -> None:
+        self._add_slots(value)
         if isinstance(value, nn.Module) or issubclass(type(value), torch.Tensor):
             self._attributes(value)
         elif isinstance(value, CONTAINERS):
@@ -103,9 +119,19 @@ class State:
         elif _is_followed(value):
             self._contents(dict, vars(value))
 
+    def _add_slots(self, value: Any) -> None:
+        if type(value) not in self._slots:
+            self._slots[type(value)] = _slots(type(value))
+        for slot in self._slots[type(value)]:
+            content = _held(slot, value)
+            self._undo.append(partial(_refill, slot, value, content))
+            self._waiting.append(content)
+
     def _attributes(self, owner: nn.Module | torch.Tensor) -> None:
         """Notes the attributes of a module or tensor; many, so that what is usual is not looked into one by one."""
         attributes = vars(owner)
+        if isinstance(owner, torch.Tensor):
+            self._tensor(owner)
         if not attributes:
             self._empty.append(attributes)
             return
@@ -140,8 +166,57 @@ class State:
             inside = part if kind is dict else part.__dict__ if kind in TENSORS else True
             if inside:
                 self._waiting.append(part)
-            else:
-                self._empty.append(inside)
+                continue
+            self._empty.append(inside)
+            if kind is not dict:
+                self._tensor(part)
+
+    def _tensor(self, tensor: torch.Tensor) -> None:
+        ordinary = type(tensor).__torch_dispatch__ == torch.Tensor.__torch_dispatch__
+        if ordinary and tensor.layout is torch.strided and not is_lazy(tensor):
+            self._tensors.append(_Tensor(tensor))
+
+
+class _Tensor:
+    """Which memory a tensor has, how it lies there, and what else a swap takes away."""
+
+    def __init__(self, tensor: torch.Tensor) -> None:
+        self._tensor = tensor
+        self._attributes = vars(tensor)
+        self._twin = tensor.data  # of the same memory
+        self._gradient = tensor.grad if tensor.is_leaf else None
+        self._before = self._facts()
+
+    def _facts(self) -> tuple[Any, ...]:
+        t = self._tensor
+        return (
+            t.data_ptr(),
+            t.shape,
+            t.stride(),
+            t.dtype,
+            t.device,
+            t.requires_grad,
+            t.is_inference(),
+            type(t),
+        )
+
+    def restore(self) -> None:
+        tensor = self._tensor
+        if vars(tensor) is not self._attributes:
+            tensor.__dict__ = self._attributes
+        if (now := self._facts()) == self._before:
+            return
+        *_, learns, inference, kind = self._before
+        if type(tensor) is not kind:
+            tensor.__class__ = kind
+        if inference == now[-2]:
+            tensor.requires_grad_(False)
+            tensor.data = self._twin
+        else:  # of another kind within, which `data` would not change
+            torch._C._swap_tensor_impl(tensor, self._twin)
+        if tensor.is_leaf:
+            tensor.requires_grad_(learns)
+            tensor.grad = self._gradient
 
 
 def _same(now: Any, then: Any) -> bool:
@@ -173,6 +248,29 @@ def _content(cell: CellType) -> Any:
         return None
 
 
+def _slots(kind: type) -> list[MemberDescriptorType]:
+    """The attributes that instances keep in ``__slots__``, those of classes above included."""
+    declaring = [c for c in kind.__mro__ if "__slots__" in vars(c) and not _is_of_library(c)]
+    return [slot for c in declaring for slot in vars(c).values() if isinstance(slot, MemberDescriptorType)]
+
+
+def _held(slot: MemberDescriptorType, owner: Any) -> Any:
+    """What an object has in a slot, EMPTY if nothing."""
+    try:
+        return slot.__get__(owner)
+    except AttributeError:
+        return EMPTY
+
+
+def _refill(slot: MemberDescriptorType, owner: Any, content: Any) -> None:
+    if _held(slot, owner) is content:
+        return
+    if content is EMPTY:
+        slot.__delete__(owner)
+    else:
+        slot.__set__(owner, content)
+
+
 def _write(array: np.ndarray, numbers: np.ndarray) -> None:
     if array.flags.writeable:
         array[...] = numbers
@@ -182,8 +280,12 @@ def _is_followed(value: Any) -> bool:
     """Whether its attributes are part of a module's state: not those of classes, threads, loggers and the like."""
     if isinstance(value, type | ModuleType) or not hasattr(value, "__dict__"):
         return False
-    library = type(value).__module__.partition(".")[0] in sys.stdlib_module_names
-    return isinstance(value, SimpleNamespace) or not library
+    return isinstance(value, SimpleNamespace) or not _is_of_library(type(value))
+
+
+def _is_of_library(kind: type) -> bool:
+    """Whether a class is one of Python's own."""
+    return kind.__module__.partition(".")[0] in sys.stdlib_module_names
 
 
 def _attributes_of_script(module: torch.jit.ScriptModule) -> Iterator[Callable[[], object]]:
