@@ -18,6 +18,7 @@ from convblocks.analysis.advice.windows import WINDOWED, reach, windows
 from convblocks.analysis.fields.receptive_field import input_layout, spatial_size
 from convblocks.analysis.rules import CONVOLUTIONS, GLOBAL, NORMS_OF_LAST_AXES, POINTWISE
 from convblocks.analysis.trace import Failed, Op, Value
+from convblocks.analysis.trace.failure import gets_past
 from convblocks.analysis.trace.fitting import depths, multiple_that_fits, projection
 
 JOINS = ADDITIONS | {"cat", "concat", "stack"}
@@ -59,7 +60,7 @@ def _broken(view: View, failed: Failed) -> Iterator[Found]:
     if not (maps := joined(failed)):
         return
     first = 1 if len({value.shape[1] for value in maps}) > 1 and _verb(failed) == "the addition" else 2
-    makers = {value.number: op for op in failed.seen.ops for value in op.outputs}
+    makers = failed.seen.makers()
     paths = [list(_windows_before(value, makers)) for value in maps]
     sides = " and ".join(_side(value, path, first) for value, path in zip(maps, paths, strict=True))
     off: dict[str, list[str]] = {}
@@ -70,7 +71,7 @@ def _broken(view: View, failed: Failed) -> Iterator[Found]:
     if first == 1 or (not mends and _verb(failed) == "the addition"):
         mends = [*([_projection(maps, failed)] if len(maps) == 2 else []), *mends]
     if not any(mends):
-        mends = [multiple_that_fits(view.input_sizes, partial(_gets_past, view, failed))]
+        mends = [multiple_that_fits(view.input_sizes, partial(gets_past, failed, view.attempt))]
     mends = [mend for mend in mends if mend]
     yield Found(
         place=failed.path,
@@ -87,12 +88,6 @@ def _projection(maps: Sequence[Value], failed: Failed) -> str:
     short, long = (value.shape for value in sorted(maps, key=lambda value: passed.get(value.number, 0)))
     layer = projection(short, long)
     return f"{layer} on the shortcut" if layer else ""
-
-
-def _gets_past(view: View, failed: Failed, sizes: Sequence[Sequence[int]]) -> bool:
-    """Whether a forward of inputs of other sizes comes past the place where it failed."""
-    again = view.attempt(sizes)
-    return not isinstance(again, Failed) or len(again.seen.ops) > len(failed.seen.ops)
 
 
 def _verb(failed: Failed) -> str:
@@ -141,7 +136,7 @@ def _broken_when_larger(view: View) -> Iterator[Found]:
     for path, failures in found.items():
         size, failed = failures[0]
         maps = joined(failed)
-        makers = {value.number: op for op in failed.seen.ops for value in op.outputs}
+        makers = failed.seen.makers()
         sides = " and ".join(_side(value, list(_windows_before(value, makers))) for value in maps)
         yield Found(
             place=path,

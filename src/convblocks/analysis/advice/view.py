@@ -63,7 +63,7 @@ class View:
     @cached_property
     def makers(self) -> dict[int, Op]:
         """By the number of a value: the op that made it."""
-        return {value.number: op for op in self.trace.ops for value in op.outputs}
+        return self.trace.makers()
 
     @cached_property
     def readers(self) -> dict[int, list[Op]]:

@@ -3,6 +3,7 @@
 import inspect
 import traceback
 from collections.abc import Callable, Sequence
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -27,6 +28,12 @@ class Failed(Exception):
     def __init__(self, path: str, running: tuple[str, Any] | None, seen: Trace) -> None:
         super().__init__(path, running)
         self.path, self.running, self.seen = path, running, seen
+
+
+def gets_past(failed: Failed, retry: Callable[[Sizes], object], sizes: Sizes) -> bool:
+    """Whether a forward of inputs of other sizes comes past the place where it failed."""
+    again = retry(sizes)
+    return not isinstance(again, Failed) or len(again.seen.ops) > len(failed.seen.ops)
 
 
 def check_inputs(
@@ -107,17 +114,15 @@ def _fix(
         return fix_in_words(reason, layer, failed.path)
     name, (args, kwargs) = failed.running
 
-    def gets_past(sizes: Sizes) -> bool:
-        again = retry(sizes)
-        return not isinstance(again, Failed) or len(again.seen.ops) > len(failed.seen.ops)
-
     def succeeds(sizes: Sizes) -> bool:
         return not isinstance(retry(sizes), Failed)
 
     sizes = [tuple(x.shape[1:]) for x in inputs]
     passed = depths(failed.seen)
     layers = tuple([passed.get(value.number, 0) for value in failed.seen.outputs])
-    broken = Broken(name, args, kwargs, layer, failed.path, layers, sizes, gets_past, succeeds)
+    broken = Broken(
+        name, args, kwargs, layer, failed.path, layers, sizes, partial(gets_past, failed, retry), succeeds
+    )
     return fix_of(broken) or fix_in_words(reason, layer, failed.path)
 
 
@@ -129,7 +134,10 @@ SPEAKING = (
     AssertionError,
 )  # whose messages say enough without their kind
 
-_VALUES = "the forward asks for a tensor's values, which no trace has: take the branch by a shape or an option instead"
+_VALUES = (
+    "the forward asks for a tensor's values, which no trace has: take the branch by a shape or an option instead; to "
+    'print one, use f"{x:.3f}", not %, float or round'
+)
 _LARGER = "give a larger input"
 _DTYPE = (
     "give each input's dtype, e.g. --input 16:int64 or dtypes=[torch.int64] for indices; else it is float32"
@@ -148,6 +156,8 @@ MENDS = (
     ("aten::nonzero", _VALUES),
     ("Cannot cast tensor(..., device='meta'", _VALUES),
     ("aten::equal", _VALUES),
+    ("an integer is required, not Tensor", _VALUES),
+    ("define __round__ method", _VALUES),
     ("Kernel size can't be greater", _LARGER),
     ("Calculated padded input size", _LARGER),
     ("Output size is too small", _LARGER),

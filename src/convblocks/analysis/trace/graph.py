@@ -119,3 +119,7 @@ class Trace(Struct, frozen=True, eq=False):
     def output(self) -> Value:
         """The first output."""
         return self.outputs[0]
+
+    def makers(self) -> dict[int, Op]:
+        """By the number of a value: the op that made it."""
+        return {value.number: op for op in self.ops for value in op.outputs}
