@@ -107,6 +107,39 @@ def test_the_signal_of_random_weights_is_the_same_each_time(advise):
     assert advise(*options) == first
 
 
+CONSTANT = """
+import torch
+from torch import nn
+
+def copies(width):
+    net = nn.Sequential(nn.Conv2d(3, width, 1), nn.ReLU(), nn.Conv2d(width, 4, 1))
+    for p in net.parameters():
+        nn.init.constant_(p, 0.1)
+    return net
+
+def small():
+    return copies(8)
+
+def larger_than_memory():
+    net = copies(8)
+    net.append(nn.Conv2d(4, 2**40, 1))
+    return net
+"""
+
+
+def test_weights_are_built_for_cb504_unless_they_are_large(advise, tmp_path):
+    (file := tmp_path / "nets.py").write_text(CONSTANT)
+    small = advise(f"{file}:small", "--input", "3x8x8", "--fail-on", "note")
+    assert "CB504" in small.stdout
+    assert small.stderr == ""
+    large = advise(f"{file}:larger_than_memory", "--input", "3x8x8", "--ignore", "CB3")
+    assert large.returncode in (0, 1)
+    assert "CB504" not in large.stdout
+    assert "CB504 is left out: it needs the weights, 21,990,233 MB" in large.stderr
+    for options in (["--ignore", "CB504"], ["--select", "CB1"]):
+        assert advise(f"{file}:larger_than_memory", "--input", "3x8x8", *options).stderr == ""
+
+
 def test_the_rules_are_listed(advise):
     found = advise("--rules")
     assert found.returncode == 0

@@ -2,15 +2,19 @@
 
 import sys
 from contextlib import redirect_stdout
-from typing import Annotated, Literal
+from typing import TYPE_CHECKING, Annotated, Literal
 
 from cyclopts import Parameter
 
 from convblocks.cli.parse import names, require_axes, sized
-from convblocks.cli.terminal import write_json
+from convblocks.cli.terminal import say, write_json
+
+if TYPE_CHECKING:
+    from convblocks.targets import Target
 
 Flag = Annotated[bool, Parameter(negative=())]
 FOUND = 1
+LARGEST_WEIGHTS = 200e6  # bytes that are built for CB504 alone
 
 
 def advise(
@@ -67,15 +71,12 @@ def advise(
     given = [sized("input", text) for text in input or []]
     require_axes(axes)
 
-    import torch
-
     from convblocks import analysis
     from convblocks.analysis.advice import RULES
     from convblocks.cli.advice_table import print_findings, print_rules
     from convblocks.cli.inputs import inputs_of, say_axes
     from convblocks.errors import TargetError
     from convblocks.records import SEVERITIES
-    from convblocks.targets import load_target
 
     if rules:
         print_rules(RULES)
@@ -84,13 +85,12 @@ def advise(
         raise TargetError(
             "no target: name a network, e.g. torchvision:resnet18, or list the rules by --rules"
         )
-    drawn_here = not target.startswith(
-        ("timm:", "torchvision:", "zoo:")
-    )  # CB504 looks at how its weights start
-    needs_weights = signal or drawn_here or any(name.startswith("CB4") for name in selected)
-    torch.manual_seed(0)  # of the weights, where the target's are random, so that CI tells the same each time
+    needs_weights = signal or any(name.startswith(("CB4", "CB504")) for name in selected)
+    looks_at_starts = not any("CB504".startswith(name) for name in ignored) and (
+        not selected or any("CB504".startswith(name) for name in selected)
+    )
     with redirect_stdout(sys.stderr):  # what the user's own code prints is not ours
-        found = load_target(target, trust_code=trust_code, on_meta=not needs_weights)
+        found = _loaded(target, trust_code, needs_weights, looks_at_starts)
         sizes, dtypes = inputs_of(found, given)
         findings = analysis.advise(
             found.module,
@@ -109,3 +109,26 @@ def advise(
         print_findings(findings, type(found.module).__name__, all_places=all_places)
     worst = max((SEVERITIES.index(finding.severity) for finding in findings), default=-1)
     return FOUND if worst >= SEVERITIES.index(fail_on) else 0
+
+
+def _loaded(target: str, trust_code: bool, needs_weights: bool, looks_at_starts: bool) -> "Target":
+    """The target with weights where they are needed, and where CB504 looks at how the user's code starts them."""
+    import torch
+
+    from convblocks.analysis.trace.walk import parameters
+    from convblocks.targets import load_target
+
+    torch.manual_seed(0)  # of the weights, where the target's are random, so that CI tells the same each time
+    found = load_target(target, trust_code=trust_code, on_meta=not needs_weights)
+    missing = [p.numel() * p.element_size() for p in parameters(found.module).values() if p.is_meta]
+    known = target.startswith(("timm:", "torchvision:", "zoo:"))  # to start well
+    if not missing or known or not looks_at_starts:
+        return found
+    if sum(missing) > LARGEST_WEIGHTS:
+        say(
+            f"CB504 is left out: it needs the weights, {sum(missing) / 1e6:,.0f} MB, and over "
+            f"{LARGEST_WEIGHTS / 1e6:,.0f} MB are not built unasked; --select CB504 looks at them"
+        )
+        return found
+    torch.manual_seed(0)
+    return load_target(target, trust_code=trust_code)
