@@ -1,11 +1,12 @@
 """Whole files or none."""
 
+import errno
 import os
 import stat
 
 import pytest
 
-from convblocks.files import replacing, write
+from convblocks.files import replacing, sync_folder, write
 
 
 class _Stopped(Exception):
@@ -98,3 +99,57 @@ def test_a_link_or_device_is_not_replaced(tmp_path):
     with pytest.raises(FileExistsError, match="is a device"):
         write(type(tmp_path)("/dev/null"), b"text")
     assert sorted(path.name for path in tmp_path.iterdir()) == ["dangling", "file", "link", "pipe"]
+
+
+@pytest.mark.parametrize("length", [1, 250, 255])
+def test_each_name_that_a_file_may_have_can_be_written(tmp_path, length):
+    write(tmp_path / ("x" * length), b"text")
+    assert [(len(path.name), path.read_bytes()) for path in tmp_path.iterdir()] == [(length, b"text")]
+
+
+def test_an_error_names_the_file_that_was_asked_for(tmp_path, monkeypatch):
+    """Not the temporary one, which nobody knows: a name that is too long, a folder that is removed meanwhile."""
+    with pytest.raises(OSError, match="too long") as refused:
+        write(tmp_path / ("x" * 256), b"text")
+    assert refused.value.filename == str(tmp_path / ("x" * 256))
+
+    def remove_the_folder():
+        with replacing(tmp_path / "folder" / "file") as temporary:
+            temporary.unlink()
+            temporary.parent.rmdir()
+            temporary.write_bytes(b"text")
+
+    with pytest.raises(FileNotFoundError) as refused:
+        remove_the_folder()
+    assert refused.value.filename == str(tmp_path / "folder" / "file")
+
+    def refuse(*_):
+        raise OSError(errno.ENOSPC, "no space left", str(_[0]))
+
+    monkeypatch.setattr(os, "open", refuse)
+    with pytest.raises(OSError, match="no space left") as refused:
+        write(tmp_path / "file", b"text")
+    assert refused.value.filename == str(tmp_path / "file")
+
+
+@pytest.mark.parametrize("number", [errno.EINVAL, errno.ENOTSUP, errno.EOPNOTSUPP, errno.ENOSYS])
+def test_a_file_system_that_cannot_sync_a_folder_is_used_as_it_is(tmp_path, monkeypatch, number):
+    fsync = os.fsync
+
+    def refuse_folders(handle):
+        if stat.S_ISDIR(os.fstat(handle).st_mode):
+            raise OSError(number, os.strerror(number))
+        fsync(handle)
+
+    monkeypatch.setattr(os, "fsync", refuse_folders)
+    write(tmp_path / "made" / "file", b"text")
+    assert (tmp_path / "made" / "file").read_bytes() == b"text"
+
+
+def test_a_disk_that_fails_to_sync_a_folder_is_told(tmp_path, monkeypatch):
+    def fail(handle):
+        raise OSError(errno.EIO, "input/output error")
+
+    monkeypatch.setattr(os, "fsync", fail)
+    with pytest.raises(OSError, match="input/output error"):
+        sync_folder(tmp_path)

@@ -140,7 +140,7 @@ def test_as_a_checkpoint(make, tmp_path):
     module = nn.Linear(2, 2)
     optimizer = torch.optim.SGD(module.parameters(), lr=0.1)
     with at_once(), pytest.raises(CheckpointError):
-        load_checkpoint(make(tmp_path / "0.safetensors"), module, optimizer, "trial")
+        load_checkpoint(make(tmp_path / "0.safetensors"), module, optimizer, "trial", epochs=1)
 
 
 @KINDS

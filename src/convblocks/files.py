@@ -4,13 +4,17 @@ import errno
 import os
 import stat
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from secrets import token_hex
 from typing import BinaryIO
 
 MOST_TEXT = 16 * 2**20
 """Bytes of a text, such as a network's description, beyond which it is none."""
+TEMPORARY = ".convblocks-"
+"""How the name of a file begins that is being written."""
+UNSYNCED = {errno.EINVAL, errno.ENOSYS, errno.ENOTSUP, errno.EOPNOTSUPP}
+"""What file systems say that cannot sync a folder."""
 
 
 @contextmanager
@@ -21,16 +25,22 @@ def replacing(path: Path) -> Iterator[Path]:
     """
     _require_replaceable(path)
     make_folder(path.parent)
-    temporary = path.with_name(f".{path.name}.{token_hex(4)}")
-    os.close(os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o666))
+    # short, so that each name a file may have is possible
+    temporary = path.with_name(f"{TEMPORARY}{token_hex(4)}")
     try:
+        os.close(os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o666))
         yield temporary
         with temporary.open("rb") as file:
             os.fsync(file.fileno())
         temporary.replace(path)
         sync_folder(path.parent)
+    except OSError as error:
+        if error.filename not in (temporary, str(temporary)):
+            raise
+        raise OSError(error.errno, error.strerror, str(path)) from error
     finally:
-        temporary.unlink(missing_ok=True)
+        with suppress(OSError):
+            temporary.unlink()
 
 
 def write(path: Path, content: bytes) -> None:
@@ -57,8 +67,7 @@ def sync_folder(path: Path) -> None:
     try:
         os.fsync(folder)
     except OSError as error:
-        # file systems that cannot sync a folder say so with EINVAL
-        if error.errno != errno.EINVAL:
+        if error.errno not in UNSYNCED:
             raise
     finally:
         os.close(folder)
@@ -77,21 +86,21 @@ def _require_replaceable(path: Path) -> None:
         raise FileExistsError(errno.EEXIST, "it is a device, pipe or socket; give a file", str(path))
 
 
-def open_regular(path: Path) -> BinaryIO:
+def open_regular(path: Path, flags: int = os.O_RDONLY) -> BinaryIO:
     """Open a file to be read, at once: a pipe would wait for a writer, and a device may never end.
 
-    Raises OSError, which names `path`.
+    `flags` are those of os.open, e.g. O_NOFOLLOW, or O_RDWR to write as well. Raises OSError, which names `path`.
     """
     if "\0" in str(path):  # of which os.open makes a ValueError
         raise FileNotFoundError(errno.ENOENT, os.strerror(errno.ENOENT), str(path))
-    handle = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)
+    handle = os.open(path, flags | os.O_NONBLOCK | os.O_CLOEXEC, 0o666)
     try:
         mode = os.fstat(handle).st_mode
         if stat.S_ISDIR(mode):
             raise IsADirectoryError(errno.EISDIR, os.strerror(errno.EISDIR), str(path))
         if not stat.S_ISREG(mode):
             raise OSError(errno.EINVAL, "it is a device, pipe or socket; give a file", str(path))
-        return os.fdopen(handle, "rb")
+        return os.fdopen(handle, "rb+" if flags & os.O_ACCMODE else "rb")
     except BaseException:
         os.close(handle)
         raise

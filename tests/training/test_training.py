@@ -1,5 +1,6 @@
 """The loop: it learns, repeats, and resumes to the same bits."""
 
+import json
 import random
 import re
 import subprocess
@@ -9,6 +10,8 @@ import numpy as np
 import pytest
 import torch
 from msgspec.structs import replace
+from safetensors import safe_open
+from safetensors.torch import save_file
 from torch import nn
 
 from convblocks.blocks import ResidualBlock
@@ -16,6 +19,7 @@ from convblocks.data import Split
 from convblocks.errors import OptionError
 from convblocks.records import Epoch
 from convblocks.training import Recipe, evaluate, train
+from convblocks.training import checkpoint as checkpoints
 from convblocks.training.augment import augment
 from convblocks.training.checkpoint import CheckpointError, Progress, load_checkpoint, save_checkpoint
 from convblocks.training.loop import training_format
@@ -95,9 +99,9 @@ def test_a_checkpoint_that_is_no_checkpoint_starts_afresh(tmp_path):
     path = tmp_path / "checkpoint.safetensors"
     path.write_bytes(b"half a fi")
     with pytest.raises(CheckpointError, match="cannot be read"):
-        load_checkpoint(path, module, optimizer, "trial")
+        load_checkpoint(path, module, optimizer, "trial", epochs=4)
     path.unlink()
-    assert load_checkpoint(path, module, optimizer, "trial") == Progress()
+    assert load_checkpoint(path, module, optimizer, "trial", epochs=4) == Progress()
 
 
 OTHERS = {
@@ -128,6 +132,65 @@ def test_a_checkpoint_of_another_training_starts_afresh_and_says_so(tmp_path, ch
     assert text.endswith(": training starts afresh")
 
 
+EPOCH = {"train_loss": 1.0, "train_score": 0.5, "validation_score": 0.25}
+HEADERS = {
+    "no trial": (lambda h, t: h.pop("trial"), "is of another training"),
+    "no progress": (lambda h, t: h.pop("progress"), "does not say what has been done"),
+    "neither": (lambda h, t: h.clear(), "is of another training"),
+    "progress that is no JSON": (lambda h, t: h.update(progress="{"), "does not say"),
+    "progress of another form": (lambda h, t: h.update(progress="[]"), "does not say"),
+    "an unknown field": (lambda h, t: h.update(progress='{"epoch": []}'), "does not say"),
+    "an epoch without its time": (lambda h, t: h.update(progress=done([EPOCH], [])), "does not say"),
+    "a time before the start": (lambda h, t: h.update(progress=done([EPOCH], [-1.0])), "does not say"),
+    "a score above 1": (
+        lambda h, t: h.update(progress=done([{**EPOCH, "train_score": 2.0}], [1.0])),
+        "does not say",
+    ),
+    "a failure before the first epoch": (
+        lambda h, t: h.update(progress=done([], [], "the loss became nan")),
+        "does not say",
+    ),
+    "more epochs than the recipe has": (
+        lambda h, t: h.update(progress=done([EPOCH] * 5, [1.0] * 5)),
+        "is of 5 epochs, where 4 are to be done",
+    ),
+    "momentum of another shape": (
+        lambda h, t: t.update({"momentum.0": torch.zeros(1)}),
+        "is of another network",
+    ),
+    "momentum of no parameter": (lambda h, t: t.update({"momentum.99": torch.zeros(1)}), "is of another"),
+    "weights of another type": (
+        lambda h, t: t.update({n: v.double() for n, v in t.items() if n.endswith("weight")}),
+        "is of another network",
+    ),
+}
+
+
+def done(epochs, epoch_s, failure=""):
+    return json.dumps({"epochs": epochs, "epoch_s": epoch_s, "failure": failure})
+
+
+@pytest.mark.parametrize(("change", "problem"), HEADERS.values(), ids=HEADERS)
+def test_a_whole_checkpoint_that_no_training_wrote_starts_afresh_and_says_so(tmp_path, change, problem):
+    """Its checksum is that of its content, as a stranger or another version may write it."""
+    path, notices, epochs = tmp_path / "checkpoint.safetensors", [], []
+    train(net(), data(), data(seed=1), RECIPE, seed=0, checkpoint=path, checkpoint_every_s=0)
+    with safe_open(path, "pt") as file:
+        header = {name: text for name, text in file.metadata().items() if name != "sha256"}
+        tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118 - not a dict
+    change(header, tensors)
+    save_file(tensors, path, {**header, "sha256": checkpoints._checksum(header, tensors)})
+    expected, resumed = net(), net()
+    train(expected, data(), data(seed=1), RECIPE, seed=0)
+    options = {"checkpoint": path, "on_epoch": epochs.append, "on_notice": notices.append}
+    train(resumed, data(), data(seed=1), RECIPE, seed=0, **options)
+    assert len(epochs) == RECIPE.epochs
+    assert same(bits(resumed), bits(expected))
+    (text,) = notices
+    assert problem in text
+    assert text.endswith(": training starts afresh")
+
+
 def test_bit_flips_of_a_checkpoint_are_seen(tmp_path):
     """Each is refused before it changes anything, or the state and the progress are the same."""
 
@@ -151,7 +214,7 @@ def test_bit_flips_of_a_checkpoint_are_seen(tmp_path):
             other[0].bias += 1
         before, state = bits(other), optimizer_of(other)
         try:
-            assert load_checkpoint(path, other, state, "trial") == progress
+            assert load_checkpoint(path, other, state, "trial", epochs=4) == progress
             assert same(bits(other), bits(module))
         except CheckpointError:
             refused += 1
@@ -169,7 +232,7 @@ def test_momentum_is_restored(tmp_path):
     save_checkpoint(path, module, optimizer, "trial", Progress())
     other = net()
     restored = torch.optim.SGD(other.parameters(), lr=0.1, momentum=0.9)
-    load_checkpoint(path, other, restored, "trial")
+    load_checkpoint(path, other, restored, "trial", epochs=4)
     ours, theirs = optimizer.state_dict()["state"], restored.state_dict()["state"]
     assert all(torch.equal(ours[i]["momentum_buffer"], theirs[i]["momentum_buffer"]) for i in ours)
 

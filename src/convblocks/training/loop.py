@@ -56,7 +56,7 @@ def train(
     progress = Progress()
     if checkpoint:
         try:
-            progress = load_checkpoint(checkpoint, module, optimizer, trial)
+            progress = load_checkpoint(checkpoint, module, optimizer, trial, epochs=recipe.epochs)
         except CheckpointError as error:
             on_notice(f"{checkpoint} {error}: training starts afresh")
     saved_at = perf_counter()
