@@ -6,12 +6,14 @@ import random
 import re
 import shutil
 import sys
+import time
 from hashlib import sha256
 from importlib import import_module
 from pathlib import Path
 
 import msgspec
 import pytest
+import torch
 from msgspec.structs import replace
 
 from convblocks import Recipe, compare, load, write_report
@@ -23,8 +25,12 @@ from convblocks.experiments.shared import shared
 from convblocks.experiments.store import RunFolder
 from convblocks.experiments.trial import Trainer
 from convblocks.measure import describe_host
+from convblocks.networks import Network
+from convblocks.records import Epoch
+from convblocks.training.checkpoint import CheckpointError, Progress, load_checkpoint, save_checkpoint
 from tests.experiments.conftest import make_design, make_latency, make_run, make_study
 from tests.experiments.runs import NO_TIMING, result
+from tests.test_reading import at_once
 
 comparing = import_module("convblocks.experiments.compare")  # the package has a function of that name
 
@@ -171,6 +177,36 @@ class TestNamesAndLinks:
         with pytest.raises(RunError, match="is no regular file; remove it"), made.locked():
             made.runs()
 
+    @pytest.mark.parametrize("name", ["study.json", "runs.jsonl", "weights/a-d8/0.safetensors"])
+    def test_a_link_that_is_made_after_the_check_is_not_followed(self, made, tmp_path, monkeypatch, name):
+        run, path = made.runs()[0], made.path / name
+        content = path.read_bytes() if path.exists() else b"weights"
+        (tmp_path / "outside").write_bytes(content)
+        path.unlink(missing_ok=True)
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.symlink_to(tmp_path / "outside")
+        monkeypatch.setattr(RunFolder, "_inside", lambda self, *parts: self.path.joinpath(*parts))
+        run = replace(run, weights_sha256=sha256(content).hexdigest())
+        reads_weights = path.suffix == ".safetensors"
+        for use in [made.read_weights] if reads_weights else [made.add_run, lambda run: made.runs()]:
+            with pytest.raises(RunError, match=f"{path} is no regular file; remove it"):
+                use(run)
+        assert (tmp_path / "outside").read_bytes() == content
+
+    @pytest.mark.parametrize("make", [os.mkfifo, os.mkdir])
+    @pytest.mark.parametrize("kind", ["weights", "checkpoints"])
+    def test_what_is_no_file_in_place_of_one_ends_a_compare_before_it_trains(self, again, copied, kind, make):
+        """A pipe in place of a checkpoint was waited for, and one in place of weights was seen after training."""
+        run = copied.runs()[0]
+        copied.drop_runs([run])
+        path = copied.path / kind / run.design / f"{run.seed}.safetensors"
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.unlink(missing_ok=True)
+        make(path)
+        with at_once(120), pytest.raises(RunError, match=f"{path} is no regular file; remove it"):
+            again(checkpoint_every_s=0)
+        assert copied.runs()[0] != run
+
     def test_no_code_that_only_the_folder_names_is_imported(self, again, copied, tmp_path, monkeypatch):
         (tmp_path / "evil_of_folder.py").write_text("raise SystemExit('imported')")
         monkeypatch.syspath_prepend(tmp_path)
@@ -259,7 +295,6 @@ class TestRecords:
             ("study.json", lambda t: t.update(recipe={"epochs": 0})),
             ("study.json", lambda t: t.update(recipe={"epoch": 2})),
             ("study.json", lambda t: t.update(workerz=2)),
-            ("study.json", lambda t: t.update(budget=2_000_000)),
             ("designs.jsonl", lambda t: t.update(widths=[0, 16])),
             ("designs.jsonl", lambda t: t.update(macs=-1)),
             ("designs.jsonl", lambda t: t.update(stack_depth=9)),
@@ -366,8 +401,10 @@ class DiesForAnother(Trainer):
     def __call__(self, task, report):
         if task[1] == 0:
             return super().__call__(task, report)
-        while not (self.folder / "runs.jsonl").exists():
-            pass
+        path = self.folder / "runs.jsonl"
+        # the file is there before its first line is written
+        while not (path.exists() and b"\n" in path.read_bytes()):
+            time.sleep(0.01)
         os._exit(9)
 
 
@@ -387,30 +424,63 @@ def test_a_worker_s_death_loses_no_run_that_had_finished(few_digits, tmp_path, m
     assert folder.runs()[0] == run
 
 
+def kept_checkpoint(folder):
+    """Writes a checkpoint of a run; returns a function that goes on from it and gives all that it restores."""
+    design, trial = folder.designs()[0], "trial"
+    epoch = Epoch(train_loss=1.0, train_score=0.5, validation_score=0.25)
+
+    def fresh():
+        torch.manual_seed(0)
+        module = Network.from_dict(design.network).build()
+        return module, torch.optim.SGD(module.parameters(), lr=0.1, momentum=0.9)
+
+    path, (module, optimizer) = folder.checkpoint(design.name, 0), fresh()
+    module(torch.randn(8, 1, 8, 8)).sum().backward()
+    optimizer.step()
+    save_checkpoint(path, module, optimizer, trial, Progress((epoch,), (1.5,)))
+
+    def restored():
+        module, optimizer = fresh()
+        try:
+            progress = load_checkpoint(path, module, optimizer, trial, epochs=2)
+        except CheckpointError:
+            return None
+        momenta = [state["momentum_buffer"] for state in optimizer.state_dict()["state"].values()]
+        return progress, [t.numpy().tobytes() for t in (*module.state_dict().values(), *momenta)]
+
+    return restored
+
+
 @pytest.mark.parametrize("flips", [60, pytest.param(600, marks=pytest.mark.slow)])
 def test_bit_flips_change_no_figure(original, copied, flips):
-    """One bit at a time, in records and weights: refused, seen as damaged weights, or without any effect."""
+    """One bit at a time, in records, weights and a checkpoint: refused, seen as damaged, or without any effect."""
+    restored = kept_checkpoint(copied)
     files = [path for path in contents(copied.path) if path.suffix in (".json", ".jsonl", ".safetensors")]
+    assert {path.parent.parent.name for path in files} > {"weights", "checkpoints"}
     draws, detected = random.Random(0), 0
 
     def figures():
         sound = [copied.read_weights(run) is not None for run in copied.runs()]
-        return copied.study(), copied.designs(), copied.runs(), copied.latencies(), copied.summary(), sound
+        records = copied.study(), copied.designs(), copied.runs(), copied.latencies(), copied.summary()
+        return records, sound, restored()
 
     expected = figures()
+    assert expected[2] is not None
     for flip in range(flips):
         path = files[flip % len(files)]
         whole = bytearray(path.read_bytes())
         at = draws.randrange(len(whole))
         path.write_bytes(whole[:at] + bytes([whole[at] ^ 1 << draws.randrange(8)]) + whole[at + 1 :])
         try:
-            now = figures()
+            records, sound, state = figures()
         except RunError:
             detected += 1
         else:
-            assert now[:-1] == expected[:-1]
-            assert (now == expected) == (path.suffix != ".safetensors")
-            detected += now != expected
+            assert records == expected[0]
+            assert (sound == expected[1]) == ("weights" not in path.parts)
+            assert state in (expected[2], None)
+            assert state is not None or "checkpoints" in path.parts
+            detected += (sound, state) != expected[1:]
         path.write_bytes(whole)
     assert detected > 0.9 * flips  # the rest is the layout of study.json and summary.json
 
@@ -534,6 +604,52 @@ def test_the_figures_of_a_run_do_not_depend_on_the_layout_of_its_text(made):
     (made.path / "runs.jsonl").write_text(json.dumps(dict(reversed(table.items()))) + "\n")
     assert made.runs() == runs
     assert replace(runs[0], timing=NO_TIMING).seed == 0
+
+
+def carry_digest(folder, digest):
+    """Gives all records another digest, as a version that hashes the question in another way writes them."""
+    for path in folder.path.glob("*.json*"):
+        for line in range(len(path.read_text().splitlines()) if path.suffix == ".jsonl" else 1):
+            forge(path, lambda t: t.update(study=digest), line)
+
+
+def test_a_folder_keeps_the_digest_that_its_records_carry(original, again, copied):
+    """Whatever a version hashes: it is read and reported, and the same compare with more seeds goes on."""
+    digest, runs = "f" * 64, copied.runs()
+    carry_digest(copied, digest)
+    assert copied.runs() == runs
+    assert copied.digest() == digest
+    write_report(copied)
+    notes = again(seeds=2)
+    assert sorted(notes.trained) == [(run.design, 1) for run in runs]
+    assert [run for run in copied.runs() if run.seed == 0] == runs
+    for path in copied.path.glob("*.json*"):
+        for line in path.read_text().splitlines() if path.suffix == ".jsonl" else [path.read_text()]:
+            assert json.loads(line)["study"] == digest
+    with pytest.raises(RunError, match="holds another study: budget 60,000, not 50,000"):
+        again(budget=50_000)
+
+
+def test_a_study_json_of_another_digest_than_the_records_is_refused(made):
+    forge(made.path / "study.json", lambda t: t.update(study="f" * 64))
+    with pytest.raises(RunError, match=r"designs.jsonl, line 1 .*it is of another study than study.json"):
+        write_report(made)
+
+
+def test_a_folder_that_is_given_another_study_has_its_digest(made):
+    other = replace(make_study(), budget=2_000_000)
+    made.save_study(other)
+    assert made.digest() == other.digest != make_study().digest
+
+
+def test_what_is_hashed_stays():
+    """Folders are named by it. Figures of version 1; words that are shown have no part in it."""
+    study = make_study()
+    study = replace(study, families=("simple", "a.b:C"), sources={"a.b:C": "0123456789abcdef" * 4})
+    assert study.digest == "45ae843adba7ed13fa61abbdb169307a6b903ed032b33f5e04f8d7a72089b243"
+    pixels = dict.fromkeys(("train", "validation", "test"), (3, 5))
+    study = replace(study, data=replace(study.data, task="segment", pixels=pixels), head="dilated")
+    assert study.digest == "a5dc8b9597ba8f81b2a2904eac08b0f1ae26fe294832cd5337348eef478d09a1"
 
 
 def test_resume_keeps_the_study_s_digest_with_more_seeds(made):

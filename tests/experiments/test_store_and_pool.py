@@ -1,5 +1,6 @@
 """The run folder under kills, and the workers."""
 
+import fcntl
 import json
 import multiprocessing
 import os
@@ -12,7 +13,7 @@ import torch
 from msgspec.structs import replace
 
 from convblocks.errors import RunError
-from convblocks.experiments.plan import default_name, resume
+from convblocks.experiments.plan import default_folder, resume
 from convblocks.experiments.pool import Job, run_all
 from convblocks.experiments.store import RunFolder
 from convblocks.records import Loading
@@ -91,15 +92,84 @@ def test_a_folder_that_has_no_build_of_torch_goes_on_with_any(study, tmp_path, b
             resume(folder, made_by(now), [])
 
 
-def test_the_default_name_of_a_folder_is_that_of_versions_without_a_build(study):
-    def name(torch_version):
-        versions = {"torch": torch_version, "convblocks": "0.1.0"}
-        return default_name(replace(study, host=replace(study.host, versions=versions)))
+def with_torch(study, version):
+    versions = {"torch": version, "convblocks": "0.1.0"}
+    return replace(study, host=replace(study.host, versions=versions))
 
-    before = replace(study, host=replace(study.host, versions={"torch": "2.13.0", "convblocks": "0.1.0"}))
-    assert name("2.13.0") == f"{study.data.name}-{before.digest[:8]}"
-    assert name("2.13.0+cpu") == name("2.13.0+cu130") == name("2.13.0")
-    assert name("2.13.1+cpu") != name("2.13.0+cpu")
+
+BUILDS = ("2.13.0", "2.13.0+cpu", "2.13.0+cu130", "2.13.1+cpu")
+
+
+def test_each_build_of_torch_has_a_default_folder_of_its_own(study, tmp_path):
+    studies = [with_torch(study, build) for build in BUILDS]
+    folders = [default_folder(each, tmp_path).path for each in studies]
+    assert folders == [tmp_path / f"{study.data.name}-{each.digest[:8]}" for each in studies]
+    assert len(set(folders)) == len(BUILDS)
+
+
+@pytest.mark.parametrize("recorded", BUILDS[:3])
+def test_a_default_folder_whose_study_has_no_build_of_torch_is_gone_on_with(study, tmp_path, recorded):
+    """Of an earlier version; under the same name a study with a build is another one's."""
+    released = with_torch(study, "2.13.0")
+    before = RunFolder(tmp_path / f"{study.data.name}-{released.digest[:8]}")
+    before.save_study(with_torch(study, recorded))
+    for build in BUILDS[1:3]:
+        folder = default_folder(with_torch(study, build), tmp_path)
+        assert (folder.path == before.path) == (recorded == "2.13.0")
+        resume(folder, with_torch(study, build), [])
+    assert default_folder(with_torch(study, "2.13.1+cpu"), tmp_path).path != before.path
+
+
+def test_a_default_folder_that_cannot_be_read_is_told(study, tmp_path):
+    released = with_torch(study, "2.13.0")
+    path = tmp_path / f"{study.data.name}-{released.digest[:8]}"
+    RunFolder(path).save_study(released)
+    (path / "study.json").write_text("{")
+    with pytest.raises(RunError, match=r"study.json is no record that can be used: .*restore the file"):
+        default_folder(with_torch(study, "2.13.0+cpu"), tmp_path)
+
+
+def test_a_run_that_is_added_while_the_file_is_replaced_is_kept(tmp_path, monkeypatch):
+    """A late worker of a killed compare opens the file, and the next compare puts another in its place."""
+    folder, design = RunFolder(tmp_path), make_design("a")
+    folder.save_study(make_study())
+    runs = [make_run(design, seed, 0.9) for seed in range(3)]
+    for run in runs[:2]:
+        folder.add_run(run)
+    flock, replaced = fcntl.flock, []
+
+    def replace_first(file, how):
+        if not replaced:
+            replaced.append(file)
+            folder.drop_runs(runs[:1])
+        flock(file, how)
+
+    monkeypatch.setattr(fcntl, "flock", replace_first)
+    folder.add_run(runs[2])
+    assert folder.runs() == runs[1:]
+
+
+def test_no_run_is_added_between_reading_and_dropping_runs(tmp_path, monkeypatch):
+    folder, design = RunFolder(tmp_path), make_design("a")
+    folder.save_study(make_study())
+    runs = [make_run(design, seed, 0.9) for seed in range(2)]
+    for run in runs:
+        folder.add_run(run)
+    held, read = [], RunFolder.runs
+
+    def try_to_lock(self):
+        with (tmp_path / "runs.jsonl").open("rb") as file:
+            try:
+                fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            except BlockingIOError:
+                held.append(True)
+        return read(self)
+
+    monkeypatch.setattr(RunFolder, "runs", try_to_lock)
+    folder.drop_runs(runs[:1])
+    monkeypatch.undo()
+    assert held == [True]
+    assert folder.runs() == runs[1:]
 
 
 def double(task, report):

@@ -17,7 +17,7 @@ from convblocks.experiments.asked import call_as_text
 from convblocks.experiments.design import BYTES, describe, time_designs
 from convblocks.experiments.implementations import Frame, Implementation
 from convblocks.experiments.matching import Matched, least_budgets, solve
-from convblocks.experiments.plan import going_on, plan, resume
+from convblocks.experiments.plan import default_folder, going_on, plan, resume
 from convblocks.experiments.pool import Job, leave_if_imported, require_script, run_all
 from convblocks.experiments.shared import shared
 from convblocks.experiments.store import ANOTHER, RunFolder
@@ -122,7 +122,7 @@ def compare(
         command=command,
         head=head,
     )
-    folder = RunFolder(Path("runs") / study.name if out is None else out)
+    folder = default_folder(study) if out is None else RunFolder(out)
     _require_outside(folder, dataset)
     folder.check()
     going_on(folder, study)
@@ -259,7 +259,7 @@ def _with_weights(folder: RunFolder, watcher: Watcher) -> list[Run]:
             f"{path} is missing or not the file that the record names: the run is trained again"
         )
     if lost:
-        folder.save_runs(whole)
+        folder.drop_runs(lost)
     return whole
 
 
@@ -268,11 +268,7 @@ def write_report(folder: RunFolder) -> Path:
 
     Raises RunError if it holds no study.
     """
-    study = folder.study()
-    if study is None:
-        raise RunError(
-            f"{folder.path} holds no study; expected the folder of a convblocks compare, with study.json"
-        )
+    study = folder.require_study()
     designs, runs = folder.designs(), folder.runs()
     summary = summarise(study, designs, runs, folder.latencies())
     folder.save_summary(summary)

@@ -83,7 +83,7 @@ def plan(
         whole("budget", budget, at_least=1, at_most=MOST_BUDGET)
     workers, threads = _shares(workers, threads, device)
     study = Study(
-        name="",
+        name="",  # that of its folder, which going_on gives
         command=escaped(command),  # a record is UTF-8, a path may be any bytes
         started=datetime.now(UTC).isoformat(timespec="seconds"),
         data=dataset.card,
@@ -103,18 +103,26 @@ def plan(
         workers=workers,
         host=describe_host(device),
     )
-    return replace(study, name=default_name(study)), frame, found
+    return study, frame, found
 
 
-def default_name(study: Study) -> str:
-    """Of the study's folder, from its data and its question.
+def default_folder(study: Study, parent: Path = Path("runs")) -> RunFolder:
+    """The folder that data and question name.
 
-    The build of torch (+cu130) is left out, since earlier versions recorded the release alone: their folders are found.
+    Earlier versions recorded torch's release without its build (+cu130): a folder of theirs is gone on with.
+    Raises RunError where that cannot be read.
     """
     versions = study.host.versions
     released = {**versions, "torch": versions["torch"].partition("+")[0]}
-    digest = replace(study, host=replace(study.host, versions=released)).digest
-    return f"{Path(study.data.name).stem}-{digest[:8]}"
+    earlier = RunFolder(parent / _name(replace(study, host=replace(study.host, versions=released))))
+    before = earlier.study()
+    if before is not None and before.host.versions.get("torch") == released["torch"]:
+        return earlier
+    return RunFolder(parent / _name(study))
+
+
+def _name(study: Study) -> str:
+    return f"{Path(study.data.name).stem}-{study.digest[:8]}"
 
 
 def going_on(folder: RunFolder, asked: Study) -> Study:
@@ -160,7 +168,7 @@ def _differences(before: Study, asked: Study) -> list[str]:
     """What tells two studies apart, in words: "stack depths 4 and 8, not 8 and 56"."""
     then, now = before.question, asked.question
     told = [
-        f"{_term(field)} {_worded(then.get(field))}, not {_worded(now.get(field))}"
+        f"{_term(field)} {_worded(field, then.get(field))}, not {_worded(field, now.get(field))}"
         for field in {**now, **then}
         if field != "data" and not _same(field, then.get(field), now.get(field))
     ]
@@ -179,14 +187,18 @@ def _same(field: str, before: object, now: object) -> bool:
 
 
 def _term(field: str) -> str:
-    """A class's name, which follows a space, is told as it is spelled."""
-    name, space, of_class = field.removeprefix("recipe.").rpartition(" ")
-    return TERMS.get(field, f"{name}{space}{of_class if space else of_class.replace('_', ' ')}")
+    """A field of the question in words; a class's name stays as it is spelled."""
+    kind, _, name = field.partition(".")
+    if kind == "sources":
+        return f"source file of {name}"
+    return TERMS.get(field, field.removeprefix("recipe.").replace("_", " "))
 
 
-def _worded(value: object) -> str:
+def _worded(field: str, value: object) -> str:
     if value is None:
         return "none"
+    if field.startswith("sources."):
+        return f"SHA-256 {str(value)[:12]}…"
     if isinstance(value, tuple):
         return listing([str(part) for part in value])
     return f"{value:,}" if isinstance(value, int) else str(value)

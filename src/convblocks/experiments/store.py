@@ -10,12 +10,12 @@ study or impossible is refused with the file, the line and the fix. Links inside
 the folder may come from a stranger. docs/run-folder.md describes it for users.
 """
 
+import errno
 import fcntl
 import os
 import re
 import shutil
-import stat
-from collections.abc import Iterable, Iterator
+from collections.abc import Collection, Iterable, Iterator
 from contextlib import contextmanager, suppress
 from hashlib import sha256
 from pathlib import Path
@@ -27,7 +27,7 @@ from msgspec import Struct
 from convblocks.errors import Part, RunError, Setting
 from convblocks.experiments.envelope import WHOLE, seal, unseal
 from convblocks.experiments.validation import CHECKS, check_study, require_design_name
-from convblocks.files import make_folder, sync_folder, write
+from convblocks.files import TEMPORARY, make_folder, open_regular, sync_folder, write
 from convblocks.records import Design, Latency, Run, Study, Summary
 
 Record = TypeVar("Record", bound=Struct)
@@ -47,7 +47,10 @@ FIXES: dict[str, tuple[Part, ...]] = {
     LATENCIES: ("; delete the file, and the same compare times the designs again",),
     SUMMARY: ("; convblocks report writes the file again",),
 }
-BEFORE_STUDY = re.compile(r"\.lock|\.examples|\.study\.json\..+")
+# of opening a link with O_NOFOLLOW, a folder, a pipe or device, a socket
+NO_FILE = {errno.ELOOP, errno.EISDIR, errno.EINVAL, errno.ENXIO}
+TO_ADD = os.O_RDWR | os.O_CREAT
+BEFORE_STUDY = re.compile(rf"\.lock|\.examples|\.study\.json\..+|{re.escape(TEMPORARY)}.+")
 """What a compare that was killed before it had a study.json may leave."""
 
 
@@ -86,7 +89,7 @@ class RunFolder:
         """Hold the folder against a second compare; the system lets go when the process ends, however it ends."""
         try:
             make_folder(self.path)
-            file = self._open(".lock")
+            file = self._open(".lock", flags=TO_ADD)
         except OSError as error:
             raise RunError(f"{self.path} cannot be a run folder: {error.strerror}", *ANOTHER) from error
         with file:
@@ -101,15 +104,23 @@ class RunFolder:
         return self._study()[0]
 
     def save_study(self, study: Study) -> None:
-        """Write study.json; records without a checksum, which earlier versions wrote, get one first."""
-        before, checked = self._study()
-        if before is not None and not checked:
+        """Write study.json; records without a checksum, which earlier versions wrote, get one first.
+
+        A folder that asks the same keeps its digest, which its records carry.
+        """
+        before, digest = self._study()
+        if before is not None and digest is None:
             self._replace_lines(DESIGNS, self.designs())
-            self._replace_lines(RUNS, self.runs())
+            self.drop_runs(())
             self._replace_lines(LATENCIES, self.latencies())
             if summary := self.summary():
                 self.save_summary(summary)
-        self._replace(STUDY, study, study.digest)
+        same = digest and before is not None and before.question == study.question
+        self._replace(STUDY, study, digest if digest and same else study.digest)
+
+    def require_study(self) -> Study:
+        """The study. Raises RunError if the folder has none."""
+        return self._owner()[0]
 
     def summary(self) -> Summary | None:
         content = self._read(SUMMARY)
@@ -147,8 +158,7 @@ class RunFolder:
         Several workers may add runs at a time.
         """
         line = seal(run, self.digest()) + b"\n"
-        with self._open(RUNS) as file:
-            fcntl.flock(file, fcntl.LOCK_EX)
+        with self._locked_runs() as file:
             content = file.read()
             end = content.rfind(b"\n") + 1
             if WHOLE.search(content, end):
@@ -162,21 +172,22 @@ class RunFolder:
         if not content:
             sync_folder(self.path)
 
-    def save_runs(self, runs: Iterable[Run]) -> None:
-        """Replace all runs, while no worker adds any."""
-        self._replace_lines(RUNS, runs)
+    def drop_runs(self, runs: Collection[Run]) -> None:
+        """Take runs out; what a worker adds at the same time is kept."""
+        with self._locked_runs():
+            self._replace_lines(RUNS, [run for run in self.runs() if run not in runs])
 
     def digest(self) -> str:
-        """The digest of the folder's study. Raises RunError if there is none."""
-        return self._owner()[0].digest
+        """The digest that the folder's records carry. Raises RunError if it has no study."""
+        study, digest = self._owner()
+        return digest or study.digest
 
     def weights(self, design: str, seed: int) -> Path:
         return self._trained("weights", design, seed)
 
     def read_weights(self, run: Run) -> bytes | None:
         """The weights of a run; None where the file is missing or is not the one that the record names."""
-        path = self.weights(run.design, run.seed)
-        content = path.read_bytes() if path.is_file() else b""
+        content = self._read(*self._parts("weights", run.design, run.seed)) or b""
         return content if sha256(content).hexdigest() == run.weights_sha256 else None
 
     def checkpoint(self, design: str, seed: int) -> Path:
@@ -208,55 +219,76 @@ class RunFolder:
         return path
 
     def _trained(self, kind: str, design: str, seed: int) -> Path:
+        path = self._inside(*self._parts(kind, design, seed))
+        if os.path.lexists(path) and not path.is_file():
+            raise RunError(f"{path} is no regular file; remove it")
+        return path
+
+    def _parts(self, kind: str, design: str, seed: int) -> tuple[str, str, str]:
+        """Folders and name of a file that is kept for each run."""
         try:
             require_design_name(design)
         except ValueError as error:
             raise RunError(f"{self.path}: {error}") from error
-        return self._inside(kind, design, f"{int(seed)}.safetensors")
+        return kind, design, f"{int(seed)}.safetensors"
 
-    def _open(self, name: str) -> BinaryIO:
-        """A file of the folder to read and append to, which is made if it is not there."""
-        flags = os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC
-        handle = os.open(self._inside(name), flags, 0o666)
-        if not stat.S_ISREG(os.fstat(handle).st_mode):
-            os.close(handle)
-            raise RunError(f"{self.path / name} is no regular file; remove it")
-        return os.fdopen(handle, "rb+")
-
-    def _read(self, name: str) -> bytes | None:
-        path = self._inside(name)
+    def _open(self, *parts: str, flags: int = os.O_RDONLY) -> BinaryIO:
+        """Open a file of the folder. Raises RunError for a link, also one made this moment, a pipe or a device."""
+        path = self._inside(*parts)
         try:
-            if not stat.S_ISREG(path.stat().st_mode):
-                raise RunError(f"{path} is no regular file; remove it, or choose another ", Setting("out"))
-            return path.read_bytes()
+            return open_regular(path, flags | os.O_NOFOLLOW)
+        except OSError as error:
+            if error.errno in NO_FILE:
+                raise RunError(f"{path} is no regular file; remove it") from error
+            raise
+
+    def _read(self, *parts: str) -> bytes | None:
+        try:
+            with self._open(*parts) as file:
+                return file.read()
         except (FileNotFoundError, NotADirectoryError):
             return None
         except OSError as error:
+            path = self.path.joinpath(*parts)
             raise RunError(f"{path} cannot be read: {error.strerror}", *ANOTHER) from error
 
-    def _study(self) -> tuple[Study | None, bool]:
-        """The study, and whether it has a checksum."""
+    @contextmanager
+    def _locked_runs(self) -> Iterator[BinaryIO]:
+        """runs.jsonl, held against all that add or drop runs."""
+        current = False
+        while not current:
+            with self._open(RUNS, flags=TO_ADD) as file:
+                fcntl.flock(file, fcntl.LOCK_EX)
+                # whoever held the lock may have put another file in the place of this one
+                with suppress(FileNotFoundError):
+                    current = os.path.samestat(os.fstat(file.fileno()), self._inside(RUNS).lstat())
+                if current:
+                    yield file
+
+    def _study(self) -> tuple[Study | None, str | None]:
+        """The study, and the digest in its record, which has none in folders of before there were checksums.
+
+        The digest is never computed anew to be compared: another version may compute another one.
+        """
         content = self._read(STUDY)
         if content is None:
-            return None, True
+            return None, None
         try:
             table, digest = unseal(content)
             study = msgspec.convert(table, Study)
             check_study(study)
-            if digest not in (None, study.digest):
-                raise ValueError("its digest is not that of its question")
         except (ValueError, OverflowError) as error:
             raise self._refused(STUDY, "", error) from error
-        return study, digest is not None
+        return study, digest
 
-    def _owner(self) -> tuple[Study, bool]:
-        """The study that each record must be of, and whether a record must have a checksum."""
-        study, checked = self._study()
+    def _owner(self) -> tuple[Study, str | None]:
+        """The study that each record must be of, and its digest, which a record must have unless it is None."""
+        study, digest = self._study()
         if study is None:
             raise RunError(
                 f"{self.path} holds no study; expected the folder of a convblocks compare, with {STUDY}"
             )
-        return study, checked
+        return study, digest
 
     def _lines(self, name: str, kind: type[Record]) -> Iterator[tuple[str, Record]]:
         """Each record with its place in the file, ", line 3"."""
@@ -273,13 +305,13 @@ class RunFolder:
                 yield where, self._record(name, where, line, kind, *owner)
 
     def _record(
-        self, name: str, where: str, content: bytes, kind: type[Record], study: Study, checked: bool
+        self, name: str, where: str, content: bytes, kind: type[Record], study: Study, expected: str | None
     ) -> Record:
         try:
             table, digest = unseal(content)
-            if digest is None and checked:
+            if digest is None and expected:
                 raise ValueError("it has no checksum")
-            if digest not in (None, study.digest):
+            if digest not in (None, expected or study.digest):
                 raise ValueError(f"it is of another study than {STUDY}")
             record = msgspec.convert(table, kind)
             if kind in CHECKS:

@@ -52,6 +52,8 @@ class Trainer:
 
     def _train(self, design: Design, seed: int, report: Callable[[Epoch | str], None]) -> Run:
         store, data = RunFolder(self.folder), self.examples.open()
+        # before any work: what is in the way is said at once
+        weights_path, checkpoint = store.weights(design.name, seed), store.checkpoint(design.name, seed)
         module = start(design, seed, data.train, self.recipe.init)
         key = sha256(msgspec.json.encode([store.digest(), design.network], order="sorted")).hexdigest()
         progress = train(
@@ -61,7 +63,7 @@ class Trainer:
             self.recipe,
             seed=seed,
             device=self.device,
-            checkpoint=store.checkpoint(design.name, seed),
+            checkpoint=checkpoint,
             checkpoint_key=key,
             checkpoint_every_s=self.checkpoint_every_s,
             on_epoch=report,
@@ -73,7 +75,7 @@ class Trainer:
             {name: t.cpu().contiguous() for name, t in module.state_dict().items()},
             {"network": msgspec.json.encode(design.network).decode()},
         )
-        write(store.weights(design.name, seed), weights)
+        write(weights_path, weights)
         n, batch = len(data.train.y), self.recipe.batch_size  # a batch that is not full is left out
         return Run(
             design=design.name,

@@ -125,7 +125,7 @@ class Study(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
         return {
             **{field: getattr(self, field) for field in fields},
             **segments,
-            **{f"source file of {family}": f"SHA-256 {sha[:12]}…" for family, sha in self.sources.items()},
+            **{f"sources.{family}": sha for family, sha in self.sources.items()},
             **{f"recipe.{name}": value for name, value in self.recipe.items()},
             "data": self.data.sha256,
             "device": self.host.device,
@@ -136,8 +136,33 @@ class Study(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
 
     @property
     def digest(self) -> str:
-        """SHA-256 of the question; each record of the study carries it. More seeds leave it as it is."""
-        return sha256(msgspec.json.encode(self.question, order="sorted")).hexdigest()
+        """SHA-256 of the question; each record of the study carries it. More seeds leave it as it is.
+
+        This is version 1 of what is hashed. Names of folders come from it, so its keys and texts never change: a field
+        that a question gets later comes in only where it is not its default.
+        """
+        hashed: dict[str, object] = {
+            "depths": self.depths,
+            "stages": self.stages,
+            "families": self.families,
+            "block_depths": self.block_depths,
+            "groups": self.groups,
+            "match": self.match,
+            "budget": self.budget,
+            "threads": self.threads,
+            "data": self.data.sha256,
+            "device": self.host.device,
+            "processor": self.host.cpu,
+            "torch": self.host.versions.get("torch", ""),
+            "convblocks": self.host.versions.get("convblocks", ""),
+        }
+        if self.data.task == "segment":
+            hashed["head"] = self.head or "unet"
+        for family, sha in self.sources.items():
+            hashed[f"source file of {family}"] = f"SHA-256 {sha[:12]}…"
+        for name, value in self.recipe.items():
+            hashed[f"recipe.{name}"] = value
+        return sha256(msgspec.json.encode(hashed, order="sorted")).hexdigest()
 
 
 class Design(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
