@@ -1,10 +1,11 @@
 """Text from outside: what could steer a terminal or hide text is escaped; what an encoding lacks is spelled."""
 
+import json
 import unicodedata
 
 import pytest
 
-from convblocks.text import PLAIN, READABLE, escaped, one_line
+from convblocks.text import LONGEST, PLAIN, READABLE, escaped, one_line, safe_json, shown
 
 HOSTILE = {
     "escape sequence": "\x1b[31mred\x1b[0m",
@@ -17,6 +18,8 @@ HOSTILE = {
     "marks": "a\u200e\u200f\u061cb",
     "line separators": "a\u2028b\u2029c",
     "zero width": "pass\u200bword\ufeff",
+    "fillers": "a\u3164b\uffa0c\u115fd\u1160e",
+    "joiners that join nothing": "pass\u034fword",
     "tag characters": "a\U000e0041",
     "bytes that are no text": b"caf\xe9".decode("utf-8", "surrogateescape"),
 }
@@ -30,6 +33,26 @@ def test_no_format_or_control_character_is_left(text):
     assert escaped(escaped(text)) == escaped(text)
 
 
+@pytest.mark.parametrize("text", HOSTILE.values(), ids=HOSTILE)
+def test_a_name_is_shown_as_it_is_escaped(text):
+    assert shown(text) == escaped(text)
+    assert shown(shown(text)) == shown(text)
+
+
+def test_a_long_name_is_cut_and_line_breaks_are_escaped():
+    assert shown("a\n\tb") == r"a\n\tb"
+    assert shown("x" * 10**6 + "end").endswith("xend")
+    assert len(shown("x" * 10**6)) == LONGEST + 1
+
+
+@pytest.mark.parametrize("text", HOSTILE.values(), ids=HOSTILE)
+def test_json_escapes_by_its_own_means_and_keeps_the_value(text):
+    record = json.dumps({text: [text]}, ensure_ascii=False)
+    safe = safe_json(record)
+    assert escaped(safe) == safe
+    assert json.loads(safe) == {text: [text]}
+
+
 def test_every_control_character_of_unicode_but_tab_and_line_feed():
     left = [
         c for c in map(chr, range(0x110000)) if unicodedata.category(c) in ("Cc", "Cs") and escaped(c) == c
@@ -38,7 +61,18 @@ def test_every_control_character_of_unicode_but_tab_and_line_feed():
 
 
 @pytest.mark.parametrize(
-    "text", ["Wörter", "日本語", "3×3 conv → 64", "עברית", "a\tb\n", "५ %", "👩\u200d🔬"]
+    "text",
+    [
+        "Wörter",
+        "日本語",
+        "3×3 conv → 64",
+        "עברית",
+        "می\u200cخواهم",
+        "क्\u200dष",
+        "a\tb\n",
+        "५ %",
+        "👩\u200d🔬",
+    ],
 )
 def test_words_of_any_language_stay_as_they_are(text):
     assert escaped(text) == text

@@ -19,6 +19,8 @@ names is a Setting among its parts, so that each caller reads his own spelling: 
 from collections.abc import Callable
 from dataclasses import dataclass
 
+from convblocks.text import shown
+
 
 @dataclass(frozen=True)
 class Setting:
@@ -28,7 +30,7 @@ class Setting:
     value: object = ...
 
     def __str__(self) -> str:
-        return self.option if self.value is ... else f"{self.option}={self.value!r}"
+        return self.option if self.value is ... else f"{self.option}={shown(repr(self.value))}"
 
 
 Part = str | Setting
@@ -57,6 +59,10 @@ class OptionError(ConvblocksError):
 
     def parts(self) -> tuple[Part, ...]:
         return Setting(self.option, self.given), f": {self.expected}"
+
+    def at(self, path: str) -> "SpecError":
+        """The same as the error of a description, in which the option is at `path`."""
+        return SpecError(path, f"got {shown(repr(self.given))}; {self.expected}")
 
 
 class SpecError(ConvblocksError):

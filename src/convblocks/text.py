@@ -4,16 +4,20 @@ Nothing in such text may steer a terminal, hide or reorder what stands beside it
 """
 
 import codecs
+import json
 import re
+from collections.abc import Callable
+from typing import Any
 
-LONGEST = 300  # characters of a name that a message repeats
+LONGEST = 300  # characters of a name or value that a message repeats
 
 UNSAFE = re.compile(
     "["
     "\x00-\x08\x0b-\x1f\x7f-\x9f"  # control characters but tab and line feed: C0, DEL, C1
     "\u061c\u200e\u200f\u2028-\u202e\u2066-\u2069"  # line separators and bidirectional controls
     # invisible; the word joiner U+2060 is not among them: the reports use it themselves, to keep figures together
-    "\u00ad\u180e\u200b\u2061-\u2065\u206a-\u206f\ufeff\ufff9-\ufffb\U000e0000-\U000e007f"
+    # and the (non-)joiners U+200C and U+200D, which Persian, Indic scripts and emoji are spelled with
+    "\u00ad\u034f\u115f\u1160\u17b4\u17b5\u180e\u200b\u2061-\u2065\u206a-\u206f\u3164\ufeff\uffa0\ufff9-\ufffb\U000e0000-\U000e007f"
     "\ud800-\udfff"  # surrogates: bytes of a file name that are no text
     "]"
 )
@@ -53,10 +57,38 @@ def one_line(text: str) -> str:
 
 
 def shown(name: object) -> str:
-    """A name on one line: line breaks and bytes that are not text are escaped, long names cut."""
-    text = "".join(c if c.isprintable() else repr(c)[1:-1] for c in str(name))
-    half = LONGEST // 2
-    return text if len(text) <= LONGEST else f"{text[:half]}…{text[-half:]}"
+    """A name or the spelling of a value as `escaped` writes it, on one line, without its middle where it is long."""
+    text, half = str(name), LONGEST // 2
+    if len(text) > LONGEST:
+        text = f"{text[:half]}…{text[-half:]}"
+    return escaped(text).replace("\n", "\\n").replace("\t", "\\t")
+
+
+def readable(text: str) -> str:
+    r"""Text that UTF-8 can hold: bytes that are no text, and halves of characters, are written as their escapes.
+
+    >>> readable("caf\udce9")
+    'caf\\xe9'
+    """
+    return text.encode("utf-8", READABLE).decode()
+
+
+def with_texts(value: Any, change: Callable[[str], str]) -> Any:
+    """A value of dicts, lists and plain values in which each text, keys too, is changed."""
+    if isinstance(value, str):
+        return change(value)
+    if isinstance(value, dict):
+        return {with_texts(key, change): with_texts(part, change) for key, part in value.items()}
+    return [with_texts(part, change) for part in value] if isinstance(value, list | tuple) else value
+
+
+def safe_json(text: str) -> str:
+    r"""JSON of the same value in which what is not safe to show is written by JSON's own escapes.
+
+    >>> print(safe_json('"a\u202eb"'))
+    "a\u202eb"
+    """
+    return UNSAFE.sub(lambda match: json.dumps(match[0])[1:-1], text)
 
 
 def _escape(match: re.Match[str]) -> str:

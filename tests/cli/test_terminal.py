@@ -1,5 +1,6 @@
 """What a command prints: safe for any terminal, in any encoding, to any stream."""
 
+import json
 import os
 import subprocess
 import sys
@@ -11,7 +12,9 @@ from rich.table import Table
 from rich.text import Text
 
 import convblocks.cli
+from convblocks.cli import main
 from convblocks.cli.terminal import SafeConsole
+from convblocks.text import readable
 from tests.test_text import HOSTILE
 
 CLI = [sys.executable, "-m", "convblocks"]
@@ -128,6 +131,46 @@ def test_names_of_any_bytes_are_refused_in_one_line_without_steering(arguments, 
     line = found.stderr.decode()
     assert line.count("\n") == 1
     assert line.rstrip("\n").isprintable()
+
+
+NAMED = """
+from torch import nn
+class Net(nn.Module):
+    def __init__(self):
+        super().__init__()
+        self.add_module({name!r}, nn.Conv2d(3, 4, 3))
+    def forward(self, x):
+        return getattr(self, {name!r})(x)
+"""
+
+
+@pytest.mark.parametrize("text", HOSTILE.values(), ids=HOSTILE)
+def test_names_of_layers_are_data_in_json_and_refused_in_code(text, tmp_path, monkeypatch, capsys):
+    """They reached the terminal as they are, or ended in a fault of ours."""
+    (tmp_path / "net.py").write_text(NAMED.format(name=text))
+    monkeypatch.chdir(tmp_path)
+    for command in ("analyze", "advise"):
+        main([command, "net.py:Net", "--input", "3x8x8", "--json"])
+        printed = capsys.readouterr().out
+        assert printed.rstrip("\n").isprintable()
+        assert readable(text) in str(json.loads(printed)) or repr(readable(text))[1:-1] in str(
+            json.loads(printed)
+        )
+    with pytest.raises(SystemExit):
+        main(["code", "net.py:Net", "--input", "3x8x8"])
+    assert "has characters that cannot be shown; rename it" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("name", [b"m\xe9.py", b"\xff\xfe.py"])
+@pytest.mark.parametrize("command", ["code", "analyze"])
+def test_files_of_any_name_are_targets(command, name, tmp_path):
+    text = NAMED.format(name="conv").encode()
+    with open(os.path.join(os.fsencode(tmp_path), name), "wb") as file:  # noqa: PTH118, PTH123
+        file.write(text)
+    arguments = [*map(os.fsencode, [*CLI, command]), name + b":Net", b"--input", b"3x8x8"]
+    found = subprocess.run(arguments, capture_output=True, cwd=tmp_path, check=False)
+    assert (found.returncode, found.stderr) == (0, b"")
+    assert found.stdout.decode().replace("\n", "").isprintable() or command == "analyze"
 
 
 def test_only_the_terminal_module_writes():

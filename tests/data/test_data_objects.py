@@ -222,6 +222,15 @@ REFUSED = {
     "shapes": ([(X[0], 0), (X[0, :3], 1)], r"item 0 has shape 6×6 and item 1 3×6"),
     "labels": ([(X[0], 0), (X[1], [0, 1])], r"labels of the shapes \(\) and \(2,\): expected one class"),
     "deep images": ([(Image.fromarray(X[0].astype(np.uint16)), 0)], r"item 0: a PIL image of mode I;16"),
+    "two keys of one part": (
+        {"train": (X, Y), "Training": (X, Y)},
+        r"'train' and 'Training' are both the train",
+    ),
+    "a part misspelt": (
+        {"train": (X, Y), "tset": (X, Y)},
+        r"'tset' is no part, but stands beside 'train'; expected tr",
+    ),
+    "a list of arrays": ([X, Y], r"expected a pair .*; arrays x and y are given as a tuple, \(x, y\)"),
     "other keys": ({"a": X, "b": Y}, r"arrays: no examples and labels found; it holds a and b"),
     "no train part": ({"val": (X, Y), "test": (X, Y)}, r"there is a validation and a test part but no train"),
     "part": ({"train": (X, Y), "test": 3}, r"arrays: test: is a int; expected"),

@@ -10,9 +10,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from torch import nn
 
-from convblocks import BLOCKS, BlockSpec, Network, ResidualBlock, Stage, Stem
+from convblocks import BLOCKS, BlockSpec, Network, ResidualBlock, SimpleConvBlock, Stage, Stem
 from convblocks.blocks.spec import block_options, foreign_classes
-from convblocks.errors import SpecError
+from convblocks.errors import ConvblocksError, SpecError
 
 
 class PlainBlock(nn.Module):
@@ -128,7 +128,7 @@ MISTAKES = [
     ("d['stages'][0]['block'] = 3", r"^stages\[0\].block.family: expected a family"),
     ("d['stages'][1]['blocks'] = 'x'", r"^stages\[1\].blocks: Expected int, got str"),
     ("d['stages'][1]['blocks'] = 0", r"^stages\[1\].blocks: got 0"),
-    ("d['stages'][1]['blocks'] = 10**9", r"^stages\[1\].blocks: got 1000000000; .*at most 10,000"),
+    ("d['stages'][1]['blocks'] = 10**9", r"^stages\[1\].blocks: got 1000000000; .*at most 2,000"),
     ("d['stages'][1]['stride'] = 0", r"^stages\[1\].stride: got 0"),
     ("d['stages'] = []", "^stages: got 0"),
     ("d['stem']['kernel_size'] = 2", "^stem.kernel_size: got 2; an even kernel"),
@@ -367,8 +367,12 @@ def test_blocks_are_built_in_order():
 @pytest.mark.parametrize(
     ("stages", "blocks", "depth", "problem"),
     [
-        (200, 10_000, 2, "blocks: got 2000000"),
-        (3, 5_000, 1, "blocks: got 15000"),
+        (200, 2_000, 2, "blocks: got 400000"),
+        (3, 1_000, 1, "blocks: got 3000"),
+        (1, 10_000, 2, r"stages\[0\].blocks: got 10000"),
+        (1, None, 2, r"stages\[0\].blocks: got None"),
+        (1, True, 2, r"stages\[0\].blocks: got True"),
+        (1, 1.5, 2, r"stages\[0\].blocks: got 1.5"),
         (10, 100, 100, "depth: got 100000"),
     ],
 )
@@ -385,5 +389,18 @@ def test_layers_that_kernels_ask_for_count_too():
     """A depth that an option implies was one layer a block."""
     kernels = f"B({','.join('3' * 2000)})"
     stage = {"blocks": 1000, "out_channels": 8, "block": {"family": "wide", "kernels": kernels}}
-    with pytest.raises(SpecError, match=r"got 2000000; expected blocks of 20,000 layers at most"):
+    with pytest.raises(SpecError, match=r"got 2000000; expected blocks of 10,000 layers at most"):
         Network.from_dict({"in_channels": 3, "classes": 2, "stages": [stage]})
+
+
+def test_a_value_without_end_is_cut_where_it_is_told():
+    """A refusal repeated a list of 200,000 numbers."""
+    for option in ("kernel_size", "depth", "norm"):
+        stage = {"blocks": 1, "out_channels": 8, "block": {"family": "simple", option: [3] * 200_000}}
+        with pytest.raises(SpecError) as raised:
+            Network.from_dict({"in_channels": 3, "classes": 2, "stages": [stage]})
+        assert len(str(raised.value)) < 2_000
+    for build in (lambda: SimpleConvBlock(3, 3, [3] * 200_000), lambda: BlockSpec("x" * 200_000)):
+        with pytest.raises(ConvblocksError) as raised:
+            build()
+        assert len(str(raised.value)) < 2_000

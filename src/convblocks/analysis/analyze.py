@@ -22,6 +22,7 @@ from convblocks.analysis.trace.shapes import Shape
 from convblocks.analysis.trace.walk import parameters
 from convblocks.records import Analysis, Layer, Part
 from convblocks.records.analysis import Seen
+from convblocks.text import readable
 
 
 def analyze(
@@ -81,7 +82,9 @@ def analyze(
         unknown_share=len(unknown) / len(seen.ops) if seen.ops else 0.0,
         batch_first=_batch_first(seen.output.shape),
         layers=layers,
-        parts=tuple({call.path: Part(name=call.path, type=call.type) for call in seen.calls}.values()),
+        parts=tuple(
+            {call.path: Part(name=readable(call.path), type=call.type) for call in seen.calls}.values()
+        ),
     )
 
 
@@ -148,7 +151,7 @@ def _layers(
         cost = spent[0] if len(spent) == 1 else _sum(spent)
         field = fields.get(out.number, blind)
         yield Layer(
-            name=group.name,
+            name=readable(group.name),
             type=group.type,
             output_shape=out.shape,
             params=params,

@@ -17,6 +17,7 @@ from convblocks.errors import OptionError, SpecError
 from convblocks.importing import import_named
 from convblocks.layers.check import whole
 from convblocks.notation import parse, written
+from convblocks.text import shown
 
 PLACE = ("in_channels", "out_channels", "stride", "dims")
 """What a block's place in a network decides, and a spec therefore does not."""
@@ -73,11 +74,12 @@ class BlockSpec:
         try:
             return family(in_channels, out_channels, **place, **self.options)
         except OptionError as error:
-            raise SpecError(error.option, f"got {error.given!r}; {error.expected}") from error
+            raise error.at(error.option) from error
         except Exception as error:  # a class of the user's own may raise anything
             reason = " ".join(str(error).split()) or type(error).__name__
             raise SpecError(
-                "", f"{self!r} with in_channels={in_channels}, out_channels={out_channels}: {reason}"
+                "",
+                f"{shown(repr(self))} with in_channels={in_channels}, out_channels={out_channels}: {shown(reason)}",
             ) from error
 
     def deployed(self) -> "BlockSpec":
@@ -97,7 +99,9 @@ class BlockSpec:
         """The inverse of to_dict. Raises SpecError."""
         require_shallow(table)
         if not isinstance(table, Mapping) or not isinstance(table.get("family"), str):
-            raise SpecError("family", f"expected a family's name, one of {', '.join(BLOCKS)}, in {table!r}")
+            raise SpecError(
+                "family", f"expected a family's name, one of {', '.join(BLOCKS)}, in {shown(repr(table))}"
+            )
         options = {str(name): value for name, value in table.items() if name != "family"}
         return cls(table["family"], **options)
 
@@ -134,7 +138,8 @@ def block_class(family: str) -> type[nn.Module]:
     """The class behind a family's name or ``package.module:Class``. Raises SpecError."""
     if not isinstance(family, str):
         raise SpecError(
-            "family", f"got {family!r}; expected a name, one of {', '.join(BLOCKS)} or package.module:Class"
+            "family",
+            f"got {shown(repr(family))}; expected a name, one of {', '.join(BLOCKS)} or package.module:Class",
         )
     return _class_called(family)
 
@@ -146,7 +151,9 @@ def _class_called(family: str) -> type[nn.Module]:
     module_name, colon, class_name = family.partition(":")
     if not colon:
         known = f"; the families are {', '.join(BLOCKS)}, your own is named package.module:Class"
-        raise SpecError("family", f"there is no family {family!r}{_hint(family, list(BLOCKS), known)}")
+        raise SpecError(
+            "family", f"there is no family {shown(repr(family))}{_hint(family, list(BLOCKS), known)}"
+        )
     try:
         found = getattr(import_named(module_name), class_name)
     except Exception as error:  # importing runs the user's file, which may raise anything
@@ -186,7 +193,7 @@ def fixed_depth(family: str, options: Mapping[str, Any]) -> int | None:
         found = asked(**options) if asked else options.get("depth")
         return None if found is None else whole("depth", found, at_least=1)
     except OptionError as error:
-        raise SpecError(error.option, f"got {error.given!r}; {error.expected}") from error
+        raise error.at(error.option) from error
 
 
 def deployed_options(family: str) -> Mapping[str, Any]:

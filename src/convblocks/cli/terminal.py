@@ -16,7 +16,7 @@ from rich.console import Console, ConsoleOptions, RenderableType
 from rich.segment import Segment
 from rich.text import Text
 
-from convblocks.text import READABLE, UNSAFE, escaped, one_line
+from convblocks.text import READABLE, UNSAFE, escaped, one_line, readable, safe_json, with_texts
 
 
 class SafeConsole(Console):
@@ -52,15 +52,8 @@ def write_file(text: str) -> None:
 
 def write_json(value: object) -> None:
     """Write a record to stdout as JSON, which holds text alone: bytes of names that are none are escaped."""
-    write_file(msgspec.json.encode(_as_text(msgspec.to_builtins(value))).decode() + "\n")
-
-
-def _as_text(value: Any) -> Any:
-    if isinstance(value, str):
-        return value.encode("utf-8", READABLE).decode()
-    if isinstance(value, dict):
-        return {_as_text(key): _as_text(part) for key, part in value.items()}
-    return [_as_text(part) for part in value] if isinstance(value, list | tuple) else value
+    record = with_texts(msgspec.to_builtins(value), readable)
+    write_file(safe_json(msgspec.json.encode(record).decode()) + "\n")
 
 
 def say(message: str) -> None:

@@ -72,7 +72,8 @@ def _raw(source: object, where: str, size: Size | None) -> tuple[dict[str, Pair]
     if isinstance(source, Mapping):
         keys = [str(key) for key in source]
         parts = {PART_NAMES.get(str(key).casefold()): value for key, value in source.items()}
-        if None in parts or len(parts) < len(keys):
+        _check_parts(keys, where)
+        if None in parts:
             pairs = find_pairs(keys, where)
             return pairs, {
                 key: to_array(source[key], f"{where}: {key}") for pair in pairs.values() for key in pair
@@ -85,6 +86,26 @@ def _raw(source: object, where: str, size: Size | None) -> tuple[dict[str, Pair]
         pairs[str(part)] = pair
         raw[pair.x], raw[pair.y] = _pair(value, where if part == "all" else f"{where}: {part}", size)
     return pairs, raw
+
+
+def _check_parts(keys: list[str], where: str) -> None:
+    """Refuse two keys for one part, and a key that is no part beside others that are."""
+    key_of: dict[str, str] = {}
+    others = []
+    for key in keys:
+        part = PART_NAMES.get(key.casefold())
+        if part is None:
+            others.append(key)
+        elif part in key_of:
+            both = f"{shown(repr(key_of[part]))} and {shown(repr(key))}"
+            raise DataError(f"{where}: {both} are both the {part} part: keep one of them")
+        else:
+            key_of[part] = key
+    if key_of and others:
+        parts = listed([shown(repr(key)) for key in key_of.values()])
+        raise DataError(
+            f"{where}: {shown(repr(others[0]))} is no part, but stands beside {parts}; expected {listed([*PARTS])}"
+        )
 
 
 def _pair(source: object, where: str, size: Size | None) -> tuple[AnyArray, AnyArray]:
@@ -177,8 +198,10 @@ def _item(source: Any, at: int, where: str) -> tuple[object, object]:
             f"{where}: item {at} cannot be read ({problem}): fix the Dataset's __getitem__"
         ) from error
     if not isinstance(item, tuple | list) or len(item) != 2:
+        two = isinstance(source, list) and len(source) == 2
+        fix = "; arrays x and y are given as a tuple, (x, y)" if two else ""
         found = f"{type(item).__name__} of {len(item)}" if hasattr(item, "__len__") else type(item).__name__
-        raise DataError(f"{where}: item {at} is a {found}: expected a pair (image, label)")
+        raise DataError(f"{where}: item {at} is a {found}: expected a pair (image, label){fix}")
     return item[0], item[1]
 
 

@@ -19,7 +19,7 @@ from markupsafe import Markup
 
 from convblocks.report.figures import Figure
 from convblocks.report.scales import STYLE
-from convblocks.text import escaped
+from convblocks.text import escaped, with_texts
 
 _ESCAPES = {ord(c): f"\\u{ord(c):04x}" for c in "<>&\u2028\u2029"}
 
@@ -53,17 +53,9 @@ def _specs(figure: Figure) -> list[tuple[str, Markup]]:
 
 def as_json(value: object) -> Markup:
     """JSON that no HTML parser takes for markup. Raises ValueError for nan and infinity, which JSON lacks."""
-    text = json.dumps(_shown(value), ensure_ascii=False, allow_nan=False, separators=(",", ":"))
+    # an escape of JSON's own would become the character again in the chart
+    text = json.dumps(with_texts(value, escaped), ensure_ascii=False, allow_nan=False, separators=(",", ":"))
     return Markup(text.translate(_ESCAPES))  # noqa: S704
-
-
-def _shown(value: object) -> object:
-    """The value with its texts escaped: an escape of JSON's own would become the character again in the chart."""
-    if isinstance(value, str):
-        return escaped(value)
-    if isinstance(value, dict):
-        return {_shown(key): _shown(part) for key, part in value.items()}
-    return [_shown(part) for part in value] if isinstance(value, list | tuple) else value
 
 
 def _policy(scripts: Sequence[str]) -> str:

@@ -19,6 +19,7 @@ from convblocks.deploy.code.classes import Classes
 from convblocks.deploy.code.instances import instances
 from convblocks.deploy.code.node import written
 from convblocks.errors import CodeError, MissingExtra, Setting
+from convblocks.text import UNSAFE, shown
 
 LINE = 100
 RESERVED = ("make", "main", "shapes", "read_safetensors", "DTYPES", "torch", "nn", "F")
@@ -135,6 +136,7 @@ def module_code(
     ruff, run once in a namespace of its own and compared with `module`: keys, shapes and, to the bit, the output in
     eval mode. Raises CodeError for what a file cannot say, MissingExtra without ruff.
     """
+    _refuse_unsafe_names(module)
     found, definitions = instances(module, *alike)
     classes = Classes(found, {*RESERVED, *definitions.sources})
     made = written(classes.define(module), {})
@@ -148,8 +150,22 @@ def module_code(
     imports = _imports({*definitions.imports, *MAIN_IMPORTS}, code)
     doc = _docstring(module, input_size, output, title or type(module).__name__, command)
     text = formatted("\n\n".join([doc, imports, code]))
+    if unsafe := UNSAFE.search(text):  # such as a docstring of the user's own
+        raise CodeError(
+            f"{type(module).__name__}: its code holds the character {shown(unsafe[0])}, which cannot be shown; "
+            "write it there as its escape"
+        )
     check(text, module, input_size)
     return text
+
+
+def _refuse_unsafe_names(module: nn.Module) -> None:
+    """Raise CodeError for names of layers and tensors that code cannot hold, or that would steer who reads it."""
+    for name in (*dict(module.named_modules()), *module.state_dict()):
+        if UNSAFE.search(name):
+            raise CodeError(
+                f"{type(module).__name__}: the name {shown(name)} has characters that cannot be shown; rename it"
+            )
 
 
 def _make(made: str, starts: Sequence[str]) -> str:
