@@ -2,7 +2,6 @@
 
 from collections.abc import Set
 from math import prod
-from types import ModuleType
 
 import torch
 
@@ -14,6 +13,11 @@ from convblocks.analysis.trace.graph import Op
 
 PRODUCTS = {"mul", "mul_", "__mul__", "__imul__", "__rmul__", "div", "div_", "__truediv__"}
 SMALL_EXAMPLE = 20480  # elements of a single example, up to which PyTorch multiplies matrices itself
+
+# The rules for a convolution's kernels, by whether the channels of its maps come last.
+FORWARD_KERNEL = {False: kernels.forward_kernel, True: channels_last.forward_kernel}
+INPUT_GRADIENT_KERNEL = {False: kernels.input_gradient_kernel, True: channels_last.input_gradient_kernel}
+WEIGHT_GRADIENT_KERNEL = {False: kernels.weight_gradient_kernel, True: channels_last.weight_gradient_kernel}
 
 
 class Workspace:
@@ -33,8 +37,8 @@ class Workspace:
             return _unfolded_bytes(c)
         made = op.outputs[0].bytes - c.copied_bytes
         if op.name not in TRANSPOSED:
-            return _output_bytes(c, _rules(c).forward_kernel(c, self.lanes, self.threads)) - made
-        kernel = _rules(c).input_gradient_kernel(c, self.lanes, self.threads)
+            return _output_bytes(c, FORWARD_KERNEL[c.channels_last](c, self.lanes, self.threads)) - made
+        kernel = INPUT_GRADIENT_KERNEL[c.channels_last](c, self.lanes, self.threads)
         biased = (kernel.x or made) if len(op.inputs) > 2 and kernel.copies == 1 else 0
         return _input_bytes(c, kernel, biased) - made
 
@@ -55,11 +59,11 @@ class Workspace:
         learnt = c.weight_bytes if weight_of(op).number in needs else 0
         held = [given + learnt]
         if given and op.name in TRANSPOSED:
-            held.append(_output_bytes(c, _rules(c).forward_kernel(c, self.lanes, self.threads)))
+            held.append(_output_bytes(c, FORWARD_KERNEL[c.channels_last](c, self.lanes, self.threads)))
         elif given:
-            held.append(_input_bytes(c, _rules(c).input_gradient_kernel(c, self.lanes, self.threads)))
+            held.append(_input_bytes(c, INPUT_GRADIENT_KERNEL[c.channels_last](c, self.lanes, self.threads)))
         if learnt:
-            kernel: Kernel = _rules(c).weight_gradient_kernel(c, self.lanes, self.threads)
+            kernel: Kernel = WEIGHT_GRADIENT_KERNEL[c.channels_last](c, self.lanes, self.threads)
             made = given + (kernel.weight or c.weight_bytes)
             copies = 2 if c.channels_last else 1
             held += [made + kernel.x + kernel.y + kernel.scratch, made + copies * learnt]
@@ -86,11 +90,6 @@ class Workspace:
         return (worth or self.threads > 1) and (
             c.groups > 1 or min(window) > 3 or c.batch > 1 or c.batch * example > SMALL_EXAMPLE
         )
-
-
-def _rules(c: Convolution) -> ModuleType:
-    """The rules for the layout of its maps."""
-    return channels_last if c.channels_last else kernels
 
 
 def _output_bytes(c: Convolution, kernel: Kernel) -> int:
