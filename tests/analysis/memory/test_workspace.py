@@ -21,7 +21,7 @@ def one_thread():
 
 SMALL_MAPS = nn.Sequential(nn.Conv2d(3, 64, 3), nn.Conv2d(64, 64, 3, padding=1))
 ALWAYS = 4 * (64 * 27 + 64 + 64 * 576 + 64) + 4 * 8 * 3 * 16  # parameters and inputs, in bytes
-# By allocator.allocated_bytes with one thread and torch 2.13.0: on an AMD EPYC (AVX2), on an Intel with AVX-512 and AMX.
+# By allocator.allocated_bytes, one thread, torch 2.13.0: on an AMD EPYC (AVX2), on an Intel with AVX-512 and AMX.
 MEASURED = {"AVX2": 771_592, "AVX512": 320_008}
 
 

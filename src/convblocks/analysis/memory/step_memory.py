@@ -37,7 +37,8 @@ def step_memory(
     axes: names of the first input's axes where channels are not first, e.g. ``time,channels``; see `trace`.
     instruction_set: of the processor that it is for, AVX2 or AVX512, since kernels and their workspace differ; by
         default this machine's, as oneDNN uses it. For others the workspace of convolutions is not modelled, which
-        the record says (`workspace_note`). It is checked with one thread, and with two on AVX2. With several the sums that each of them
+        the record says (`workspace_note`).
+        Checked with one thread, and with two on AVX2. With several the sums that each of them
         has of a weight's gradient are not counted: a single convolution of few channels may take more.
     Bytes are those of tensors and of the CPU's kernels (workspace.py), which another device does not take so;
     what the process holds without the module (interpreter, libraries) is not in them.
