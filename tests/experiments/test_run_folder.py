@@ -558,7 +558,10 @@ class TestVersionBefore:
         assert len(before.runs()) == 6
         old = before.summary()
         write_report(before)
-        assert before.summary().rows == old.rows
+        # the front of costs has the clock's ties since then, so that `pareto` may differ
+        assert [replace(row, pareto=False) for row in before.summary().rows] == [
+            replace(row, pareto=False) for row in old.rows
+        ]
         assert not load(before.path, "simple-d2").training
 
     def test_it_is_gone_on_with(self, before):
