@@ -23,7 +23,7 @@ def replacing(path: Path) -> Iterator[Path]:
 
     Its mode follows the umask. Raises OSError, which names `path`, where a folder, link or device is in the way.
     """
-    _require_replaceable(path)
+    require_replaceable(path)
     make_folder(path.parent)
     # short, so that each name a file may have is possible
     temporary = path.with_name(f"{TEMPORARY}{token_hex(4)}")
@@ -73,10 +73,23 @@ def sync_folder(path: Path) -> None:
         os.close(folder)
 
 
-def _require_replaceable(path: Path) -> None:
+def require_writable(path: Path) -> None:
+    """Raises OSError, which names the place, where `write` could not write `path`; writes nothing."""
+    require_replaceable(path)
+    folder = path.parent
+    while not os.path.lexists(folder):
+        folder = folder.parent
+    if not folder.is_dir():
+        raise NotADirectoryError(errno.ENOTDIR, os.strerror(errno.ENOTDIR), str(folder))
+    if not os.access(folder, os.W_OK | os.X_OK):
+        raise PermissionError(errno.EACCES, os.strerror(errno.EACCES), str(folder))
+
+
+def require_replaceable(path: Path) -> None:
+    """Raises OSError, which names `path`, where anything but a regular file stands there."""
     try:
         mode = path.lstat().st_mode
-    except FileNotFoundError:
+    except (FileNotFoundError, NotADirectoryError):
         return
     if stat.S_ISDIR(mode):
         raise IsADirectoryError(errno.EISDIR, os.strerror(errno.EISDIR), str(path))

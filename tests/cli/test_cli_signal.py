@@ -3,6 +3,7 @@
 import json
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 from convblocks.cli import main
@@ -132,3 +133,15 @@ def test_a_backward_that_fails_is_one_line(command, name, tmp_path, capsys):
     assert found.out == ""
     assert found.err.count("\n") == 1
     assert any(word in found.err for word in ("backward", "in place", "in-place"))
+
+
+def test_data_that_do_not_fit_are_told_as_analyze_tells_them(plain, capsys, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    Path("net.py").write_text("import torch\ndef net():\n    return torch.nn.Conv1d(12, 8, 3)\n")
+    np.savez("sounds.npz", x=np.zeros((20, 1, 40), "float32"), y=np.arange(20) % 2)
+    with pytest.raises(SystemExit):
+        main(["signal", "net.py:net", "--data", "sounds.npz"])
+    (line,) = capsys.readouterr().err.splitlines()
+    assert "give the channels that this layer takes first" in line
+    assert "has 1 channel (1×40); if the network takes its axes in another order" in line
+    assert line.endswith("--axes time,channels")

@@ -154,3 +154,22 @@ def test_an_assumed_size_is_told(capsys):
     for stated in (["simple", "--input", "8x16x16"], ["zoo:resnet18"]):
         main(["draw", *stated])
         assert capsys.readouterr().err == ""
+
+
+@pytest.mark.parametrize(
+    ("out", "message"),
+    [
+        ("x.png", "--out x.png: is written as SVG; give x.svg"),
+        ("", "--out '': expected a file"),
+        (".", "--out .: expected a file"),
+    ],
+)
+def test_a_place_for_the_drawing_is_checked_before_anything_is_drawn(
+    capsys, monkeypatch, tmp_path, out, message
+):
+    monkeypatch.chdir(tmp_path)
+    with pytest.raises(SystemExit) as stopped:
+        main(["draw", "gone.py:net", "--out", out])
+    assert stopped.value.code == 2
+    assert message in capsys.readouterr().err
+    assert not list(tmp_path.iterdir())

@@ -6,6 +6,9 @@ import sys
 
 import pytest
 
+from convblocks.cli import main
+from convblocks.cli.progress import ProgressWatcher
+
 SENT_WHILE_IMPORTING = """
 import signal, sys
 for number in {ignored}:
@@ -46,8 +49,7 @@ def test_ctrl_c_during_imports_is_one_line(module):
     found = run(module)
     assert found.returncode == 130
     assert found.stdout == ""
-    assert found.stderr.startswith("convblocks: interrupted; what is finished is kept")
-    assert found.stderr.count("\n") == 1
+    assert found.stderr == "convblocks: interrupted before anything was trained\n"
 
 
 def test_ctrl_c_that_a_library_turns_into_an_import_error_is_still_told_as_one():
@@ -58,8 +60,7 @@ def test_ctrl_c_that_a_library_turns_into_an_import_error_is_still_told_as_one()
 def test_sigterm_ends_a_command_likewise():
     found = run("cyclopts", signal.SIGTERM)
     assert found.returncode == 143
-    assert found.stderr.startswith("convblocks: terminated; what is finished is kept")
-    assert found.stderr.count("\n") == 1
+    assert found.stderr == "convblocks: terminated before anything was trained\n"
 
 
 def test_ctrl_c_that_is_ignored_at_the_start_stays_ignored_and_sigterm_ends_it():
@@ -76,3 +77,21 @@ def test_the_handlers_of_a_caller_are_put_back(capsys):
     before = [signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM)]
     main(["--version"])
     assert [signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM)] == before
+
+
+class Interrupts(ProgressWatcher):
+    def on_run(self, design, run):
+        super().on_run(design, run)
+        raise KeyboardInterrupt
+
+
+def test_ctrl_c_after_a_run_says_that_it_is_kept(capsys, monkeypatch, tmp_path):
+    monkeypatch.setattr("convblocks.cli.progress.ProgressWatcher", Interrupts)
+    grid = "digits --families simple --depth 2 --block-depths 2 --seeds 1 --epochs 1 --budget-macs 50k"
+    with pytest.raises(SystemExit) as stopped:
+        main(["compare", *grid.split(), "--out", str(tmp_path / "run")])
+    assert stopped.value.code == 130
+    last = capsys.readouterr().err.splitlines()[-1]
+    assert (
+        last == "convblocks: interrupted; what is finished is kept, and the same command goes on from there"
+    )

@@ -6,6 +6,7 @@ import sys
 import numpy as np
 import pytest
 import torch
+from msgspec.structs import replace
 from safetensors.torch import load_file, save_file
 
 from convblocks import BlockSpec, Network, Stage, Stem, load
@@ -178,7 +179,9 @@ def run_folder(tmp_path_factory):
 
 
 def test_a_run_folder_gives_what_it_recommends_and_loads_its_weights(capsys, run_folder, tmp_path):
-    recommended = RunFolder(run_folder).summary().recommended
+    summary = RunFolder(run_folder).summary()
+    recommended = summary.recommended
+    RunFolder(run_folder).save_summary(replace(summary, told=True))
     text = printed(capsys, run_folder)
     assert text == printed(capsys, run_folder, "--design", recommended).replace(
         f" --design {recommended}", ""
@@ -196,6 +199,22 @@ def test_a_run_folder_gives_what_it_recommends_and_loads_its_weights(capsys, run
     with pytest.raises(SystemExit):
         main(["code", str(run_folder), "--design", "gone"])
     assert "has no design 'gone'" in capsys.readouterr().err
+    with pytest.raises(SystemExit):
+        main(["code", f"{run_folder}:{recommended}", "--design", recommended])
+    assert f"--design {recommended}: give the design once" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("changes", [{"told": False}, {"recommended": None}])
+def test_a_run_that_recommends_nothing_asks_for_a_design(capsys, run_folder, changes):
+    folder = RunFolder(run_folder)
+    folder.save_summary(replace(folder.summary(), **changes))
+    with pytest.raises(SystemExit) as stopped:
+        main(["code", str(run_folder)])
+    assert stopped.value.code == 2
+    found = capsys.readouterr()
+    choices = " or ".join([f"{run_folder}:{design.name}" for design in folder.designs()])
+    assert found.out == ""
+    assert found.err.endswith(f"choose one: {choices}\n")
 
 
 def test_the_reader_of_weights_reads_what_safetensors_writes(tmp_path):

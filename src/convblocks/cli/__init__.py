@@ -9,7 +9,8 @@ from contextlib import suppress
 
 from convblocks.cli.stopping import Stop, stoppable
 
-KEPT = "; what is finished is kept, and the same command goes on from there"
+UNTRAINED = " before anything was trained"
+"""What an interrupt of a compare says, unless it carries a message of its own."""
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
@@ -28,9 +29,14 @@ def _status(words: Sequence[str], stop: Stop) -> int:
 
         return run(words)
     except BaseException as error:
+        so_far = "" if words[:1] != ["compare"] else _kept(error) or UNTRAINED
         if not stop.number and not isinstance(error, KeyboardInterrupt):
             raise
     # whatever the interrupt became on its way, as an ImportError in a library's start
     with suppress(OSError, AttributeError):
-        sys.stderr.write(f"convblocks: {stop.word}{KEPT if 'compare' in words[:1] else ''}\n")
+        sys.stderr.write(f"convblocks: {stop.word}{so_far}\n")
     return stop.status
+
+
+def _kept(error: BaseException) -> str:
+    return "".join(map(str, error.args)) if isinstance(error, KeyboardInterrupt) else ""

@@ -21,7 +21,7 @@ def advise(
     target: str | None = None,
     /,
     *,
-    input: Annotated[list[str] | None, Parameter(negative=())] = None,  # noqa: A002 - the option's name
+    input: Annotated[list[str] | None, Parameter(negative=(), allow_leading_hyphen=True)] = None,  # noqa: A002 - the option's name
     axes: str | None = None,
     select: str | None = None,
     ignore: str | None = None,

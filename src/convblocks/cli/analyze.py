@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Annotated
 
 from cyclopts import Parameter
 
-from convblocks.cli.parse import levels, memory_size, require_axes, sized, whole
+from convblocks.cli.parse import levels, memory_size, output_file, require_axes, sized, whole
 from convblocks.cli.terminal import write, write_json
 from convblocks.errors import OptionError
 
@@ -25,11 +25,11 @@ def analyze(
     target: str,
     /,
     *,
-    input: Annotated[list[str] | None, Parameter(negative=())] = None,  # noqa: A002 - the option's name
+    input: Annotated[list[str] | None, Parameter(negative=(), allow_leading_hyphen=True)] = None,  # noqa: A002 - the option's name
     axes: str | None = None,
     depth: str = "2",
     json: Flag = False,
-    html: Path | None = None,
+    html: str | None = None,
     image: Path | None = None,
     batch: Whole | None = None,
     memory: str | None = None,
@@ -71,6 +71,7 @@ def analyze(
     held = None if memory is None else memory_size("memory", memory)
     given = [sized("input", text) for text in input or []]
     require_axes(axes)
+    page = output_file("html", html, ".html", ".htm")
 
     from convblocks import analysis
     from convblocks.analysis.outline import outline
@@ -87,17 +88,17 @@ def analyze(
         sizes, dtypes = inputs_of(found, given)
         analysed = analysis.analyze(found.module, *sizes, dtypes=dtypes, axes=axes)
         predicted = predict(asked, found.module, sizes, dtypes, axes)
-        if html is not None:
+        if page is not None:
             advice = analysis.advise(found.module, *sizes, dtypes=dtypes, axes=axes)
             drawn = outline(found.module, *sizes, dtypes=dtypes, axes=axes)
-            _write_page(html, analysed, advice, drawn, target, image)
+            _write_page(page, analysed, advice, drawn, target, image)
     if json:
         write_json({**analysed.to_dict(), **predicted.to_dict()})
         return
     print_analysis(analysed, target, unfolded)
     print_step(predicted)
-    if html is not None:
-        write(f"\nPage: {html}\n")
+    if page is not None:
+        write(f"\nPage: {page}\n")
 
 
 def _write_page(

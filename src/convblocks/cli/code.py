@@ -12,7 +12,8 @@ from convblocks.cli.block import CHANNELS, SIZES, described_block, refuse_of_blo
 from convblocks.cli.parse import shape, whole
 from convblocks.cli.terminal import write_file
 from convblocks.errors import ConvblocksError, OptionError, RunError
-from convblocks.text import escaped
+from convblocks.report.format import listing
+from convblocks.text import escaped, shown
 
 if TYPE_CHECKING:
     from convblocks.blocks import BlockSpec
@@ -25,7 +26,7 @@ def code(
     target: str,
     /,
     *,
-    input: str | None = None,  # noqa: A002 - the option's name
+    input: Annotated[str | None, Parameter(allow_leading_hyphen=True)] = None,  # noqa: A002 - the option's name
     out_channels: Whole | None = None,
     stride: Whole | None = None,
     design: str | None = None,
@@ -104,6 +105,8 @@ def _module(target: str, design: str | None, size: tuple[int, ...] | None, trust
     """(module, input size, title) of a network."""
     from convblocks.targets import load_target
 
+    if design is not None and not Path(target).is_dir() and Path(target.rpartition(":")[0]).is_dir():
+        raise OptionError("design", design, f"give the design once: {target} names it already")
     if design is not None or (Path(target) / "designs.jsonl").is_file():
         design = design or _recommended(target)
         target = f"{target}:{design}"
@@ -115,7 +118,8 @@ def _recommended(run: str) -> str:
     from convblocks.experiments.store import RunFolder
 
     summary = RunFolder(run).summary()
-    if summary is None or summary.recommended is None:
-        names = ", ".join(d.name for d in RunFolder(run).designs() if not d.problem)
-        raise RunError(f"{run} recommends no design yet; choose one with --design: {names}")
-    return summary.recommended
+    if summary is not None and summary.recommended is not None and summary.told:
+        return summary.recommended
+    why = "its data do not tell which to use" if summary and summary.recommended else "too little is trained"
+    choices = [shown(f"{run}:{d.name}") for d in RunFolder(run).designs() if not d.problem]
+    raise RunError(f"{shown(run)} recommends no design, since {why}; choose one: {listing(choices, 'or')}")

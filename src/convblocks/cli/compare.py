@@ -16,6 +16,9 @@ DESIGNS, BUDGET, TRAINING, DATA, RUN = (
 )
 
 
+KEPT = "; what is finished is kept, and the same command goes on from there"
+
+
 def _option(group: Group, metavar: str | None = None, default: str | None = None) -> Parameter:
     """How an option looks in the help; `default` tells what stands in for None."""
     return Parameter(group=group, metavar=metavar, show_default=default, negative=())
@@ -140,8 +143,9 @@ def compare(
     recipe = Recipe(
         epochs=epochs, batch_size=batch_size, learning_rate=learning_rate, augment=augment, init=init
     )
+    watcher = ProgressWatcher()
     try:
-        with ProgressWatcher() as watcher:
+        with watcher:
             folder = run(
                 data,
                 depths=depths,
@@ -166,6 +170,9 @@ def compare(
                 watcher=watcher,
                 command=shlex.join(["convblocks", *sys.argv[1:]]),
             )
+        print_result(folder)
+    except KeyboardInterrupt as interrupt:
+        raise KeyboardInterrupt(*[KEPT] if watcher.trained else []) from interrupt
     except RunError as error:
         of_match = Setting(f"budget_{match}")
         raise RunError(
@@ -176,7 +183,6 @@ def compare(
             raise
         given = budgets.get(match) or error.given  # as typed
         raise OptionError(f"budget_{match}", given, error.expected) from error
-    print_result(folder)
 
 
 def report(run: Path, /) -> None:

@@ -3,13 +3,12 @@
 import sys
 from contextlib import redirect_stdout
 from math import inf
-from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 from cyclopts import Parameter
 
 from convblocks.cli.block import CHANNELS, SIZES, described_block, refuse_of_block, size_of
-from convblocks.cli.parse import AXES, require_axes, sized, whole
+from convblocks.cli.parse import AXES, output_file, require_axes, sized, whole
 from convblocks.cli.terminal import say, write
 from convblocks.errors import OptionError
 
@@ -24,12 +23,12 @@ def draw(
     target: str,
     /,
     *,
-    input: str | None = None,  # noqa: A002 - the option's name
+    input: Annotated[str | None, Parameter(allow_leading_hyphen=True)] = None,  # noqa: A002 - the option's name
     axes: str | None = None,
     out_channels: Whole | None = None,
     stride: Whole | None = None,
     every_layer: Flag = False,
-    out: Path | None = None,
+    out: str | None = None,
     trust_code: Flag = False,
     **options: str,
 ) -> None:
@@ -61,6 +60,7 @@ def draw(
         Of a block, by the names that its constructor has, e.g. --norm group.
     """
     require_axes(axes)
+    file = output_file("out", out, ".svg")
     size = None if input is None else sized("input", input)[0]
 
     from convblocks.analysis.outline import FITS, outline
@@ -72,11 +72,11 @@ def draw(
         place = {"out_channels": out_channels, "stride": stride}
         module, size, assumed = _built(target, size, place, options, trust_code, axes)
         drawn = outline(module.eval(), size, axes=axes, fits=inf if every_layer else FITS)
-    if out is None:
+    if file is None:
         write(outline_text(drawn))
     else:
-        write_bytes(out, outline_svg(drawn).encode())
-        write(f"Drawing: {out}\n")
+        write_bytes(file, outline_svg(drawn).encode())
+        write(f"Drawing: {file}\n")
     if sentence := totals.axes(drawn.axes, drawn.axes_assumed):
         say(sentence)
     if assumed:

@@ -5,10 +5,12 @@ import shlex
 from collections.abc import Sequence
 from decimal import Decimal
 from math import inf, isfinite, prod
+from pathlib import Path
 
 from cyclopts import Token
 
 from convblocks.errors import OptionError, Setting, SpecError
+from convblocks.files import require_writable
 from convblocks.layout import parse_axes
 from convblocks.notation import split
 from convblocks.text import shown
@@ -87,6 +89,25 @@ def require_seed(seed: int) -> None:
     """Raise OptionError for a number that numpy or torch takes for no seed."""
     if not 0 <= seed < 2**63:
         raise OptionError("seed", seed, "expected a whole number of at least 0, below 2^63")
+
+
+def output_file(option: str, text: str | None, *endings: str) -> Path | None:
+    """Returns the file to write, checked before anything is computed; None where none is given.
+
+    endings: of names of that format, the usual one first; a name without an ending passes too.
+    Raises OptionError for what is no file's name or a name of another format, and OSError for a place that cannot
+    be written.
+    """
+    if text is None:
+        return None
+    path = Path(text)
+    if not text or path.is_dir():
+        raise OptionError(option, text, f"expected a file, e.g. x{endings[0]}")
+    if path.suffix and path.suffix.lower() not in endings:
+        kind, instead = endings[0][1:].upper(), path.with_suffix(endings[0])
+        raise OptionError(option, text, f"is written as {kind}; give {shown(instead)}")
+    require_writable(path)
+    return path
 
 
 def require_axes(axes: str | None, *, batch_first: bool = False) -> None:
@@ -178,7 +199,8 @@ def sized(option: str, text: str) -> tuple[tuple[int, ...], str]:
         raise OptionError(
             option,
             text,
-            "expected the axes of one input without the batch, e.g. 3x224x224, or 128:int64 with a dtype",
+            "expected the axes of one input without the batch, whole numbers of at least 1 joined by x, "
+            "e.g. 3x224x224, or 128:int64 with a dtype",
         )
     if colon and dtype not in DTYPES:
         raise OptionError(option, text, f"expected a dtype of {', '.join(DTYPES[:-1])} or {DTYPES[-1]}")

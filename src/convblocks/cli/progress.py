@@ -40,6 +40,11 @@ class ProgressWatcher(Watcher):
     def __exit__(self, *_: Any) -> None:
         self.progress.stop()
 
+    @property
+    def trained(self) -> bool:
+        """Whether a run has finished, now or before, or an epoch of one."""
+        return self.finished > 0 or bool(self.epochs_seen)
+
     def on_start(self, study: Study, designs: Sequence[Design], done: Sequence[Run]) -> None:
         trained = [d for d in designs if not d.problem]
         self.total, self.finished = len(trained) * len(study.seeds), len(done)

@@ -1,14 +1,19 @@
 """``convblocks signal`` and ``convblocks probe``: what real tensors tell of a network."""
 
 import sys
-from contextlib import redirect_stdout
-from typing import Annotated
+from collections.abc import Iterator
+from contextlib import contextmanager, redirect_stdout
+from typing import TYPE_CHECKING, Annotated
 
 from cyclopts import Parameter
 
 from convblocks.cli.parse import number, numbers, pixels, require_axes, require_seed, whole
 from convblocks.cli.terminal import write_json
-from convblocks.errors import OptionError
+from convblocks.errors import OptionError, TargetError, TraceError
+from convblocks.report.format import plural
+
+if TYPE_CHECKING:
+    import torch
 
 Whole = Annotated[int, Parameter(converter=whole)]
 Flag = Annotated[bool, Parameter(negative=())]
@@ -19,7 +24,7 @@ def signal(
     /,
     *,
     data: str | None = None,
-    input: str | None = None,  # noqa: A002 - the option's name
+    input: Annotated[str | None, Parameter(allow_leading_hyphen=True)] = None,  # noqa: A002 - the option's name
     axes: str | None = None,
     layout: str | None = None,
     image_size: str | None = None,
@@ -33,7 +38,7 @@ def signal(
     seed: Whole = 0,
     trust_code: Flag = False,
 ) -> None:
-    """Measure how a batch and its gradient fare through a network, say what ails it, and try the mends.
+    """Measure how the signal and its gradient change through a network, name problems, and try fixes.
 
     Per layer: the norms of output and gradient. Over all: the rate per layer, the depth at which the signal
     vanishes or explodes, and whether gradients at neighbouring inputs are alike. The target is not changed.
@@ -59,7 +64,7 @@ def signal(
     learning_rate
         Of that training.
     mend
-        Apply each named mend to a copy, and measure again.
+        Apply each proposed fix to a copy, and measure again.
     field
         Measure the effective receptive field too.
     all_layers
@@ -108,7 +113,8 @@ def signal(
         if x is None:
             x = random_batch(found, input, batch_size, seed, axes)
         words = f"{len(x)} examples of {examples.words if examples else 'random noise'}"
-        measured = analysis.signal(found.module, x, y, seed=seed)
+        with _naming_the_order(x if examples and axes is None else None):
+            measured = analysis.signal(found.module, x, y, seed=seed)
         records: dict[str, object] = {"target": target, "examples": words, "signal": measured}
         if mend:
             records["mends"] = analysis.check_mends(found.module, x, y, found=measured, seed=seed)
@@ -125,6 +131,22 @@ def signal(
         write_json(records)
     else:
         print_signal(records, all_layers=all_layers)
+
+
+@contextmanager
+def _naming_the_order(x: "torch.Tensor | None") -> Iterator[None]:
+    """Adds to a TraceError how the axes of these examples can be named; nothing where None is given."""
+    try:
+        yield
+    except TraceError as error:
+        if x is None:
+            raise
+        size, dims = "×".join(map(str, x.shape[1:])), x.ndim - 2
+        order = ["depth", "height", "width"][-dims:] if dims > 1 else ["time"]
+        raise TraceError(
+            f"{error}; an example of the data has {plural(x.shape[1], 'channel')} ({size}); if the network takes its "
+            f"axes in another order, name them, e.g. --axes {','.join([*order, 'channels'])}"
+        ) from error
 
 
 def probe(
@@ -170,7 +192,6 @@ def probe(
     from convblocks import analysis
     from convblocks.cli.examples import load_examples
     from convblocks.cli.probe_table import print_probes
-    from convblocks.errors import TargetError
     from convblocks.targets import load_target
 
     if examples < 2:

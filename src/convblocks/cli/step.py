@@ -26,6 +26,8 @@ class Asked:
     optimizer: str | None = None
 
     def __post_init__(self) -> None:
+        if self.optimizer is not None and self.optimizer not in NAMES:
+            raise OptionError("optimizer", self.optimizer, f"expected one of {', '.join(NAMES)}")
         if self.optimizer is not None and self.batch is None and self.memory_bytes is None:
             raise OptionError(
                 "optimizer", self.optimizer, "goes with --batch or --memory, whose step it takes"

@@ -53,6 +53,8 @@ def load_target(text: str, *, trust_code: bool = False, on_meta: bool = False) -
         return _trained(text, path, name, trust_code)
     if name and not path.is_file() and all(part.isidentifier() for part in where.split(".")):
         return from_import(text, where, name, on_meta)
+    if colon and "/" in where and not path.exists():
+        raise TargetError(f"{shown(text)}: there is no folder {shown(where)}")
     raise TargetError(f"{shown(text)!r}: {_problem(where)}; expected {FORMS}")
 
 

@@ -258,7 +258,13 @@ class Uncopied(nn.Linear):
     [
         (nn.ReLU(), torch.zeros(2, 3), None, TraceError, "ReLU calls no convolution or linear module"),
         (nn.Linear(3, 2), torch.zeros(0, 3), None, OptionError, "at least one example"),
-        (nn.Linear(3, 2), torch.zeros(2, 4), None, TraceError, "Linear cannot take a batch of 2×4"),
+        (
+            nn.Linear(3, 2),
+            torch.zeros(2, 4),
+            None,
+            TraceError,
+            "Linear cannot take an input of 4 in linear(1×4, 2×3, 2)",
+        ),
         (
             nn.Linear(3, 2),
             torch.zeros(2, 3),

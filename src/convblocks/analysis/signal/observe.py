@@ -17,6 +17,7 @@ from torch.nn.modules.batchnorm import _BatchNorm
 from torch.nn.modules.conv import _ConvNd
 
 from convblocks.analysis.trace.restore import restored
+from convblocks.analysis.trace.trace import refusal_of_batch
 from convblocks.analysis.trace.walk import tensors
 from convblocks.errors import OptionError, TraceError
 
@@ -146,6 +147,8 @@ def run(module: nn.Module, x: torch.Tensor) -> torch.Tensor:
     try:
         result = module(x.clone())  # a first layer that works in place would change a leaf
     except Exception as error:  # a forward may raise anything
+        if refused := refusal_of_batch(module, x, error):
+            raise refused from error
         shape = "×".join(map(str, x.shape))
         reason = " ".join(str(error).split()) or type(error).__name__
         raise TraceError(f"{type(module).__name__} cannot take a batch of {shape}: {reason}") from error

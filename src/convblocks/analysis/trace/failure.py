@@ -5,7 +5,7 @@ import traceback
 from collections.abc import Callable, Sequence
 from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol
 
 import torch
 from torch import nn
@@ -17,6 +17,12 @@ from convblocks.analysis.trace.fixes import Broken, fix_in_words, fix_of
 from convblocks.analysis.trace.graph import Trace
 from convblocks.analysis.trace.walk import modules
 from convblocks.errors import TraceError
+
+
+class Retry(Protocol):
+    """Attempts the forward pass again with inputs of other sizes, or of other dtypes."""
+
+    def __call__(self, sizes: Sizes, others: Sequence[torch.dtype] = ()) -> object: ...
 
 
 class Failed(Exception):
@@ -60,10 +66,8 @@ def check_inputs(
             )
 
 
-def refusal(
-    module: nn.Module, inputs: list[torch.Tensor], failed: Failed, retry: Callable[[Sizes], object]
-) -> TraceError:
-    """The error to raise for a forward pass that failed; `retry` attempts it with inputs of other sizes."""
+def refusal(module: nn.Module, inputs: list[torch.Tensor], failed: Failed, retry: Retry) -> TraceError:
+    """The error to raise for a forward pass that failed."""
     error, name = failed.__cause__, type(module).__name__
     assert error is not None
     shapes = [failed.seen.input_size, *(x.shape[1:] for x in inputs[1:])]
@@ -74,9 +78,8 @@ def refusal(
     if "in the TorchScript interpreter" in text:  # after its own traceback
         text = text.splitlines()[-1]
     told = " ".join(text.split())
-    mend = _fix(module, inputs, failed, retry, told) or next(
-        (mend for sign, mend in MENDS if sign in told), ""
-    )
+    mend = _dtype_fix(module, inputs, failed, retry) or _fix(module, inputs, failed, retry, told)
+    mend = mend or next((mend for sign, mend in MENDS if sign in told), "")
     reason = told if told and isinstance(error, SPEAKING) else f"{type(error).__name__} {told}".strip()
     most = SHORTER if mend else LONGEST
     if len(reason) > most:
@@ -86,7 +89,7 @@ def refusal(
         reason = reason.rstrip(".")
     at = f" at {failed.path}" if failed.path else ""
     what = f" in {_call(*failed.running)}" if failed.running else ""
-    line = _line(error)
+    line = line_of(error)
     return TraceError(f"{name} cannot take an input of {sizes}{at}{what}{line}: {reason}{mend}")
 
 
@@ -101,11 +104,29 @@ def refusal_of_one(module: nn.Module, failed: Failed, several: Trace) -> TraceEr
     )
 
 
+def _dtype_fix(module: nn.Module, inputs: list[torch.Tensor], failed: Failed, retry: Retry) -> str:
+    """The dtype of all weights in place of the inputs', where the forward then comes farther."""
+    kinds = {p.dtype for p in module.parameters() if p.is_floating_point()}
+    if len(kinds) != 1:
+        return ""
+    (kind,), given = kinds, [x.dtype for x in inputs]
+    sizes = [tuple(x.shape[1:]) for x in inputs]
+    for wanted in ([kind if d.is_floating_point else d for d in given], [kind] * len(given)):
+        again = retry(sizes, wanted) if wanted != given else failed
+        if not isinstance(again, Failed) or len(again.seen.ops) > len(failed.seen.ops):
+            names = [str(d).removeprefix("torch.") for d in wanted]
+            options = " ".join(
+                [f"--input {'x'.join(map(str, s))}:{d}" for s, d in zip(sizes, names, strict=True)]
+            )
+            return f"give the dtype of the weights: {options}, or dtypes=[{', '.join(map(str, wanted))}]"
+    return ""
+
+
 def _fix(
     module: nn.Module,
     inputs: list[torch.Tensor],
     failed: Failed,
-    retry: Callable[[Sizes], object],
+    retry: Retry,
     reason: str,
 ) -> str:
     """What to change, computed from the shapes of the op that failed."""
@@ -194,10 +215,11 @@ def _wanted(module: nn.Module, inputs: list[torch.Tensor]) -> str:
     return ""
 
 
-def _line(error: BaseException) -> str:
+def line_of(error: BaseException | None) -> str:
     """`` (model.py, line 12)``: the last line of the user's own code that ran; empty if none did."""
     ours = (str(Path(torch.__file__).parent), str(Path(__file__).parents[1]), "<")
-    frames = [f for f in traceback.extract_tb(error.__traceback__) if not f.filename.startswith(ours)]
+    place = error.__traceback__ if error else None
+    frames = [f for f in traceback.extract_tb(place) if not f.filename.startswith(ours)]
     return f" ({Path(frames[-1].filename).name}, line {frames[-1].lineno})" if frames else ""
 
 

@@ -15,7 +15,7 @@ from torch import nn
 from torch.nn.parameter import is_lazy
 
 from convblocks.analysis.trace.batches import SEVERAL
-from convblocks.analysis.trace.failure import Failed, check_inputs, refusal, refusal_of_one
+from convblocks.analysis.trace.failure import Failed, check_inputs, line_of, refusal, refusal_of_one
 from convblocks.analysis.trace.graph import Parameter, Trace, Value
 from convblocks.analysis.trace.recorder import Recorder
 from convblocks.analysis.trace.values import META
@@ -59,8 +59,18 @@ def _retried(
     batch: int,
     axes: str | None,
     sizes: Sequence[Sequence[int]],
+    others: Sequence[torch.dtype] = (),
 ) -> Trace | Failed:
-    return attempt(module, *sizes, dtypes=dtypes, batch=batch, axes=axes)
+    return attempt(module, *sizes, dtypes=others or dtypes, batch=batch, axes=axes)
+
+
+def refusal_of_batch(module: nn.Module, x: torch.Tensor, error: Exception) -> TraceError | None:
+    """What `trace` says of a batch at which a forward raised `error`; None where a trace does not fail there."""
+    found = attempt(module, tuple(x.shape[1:]), dtypes=[x.dtype])
+    if not isinstance(found, Failed) or line_of(found.__cause__) != line_of(error):
+        return None
+    inputs = meta_inputs([x.shape[1:]], [x.dtype], 1)
+    return refusal(module, inputs, found, partial(_retried, module, [x.dtype], 1, None))
 
 
 def attempt(
