@@ -157,7 +157,7 @@ SPEAKING = (
 
 _VALUES = (
     "the forward asks for a tensor's values, which no trace has: take the branch by a shape or an option instead; to "
-    'print one, use f"{x:.3f}", not %, float or round'
+    'print one, use f"{x:.3f}", not float or round'
 )
 _LARGER = "give a larger input"
 _DTYPE = (

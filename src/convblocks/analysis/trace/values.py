@@ -4,6 +4,9 @@ Where a forward asks for a tensor's value, it gets the tensor itself, which comp
 which refuses, with the cause, to be a condition, a size or an index.
 """
 
+import opcode
+import sys
+from types import FrameType
 from typing import Any
 
 import numpy as np
@@ -56,6 +59,23 @@ def _number(tensor: torch.Tensor) -> torch.Tensor:
     return tensor.detach().reshape(())
 
 
+def _in_percent_format(frame: FrameType | None) -> bool:
+    """Whether the code that asks is at ``text % number``, which makes text to print: nan, or 0 for ``%d``.
+
+    With a number on the left, Python asks the tensor for ``__rmod__`` instead.
+    """
+    here = torch.__path__[0], __file__, __file__.replace("values.py", "recorder.py")
+    while frame and frame.f_code.co_filename.startswith(here):
+        frame = frame.f_back
+    if frame is None:
+        return False
+    code, at = frame.f_code.co_code, frame.f_lasti
+    if opcode.opname[code[at]] != "BINARY_OP":
+        return False
+    operator: str = opcode._nb_ops[code[at + 1]][1]  # type: ignore[attr-defined]
+    return operator in ("%", "%=")
+
+
 def answer(name: str, args: tuple[Any, ...]) -> Any:
     """The answer to what is asked of a meta tensor by the method `name`; NotImplemented where it is an ordinary op."""
     tensor = args[0]
@@ -67,12 +87,14 @@ def answer(name: str, args: tuple[Any, ...]) -> Any:
         return ArrayWithoutValues(tensor)
     if name == "__format__":
         return "?" if args[1:] != ("",) else repr(tensor)
+    if name in ("__float__", "__int__", "__index__") and _in_percent_format(sys._getframe(1)):
+        return float("nan") if name == "__float__" else 0
     return NotImplemented
 
 
 # No backward comes, so that none of them is called.
 HOOKS = frozenset({"register_hook", "register_post_accumulate_grad_hook", "retain_grad"})
-ASKING = frozenset({"item", "tolist", "numpy", "__format__"})
+ASKING = frozenset({"item", "tolist", "numpy", "__format__", "__float__", "__int__", "__index__"})
 CONVERSIONS = frozenset({"to", "type", "cpu", "cuda", "xpu", "pin_memory"})
 DEVICES = frozenset({"cpu", "cuda", "xpu", "mps", "meta", "xla", "hpu", "mtia", "maia", "ipu", "vulkan"})
 
