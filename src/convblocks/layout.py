@@ -40,8 +40,12 @@ def parse_axes(axes: str, size: Sequence[int] | None = None) -> Layout:
     named = len(kinds) - (BATCH in kinds)
     if size is not None and named != len(size):
         given = "×".join(map(str, size)) or "one number"
+        fix = ""
+        if BATCH in kinds and len(size) == named + 1:
+            one = [n for place, n in enumerate(size) if place != kinds.index(BATCH)]
+            fix = f"; leave the batch out: --input {'x'.join(map(str, one))}"
         raise OptionError(
-            "axes", axes, f"names {named} axes without the batch, and the input {given} has {len(size)}"
+            "axes", axes, f"names {named} axes without the batch, and the input {given} has {len(size)}{fix}"
         )
     ordered = kinds if BATCH in kinds else [BATCH, *kinds]
     return Layout(

@@ -44,7 +44,7 @@ def test_findings_read_as_a_linter_s(advise):
     assert (found.returncode, found.stderr) == (1, "")
     lines = found.stdout.splitlines()
     assert lines[0].startswith("layers.0: CB101 warning its bias of 32 parameters does nothing")
-    assert lines[3].startswith("    mend: bias=False")
+    assert lines[3].startswith("    fix: bias=False")
     assert lines[4].startswith("layers: CB201 warning stride 2×2 in each of 3 convolutions")
     assert lines[-1] == "Found 4 warnings."
 
@@ -53,7 +53,7 @@ def test_an_addition_that_fails_is_a_finding_and_no_refusal(advise):
     found = advise(BROKEN, "--input", "16x28x28", "--fail-on", "error")
     assert (found.returncode, found.stderr) == (1, "")
     assert "ResidualBlock: CB202 error the addition fails: a map of 24×24 behind layers.3" in found.stdout
-    assert "mend: padding=2 in layers.0, layers.3" in found.stdout
+    assert "fix: padding=2 in layers.0, layers.3" in found.stdout
 
 
 @pytest.mark.parametrize(

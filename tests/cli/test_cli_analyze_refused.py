@@ -56,6 +56,7 @@ def line(code: str) -> str:
         ("models.py:half --input 3x8x8", "--input 3x8x8:float16, or dtypes=[torch.float16]"),
         ("nosuch/run:simple-d4", "nosuch/run:simple-d4: there is no folder nosuch/run"),
         ("models.py:small --input -3x4x4", "--input -3x4x4: expected the axes of one input"),
+        ("models.py:small --input 100x1x12 --axes time,batch,features", "leave the batch out: --input 100x12"),
         ("models.py:small --optimizer lion", "--optimizer lion: expected one of sgd, momentum"),
         ("models.py:small --input 3x32x32 --dept 2", "Did you mean --depth?"),
     ],

@@ -270,3 +270,9 @@ def test_what_cannot_be_used_is_refused(case):
 def test_the_task_must_fit():
     with pytest.raises(DataError, match=r"^arrays: is a data set to classify, not to segment"):
         load_dataset((X, Y), task="segment")
+
+
+def test_a_loader_of_batches_is_refused_with_its_dataset():
+    loader = torch.utils.data.DataLoader([(np.zeros((8, 8)), 0)] * 4)
+    with pytest.raises(DataError, match=r"is a DataLoader, which gives batches: give its \.dataset"):
+        load_dataset(loader)

@@ -230,7 +230,10 @@ def test_all_designs_cost_the_same_within_3_percent_or_say_so(match):
 def test_a_budget_out_of_reach_is_a_problem_that_says_how_far():
     frame = Frame(1, (8, 8), 10, 2)
     (simple, *_), _ = implementations((56,), 2, ("simple",), (1,), (1,))
-    assert "off the budget of 100; choose another budget" in solve(frame, simple, "macs", 100).problem
+    assert (
+        "off the budget of 100; choose another budget, e.g. --budget-macs "
+        in solve(frame, simple, "macs", 100).problem
+    )
 
 
 def test_without_matching_all_have_the_same_widths():

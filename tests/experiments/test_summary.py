@@ -47,8 +47,8 @@ def test_the_cheapest_of_the_equal_ones_is_recommended(study):
     assert "After Holm's correction for 2 comparisons all of them remain significantly worse." in text(
         summary
     )
-    assert "To tell more: Telling them from best-d8 with 80 % power" in text(summary)
-    assert "validation examples instead of 400, and many seeds." in text(summary)
+    assert "To tell more: Telling it from best-d8 with 80 % power" in text(summary)
+    assert "validation examples instead of 400, and more than 1,000 seeds." in text(summary)
 
 
 def test_what_holm_s_correction_leaves_uncertain_is_said_and_not_chosen(study):
@@ -99,7 +99,7 @@ def to_tell_more(*judged):
 
 def test_what_would_tell_more_is_never_what_there_was():
     asked = to_tell_more(gap_of(-0.264, 36, 1e-3, 0.32, name="a"))
-    assert "a-d8 (26.4 points) about 39 validation examples instead of 36, and many seeds." in asked
+    assert "a-d8 (26.4 points) about 39 validation examples instead of 36, and about 5 seeds." in asked
     assert "smaller gap" not in asked
     seeds = to_tell_more(gap_of(-0.0136, 333, 0.00783, 0.00529, name="a"))  # examples alone were enough
     assert seeds.endswith("takes for a-d8 (1.4 points) more than 1,000 seeds.")

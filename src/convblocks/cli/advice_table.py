@@ -4,6 +4,7 @@ from collections import Counter
 from collections.abc import Iterable, Sequence
 from itertools import groupby
 
+from rich.padding import Padding
 from rich.table import Table
 from rich.text import Text
 
@@ -23,8 +24,8 @@ def print_findings(findings: Sequence[Finding], module: str, *, all_places: bool
         shown = alike if all_places or len(alike) == SHOWN + 1 else alike[:SHOWN]
         for mend, run in groupby(shown, lambda finding: finding.mend):
             for finding in run:
-                console.print(_line(finding, module), soft_wrap=True)
-            console.print(Text(f"    mend: {mend}", style="dim"), soft_wrap=True)
+                console.print(_line(finding, module))
+            console.print(Padding(Text(f"fix: {mend}", style="dim"), (0, 0, 0, 4), expand=False))
         if len(shown) < len(alike):
             more = f"    … and at {len(alike) - len(shown)} more places; --all-places shows them"
             console.print(Text(more, style="dim"), soft_wrap=True)

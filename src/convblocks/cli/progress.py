@@ -34,6 +34,9 @@ class ProgressWatcher(Watcher):
         self.finished = self.total = self.epochs = 0
         self.metric = ""
 
+    def on_reading(self, name: str) -> None:
+        self.console.print(f"reading {name} …")
+
     def __enter__(self) -> Self:
         return self
 

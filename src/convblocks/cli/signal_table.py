@@ -42,7 +42,7 @@ def print_signal(records: Mapping[str, Any], *, all_layers: bool) -> None:
         console.print(f"A copy trained by {along.optimizer}.", style="dim")
     console.print()
     for symptom in signal.symptoms:
-        console.print(_lead(symptom.kind, f"{symptom.evidence}. Mends: {', '.join(symptom.mends)}."))
+        console.print(_lead(symptom.kind, f"{symptom.evidence}. Fixes: {', '.join(symptom.mends)}."))
     if not signal.symptoms:
         console.print("No symptom: neither vanishing nor exploding, and gradients at neighbours are alike.")
     if mends := records.get("mends"):

@@ -7,7 +7,7 @@ from typing import Any, NamedTuple
 import numpy as np
 import numpy.typing as npt
 
-from convblocks.data.arrays import Arrays, channels_first, finish, only_finite
+from convblocks.data.arrays import LAYOUTS, Arrays, channels_first, finish, only_finite
 from convblocks.data.dataset import Dataset
 from convblocks.data.labels import encode_labels
 from convblocks.data.memory import require_memory
@@ -151,8 +151,8 @@ def _member(archive: Any, key: str, where: str) -> AnyArray:
 def _check_lengths(where: str, pair: Pair, x: AnyArray, y: AnyArray) -> None:
     for key, array, least in ((pair.x, x, 2), (pair.y, y, 1)):
         if array.size == 0 or array.ndim < least:
-            expected = "(N, L), (N, H, W) or (N, D, H, W)" if key == pair.x else "(N,)"
-            raise DataError(f"{where}: {key} has shape {array.shape}: expected {expected}, none of them 0")
+            expected = f"{LAYOUTS[None]}, no axis of length 0" if key == pair.x else "(N,), not empty"
+            raise DataError(f"{where}: {key} has shape {array.shape}: expected {expected}")
     if len(x) != len(y):
         lengths = f"{pair.x} has {counted(len(x), 'example')} and {pair.y} {counted(len(y), 'label')}"
         raise DataError(f"{where}: {lengths}: each example needs one label")

@@ -10,6 +10,7 @@ Nothing records where such data came from; their SHA-256 alone says whether a st
 """
 
 from collections.abc import Iterator, Mapping
+from difflib import get_close_matches
 from os import PathLike
 from pathlib import Path
 from typing import Any
@@ -103,8 +104,10 @@ def _check_parts(keys: list[str], where: str) -> None:
             key_of[part] = key
     if key_of and others:
         parts = listed([shown(repr(key)) for key in key_of.values()])
+        close = get_close_matches(others[0].casefold(), PARTS, n=1)
         raise DataError(
             f"{where}: {shown(repr(others[0]))} is no part, but stands beside {parts}; expected {listed([*PARTS])}"
+            + (f"; did you mean {close[0]}?" if close else "")
         )
 
 
@@ -115,6 +118,8 @@ def _pair(source: object, where: str, size: Size | None) -> tuple[AnyArray, AnyA
         several = isinstance(source, tuple) and all(map(_is_dataset, source))
         kind = "a tuple of Datasets" if several else f"a {type(source).__name__}"
         fix = '; give them as {"train": …, "test": …}' if several else ""
+        if _is_dataset(getattr(source, "dataset", None)) and hasattr(source, "batch_size"):
+            raise DataError(f"{where}: is a {type(source).__name__}, which gives batches: give its .dataset")
         if hasattr(source, "__iter__") and not hasattr(source, "__len__"):
             kind, fix = f"{kind} without a length", "; give a map-style Dataset, or its examples as a list"
         raise DataError(f"{where}: is {kind}; {TAKES}{fix}")

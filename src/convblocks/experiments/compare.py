@@ -30,12 +30,16 @@ from convblocks.records import Design, Epoch, Run, Study, Task
 from convblocks.report.format import plural, size
 from convblocks.report.html import render_html
 from convblocks.report.markdown import render_markdown
+from convblocks.text import shown
 from convblocks.training import Recipe
 from convblocks.training.loop import CHECKPOINT_EVERY_S
 
 
 class Watcher:
     """What a caller may want to see while a compare runs; override what you need."""
+
+    def on_reading(self, name: str) -> None:
+        """The data are read next, and the designs are then matched, before training begins."""
 
     def on_start(self, study: Study, designs: Sequence[Design], done: Sequence[Run]) -> None:
         """Everything is listed and matched; training begins."""
@@ -102,6 +106,7 @@ def compare(
     _check_device(device)
     if out is not None and not os.fspath(out):
         raise OptionError("out", out, "expected a folder's name")
+    watcher.on_reading(shown(data) if isinstance(data, str | Path) else "the data")
     dataset = _dataset(
         data, image_size=image_size, split_seed=split_seed, skip_broken=skip_broken, layout=layout, task=task
     )

@@ -57,9 +57,11 @@ def solve(frame: Frame, implementation: Implementation, match: str, budget: int 
     miss = _miss(best, match, budget)
     if miss <= TOLERANCE:
         return best
+    spends, unit = _spent(best, match), "MACs" if match == "macs" else match
     problem = (
-        f"the nearest widths {'/'.join(map(str, best.widths))} give {_spent(best, match):,} {match}, "
-        f"{miss:.1%} off the budget of {budget:,}; choose another budget, or match none"
+        f"the nearest widths {'/'.join(map(str, best.widths))} give {spends:,} {unit}, "
+        f"{100 * miss:.1f} % off the budget of {budget:,}; choose another budget, e.g. --budget-{match} {spends}, "
+        "or match none"
     )
     return Matched(implementation, best.widths, best.network, best.cost, problem)
 

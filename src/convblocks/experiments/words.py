@@ -1,6 +1,7 @@
 """The recommendation in words; says only what the figures show."""
 
 from collections.abc import Sequence
+from dataclasses import replace
 
 from convblocks.experiments.depth import what_depth_changes
 from convblocks.experiments.judged import Judged
@@ -119,7 +120,8 @@ def _corrected(judged: Sequence[Judged], worse: Sequence[Judged]) -> str:
 def _to_tell_apart(judged: Sequence[Judged], best: Judged) -> str:
     """What would show the widest gaps among those within the noise, if they are real."""
     parts, asked = [], []
-    for j in [j for j in _by_gap(judged) if j.verdict == "within noise"][:3]:
+    equal = [j for j in _by_gap(judged) if j.verdict == "within noise"]
+    for j in equal[:3]:
         assert j.difference is not None
         gap = f"{j.name} ({percent(abs(j.difference.mean), unit=False)} points)"
         seeds, examples = seeds_needed(j.difference), examples_needed(j.difference)
@@ -133,16 +135,21 @@ def _to_tell_apart(judged: Sequence[Judged], best: Judged) -> str:
             asked.append(examples)
             parts.append(
                 f"{gap} about {plural(examples, 'validation example')} instead of "
-                f"{j.difference.examples:,}, and many seeds"
+                f"{j.difference.examples:,}, and {_about(seeds_needed(replace(j.difference, examples=examples)))}"
             )
     if not parts:
         return ""
+    which, gaps = ("it", "gap is") if len(equal) == 1 else ("them", "gaps are")
     text = (
-        f"Telling them from {best.name} with 80 % power, if the gaps are real, takes for {'; '.join(parts)}."
+        f"Telling {which} from {best.name} with 80 % power, if the {gaps} real, takes for {'; '.join(parts)}."
     )
     if asked != sorted(asked):  # the widest gap comes first
         text += " A smaller gap takes fewer examples where it varies less from example to example."
     return text
+
+
+def _about(seeds: int | None) -> str:
+    return f"more than {plural(MOST_SEEDS, 'seed')}" if seeds is None else f"about {plural(seeds, 'seed')}"
 
 
 def _by_gap(judged: Sequence[Judged]) -> list[Judged]:

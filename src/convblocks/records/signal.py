@@ -1,4 +1,4 @@
-"""What real tensors tell of a module: its signal, what ails it and what mends that, its field, its probes.
+"""What real tensors tell of a module: its signal, its problems and their fixes, its field, its probes.
 
     Signal          norms of activations and gradients, layer by layer, and how fast they change
     SignalAlong     the same while the module trains

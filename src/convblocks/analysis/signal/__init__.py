@@ -1,1 +1,1 @@
-"""What real tensors tell of a module: norms and rates, symptoms and their mends, shattering, probes."""
+"""What real tensors tell of a module: norms and rates, symptoms and their fixes, shattering, probes."""

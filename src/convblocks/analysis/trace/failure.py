@@ -62,7 +62,8 @@ def check_inputs(
     for path, m in modules(module):
         if isinstance(m, LazyModuleMixin) and m.has_uninitialized_params():
             raise TraceError(
-                f"{name}: {path or 'it'} has no weights before its first forward; run the module once"
+                f"{name}: {path or 'it'} has no weights before its first forward; run the module once on an "
+                "example, inside the function that makes it, before it returns"
             )
 
 
