@@ -121,37 +121,62 @@ def test_killed_again_and_again_it_goes_on_inside_its_runs(undisturbed, few_digi
     assert not (out / ".examples").exists()
 
 
-def test_ctrl_c_leaves_a_valid_report_and_the_same_command_goes_on(undisturbed, few_digits, tmp_path):
+@pytest.mark.parametrize(
+    ("number", "status", "word"),
+    [
+        (signal.SIGINT, 130, "interrupted"),
+        pytest.param(signal.SIGTERM, 143, "terminated", marks=pytest.mark.slow),
+    ],
+)
+def test_a_stop_leaves_a_valid_report_and_the_same_command_goes_on(
+    undisturbed, few_digits, tmp_path, number, status, word
+):
+    """Ctrl-C, or SIGTERM as a batch system sends it."""
     out = tmp_path / "run"
     process = start(few_digits, out)
-    while not (out / "runs.jsonl").exists() or not (out / "runs.jsonl").read_bytes():
+    while not finished_lines(out):
         assert process.poll() is None
-    process.send_signal(signal.SIGINT)
-    _, errors = process.communicate(timeout=60)
-    assert process.returncode == 130
+        time.sleep(0.01)
+    process.send_signal(number)
+    _, errors = process.communicate(timeout=300)
+    assert process.returncode == status
     assert "Traceback" not in errors
-    assert "the same command goes on" in errors
+    assert f"convblocks: {word}; what is finished is kept, and the same command goes on" in errors
+    kept = finished_lines(out)
     assert 0 < len(RunFolder(out).runs()) < 16
     assert "<html" in (out / "report.html").read_text()
     assert RunFolder(out).summary().rows
     finish(few_digits, out)
+    assert finished_lines(out)[: len(kept)] == kept
     assert result(out) == result(undisturbed[0])
 
 
-@pytest.mark.parametrize("delay", [0, pytest.param(0.3, marks=pytest.mark.slow), 1])
-def test_ctrl_c_while_workers_start_is_one_line(few_digits, tmp_path, delay):
-    """As a terminal sends it: to the workers, too."""
+@pytest.mark.parametrize(
+    ("delay", "number"),
+    [
+        (0, signal.SIGINT),
+        (1, signal.SIGTERM),
+        *(
+            pytest.param(delay, number, marks=pytest.mark.slow)
+            for delay in (0.03, 0.3, 1)
+            for number in (signal.SIGINT, signal.SIGTERM)
+        ),
+    ],
+)
+def test_a_stop_while_workers_start_is_one_line(few_digits, tmp_path, delay, number):
+    """As a terminal or a batch system sends it: to the workers, too."""
     out = tmp_path / "run"
     process = start(few_digits, out, start_new_session=True)
     while not (out / ".examples" / "test-y.npy").exists():  # written last before the workers start
         assert process.poll() is None
         time.sleep(0.001)
     time.sleep(delay)
-    os.killpg(process.pid, signal.SIGINT)
-    _, errors = process.communicate(timeout=60)
-    assert process.returncode == 130
+    os.killpg(process.pid, number)
+    _, errors = process.communicate(timeout=300)
+    status, word = (130, "interrupted") if number == signal.SIGINT else (143, "terminated")
+    assert process.returncode == status
     assert "Traceback" not in errors
-    assert errors.splitlines()[-1].startswith("convblocks: interrupted")
+    assert errors.splitlines()[-1].startswith(f"convblocks: {word}")
     assert not (out / ".examples").exists()
 
 

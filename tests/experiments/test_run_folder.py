@@ -100,6 +100,17 @@ def checksum(table):
     return sha256(msgspec.json.encode(table, order="sorted")).hexdigest()
 
 
+def refused_report(folder, capsys):
+    """The one line that `convblocks report` says of a folder that it cannot use."""
+    with pytest.raises(SystemExit) as left:
+        main(["report", str(folder.path)])
+    output, error = capsys.readouterr()
+    assert (left.value.code, output, error.count("\n")) == (2, "", 1), error
+    assert error.rstrip("\n").isprintable()
+    assert "fault of convblocks" not in error
+    return error
+
+
 def contents(folder):
     return {path: path.read_bytes() for path in sorted(folder.rglob("*")) if path.is_file()}
 
@@ -267,18 +278,37 @@ CHANGES = {
 }
 
 
+NO_RECORDS = {
+    "not UTF-8": b"\xff\xfe",
+    "not UTF-8 inside a text": b'{"design": "caf\xe9"}',
+    "a surrogate": b'{"study": "\\ud800"}',
+    "NUL bytes": b"\0" * 4096,
+    "a NUL byte in a text": b'{"design": "a\0"}',
+    "a list": b"[]",
+    "a number": b"7",
+    "null": b"null",
+    "cut short": b"{",
+    "deep objects": b'{"a":' * 5000,
+    "deep objects that end": b'{"a":' * 5000 + b"1" + b"}" * 5000,
+    "deep lists": b"[" * 100_000,
+    "a huge integer": b'{"seed": ' + b"9" * 5000 + b"}",
+    "a huge exponent": b'{"seed": 1e999999}',
+    "NaN": b'{"budget": NaN}',
+    "two records": b"{}{}",
+}
+
+
 class TestRecords:
     """A record is the study's, whole and possible, or it is refused with its line and the fix."""
 
     @pytest.mark.parametrize("change", CHANGES.values(), ids=CHANGES)
-    def test_an_impossible_run_is_refused(self, made, change):
+    def test_an_impossible_run_is_refused(self, made, capsys, change):
         made.add_run(make_run(make_design("b"), 0, 0.8))
         forge(made.path / "runs.jsonl", change, line=1)
-        with pytest.raises(
-            RunError, match=r"runs.jsonl, line 2 .*; delete that line, and the same compare repeats that run"
-        ) as refused:
-            write_report(made)
-        assert "\n" not in str(refused.value)
+        said = refused_report(made, capsys)
+        assert re.search(
+            "runs.jsonl, line 2 .*; delete that line, and the same compare repeats that run", said
+        )
 
     @pytest.mark.parametrize(
         ("name", "change"),
@@ -305,21 +335,26 @@ class TestRecords:
             ("latency.jsonl", lambda t: t.update(repeats=0)),
         ],
     )
-    def test_other_impossible_records_are_refused(self, made, name, change):
+    def test_other_impossible_records_are_refused(self, made, capsys, name, change):
         forge(made.path / name, change)
-        with pytest.raises(
-            RunError, match=f"{name}.* is no record that can be used: .*; (delete|restore) the file"
-        ):
-            write_report(made)
+        said = refused_report(made, capsys)
+        assert re.search(f"{name}.* is no record that can be used: .*; (delete|restore) the file", said)
 
-    @pytest.mark.parametrize(
-        "content", [b"\xff\xfe", b"[]", b"{", b"null", b'{"a":' * 5000, b'{"study": "\\ud800"}']
-    )
+    @pytest.mark.parametrize("content", NO_RECORDS.values(), ids=NO_RECORDS)
     @pytest.mark.parametrize("name", ["study.json", "designs.jsonl", "runs.jsonl", "latency.jsonl"])
-    def test_what_is_no_record_is_refused(self, made, name, content):
+    def test_what_is_no_record_is_refused(self, made, capsys, name, content):
         (made.path / name).write_bytes(content + b"\n")
-        with pytest.raises(RunError, match=f"{name}.* is no record that can be used: "):
-            write_report(made)
+        assert re.search(f"{name}.* is no record that can be used: ", refused_report(made, capsys))
+
+    @pytest.mark.parametrize("name", ["study.json", "designs.jsonl", "runs.jsonl", "latency.jsonl"])
+    @pytest.mark.parametrize("field", ["study", "{nested}"])
+    def test_a_field_that_comes_twice_is_refused(self, made, capsys, name, field):
+        """Readers differ about which of the two values counts; the checksum is that of the last."""
+        nested = {"study.json": "budget", "designs.jsonl": "macs", "runs.jsonl": "train_loss"}
+        field = field.format(nested=nested.get(name, "median_ms"))
+        text = (made.path / name).read_text()
+        (made.path / name).write_text(text.replace(f'"{field}"', f'"{field}":7,"{field}"', 1))
+        assert f"the field '{field}' comes twice" in refused_report(made, capsys)
 
     def test_records_without_their_study_are_nobody_s(self, original, again, copied):
         (copied.path / "study.json").unlink()
@@ -515,6 +550,19 @@ class TestOut:
         assert len(error.splitlines()) == 1
         assert re.search(problem, error), error
         assert contents(few_images.parent) == before
+
+    @pytest.mark.parametrize("out", ["..", "/", "~", "../.."])
+    def test_a_place_in_use_is_refused_before_anything_is_read(self, tmp_path, monkeypatch, capsys, out):
+        """The data do not even exist; to read them, and to plan designs for them, takes far longer."""
+        (tmp_path / "here" / "inside").mkdir(parents=True)
+        (tmp_path / "kept").write_text("kept")
+        monkeypatch.chdir(tmp_path / "here" / ("inside" if out == "../.." else ""))
+        out = str(tmp_path) if out == "~" else out  # a shell writes it out
+        with pytest.raises(SystemExit) as left:
+            main(["compare", "missing.npz", "--out", out])
+        error = capsys.readouterr().err
+        assert (left.value.code, error.count("\n")) == (2, 1)
+        assert error.startswith(f"convblocks: {out} cannot be a run folder: it holds other things, such as")
 
     def test_what_a_kill_left_before_the_study_is_no_foreign_folder(self, tmp_path):
         (tmp_path / ".lock").touch()

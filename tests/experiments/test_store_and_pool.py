@@ -6,6 +6,7 @@ import multiprocessing
 import os
 import re
 import signal
+import threading
 import time
 
 import pytest
@@ -14,7 +15,7 @@ from msgspec.structs import replace
 
 from convblocks.errors import RunError
 from convblocks.experiments.plan import default_folder, resume
-from convblocks.experiments.pool import Job, run_all
+from convblocks.experiments.pool import Job, _interrupts_held, run_all
 from convblocks.experiments.store import RunFolder
 from convblocks.records import Loading
 from tests.experiments.conftest import make_design, make_run, make_study
@@ -242,6 +243,34 @@ def test_an_interrupt_does_not_wait_for_the_workers():
         run_all(Job(double_then_dawdle, 1), [1, 2, 3], workers=2, on_result=interrupt)
     assert time.monotonic() - started < 300
     assert not multiprocessing.active_children()
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_a_stop_that_another_thread_takes_waits_until_the_workers_have_started(number):
+    """A mask holds it back from one thread alone, while Python runs its handler in the main thread."""
+
+    def stop(*_):
+        raise KeyboardInterrupt
+
+    may_send, started = threading.Event(), []
+    other = threading.Thread(target=lambda: (may_send.wait(), signal.raise_signal(number)))
+    other.start()  # before the mask, which it would inherit
+    before = signal.signal(number, stop)
+    try:
+        with pytest.raises(KeyboardInterrupt):
+            _start_while_held(may_send, other, started)
+        assert started == [True]
+        assert signal.getsignal(number) is stop
+    finally:
+        signal.signal(number, before)
+        may_send.set()
+
+
+def _start_while_held(may_send, other, started):
+    with _interrupts_held():
+        may_send.set()
+        other.join()
+        started.append(True)
 
 
 def double_then_dawdle(task, report):

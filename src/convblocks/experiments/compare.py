@@ -104,8 +104,10 @@ def compare(
     if not isinstance(recipe, Recipe):
         raise OptionError("recipe", recipe, "expected a convblocks.Recipe, e.g. Recipe(epochs=5)")
     _check_device(device)
-    if out is not None and not os.fspath(out):
-        raise OptionError("out", out, "expected a folder's name")
+    if out is not None:
+        if not os.fspath(out):
+            raise OptionError("out", out, "expected a folder's name")
+        _require_place(RunFolder(out), data)  # before the data are read, which may take minutes
     watcher.on_reading(shown(data) if isinstance(data, str | Path) else "the data")
     dataset = _dataset(
         data, image_size=image_size, split_seed=split_seed, skip_broken=skip_broken, layout=layout, task=task
@@ -128,8 +130,7 @@ def compare(
         head=head,
     )
     folder = default_folder(study) if out is None else RunFolder(out)
-    _require_outside(folder, dataset)
-    folder.check()
+    _require_place(folder, data)
     going_on(folder, study)
     with threads_of(study.threads):  # the gradients at the start are taken here and must repeat too
         # from the question, never from the folder: a stranger's would name code to import and files to write
@@ -150,15 +151,20 @@ def _dataset(data: object, **options: Any) -> Dataset:
     return data
 
 
-def _require_outside(folder: RunFolder, dataset: Dataset) -> None:
+def _require_place(folder: RunFolder, data: object) -> None:
+    """Raise RunError for a place where no run folder can be: in use by others, or in a folder of data."""
+    if isinstance(data, Dataset):
+        data = data.card.loading.source if data.card.loading else None
+    # isdir takes any text, too long or empty ones too, which are for load_dataset to refuse
+    if isinstance(data, str | os.PathLike) and str(data) not in (*EMBEDDED, *ALIASES) and os.path.isdir(data):  # noqa: PTH112
+        _require_outside(folder, Path(data))
+    folder.check()
+
+
+def _require_outside(folder: RunFolder, source: Path) -> None:
     """Raise RunError for a run folder inside a folder of data, where it would be taken for a class."""
-    loading = dataset.card.loading
-    if loading is None or loading.source in (*EMBEDDED, *ALIASES) or not Path(loading.source).is_dir():
-        return
-    if folder.path.resolve().is_relative_to(Path(loading.source).resolve()):
-        raise RunError(
-            f"{folder.path} cannot be a run folder: it lies in the data, {loading.source}", *ANOTHER
-        )
+    if folder.path.resolve().is_relative_to(source.resolve()):
+        raise RunError(f"{folder.path} cannot be a run folder: it lies in the data, {source}", *ANOTHER)
 
 
 def _designs(

@@ -1,6 +1,8 @@
 """A record as text: its fields, the digest of the study that it belongs to, and a checksum over both."""
 
+import json
 import re
+from collections import Counter
 from hashlib import sha256
 from typing import Any
 
@@ -25,7 +27,11 @@ def unseal(content: bytes) -> tuple[dict[str, Any], str | None]:
     Raises ValueError for text that is damaged or no JSON.
     """
     try:
-        table = msgspec.json.decode(OLD_NAMES.sub(rb'"\1_score":', content), type=dict[str, Any])
+        content = OLD_NAMES.sub(rb'"\1_score":', content)
+        table = msgspec.json.decode(content, type=dict[str, Any])
+        json.loads(
+            content, object_pairs_hook=_require_single
+        )  # of two values, msgspec keeps the last in silence
         if "sha256" not in table and "study" not in table:
             return table, None
         if table.pop("sha256", None) != _checksum(table) or not isinstance(table.get("study"), str):
@@ -33,6 +39,13 @@ def unseal(content: bytes) -> tuple[dict[str, Any], str | None]:
     except RecursionError as error:
         raise ValueError("it nests without end") from error
     return table, table.pop("study")
+
+
+def _require_single(fields: list[tuple[str, Any]]) -> None:
+    """Raise ValueError for an object that has a field twice, so that readers may differ about its value."""
+    if len(dict(fields)) < len(fields):
+        ((name, _),) = Counter(name for name, _ in fields).most_common(1)
+        raise ValueError(f"the field {name[:80]!r} comes twice")
 
 
 def _checksum(table: dict[str, Any]) -> str:

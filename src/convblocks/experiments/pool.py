@@ -22,6 +22,7 @@ Task = TypeVar("Task")
 Result = TypeVar("Result")
 
 LISTEN_S = 0.2
+STOPS = (signal.SIGINT, signal.SIGTERM)
 
 # Read by torch when a worker starts. Huge pages save the page faults of buffers that come and go each step.
 # PYTHONSAFEPATH keeps the working directory, which holds data, out of what a worker imports as it starts.
@@ -161,18 +162,33 @@ def _environment(threads: int) -> Iterator[None]:
 
 @contextmanager
 def _interrupts_held() -> Iterator[None]:
-    """Put off Ctrl-C; a process started meanwhile never gets one, not even before it could ignore it."""
-    before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
+    """Put off Ctrl-C and SIGTERM, which would leave a worker half started: neither told what to do nor killed.
+
+    A process started meanwhile inherits the mask: no Ctrl-C reaches it, not even before it could ignore it.
+    """
+    came: list[int] = []
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, STOPS)
+    handlers = {}
+    # the mask is this thread's alone: where another takes the signal, Python runs its handler in the main thread
+    if threading.current_thread() is threading.main_thread():
+        handled = [n for n in STOPS if signal.getsignal(n) not in (None, signal.SIG_IGN)]
+        handlers = {n: signal.signal(n, lambda number, _: came.append(number)) for n in handled}
     try:
         yield
     finally:
         signal.pthread_sigmask(signal.SIG_SETMASK, before)
+        for number, handler in handlers.items():
+            signal.signal(number, handler)
+        for late in came:
+            signal.raise_signal(late)
 
 
 def _start_worker(job: Job[Any, Any], reports: "Queue[Any]") -> None:
     global _job, _reports
     _job, _reports = job, reports
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # the parent decides what Ctrl-C means
+    # by SIGTERM the pool ends the workers that are left when one has died
+    signal.pthread_sigmask(signal.SIG_UNBLOCK, {signal.SIGTERM})
     sys.stdout = sys.stderr  # what a user's block prints is no part of the parent's output
     threading.Thread(target=_leave_with_parent, daemon=True).start()
     import torch
