@@ -161,6 +161,21 @@ def test_names_of_layers_are_data_in_json_and_refused_in_code(text, tmp_path, mo
     assert "has characters that cannot be shown; rename it" in capsys.readouterr().err
 
 
+@pytest.mark.parametrize("command", ["analyze", "signal", "draw", "advise --all-places"])
+def test_a_name_with_a_line_break_stays_on_its_row(command, tmp_path, monkeypatch, capsys):
+    """It could fake a row of a table."""
+    module = (
+        NAMED.format(name="conv\nFake")
+        .replace("class Net", "class Net_")
+        .replace("padding=1", "padding=1, bias=True")
+    )
+    (tmp_path / "net.py").write_text(f"{module}\nNet = type('Net\\nFake', (Net_,), {{}})\n")
+    monkeypatch.chdir(tmp_path)
+    main([*command.split(), "net.py:Net", "--input", "3x8x8"])
+    printed = capsys.readouterr().out
+    assert not any(line.strip().startswith("Fake") for line in printed.splitlines())
+
+
 @pytest.mark.parametrize("name", [b"m\xe9.py", b"\xff\xfe.py"])
 @pytest.mark.parametrize("command", ["code", "analyze"])
 def test_files_of_any_name_are_targets(command, name, tmp_path):

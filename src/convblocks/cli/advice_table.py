@@ -11,6 +11,7 @@ from rich.text import Text
 from convblocks.analysis.advice import Rule
 from convblocks.cli.terminal import SafeConsole
 from convblocks.records import SEVERITIES, Finding
+from convblocks.text import shown
 
 SHOWN = 3  # places of one rule, mend and severity
 STYLES = {"note": "cyan", "warning": "yellow", "error": "red"}
@@ -21,20 +22,20 @@ def print_findings(findings: Sequence[Finding], module: str, *, all_places: bool
     console = SafeConsole()
     for _, group in groupby(findings, lambda finding: (finding.id, finding.severity)):
         alike = list(group)
-        shown = alike if all_places or len(alike) == SHOWN + 1 else alike[:SHOWN]
-        for mend, run in groupby(shown, lambda finding: finding.mend):
+        listed = alike if all_places or len(alike) == SHOWN + 1 else alike[:SHOWN]
+        for mend, run in groupby(listed, lambda finding: finding.mend):
             for finding in run:
                 console.print(_line(finding, module))
             console.print(Padding(Text(f"fix: {mend}", style="dim"), (0, 0, 0, 4), expand=False))
-        if len(shown) < len(alike):
-            more = f"    … and at {len(alike) - len(shown)} more places; --all-places shows them"
+        if len(listed) < len(alike):
+            more = f"    … and at {len(alike) - len(listed)} more places; --all-places shows them"
             console.print(Text(more, style="dim"), soft_wrap=True)
     console.print(_summary(findings))
 
 
 def _line(finding: Finding, module: str) -> Text:
     return Text.assemble(
-        (finding.place or module, "bold"),
+        (shown(finding.place or module), "bold"),
         ": ",
         (finding.id, STYLES[finding.severity]),
         f" {finding.severity} {finding.message}",

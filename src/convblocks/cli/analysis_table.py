@@ -36,7 +36,7 @@ def print_analysis(analysis: Analysis, target: str, depth: float) -> None:
         console.print(_fitting(console, root, analysis, depth))
     if any(node.children for at, node in _rows(root, depth) if at >= depth):
         console.print("Folded; --depth all shows every layer.", style="dim")
-    told = f"{target} ({analysis.module}), input {totals.inputs(analysis)}, one image"
+    told = f"{target} ({root.type}), input {totals.inputs(analysis)}, one image"
     _print(console, "", f"{told}; field: receptive field of an output, px; ✗ unproductive.", style="dim")
     console.print()
     for term, text in totals.facts(analysis):

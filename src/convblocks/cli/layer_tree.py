@@ -3,6 +3,7 @@
 from dataclasses import dataclass, field
 
 from convblocks.records import Analysis, Layer
+from convblocks.text import shown
 
 
 @dataclass
@@ -33,15 +34,17 @@ class Node:
 def tree(analysis: Analysis) -> Node:
     """The whole module as the root."""
     types = {part.name: part.type for part in analysis.parts}
-    root = Node("", analysis.module)
+    root = Node("", shown(analysis.module))
     for layer in analysis.layers:
         nodes, path = [root], ""
         for piece in layer.name.split(".") if layer.name else []:
             path = f"{path}.{piece}" if path else piece
-            nodes.append(nodes[-1].children.setdefault(piece, Node(piece, types.get(path, ""))))
+            nodes.append(nodes[-1].children.setdefault(piece, Node(shown(piece), shown(types.get(path, "")))))
         if types.get(layer.name) != layer.type:
             siblings = nodes[-1].children
-            siblings[f"call {len(siblings)}"] = Node(f"{layer.type}()", "")  # each call where it happens
+            siblings[f"call {len(siblings)}"] = Node(
+                f"{shown(layer.type)}()", ""
+            )  # each call where it happens
             nodes.append(siblings[f"call {len(siblings) - 1}"])
         for node in nodes:
             node.layers.append(layer)

@@ -6,6 +6,7 @@ from rich.table import Table
 from convblocks.cli.terminal import SafeConsole
 from convblocks.records import Probes
 from convblocks.report.format import accuracy, difference, plural
+from convblocks.text import shown
 
 SEES = {True: "", False: "whole image", None: "unknown"}
 
@@ -47,4 +48,5 @@ def shortened(path: str, most: int) -> str:
     >>> shortened("stages.0.0.layers.11.conv", 12)
     '…ers.11.conv'
     """
+    path = shown(path)
     return path if len(path) <= most else f"…{path[1 - most :]}"

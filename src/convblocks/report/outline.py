@@ -4,7 +4,7 @@ from itertools import count
 from xml.sax.saxutils import escape, quoteattr
 
 from convblocks.records.outline import Box, Outline, Repeat
-from convblocks.text import escaped
+from convblocks.text import escaped, shown
 
 WIDTH, GAP, NARROW, TOP, HEIGHT, STEP = 600, 12, 26, 16, 40, 66
 LETTER, SMALL = 7.0, 6.0  # px of a letter at the widest
@@ -101,11 +101,11 @@ def outline_text(outline: Outline, columns: int = 80) -> str:
     A bracket on the left holds what comes several times together.
     """
     marks = _marks(outline)
-    found = [outline.module]
+    found = [shown(outline.module)]
     for i, (box, mark) in enumerate(zip(outline.boxes, marks, strict=True)):
         sources = [line.start for line in outline.lines if line.end == i]
-        told = f"{i:>3}  {mark}{'    ' * min(box.lane, 3)}{box.text}"
-        after = [box.detail, f"sees {box.sees}" if box.sees else ""]
+        told = f"{i:>3}  {mark}{'    ' * min(box.lane, 3)}{shown(box.text)}"
+        after = [shown(box.detail), f"sees {box.sees}" if box.sees else ""]
         if sources not in ([i - 1], []):
             after.insert(0, f"of {' and '.join(map(str, sources))}")
         whole = "; ".join(filter(None, (told, *after)))
