@@ -1,6 +1,7 @@
 """Why a forward pass could not be observed, in one line: what was given, where it broke, the mend."""
 
 import inspect
+import re
 import traceback
 from collections.abc import Callable, Sequence
 from functools import partial
@@ -13,10 +14,16 @@ from torch.nn.modules.lazy import LazyModuleMixin
 
 from convblocks.analysis.trace.batches import keeping_axis, lost_axis
 from convblocks.analysis.trace.fitting import Sizes, depths
-from convblocks.analysis.trace.fixes import Broken, fix_in_words, fix_of
+from convblocks.analysis.trace.fixes import Broken, fix_of
 from convblocks.analysis.trace.graph import Trace
 from convblocks.analysis.trace.walk import modules
 from convblocks.errors import TraceError
+
+REFUSED = (
+    (r"input\.size\(-1\) must be equal to input_size\. Expected \d+, got (\d+)", "input_size"),
+    (r"expecting embedding dimension of \d+, but got (\d+)", "embed_dim"),
+    (r"to match num_features \(\d+\), but got: (\d+)", "num_features"),
+)
 
 
 class Retry(Protocol):
@@ -133,7 +140,7 @@ def _fix(
     """What to change, computed from the shapes of the op that failed."""
     layer = dict(modules(module)).get(failed.path)
     if failed.running is None:
-        return fix_in_words(reason, layer, failed.path)
+        return _fix_in_words(reason, layer, failed.path)
     name, (args, kwargs) = failed.running
 
     def succeeds(sizes: Sizes) -> bool:
@@ -145,7 +152,7 @@ def _fix(
     broken = Broken(
         name, args, kwargs, layer, failed.path, layers, sizes, partial(gets_past, failed, retry), succeeds
     )
-    return fix_of(broken) or fix_in_words(reason, layer, failed.path)
+    return fix_of(broken) or _fix_in_words(reason, layer, failed.path)
 
 
 LONGEST, SHORTER = 240, 160  # characters of torch's own message, alone and before a mend
@@ -233,3 +240,18 @@ def _call(name: str, given: tuple[Any, Any]) -> str:
         if isinstance(a, torch.Tensor)
     ]
     return f"{name}({', '.join(shapes)})"
+
+
+def _fix_in_words(reason: str, layer: nn.Module | None, place: str) -> str:
+    """What to change where a layer itself refuses its input, in words that say what came."""
+    at = f" in {place}" if place else ""
+    for pattern, option in REFUSED:
+        if found := re.search(pattern, reason):
+            return f"{option}={found[1]}{at}"
+    found = re.search(r"expected [\w ]+ input \(got (\d)D input\)", reason)
+    kind = re.sub(r"\dd$", "", type(layer).__name__)
+    if found and kind.endswith("Norm") and 2 <= (axes := int(found[1])) <= 5:
+        return f"{kind}{max(axes - 2, 1)}d{at}, for {axes} axes with the batch"
+    if "Expected hidden" in reason:
+        return f"make its first state for x.shape[0] examples{at}"
+    return ""

@@ -283,25 +283,3 @@ FIXES: dict[str, Callable[[Broken], str]] = {
     **dict.fromkeys([f"__{side}{name}__" for name in _OPERATIONS for side in ("", "r", "i")], _sum),
     **dict.fromkeys(("cat", "concat", "concatenate", "stack"), _joined),
 }
-
-
-def fix_in_words(reason: str, layer: nn.Module | None, place: str) -> str:
-    """What to change where a layer itself refuses its input, in words that say what came."""
-    at = f" in {place}" if place else ""
-    for pattern, option in REFUSED:
-        if found := re.search(pattern, reason):
-            return f"{option}={found[1]}{at}"
-    found = re.search(r"expected [\w ]+ input \(got (\d)D input\)", reason)
-    kind = re.sub(r"\dd$", "", type(layer).__name__)
-    if found and kind.endswith("Norm") and 2 <= (axes := int(found[1])) <= 5:
-        return f"{kind}{max(axes - 2, 1)}d{at}, for {axes} axes with the batch"
-    if "Expected hidden" in reason:
-        return f"make its first state for x.shape[0] examples{at}"
-    return ""
-
-
-REFUSED = (
-    (r"input\.size\(-1\) must be equal to input_size\. Expected \d+, got (\d+)", "input_size"),
-    (r"expecting embedding dimension of \d+, but got (\d+)", "embed_dim"),
-    (r"to match num_features \(\d+\), but got: (\d+)", "num_features"),
-)

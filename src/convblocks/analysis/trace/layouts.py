@@ -15,9 +15,10 @@ def layout(func: Callable[..., Any], args: Any, shape: Sequence[int]) -> torch.m
     """Returns the layout of a result: that of the maps it is made of, or of a convolution's weight."""
     if len(shape) not in MAPS or len(shape) != args[0].ndim or func in CONTIGUOUS:
         return torch.contiguous_format
-    given = args[:2] if func in CONVOLUTIONS else args[:1]
-    last = any(channels_last(each.shape, each.stride()) for each in given)
-    return MAPS[len(shape)] if last else torch.contiguous_format
+    for each in args[:2] if func in CONVOLUTIONS else args[:1]:
+        if channels_last(each.shape, each.stride()):
+            return MAPS[len(shape)]
+    return torch.contiguous_format
 
 
 def channels_last(shape: Sequence[int], stride: Sequence[int]) -> bool:
@@ -25,6 +26,8 @@ def channels_last(shape: Sequence[int], stride: Sequence[int]) -> bool:
 
     An axis of one element, which lies in any order, is judged by its stride too.
     """
+    if len(shape) in MAPS and stride[-1] < stride[1] * shape[1]:
+        return False  # channels first, as nearly all maps
     least = 0
     for axis in _order(shape):
         if stride[axis] < least or (axis == 0 and least == stride[1]):

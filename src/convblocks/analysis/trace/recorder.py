@@ -14,6 +14,8 @@ from torch.utils.hooks import RemovableHandle
 from convblocks.analysis.trace.dropout import dropout_in_training
 from convblocks.analysis.trace.graph import Call, Op, Value, writes
 from convblocks.analysis.trace.layouts import layout
+from convblocks.analysis.trace.numbering import Numbering
+from convblocks.analysis.trace.operands import PRODUCTS, check_operands
 from convblocks.analysis.trace.private import PrivateCopies, only_reads
 from convblocks.analysis.trace.script import translated
 from convblocks.analysis.trace.shapes import SHAPES
@@ -29,7 +31,7 @@ from convblocks.analysis.trace.values import (
     unmoved,
     with_constants_counted,
 )
-from convblocks.analysis.trace.walk import PLAIN, SEQUENCES, modules, parameters, tensors
+from convblocks.analysis.trace.walk import PLAIN, modules, parameters, tensors
 
 # Questions about a tensor, not work on it.
 QUERIES = frozenset({
@@ -44,14 +46,13 @@ FACTORIES = frozenset(
 UNRECORDED = HOOKS | {"requires_grad_"}
 LARGEST_CONSTANT = 2**20  # elements
 
-PRODUCTS = frozenset({"linear", *(f"conv{way}{dims}d" for way in ("", "_transpose") for dims in (1, 2, 3))})
 
-
-class Recorder(TorchFunctionMode):
+class Recorder(TorchFunctionMode, Numbering):
     """Writes down what passes by; `by_rule` says whether formulas may stand for the ops that have one."""
 
     def __init__(self, module: nn.Module, *, by_rule: bool) -> None:
-        super().__init__()
+        TorchFunctionMode.__init__(self)
+        Numbering.__init__(self)
         self.module = module
         self.named = [*modules(module)]
         self.private = PrivateCopies()
@@ -72,8 +73,6 @@ class Recorder(TorchFunctionMode):
         self.function = 0  # the custom autograd.Function that is running
         self.saves: dict[int, tuple[Value, ...]] = {}  # what each of them saves
         self.no_grad = False  # whether the module has switched gradients off
-        self.values: dict[int, Value] = {}  # by id of the tensor
-        self.alive: list[torch.Tensor] = []  # so that no id is used twice
         self.on_meta: dict[int, torch.Tensor] = {}  # meta twins of real weights and constants
         self.running: tuple[str, Any] | None = None  # the op that is running, and its arguments
 
@@ -82,19 +81,6 @@ class Recorder(TorchFunctionMode):
         if self.owner is not None:
             return self.owner
         return self.calls[self.call].path if self.calls else ""
-
-    def write(self, tensor: torch.Tensor, storage: int = -1) -> Value:
-        """A new Value for a tensor just made, or changed in place; its storage is new unless told."""
-        number = len(self.alive)
-        self.alive.append(tensor)
-        home = number if storage < 0 else storage
-        value = Value(number, tuple(tensor.shape), tensor.dtype, home, tensor.stride())
-        self.values[id(tensor)] = value
-        return value
-
-    def read(self, tensor: torch.Tensor) -> Value:
-        """The Value of a tensor; parameters and constants get theirs when first read."""
-        return self.values.get(id(tensor)) or self.write(tensor)
 
     def __torch_function__(
         self, func: Callable[..., Any], types: Any, args: Any = (), kwargs: Any = None
@@ -124,24 +110,24 @@ class Recorder(TorchFunctionMode):
         own_name = func.overloadpacket.__name__
         name, call = translated(own_name, args)
         seen: list[Value] = []
-        shown = tuple([self._show(a, seen) for a in call])
-        shown_by_name = {k: self._show(v, seen) for k, v in kwargs.items()}
+        shown = tuple([self.shown(a, seen) for a in call])
+        shown_by_name = {k: self.shown(v, seen) for k, v in kwargs.items()}
         self.owner = next((self.owners[id(t)] for t in tensors(args) if id(t) in self.owners), None)
         self.running = name, (call, kwargs)
         result, given = self._run(func, own_name, args, kwargs)
         if "dropout" in own_name:  # in eval mode its input, in training a new tensor
             result = torch.empty_like(result)
-        if seen and (written := self._written(result, given)):
+        if seen and (written := self.written(result, given)):
             self._note(name, shown, shown_by_name, seen, written)
         self.running = self.owner = None
         return result
 
     def _op(self, func: Callable[..., Any], name: str, args: Any, kwargs: Any) -> Any:
         seen: list[Value] = []
-        shown = tuple([self._show(a, seen) for a in args])
-        shown_by_name = {k: self._show(v, seen) for k, v in kwargs.items()} if kwargs else kwargs
+        shown = tuple([self.shown(a, seen) for a in args])
+        shown_by_name = {k: self.shown(v, seen) for k, v in kwargs.items()} if kwargs else kwargs
         if name in PRODUCTS:
-            _check_operands(name, *seen[:2])
+            check_operands(name, *seen[:2])
         if name in FACTORIES and not seen:
             return self._create(func, args, kwargs)
         result = self._shaped(func, name, args, kwargs)
@@ -152,7 +138,7 @@ class Recorder(TorchFunctionMode):
             written = (self.write(result, seen[0].storage if result is args[0] else -1),)
         else:
             result, given = self._run(func, name, args, kwargs)
-            written = self._written(given[0][0] if name == "__setitem__" else result, given)
+            written = self.written(given[0][0] if name == "__setitem__" else result, given)
             result = self._in_its_place(name, args, result, given[0], written)
         if written:
             self._note(name, shown, shown_by_name, seen, written)
@@ -174,11 +160,6 @@ class Recorder(TorchFunctionMode):
         if func is F.scaled_dot_product_attention and "dropout_p" in kwargs:
             return {**kwargs, "dropout_p": dropout_in_training(self.inside[-1], kwargs["dropout_p"])}
         return kwargs
-
-    def _written(self, result: Any, given: Any) -> tuple[Value, ...]:
-        """The Values of what an op gave, which may be a view of what it was given or even that itself."""
-        homes = {t.untyped_storage()._cdata: self.read(t).storage for t in tensors(given)}
-        return tuple([self.write(t, homes.get(t.untyped_storage()._cdata, -1)) for t in tensors(result)])
 
     def _note(self, name: str, args: Any, kwargs: Any, seen: list[Value], written: tuple[Value, ...]) -> None:
         self.ops.append(
@@ -295,23 +276,6 @@ class Recorder(TorchFunctionMode):
             return type(given)(self._to_meta(value, scalars=scalars) for value in given)
         return given
 
-    def _show(self, given: Any, seen: list[Value]) -> Any:
-        """An argument with its tensors replaced by Values, which are added to `seen`."""
-        if type(given) in PLAIN:
-            return given
-        value = self.values.get(id(given))
-        if value is None:
-            if isinstance(given, torch.Tensor):
-                value = self.write(given)
-            elif isinstance(given, SEQUENCES):
-                if PLAIN.issuperset(map(type, given)):  # as a stride is
-                    return tuple(given)
-                return tuple([self._show(part, seen) for part in given])
-            else:
-                return given
-        seen.append(value)
-        return value
-
     def enter(self, module: nn.Module, path: str) -> int:
         """A module call begins; what was running before is returned for `leave`."""
         before = self.call
@@ -328,13 +292,3 @@ class Recorder(TorchFunctionMode):
         self.calls[self.call].stop = len(self.ops)
         self.call = before
         self.inside.pop()
-
-
-def _check_operands(name: str, x: Value, weight: Value) -> None:
-    """Refuses what every device refuses but meta."""
-    if "transpose" in name and len(x.shape) == len(weight.shape) and x.shape[1] != weight.shape[0]:
-        raise RuntimeError(f"its input has {x.shape[1]} channels and its weight takes {weight.shape[0]}")
-    autocast = torch.is_autocast_enabled("cpu") or torch.is_autocast_enabled("cuda")
-    if x.dtype != weight.dtype and not (autocast and x.dtype.is_floating_point):
-        kinds = [str(value.dtype).removeprefix("torch.") for value in (x, weight)]
-        raise RuntimeError(f"its input is {kinds[0]} and its weight is {kinds[1]}")

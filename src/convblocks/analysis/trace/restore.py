@@ -12,7 +12,7 @@ from collections import OrderedDict, deque
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from functools import partial
-from operator import is_, itemgetter
+from operator import is_
 from types import (
     BuiltinFunctionType,
     CellType,
@@ -35,21 +35,11 @@ PLAIN = frozenset({
 })  # fmt: skip
 EMPTY: Any = object()
 TENSORS = frozenset({torch.Tensor, nn.Parameter})
-CONTAINERS = (
-    OrderedDict,
-    dict,
-    list,
-    set,
-    deque,
-    bytearray,
-)  # one that inherits has the methods of the first that fits
-HOOKS = vars(nn.Module()).keys() - {
-    "training",
-    "_parameters",
-    "_buffers",
-    "_modules",
-}  # empty in most modules
-HOOKS_OF: Callable[[Any], tuple[Any, ...]] = itemgetter(*HOOKS)
+DICTS = frozenset({dict, OrderedDict})
+# One that inherits has the methods of the first that fits.
+CONTAINERS = (OrderedDict, dict, list, set, deque, bytearray)
+STANDARD = [*vars(nn.Module())]  # attributes that every module has, in this order
+HOOKS = slice(STANDARD.index("_buffers") + 1, STANDARD.index("_modules"))
 
 
 @contextmanager
@@ -71,9 +61,7 @@ class State:
 
     def __init__(self, roots: Iterable[nn.Module]) -> None:
         self._empty: list[Any] = []  # containers
-        self._unhooked: list[
-            tuple[Any, ...]
-        ] = []  # of each module whose containers of hooks are all empty, these
+        self._unhooked: list[list[Any]] = []  # of each module without hooks, what would hold them
         self._full: list[tuple[type, Any, Any]] = []  # kind, container, copy
         self._tensors: list[_Tensor] = []
         self._slots: dict[type, list[MemberDescriptorType]] = {}  # of each class
@@ -88,7 +76,7 @@ class State:
 
     def restore(self) -> None:
         for containers in filter(any, self._unhooked):
-            self._empty += containers
+            self._empty += filter(None, containers)
         for container in filter(None, self._empty):
             container.clear()
         for kind, now, then in self._full:
@@ -102,7 +90,9 @@ class State:
 
     def _add(self, value: Any) -> None:
         self._add_slots(value)
-        if isinstance(value, nn.Module) or issubclass(type(value), torch.Tensor):
+        if type(value) in DICTS:
+            self._contents(type(value), value)
+        elif isinstance(value, nn.Module) or issubclass(type(value), torch.Tensor):
             self._attributes(value)
         elif isinstance(value, CONTAINERS):
             self._contents(next(kind for kind in CONTAINERS if isinstance(value, kind)), value)
@@ -132,21 +122,16 @@ class State:
         attributes = vars(owner)
         if isinstance(owner, torch.Tensor):
             self._tensor(owner)
-        if not attributes:
-            self._empty.append(attributes)
-            return
         if isinstance(owner, torch.jit.ScriptModule):
             self._undo += _attributes_of_script(owner)
-        elif (
-            isinstance(owner, nn.Module)
-            and len(attributes) >= len(HOOKS)
-            and not any(hooks := HOOKS_OF(attributes))
-        ):
+        values = [*attributes.values()]
+        if [*attributes][: len(STANDARD)] == STANDARD and not any(hooks := values[HOOKS]):
             self._unhooked.append(hooks)
             self._full.append((dict, attributes, attributes.copy()))
-            self._wait([value for name, value in attributes.items() if name not in HOOKS])
-            return
-        self._contents(dict, attributes)
+            del values[HOOKS]
+            self._wait(values)
+        else:
+            self._contents(dict, attributes)
 
     def _contents(self, kind: type, container: Any) -> None:
         """Notes a container and what is in it."""

@@ -120,7 +120,9 @@ def _observed(module: nn.Module, inputs: list[torch.Tensor], *, by_rule: bool) -
             warnings.simplefilter("ignore")  # those of a forward are for who runs it on data
             result = module(*inputs)
             outputs = tuple([recorder.read(t) for t in tensors(result)])
-            seen = _seen(module, recorder, given, outputs)  # here, for parameters that the forward has added
+            with torch._C.DisableTorchFunction():
+                # before parameters that the forward has added are taken away
+                seen = _seen(module, recorder, given, outputs)
     except Exception as error:  # a forward may raise anything
         for call in recorder.calls:
             call.stop = len(recorder.ops) if call.stop < 0 else call.stop
