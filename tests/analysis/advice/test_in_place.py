@@ -61,6 +61,11 @@ ACTS = {
     "view": _view,
     "sum of relu": lambda net, x: F.relu(x).add_(x),
     "dropout": lambda net, x: F.dropout(F.relu(x), 0.5, net.training, inplace=True),
+    "dropout of channels": lambda net, x: F.dropout2d(
+        x.sigmoid(), p=0.5, training=net.training, inplace=True
+    ),
+    "dropout of nothing": lambda net, x: F.dropout(x.softmax(1), 0.0, net.training, inplace=True),
+    "nothing by a layer": lambda net, x: nn.Dropout2d(0.0, inplace=True)(x.sigmoid()),
     "square root": lambda net, x: torch.relu_(torch.sqrt(x.square() + 1)),
     "copied": _after_copy,
     "residual": _residual,
@@ -70,7 +75,16 @@ ACTS = {
     "detached": lambda net, x: x.sigmoid().detach().clone().mul_(x),
     "checkpointed": lambda net, x: checkpoint(lambda y: torch.sigmoid(y) * y, x, use_reentrant=False),
 }
-RAISING = {"gate", "shared", "indexed", "view", "sum of relu", "dropout", "square root"}
+RAISING = {
+    "gate",
+    "shared",
+    "indexed",
+    "view",
+    "sum of relu",
+    "dropout",
+    "dropout of channels",
+    "square root",
+}
 
 
 @pytest.mark.parametrize("act", ACTS)

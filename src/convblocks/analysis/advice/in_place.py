@@ -5,6 +5,7 @@ from collections.abc import Iterator
 from convblocks.analysis.advice.view import Found, View, named
 from convblocks.analysis.learning import learns, needs_gradient
 from convblocks.analysis.memory.saved_rules import rule_of
+from convblocks.analysis.rules import argument
 from convblocks.analysis.trace import Op, Value
 
 WRITTEN = {"__iadd__": "y += x", "__isub__": "y -= x", "__imul__": "y *= x", "__itruediv__": "y /= x"}
@@ -21,7 +22,7 @@ def overwritten(view: View) -> Iterator[Found]:
     for op in view.trace.ops:
         if op.name == "data" or (op.inputs and op.inputs[0].number in uncounted):
             uncounted.update(value.number for value in op.outputs)
-        elif op.in_place and op.outputs and (reader := keeps.get(op.outputs[0].storage)):
+        elif _writes(op) and op.outputs and (reader := keeps.get(op.outputs[0].storage)):
             yield _found(op, reader)
         if op.checkpoint or op.function or not learns(op, needs):
             continue
@@ -29,6 +30,11 @@ def overwritten(view: View) -> Iterator[Found]:
         for kept in (rule(op, needs) if rule else None) or ():
             if isinstance(kept, Value) and kept.storage not in view.trace.held:
                 keeps.setdefault(kept.storage, op)
+
+
+def _writes(op: Op) -> bool:
+    """Whether it writes on its input; dropout of nothing does not, even in place."""
+    return op.in_place and not ("dropout" in op.name and argument(op, 1, "p", 0.5) == 0)
 
 
 def _found(op: Op, reader: Op) -> Found:
