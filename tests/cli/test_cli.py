@@ -118,7 +118,7 @@ def test_version():
         (["compare", "--budget-macs", "nan"], "--budget-macs nan: expected a positive amount such as 5M"),
         (
             ["compare", "--budget-macs", "1000G", "--depth", "4"],
-            "channels takes over .* to train in .* available: give a smaller --budget, or fewer --workers",
+            "channels takes over .* to train in .* available: give a smaller --budget-macs, a smaller --batch-size, or",
         ),
         (
             ["compare", "--budget-params", "5k"],

@@ -10,8 +10,20 @@ from torch import nn
 from convblocks import Recipe, compare
 
 
+class Picky(nn.Conv2d):
+    """Trains in batches of 32 alone, and the signal is measured on more examples."""
+
+    def __init__(self, in_channels, out_channels, *, stride=1, depth=1):
+        super().__init__(in_channels, out_channels, 3, stride, 1)
+
+    def forward(self, x):
+        if self.training and len(x) > 32:
+            raise ValueError(f"{len(x)} examples are too many")
+        return super().forward(x)
+
+
 class Locked(nn.Conv2d):
-    """Trains, but cannot be copied, and the signal is measured on a copy."""
+    """Holds what cannot be copied; the copy that is measured shares it."""
 
     def __init__(self, in_channels, out_channels, *, stride=1, depth=1):
         super().__init__(in_channels, out_channels, 3, stride, 1)
@@ -38,7 +50,7 @@ def study(few_digits, tmp_path_factory):
     return compare(
         str(few_digits),
         depths=2,
-        families=(f"{__name__}:Locked", f"{__name__}:Frozen", "simple"),
+        families=(*(f"{__name__}:{name}" for name in ("Picky", "Locked", "Frozen")), "simple"),
         block_depths=1,
         stages=1,
         seeds=1,
@@ -49,19 +61,20 @@ def study(few_digits, tmp_path_factory):
 
 
 def test_all_are_trained_and_the_reasons_recorded(study):
-    locked, frozen, simple = study.designs()
-    assert {run.design for run in study.runs()} == {locked.name, frozen.name, simple.name}
-    assert locked.gradient_norms == frozen.gradient_norms == ()
-    assert "Locked" in locked.block.module
-    assert isnan(locked.gradient_ratio)
-    assert locked.gradients_unknown.startswith("ConvNet cannot be copied, and is not measured in place: ")
+    picky, locked, frozen, simple = study.designs()
+    assert {run.design for run in study.runs()} == {d.name for d in (picky, locked, frozen, simple)}
+    assert picky.gradient_norms == frozen.gradient_norms == ()
+    assert "Picky" in picky.block.module
+    assert isnan(picky.gradient_ratio)
+    assert "examples are too many" in picky.gradients_unknown
     assert frozen.gradients_unknown == "no gradient reaches a convolution module of the body"
-    assert simple.gradients_unknown == ""
-    assert len(simple.gradient_norms) == 2
+    assert locked.gradients_unknown == simple.gradients_unknown == ""
+    assert len(locked.gradient_norms) == len(simple.gradient_norms) == 2
 
 
 def test_the_report_tells_them(study):
     html, markdown = ((study.path / name).read_text() for name in ("report.html", "report.md"))
-    assert "gradients unknown: ConvNet cannot be copied" in html
+    reason = next(d.gradients_unknown for d in study.designs() if d.name.startswith("picky"))
+    assert f"gradients unknown: {reason[:30]}" in html
     assert "- frozen-1-d2: gradients unknown: no gradient reaches" in markdown
     assert "gradients unknown" not in markdown.partition("simple-d2:")[2]

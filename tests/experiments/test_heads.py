@@ -81,7 +81,7 @@ def test_a_tiny_study_with_a_dilated_head(tmp_path):
 def test_the_u_net_is_the_one_unless_another_is_asked_for():
     asked, default = planned("unet")[0], planned(None)[0]
     assert asked.head == default.head == "unet"
-    assert asked.name == default.name != planned("dilated")[0].name
+    assert asked.digest == default.digest != planned("dilated")[0].digest
     assert planned(None, maps=False)[0].head == ""
     assert replace(default, head="").digest == default.digest  # a record of before a head was told
 

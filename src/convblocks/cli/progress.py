@@ -35,7 +35,9 @@ class ProgressWatcher(Watcher):
         self.metric = ""
 
     def on_reading(self, name: str) -> None:
-        self.console.print(f"reading {name} …")
+        # in a log a refusal stays the only line
+        if self.console.is_terminal:
+            self.console.print(f"reading {name} …")
 
     def __enter__(self) -> Self:
         return self

@@ -10,6 +10,7 @@ from itertools import cycle, islice
 import torch
 import torch.nn.functional as F
 from torch import nn
+from torch.nn.modules.conv import _ConvNd
 
 from convblocks.analysis.signal.observe import (
     Call,
@@ -82,8 +83,14 @@ def gradient_norms(module: nn.Module, x: torch.Tensor, y: torch.Tensor) -> dict[
     One batch `x` (N, C, *spatial) with classes `y` (N,), in training mode, at the module's present weights.
     None: not finite.
     """
-    found = signal(module, x, y, shattering=False)
-    return {layer.name: layer.weight_gradient_norm for layer in found.layers if "Conv" in layer.type}
+    layers = signal(module, x, y, shattering=False).layers
+    # a class of the user's own may be a convolution under another name
+    convolutions = {name for name, part in module.named_modules() if isinstance(part, _ConvNd)}
+    return {
+        layer.name: layer.weight_gradient_norm
+        for layer in layers
+        if "Conv" in layer.type or layer.name in convolutions
+    }
 
 
 def signal_along(
