@@ -91,7 +91,10 @@ REFUSED = {
     "lengths": ({"x": X[:-1], "y": Y}, r"x has 29 examples and y 30 labels"),
     "empty": ({"x": X[:0], "y": Y[:0]}, r"x has shape \(0, 7, 7\): expected \(N, L\)"),
     "no values": ({"x": X[:, :0], "y": Y}, r"x has shape \(30, 0, 7\)"),
-    "flat": ({"x": X[:, 0, 0], "y": Y}, r"x has shape \(30,\): expected \(N, L\), \(N, H, W\)"),
+    "flat": (
+        {"x": X[:, 0, 0], "y": Y},
+        r"x has shape \(30,\): expected \(N, L\) signals, \(N, H, W\) images",
+    ),
     "one label": ({"x": X, "y": np.int64(1)}, r"y has shape \(\): expected \(N,\)"),
     "shapes": (
         {"x_train": X, "y_train": Y, "x_test": X[:, :5], "y_test": Y},
