@@ -143,8 +143,19 @@ def test_a_norm_of_each_example_needs_no_second_one(norm):
     assert step_memory(pooled(norm), SIZE, batch=1).peak_bytes > 0
 
 
-def test_a_map_that_is_larger_has_a_variance():
-    assert not found(Does(lambda x: x, nn.BatchNorm2d(8)), "CB502")
+@pytest.mark.parametrize("size", [SIZE, (3, 1, 2)])
+def test_a_map_that_is_larger_has_a_variance(size):
+    net = Does(lambda x: x, nn.BatchNorm2d(8))
+    assert not found(net, "CB502", size)
+    net.train()(torch.rand(1, *size))
+
+
+def test_a_forward_of_its_own_for_one_example_has_no_op_to_blame():
+    """Other ops run, so that none of them is the same one with another number of axes."""
+    net = Does(lambda x: x.exp() if len(x) == 1 else x.mean((2, 3)))
+    ((_, message, mend),) = found(net)
+    assert "3 give 3×8" in message
+    assert mend == "keep the batch axis of one example"
 
 
 def test_the_refusal_of_one_example_names_what_drops_its_axis():

@@ -12,6 +12,7 @@ from convblocks import advise
 class Net(nn.Module):
     def __init__(self, act):
         super().__init__()
+        self.register_buffer("kept", torch.ones(4, 1, 1))
         self.conv, self.head, self.act = nn.Conv2d(3, 4, 1), nn.Conv2d(4, 4, 1), act
 
     def forward(self, x):
@@ -47,6 +48,24 @@ def _after_copy(net, x):
     return x + g
 
 
+def _buffer(net, x):
+    y = x * net.kept
+    net.kept.mul_(0.9)
+    return y
+
+
+def _weight(net, x):
+    y = net.head(x)
+    with torch.no_grad():
+        net.head.weight.clamp_(-1, 1)
+    return y
+
+
+def _buffer_before(net, x):
+    net.kept.mul_(0.9)
+    return x * net.kept
+
+
 def _residual(net, x):
     y = F.relu(x, inplace=True)
     z = net.head(y)
@@ -67,6 +86,12 @@ ACTS = {
     "dropout of nothing": lambda net, x: F.dropout(x.softmax(1), 0.0, net.training, inplace=True),
     "nothing by a layer": lambda net, x: nn.Dropout2d(0.0, inplace=True)(x.sigmoid()),
     "square root": lambda net, x: torch.relu_(torch.sqrt(x.square() + 1)),
+    "buffer": _buffer,
+    "weight": _weight,
+    "buffer before": _buffer_before,
+    "checkpointed write": lambda net, x: checkpoint(lambda y: torch.sigmoid(y), x, use_reentrant=False).add_(
+        1
+    ),
     "copied": _after_copy,
     "residual": _residual,
     "leaky": lambda net, x: F.leaky_relu(x, 0.1, inplace=True),
@@ -76,6 +101,8 @@ ACTS = {
     "checkpointed": lambda net, x: checkpoint(lambda y: torch.sigmoid(y) * y, x, use_reentrant=False),
 }
 RAISING = {
+    "buffer",
+    "weight",
     "gate",
     "shared",
     "indexed",

@@ -36,7 +36,7 @@ class Strided(nn.Module):
 
 def _network():
     return nn.Sequential(
-        nn.Conv2d(3, 4, 3, 2, 1), nn.ReLU(), Residual(), nn.MaxPool2d(2), nn.Dropout(), nn.ConvTranspose2d(4, 4, 2, 2),
+        nn.Conv2d(3, 4, 3, 2, 1), nn.ReLU(), Residual(), nn.MaxPool2d(2), nn.Dropout(), nn.ConvTranspose2d(4, 4, 2, 2, groups=2),
         nn.Upsample(scale_factor=2.0), nn.GroupNorm(2, 4), nn.GELU(), Strided(), nn.AdaptiveAvgPool2d(1), nn.Flatten(),
         nn.Linear(3, 5),
     ).eval()  # fmt: skip

@@ -369,6 +369,27 @@ def test_what_a_forward_writes_it_also_reads():
     assert net.calls == 0
 
 
+def test_a_write_is_read_through_each_tensor_of_that_memory():
+    class Shares(nn.Module):
+        def __init__(self):
+            super().__init__()
+            self.register_buffer("state", torch.zeros(2, 3))
+            self.row, self.turned = self.state[1], self.state.t()
+            self.conv = nn.Conv2d(3, 4, 1)
+
+        def forward(self, x):
+            self.row.fill_(5)
+            assert self.state[1].tolist() == [5, 5, 5]
+            self.turned[0] += 2
+            assert self.state.tolist() == [[2, 0, 0], [7, 5, 5]]
+            assert self.row.sum().item() == 17
+            return self.conv(x)
+
+    net = Shares()
+    assert analyze(net, (3, 4, 4)).macs == 16 * 12
+    assert not net.state.any()
+
+
 def test_a_head_made_by_the_first_forward_counts():
     class Late(nn.Module):
         def __init__(self):

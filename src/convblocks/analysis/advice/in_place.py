@@ -22,13 +22,13 @@ def overwritten(view: View) -> Iterator[Found]:
     for op in view.trace.ops:
         if op.name == "data" or (op.inputs and op.inputs[0].number in uncounted):
             uncounted.update(value.number for value in op.outputs)
-        elif _writes(op) and op.outputs and (reader := keeps.get(op.outputs[0].storage)):
+        elif _writes(op) and op.inputs and (reader := keeps.get(op.inputs[0].storage)):
             yield _found(op, reader)
         if op.checkpoint or op.function or not learns(op, needs):
             continue
         rule = rule_of(op)
         for kept in (rule(op, needs) if rule else None) or ():
-            if isinstance(kept, Value) and kept.storage not in view.trace.held:
+            if isinstance(kept, Value):
                 keeps.setdefault(kept.storage, op)
 
 
