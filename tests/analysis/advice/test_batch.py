@@ -101,6 +101,7 @@ FINE = {
     "positions first": Does(lambda x: x.flatten(2).permute(2, 0, 1)),
     "a loss": Does(lambda x: x.square().mean()),
     "likeness of all examples": Does(lambda x: x.flatten(1) @ x.flatten(1).T),
+    "sum of likenesses": Does(lambda x: torch.cdist(x.flatten(1), x.flatten(1)) + x.flatten(1) @ x.flatten(1).T),
     "one class": Does(lambda x: x.mean((1, 2, 3))),
 }  # fmt: skip
 

@@ -101,6 +101,33 @@ def test_filters_that_are_repeated_are_counted():
     assert found(net, "CB504") == [("body.0", "warning", {"copies": 3, "filters": 6})]
 
 
+def test_filters_that_their_biases_tell_apart_are_no_copies():
+    net = Classifier()
+    nn.init.constant_(net.body[0].weight, 0.1)
+    assert not [place for place, *_ in found(net, "CB504") if place == "body.0"]
+
+
+def test_copies_that_are_given_out_too_meet_more_than_the_next_layer():
+    """Each channel of an output meets a target of its own, so that the copies get gradients of their own."""
+
+    class Features(nn.Module):
+        def __init__(self):
+            super().__init__()
+            self.body, self.head = nn.Conv2d(3, 6, 1), nn.Conv2d(6, 2, 1)
+            for layer in (self.body, self.head):
+                nn.init.constant_(layer.weight, 0.1)
+                nn.init.constant_(layer.bias, 0.1)
+
+        def forward(self, x):
+            features = self.body(x)
+            return self.head(features), features
+
+    net = Features()
+    assert ("body", "note", {"copies": 5, "filters": 6}) in found(net, "CB504")
+    (net(torch.rand(2, 3, 4, 4))[1] * torch.arange(6.0).reshape(6, 1, 1)).sum().backward()
+    assert len(net.body.bias.grad.unique()) == 6
+
+
 def zeroed(*names):
     net = Classifier()
     for name in names:

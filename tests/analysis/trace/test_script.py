@@ -36,9 +36,9 @@ class Strided(nn.Module):
 
 def _network():
     return nn.Sequential(
-        nn.Conv2d(3, 4, 3, 2, 1), nn.ReLU(), Residual(), nn.MaxPool2d(2), nn.Dropout(), nn.ConvTranspose2d(4, 4, 2, 2, groups=2),
-        nn.Upsample(scale_factor=2.0), nn.GroupNorm(2, 4), nn.GELU(), Strided(), nn.AdaptiveAvgPool2d(1), nn.Flatten(),
-        nn.Linear(3, 5),
+        nn.Conv2d(3, 4, 3, 2, 1), nn.ReLU(), Residual(), nn.MaxPool2d(2), nn.Dropout(),
+        nn.ConvTranspose2d(4, 4, 2, 2, groups=2), nn.Upsample(scale_factor=2.0), nn.GroupNorm(2, 4), nn.GELU(),
+        Strided(), nn.AdaptiveAvgPool2d(1), nn.Flatten(), nn.Linear(3, 5),
     ).eval()  # fmt: skip
 
 
@@ -70,6 +70,19 @@ def test_a_script_has_the_figures_of_its_module(way):
     assert {name: getattr(found, name) for name in SAME} == {name: getattr(expected, name) for name in SAME}
     assert sum(layer.params for layer in found.layers) == found.params
     assert {layer.name for layer in found.layers} >= {"2.conv", "2.norm"}
+
+
+@pytest.mark.parametrize("dims", [1, 2, 3])
+def test_a_transposed_convolution_has_its_arguments_in_another_order(dims):
+    layer = (nn.ConvTranspose1d, nn.ConvTranspose2d, nn.ConvTranspose3d)[dims - 1]
+    net = nn.Sequential(layer(4, 4, 3, stride=2, padding=2, output_padding=1, groups=2, dilation=3)).eval()
+    size = (4, *[12] * dims)
+    ways = net, torch.jit.script(net), torch.jit.trace(net, torch.zeros(1, *size))
+    expected, *found = (
+        (a.local_field, a.macs, a.output_shape) for m in ways for a in analyze(m, size).layers[-1:]
+    )
+    assert found == [expected] * 2
+    assert None not in expected[0]
 
 
 def test_a_script_s_own_attributes_and_buffers_are_what_they_were():
