@@ -36,7 +36,7 @@ def stack(kind: str, depth: int) -> nn.Module:
     """The stack, in channels last."""
     from convblocks import ResidualBlock, ReversibleBlock
     from convblocks.layers.reversible import couple
-    from convblocks.training.loop import place
+    from convblocks.training import Placement
 
     class Stored(ReversibleBlock):
         def forward(self, x: torch.Tensor) -> torch.Tensor:
@@ -47,7 +47,7 @@ def stack(kind: str, depth: int) -> nn.Module:
         net: nn.Module = nn.Sequential(*[ResidualBlock(32, 32, depth=2) for _ in range(depth // 2)])
     else:
         net = {"reversible": ReversibleBlock, "stored": Stored}[kind](32, 32, depth=depth)
-    return place(net, torch.channels_last, "cpu")
+    return Placement(layout="channels_last").place(net, len(SHAPE))
 
 
 def stepper(kind: str, depth: int) -> Callable[[], None]:

@@ -24,6 +24,7 @@ from convblocks.experiments.shared import shared
 from convblocks.experiments.trial import Trainer
 from convblocks.measure import describe_host
 from convblocks.records import Design, Run
+from convblocks.training import Placement
 
 REPEATS = 3
 TASKS = 4
@@ -33,7 +34,7 @@ def seconds(dataset: Dataset, designs: list[Design], workers: int, threads: int)
     """Training seconds from the first finished run to the last, so that starting workers does not count."""
     finished: list[float] = []
     with tempfile.TemporaryDirectory() as folder, shared(dataset, Path(folder, "examples")) as examples:
-        trainer = Trainer(examples, Recipe(epochs=2), Path(folder), "cpu")
+        trainer = Trainer(examples, Recipe(epochs=2), Path(folder), Placement())
         tasks = [(design, seed) for seed in range(workers + TASKS) for design in designs]
 
         def note(_task: tuple[Design, int], _run: Run) -> None:
@@ -50,7 +51,7 @@ def measure(depth: int, image_size: int) -> dict[str, object]:
     frame = Frame(1, (image_size, image_size), 10, 2)
     (implementation,), _ = implementations((depth,), 2, ("residual",), (2,), (1,))
     budget = default_budget(frame, implementation, "macs")
-    designs = [describe(solve(frame, implementation, "macs", budget), frame, dataset, "cpu")]
+    designs = [describe(solve(frame, implementation, "macs", budget), frame, dataset, Placement())]
     many, one = [], []
     for _ in range(REPEATS):
         many.append(seconds(dataset, designs, cores, 1))

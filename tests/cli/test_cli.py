@@ -139,10 +139,13 @@ def test_version():
         ),
         (["compare", "--budget-macs", "1e99"], "--budget-macs 1e99: expected a whole number of at most"),
         (["compare", "--learning-rate", "-1"], "--learning-rate -1.0: expected a positive number"),
+        (["compare", "--optimizer", "adam"], "--optimizer adam: expected sgd or adamw"),
         (["compare", "--stages", "0"], "--stages 0: "),
         (["compare", "no/such/place"], "no/such/place"),
         (["compare", "digit"], "did you mean 'digits'"),
         (["compare", "--device", "cuda"], "--device cuda: torch finds no CUDA device here; use cpu"),
+        (["compare", "--device", "cuda:1"], "--device cuda:1: torch finds no CUDA device here; use cpu"),
+        (["compare", "--device", "gpu"], "--device gpu: expected cpu, cuda or cuda:N, e.g. cuda:1"),
         (["compare", "--image-size", "0"], "--image-size 0: expected a whole number of pixels"),
         (["compare", "--layout", "none"], "--layout none: goes with a .npz file; the embedded set digits"),
         (["report", "no/such/run"], "no/such/run holds no study"),
@@ -150,7 +153,7 @@ def test_version():
     ],
 )
 def test_what_is_refused_is_one_line_and_exit_2(arguments, message, tmp_path):
-    if "cuda" in arguments:
+    if arguments[-1].startswith("cuda"):
         torch = pytest.importorskip("torch")
         if torch.cuda.is_available():
             pytest.skip("this machine has what the test says it lacks")

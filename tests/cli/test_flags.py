@@ -20,6 +20,7 @@ PYTHON_ONLY = {
     "blocks classes in_channels out_indices shape size": "of a network's description",
     "macs, params n choices multiplier network of name recipe": "of functions that no command calls",
     "group_width hidden initial layers pooled_norm rates slope widening width most": "of networks and heads",
+    "precision ranks": "of placements, of which commands give the device alone",
     "budget": "which compare turns into the flag of --match",
 }
 

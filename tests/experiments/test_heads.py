@@ -12,6 +12,7 @@ from convblocks.errors import OptionError, RunError
 from convblocks.experiments.implementations import Frame, implementations
 from convblocks.experiments.plan import plan
 from convblocks.networks import DilatedHead
+from convblocks.training import Placement
 
 
 class NoDilation(SimpleConvBlock):
@@ -51,7 +52,7 @@ def planned(head, families=("simple",), *, maps=True, depths=(6,)):
         recipe=Recipe(),
         workers=1,
         threads=1,
-        device="cpu",
+        placement=Placement(),
         command="",
         head=head,
     )

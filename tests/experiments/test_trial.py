@@ -13,7 +13,7 @@ from convblocks.experiments.shared import shared
 from convblocks.experiments.store import RunFolder
 from convblocks.experiments.trial import Trainer, start
 from convblocks.records import DataCard
-from convblocks.training import loop
+from convblocks.training import Placement, batches
 from tests.experiments.conftest import make_design, make_study
 
 NETWORK = Network(
@@ -56,7 +56,7 @@ def trained(dataset, folder, recipe):
     plan = msgspec.to_builtins(recipe)
     RunFolder(folder).save_study(replace(make_study(), data=dataset.card, recipe=plan, seeds=(0,)))
     with shared(dataset, folder / "examples") as examples:
-        return Trainer(examples, recipe, folder, "cpu")((DESIGN, 0), lambda epoch: None)
+        return Trainer(examples, recipe, folder, Placement())((DESIGN, 0), lambda epoch: None)
 
 
 @pytest.fixture(scope="module")
@@ -70,7 +70,7 @@ def trial(dataset, tmp_path_factory):
 
     folder = tmp_path_factory.mktemp("run")
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(loop, "augment", counts)
+        patch.setattr(batches, "augment", counts)
         run = trained(dataset, folder, Recipe(epochs=4, batch_size=16))
     module = NETWORK.build()
     module.load_state_dict(load_file(RunFolder(folder).weights(DESIGN.name, 0)))

@@ -48,6 +48,7 @@ def compare(
     seeds: Annotated[int, _whole(TRAINING)] = 3,
     epochs: Annotated[int, _whole(TRAINING)] = 15,
     batch_size: Annotated[int, _whole(TRAINING)] = 32,
+    optimizer: Annotated[str, _option(TRAINING, "NAME")] = "sgd",
     learning_rate: Annotated[float, Parameter(group=TRAINING, metavar="X", converter=number)] = 0.05,
     augment: Annotated[str, _option(TRAINING, "HOW")] = "none",
     init: Annotated[str, _option(TRAINING, "NAME")] = "he_normal",
@@ -101,6 +102,8 @@ def compare(
         Passes over the training data.
     batch_size
         Examples in a step.
+    optimizer
+        sgd, with Nesterov momentum, or adamw.
     learning_rate
         Learning rate at its peak.
     augment
@@ -127,7 +130,7 @@ def compare(
     threads
         Threads of each training; another number gives other bits.
     device
-        cpu or cuda.
+        cpu, cuda or cuda:N, e.g. cuda:1.
     """
     budgets = {"macs": budget_macs, "params": budget_params, "activations": budget_activations}
     budget = _budget(match, budgets)
@@ -141,7 +144,12 @@ def compare(
     from convblocks.training import Recipe
 
     recipe = Recipe(
-        epochs=epochs, batch_size=batch_size, learning_rate=learning_rate, augment=augment, init=init
+        epochs=epochs,
+        batch_size=batch_size,
+        optimizer=optimizer,
+        learning_rate=learning_rate,
+        augment=augment,
+        init=init,
     )
     watcher = ProgressWatcher()
     try:

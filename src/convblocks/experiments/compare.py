@@ -6,8 +6,6 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-import torch
-
 from convblocks.blocks import BlockSpec
 from convblocks.data import Dataset, load_dataset
 from convblocks.data.embedded import ALIASES, EMBEDDED
@@ -23,7 +21,6 @@ from convblocks.experiments.shared import shared
 from convblocks.experiments.store import ANOTHER, RunFolder
 from convblocks.experiments.summary import summarise
 from convblocks.experiments.trial import Trainer
-from convblocks.layers.check import one_of
 from convblocks.measure import threads_of
 from convblocks.networks import network_cost
 from convblocks.records import Design, Epoch, Run, Study, Task
@@ -31,7 +28,7 @@ from convblocks.report.format import plural, size
 from convblocks.report.html import render_html
 from convblocks.report.markdown import render_markdown
 from convblocks.text import shown
-from convblocks.training import Recipe
+from convblocks.training import Placement, Recipe
 from convblocks.training.loop import CHECKPOINT_EVERY_S
 
 
@@ -103,7 +100,7 @@ def compare(
     watcher, recipe = watcher or Watcher(), Recipe() if recipe is None else recipe
     if not isinstance(recipe, Recipe):
         raise OptionError("recipe", recipe, "expected a convblocks.Recipe, e.g. Recipe(epochs=5)")
-    _check_device(device)
+    placement = Placement(device)
     if out is not None:
         if not os.fspath(out):
             raise OptionError("out", out, "expected a folder's name")
@@ -125,7 +122,7 @@ def compare(
         recipe=recipe,
         workers=workers,
         threads=threads,
-        device=device,
+        placement=placement,
         command=command,
         head=head,
     )
@@ -134,10 +131,10 @@ def compare(
     going_on(folder, study)
     with threads_of(study.threads):  # the gradients at the start are taken here and must repeat too
         # from the question, never from the folder: a stranger's would name code to import and files to write
-        designs = _designs(study, frame, found, dataset, device)
+        designs = _designs(study, frame, found, dataset, placement)
         with folder.locked():
             study = resume(folder, study, designs)
-            _train_and_judge(folder, study, designs, dataset, recipe, device, checkpoint_every_s, watcher)
+            _train_and_judge(folder, study, designs, dataset, recipe, placement, checkpoint_every_s, watcher)
     return folder
 
 
@@ -168,13 +165,13 @@ def _require_outside(folder: RunFolder, source: Path) -> None:
 
 
 def _designs(
-    study: Study, frame: Frame, found: Sequence[Implementation], dataset: Dataset, device: str
+    study: Study, frame: Frame, found: Sequence[Implementation], dataset: Dataset, placement: Placement
 ) -> list[Design]:
     matched = [solve(frame, implementation, study.match, study.budget) for implementation in found]
     if all(m.problem for m in matched):
         raise OptionError("budget", study.budget, _out_of_reach(study, frame, matched))
     _require_memory(study, frame, [m for m in matched if not m.problem])
-    return [describe(m, frame, dataset, device) for m in matched]
+    return [describe(m, frame, dataset, placement) for m in matched]
 
 
 def _out_of_reach(study: Study, frame: Frame, matched: Sequence[Matched]) -> str:
@@ -206,19 +203,13 @@ def _require_memory(study: Study, frame: Frame, matched: Sequence[Matched]) -> N
             )
 
 
-def _check_device(device: str) -> None:
-    one_of("device", device, ("cpu", "cuda"))
-    if device == "cuda" and not torch.cuda.is_available():
-        raise OptionError("device", device, "torch finds no CUDA device here; use cpu")
-
-
 def _train_and_judge(
     folder: RunFolder,
     study: Study,
     designs: list[Design],
     dataset: Dataset,
     recipe: Recipe,
-    device: str,
+    placement: Placement,
     checkpoint_every_s: float,
     watcher: Watcher,
 ) -> None:
@@ -242,7 +233,7 @@ def _train_and_judge(
     try:
         if tasks:
             with shared(dataset, folder.examples) as examples:
-                trainer = Trainer(examples, recipe, folder.path, device, checkpoint_every_s)
+                trainer = Trainer(examples, recipe, folder.path, placement, checkpoint_every_s)
                 run_all(
                     Job(trainer, study.threads),
                     tasks,
@@ -253,7 +244,7 @@ def _train_and_judge(
         folder.drop_checkpoints()
         trained = [design for design in designs if not design.problem]
         if {latency.design for latency in folder.latencies()} != {design.name for design in trained}:
-            folder.save_latencies(time_designs(trained, dataset, study.threads, device))
+            folder.save_latencies(time_designs(trained, dataset, study.threads, placement))
     finally:
         write_report(folder)
 

@@ -18,14 +18,14 @@ from convblocks.experiments.trial import start
 from convblocks.measure import latencies
 from convblocks.networks import Network
 from convblocks.records import Design, Latency, Outline
-from convblocks.training.loop import memory_format, place
+from convblocks.training import Placement
 from convblocks.training.objective import as_targets
 
 BATCH = 64  # examples that the gradient at the start is measured on
 BYTES = 4  # of a float32
 
 
-def describe(matched: Matched, frame: Frame, dataset: Dataset, device: str) -> Design:
+def describe(matched: Matched, frame: Frame, dataset: Dataset, placement: Placement) -> Design:
     """The design's record. Costs are of the whole network as deployed and traced, not of the sums that matched it."""
     implementation, deployed = matched.implementation, matched.network.deployed()
     with torch.device("meta"):
@@ -52,7 +52,7 @@ def describe(matched: Matched, frame: Frame, dataset: Dataset, device: str) -> D
         block=None if matched.problem else _block(matched.network, frame),
         problem=matched.problem,
     )
-    return _with_gradients(design, dataset, device, implementation.family.init)
+    return _with_gradients(design, dataset, placement.device, implementation.family.init)
 
 
 def _block(network: Network, frame: Frame) -> Outline:
@@ -88,13 +88,13 @@ def _with_gradients(design: Design, dataset: Dataset, device: str, init: str) ->
     return replace(design, gradient_norms=of_body, gradients_unknown=unreached)
 
 
-def time_designs(designs: Sequence[Design], dataset: Dataset, threads: int, device: str) -> list[Latency]:
+def time_designs(
+    designs: Sequence[Design], dataset: Dataset, threads: int, placement: Placement
+) -> list[Latency]:
     """Latency of each as deployed, for a batch of one example. Weights do not matter to it, so fresh ones serve."""
-    example = torch.from_numpy(dataset.train.x[:1])
-    layout = memory_format(example.ndim)
-    example = example.to(device, memory_format=layout)
+    example = placement.place_examples(torch.from_numpy(dataset.train.x[:1]))
     networks = {d.name: Network.from_dict(d.deployed or d.network) for d in designs}
-    modules = {name: place(network.build(), layout, device) for name, network in networks.items()}
+    modules = {name: placement.place(network.build(), example.ndim) for name, network in networks.items()}
     measured = latencies(modules, example, threads=threads)
     quartiles = {name: np.quantile(ms, (0.25, 0.5, 0.75)).tolist() for name, ms in measured.items()}
     return [

@@ -31,7 +31,7 @@ from convblocks.notation import parse
 from convblocks.records import Design, Study
 from convblocks.report.format import listing
 from convblocks.text import escaped
-from convblocks.training import Recipe
+from convblocks.training import Placement, Recipe
 
 MOST_SEEDS = 1000
 MOST_PER_CORE = 16  # workers or threads; thousands of them take the system down before they train
@@ -53,7 +53,7 @@ def plan(
     recipe: Recipe,
     workers: int | None,
     threads: int | None,
-    device: str,
+    placement: Placement,
     command: str,
     head: str | None = None,
 ) -> tuple[Study, Frame, list[Implementation]]:
@@ -81,7 +81,7 @@ def plan(
         budget = default_budget(frame, found[0], match)
     else:
         whole("budget", budget, at_least=1, at_most=MOST_BUDGET)
-    workers, threads = _shares(workers, threads, device)
+    workers, threads = _shares(workers, threads, placement)
     study = Study(
         name="",  # that of its folder, which going_on gives
         command=escaped(command),  # a record is UTF-8, a path may be any bytes
@@ -101,7 +101,7 @@ def plan(
         recipe=msgspec.to_builtins(recipe),
         threads=threads,
         workers=workers,
-        host=describe_host(device),
+        host=describe_host(placement.device),
     )
     return study, frame, found
 
@@ -215,11 +215,11 @@ def _source(family: str) -> str:
     return sha256(source).hexdigest()
 
 
-def _shares(workers: int | None, threads: int | None, device: str) -> tuple[int, int]:
+def _shares(workers: int | None, threads: int | None, placement: Placement) -> tuple[int, int]:
     """Workers, and threads of each: one thread each unless asked, which trains more (benchmarks/workers.json)."""
     cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
     most = MOST_PER_CORE * cores
     threads = 1 if threads is None else whole("threads", threads, at_least=1, at_most=most)
     if workers is None:
-        return (1 if device == "cuda" else max(1, cores // threads)), threads
+        return (1 if placement.device != "cpu" else max(1, cores // threads)), threads
     return whole("workers", workers, at_least=1, at_most=most), threads

@@ -21,7 +21,7 @@ from convblocks.files import write
 from convblocks.layers import initialise_
 from convblocks.networks import ConvNet, Network
 from convblocks.records import Design, Epoch, Run, RunTiming
-from convblocks.training import Recipe, evaluate, train
+from convblocks.training import ArrayBatches, Placement, Recipe, evaluate, train
 from convblocks.training.loop import CHECKPOINT_EVERY_S
 
 
@@ -35,7 +35,7 @@ class Trainer:
     examples: SharedDataset
     recipe: Recipe
     folder: Path
-    device: str
+    placement: Placement
     checkpoint_every_s: float = CHECKPOINT_EVERY_S
 
     def __call__(self, task: tuple[Design, int], report: Callable[[Epoch | str], None]) -> Run:
@@ -56,27 +56,28 @@ class Trainer:
         weights_path, checkpoint = store.weights(design.name, seed), store.checkpoint(design.name, seed)
         module = start(design, seed, data.train, self.recipe.init)
         key = sha256(msgspec.json.encode([store.digest(), design.network], order="sorted")).hexdigest()
+        batches = ArrayBatches(data.train, self.recipe.batch_size, self.recipe.augment)
         progress = train(
             module,
-            data.train,
+            batches,
             data.validation,
             self.recipe,
             seed=seed,
-            device=self.device,
+            placement=self.placement,
             checkpoint=checkpoint,
             checkpoint_key=key,
             checkpoint_every_s=self.checkpoint_every_s,
             on_epoch=report,
             on_notice=report,
         )
-        validation = evaluate(module, data.validation, device=self.device)
-        test = evaluate(module, data.test, device=self.device)  # once, after the last epoch
+        validation = evaluate(module, data.validation, placement=self.placement)
+        test = evaluate(module, data.test, placement=self.placement)  # once, after the last epoch
         weights = save(
             {name: t.cpu().contiguous() for name, t in module.state_dict().items()},
             {"network": msgspec.json.encode(design.network).decode()},
         )
         write(weights_path, weights)
-        n, batch = len(data.train.y), self.recipe.batch_size  # a batch that is not full is left out
+        passed = min(len(data.train), len(batches) * batches.batch_size)  # examples in an epoch
         return Run(
             design=design.name,
             seed=seed,
@@ -90,7 +91,7 @@ class Trainer:
             weights_sha256=sha256(weights).hexdigest(),
             timing=RunTiming(
                 epoch_s=progress.epoch_s,
-                images_per_s=len(progress.epochs) * (n // batch * batch or n) / sum(progress.epoch_s),
+                images_per_s=len(progress.epochs) * passed / sum(progress.epoch_s),
             ),
             failure=progress.failure,
         )

@@ -13,7 +13,7 @@ PACKAGES = ("convblocks", "torch", "numpy", "scikit-learn", "pillow")
 
 
 def describe_host(device: str = "cpu") -> Host:
-    """Processor, memory, system and versions; `device` is where the modules run."""
+    """Processor, memory, system and versions; `device` is where the modules run, e.g. cpu or cuda:1."""
     return Host(
         cpu=_cpu(),
         cores=len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1,
@@ -21,7 +21,7 @@ def describe_host(device: str = "cpu") -> Host:
         if hasattr(os, "sysconf")
         else 0,
         system=f"{platform.system()} {platform.machine()}, Python {platform.python_version()}",
-        device=torch.cuda.get_device_name() if device == "cuda" else device,
+        device=device if device == "cpu" else torch.cuda.get_device_name(device),
         # torch's own word has its build (+cpu, +cu130), which the installed package's may lack
         versions={name: version(name) for name in PACKAGES} | {"torch": str(torch.__version__)},
     )

@@ -48,5 +48,5 @@ def _once(module: nn.Module, x: torch.Tensor) -> int:
     started = perf_counter_ns()
     module(x)
     if x.is_cuda:
-        torch.cuda.synchronize()
+        torch.cuda.synchronize(x.device)
     return perf_counter_ns() - started

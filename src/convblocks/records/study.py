@@ -92,6 +92,10 @@ class Host(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     versions: dict[str, str]
 
 
+ADDED = {"recipe.optimizer": "sgd"}
+"""Parts of the question that older studies do not record, at the value that held then; the digest leaves them out."""
+
+
 class Study(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """One question put to one data set."""
 
@@ -126,6 +130,7 @@ class Study(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
             **{field: getattr(self, field) for field in fields},
             **segments,
             **{f"sources.{family}": sha for family, sha in self.sources.items()},
+            **ADDED,
             **{f"recipe.{name}": value for name, value in self.recipe.items()},
             "data": self.data.sha256,
             "device": self.host.device,
@@ -162,6 +167,7 @@ class Study(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
             hashed[f"source file of {family}"] = f"SHA-256 {sha[:12]}…"
         for name, value in self.recipe.items():
             hashed[f"recipe.{name}"] = value
+        hashed = dict(part for part in hashed.items() if part not in ADDED.items())
         return sha256(msgspec.json.encode(hashed, order="sorted")).hexdigest()
 
 

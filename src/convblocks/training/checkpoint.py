@@ -1,5 +1,6 @@
 """A training's state on disk: safetensors with its progress as JSON in the header, replaced atomically."""
 
+from copy import deepcopy
 from hashlib import sha256
 from math import inf
 from pathlib import Path
@@ -37,14 +38,13 @@ class CheckpointError(Exception):
 def save_checkpoint(
     path: Path, module: nn.Module, optimizer: torch.optim.Optimizer, trial: str, progress: Progress
 ) -> None:
-    """Weights, momentum and progress; all randomness of an epoch comes from its number, so none is stored.
+    """Writes weights, the optimizer's state and progress. An epoch's randomness comes from its number: none is stored.
 
     `trial` is whatever must be the same for a training to go on from it.
     """
     tensors = {f"module.{name}": t.contiguous() for name, t in module.state_dict().items()}
-    for i, state in optimizer.state_dict()["state"].items():
-        if state.get("momentum_buffer") is not None:
-            tensors[f"momentum.{i}"] = state["momentum_buffer"].contiguous()
+    for i, state in _state(optimizer).items():
+        tensors |= {f"optimizer.{i}.{key}": t.contiguous() for key, t in state.items()}
     header = {"trial": trial, "progress": msgspec.json.encode(progress).decode()}
     write(path, save(tensors, {**header, "sha256": _checksum(header, tensors)}))
 
@@ -71,7 +71,7 @@ def load_checkpoint(
     if checksum != _checksum(header, tensors):
         raise CheckpointError("is damaged")
     if header.get("trial") != trial:
-        raise CheckpointError("is of another training")
+        raise CheckpointError("is of another training, or of an earlier version")
     try:
         progress = msgspec.json.decode(header.get("progress", ""), type=Progress)
     except ValueError as error:
@@ -83,20 +83,44 @@ def load_checkpoint(
 
 
 def _restore(module: nn.Module, optimizer: torch.optim.Optimizer, tensors: dict[str, torch.Tensor]) -> None:
-    parameters = dict(enumerate(p for group in optimizer.param_groups for p in group["params"]))
     expected = {f"module.{name}": t for name, t in module.state_dict().items()}
-    momenta = {f"momentum.{i}": p for i, p in parameters.items() if f"momentum.{i}" in tensors}
-    if _forms(tensors) != _forms(expected | momenta):
+    state = {
+        i: kept
+        for i, kept in _after_a_step(optimizer).items()
+        # a parameter that had no gradient has no state
+        if any(f"optimizer.{i}.{key}" in tensors for key in kept)
+    }
+    expected |= {f"optimizer.{i}.{key}": t for i, kept in state.items() for key, t in kept.items()}
+    if _forms(tensors) != _forms(expected):
         raise CheckpointError("is of another network")
     module.load_state_dict({name: tensors[f"module.{name}"] for name in module.state_dict()})
-    state = optimizer.state_dict()
-    # in the parameter's own layout: fused SGD pairs elements by memory order
-    state["state"] = {
-        i: {"momentum_buffer": torch.empty_like(parameters[i]).detach().copy_(tensors[f"momentum.{i}"])}
-        for i in parameters
-        if f"momentum.{i}" in tensors
+    for i, kept in state.items():
+        for key, t in kept.items():
+            t.copy_(tensors[f"optimizer.{i}.{key}"])
+    optimizer.load_state_dict({**optimizer.state_dict(), "state": state})
+
+
+def _state(optimizer: torch.optim.Optimizer) -> dict[int, dict[str, torch.Tensor]]:
+    """Returns the tensors that an optimizer keeps of each parameter: momentum, moments, counts of steps."""
+    state = {
+        i: {key: value for key, value in kept.items() if value is not None}
+        for i, kept in optimizer.state_dict()["state"].items()
     }
-    optimizer.load_state_dict(state)
+    assert all(isinstance(value, torch.Tensor) for kept in state.values() for value in kept.values())
+    return state
+
+
+def _after_a_step(optimizer: torch.optim.Optimizer) -> dict[int, dict[str, torch.Tensor]]:
+    """Returns the state of a copy that has stepped: its names and forms, each in its parameter's own layout.
+
+    The layout matters, since fused optimizers pair elements by memory order.
+    """
+    copy = deepcopy(optimizer)
+    for group in copy.param_groups:
+        for parameter in group["params"]:
+            parameter.grad = torch.zeros_like(parameter)
+    copy.step()
+    return _state(copy)
 
 
 def _forms(tensors: dict[str, torch.Tensor]) -> dict[str, tuple[torch.dtype, torch.Size]]:

@@ -8,15 +8,17 @@ from msgspec import Struct
 from convblocks.errors import OptionError
 from convblocks.layers.check import one_of, whole
 from convblocks.layers.init import INITIALISATIONS
+from convblocks.training.optimizers import OPTIMIZERS
 
 AUGMENTATIONS = ("none", "shift", "flip", "shift+flip")
 
 
 class Recipe(Struct, frozen=True, kw_only=True):
-    """SGD with Nesterov momentum; the rate rises over `warmup` of all steps, then falls to 0.
+    """How every design of a study is trained; the rate rises over `warmup` of all steps, then falls to 0.
 
     Smith & Topin 2018, arXiv:1708.07120.
 
+    optimizer: ``sgd``, with Nesterov momentum, or ``adamw``, whose β1 is `momentum`.
     augment: ``shift`` moves each example by up to an eighth of each axis, edges repeated;
         ``flip`` mirrors the last axis of half of them.
     init: how the weights start, a name in INITIALISATIONS. compare builds stem and blocks with the norm, activation
@@ -25,6 +27,7 @@ class Recipe(Struct, frozen=True, kw_only=True):
 
     epochs: int = 15
     batch_size: int = 32
+    optimizer: str = "sgd"
     learning_rate: float = 0.05  # at its peak
     momentum: float = 0.9
     weight_decay: float = 5e-4
@@ -39,6 +42,7 @@ class Recipe(Struct, frozen=True, kw_only=True):
         self._number("momentum", "a number from 0 up to, but not including, 1", lambda part: 0 <= part < 1)
         self._number("weight_decay", "a number of at least 0, e.g. 5e-4", lambda decay: 0 <= decay < inf)
         self._number("warmup", "a part of the steps between 0 and 1", lambda part: 0 < part < 1)
+        one_of("optimizer", self.optimizer, OPTIMIZERS)
         one_of("augment", self.augment, AUGMENTATIONS)
         one_of("init", self.init, INITIALISATIONS)
 
