@@ -35,7 +35,7 @@ RESULTS = Path(__file__).with_suffix(".json")
 def stack(kind: str, depth: int) -> nn.Module:
     """The stack, in channels last."""
     from convblocks import ResidualBlock, ReversibleBlock
-    from convblocks.layers.reversible import couple
+    from convblocks.layers.reversible_chain import couple
     from convblocks.training import Placement
 
     class Stored(ReversibleBlock):

@@ -16,14 +16,14 @@ import msgspec
 
 from convblocks import Recipe, load_dataset
 from convblocks.data import Dataset
+from convblocks.engine.local_processes import Job, run_all
+from convblocks.engine.trial import Trainer
 from convblocks.experiments.design import describe
 from convblocks.experiments.implementations import Frame, implementations
 from convblocks.experiments.matching import default_budget, solve
-from convblocks.experiments.pool import Job, run_all
-from convblocks.experiments.shared import shared
-from convblocks.experiments.trial import Trainer
 from convblocks.measure import describe_host
 from convblocks.records import Design, Run
+from convblocks.runs.shared_examples import shared
 from convblocks.training import Placement
 
 REPEATS = 3

@@ -11,13 +11,14 @@ from typing import TYPE_CHECKING, Any
 __version__ = "0.1.0"
 
 if TYPE_CHECKING:
-    from convblocks.analysis import advise, analyze, largest_batch, step_memory
+    from convblocks.advice import advise
+    from convblocks.analysis import analyze, largest_batch, step_memory
     from convblocks.blocks import *  # noqa: F403
     from convblocks.blocks import BLOCKS, BlockSpec, BottleneckBlock, ResidualBlock, SimpleConvBlock
     from convblocks.data import load_dataset
+    from convblocks.engine.trial import load
     from convblocks.errors import ConvblocksError
     from convblocks.experiments.compare import compare, write_report
-    from convblocks.experiments.trial import load
     from convblocks.networks import (
         Network,
         NetworkSpace,
@@ -44,11 +45,11 @@ _HOMES = {
     "StageChoices": "networks",
     "Stem": "networks",
     "Target": "targets",
-    "advise": "analysis",
+    "advise": "advice",
     "analyze": "analysis",
     "compare": "experiments.compare",
     "largest_batch": "analysis",
-    "load": "experiments.trial",
+    "load": "engine.trial",
     "load_dataset": "data",
     "load_target": "targets",
     "network_cost": "networks",

@@ -12,7 +12,7 @@ from convblocks import (
     ResNeXtBlock,
     SimpleConvBlock,
 )
-from convblocks.blocks.spec import block_options
+from convblocks.blocks.block_spec import block_options
 
 
 def copy_in_order(source: nn.Module, target: nn.Module) -> None:

@@ -13,7 +13,7 @@ from convblocks import (
     ConvblocksError,
     Stem,
 )
-from convblocks.blocks.spec import block_options
+from convblocks.blocks.block_spec import block_options
 from convblocks.errors import OptionError, SpecError
 
 REFUSALS = [

@@ -7,7 +7,7 @@ from torch import nn
 from convblocks import BlockSpec, Network, ReversibleBlock, Stage, Stem
 from convblocks.blocks import reversible as family
 from convblocks.errors import OptionError
-from convblocks.layers.reversible import couple
+from convblocks.layers.reversible_chain import couple
 
 SIZES = {1: (17,), 2: (8, 7), 3: (4, 5, 3)}
 

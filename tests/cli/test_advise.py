@@ -7,7 +7,7 @@ from typing import NamedTuple
 import pytest
 import torch
 
-from convblocks.analysis.advice import RULES
+from convblocks.advice import RULES
 from convblocks.cli import main
 
 ROOT = Path(__file__).parents[2]

@@ -8,7 +8,7 @@ import pytest
 from convblocks import BLOCKS
 from convblocks.cli import main
 from convblocks.records.outline import Box, Line, Outline
-from convblocks.report.outline import outline_svg, outline_text
+from convblocks.report.outline_svg import outline_svg, outline_text
 
 ROOT = Path(__file__).parents[2]
 

@@ -7,8 +7,8 @@ from msgspec.structs import replace
 from rich.console import Console
 
 from convblocks.cli.table import LEGEND, WIDE, legend, result_table
-from convblocks.experiments.summary import summarise
 from convblocks.report.conditions import cheapest
+from convblocks.statistics.summary import summarise
 from tests.experiments.conftest import make_design, make_latency, make_run, make_study
 
 ACCURACIES = {"bottleneck-12": 0.978, "simple": 0.98, "residual": 0.60}

@@ -9,7 +9,7 @@ import torch
 from torch import nn
 
 from convblocks import BLOCKS, BlockSpec, Network, Stage, Stem
-from convblocks.blocks.spec import block_options
+from convblocks.blocks.block_spec import block_options
 from convblocks.cli.code import block_code
 from convblocks.deploy.code import module_code
 from convblocks.errors import ConvblocksError

@@ -10,7 +10,7 @@ import torch
 from safetensors.torch import save_file
 
 from convblocks import BLOCKS
-from convblocks.blocks.spec import block_options
+from convblocks.blocks.block_spec import block_options
 from tests.deploy import alone
 from tests.deploy.draws import DRAWS, OPTIONS, Draw
 

@@ -13,9 +13,9 @@ from convblocks import BlockSpec, Network, Stage, Stem, load
 from convblocks.cli import main
 from convblocks.deploy.code import module_code
 from convblocks.errors import CodeError
-from convblocks.experiments.store import RunFolder
 from convblocks.networks.segmentation import DilatedHead, UNetHead
 from convblocks.networks.zoo import ZOO
+from convblocks.runs.store import RunFolder
 
 NETWORK = Network(
     in_channels=3,

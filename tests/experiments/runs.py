@@ -7,8 +7,8 @@ from hashlib import sha256
 
 from msgspec.structs import replace
 
-from convblocks.experiments.store import RunFolder
 from convblocks.records import RunTiming
+from convblocks.runs.store import RunFolder
 
 GRID = ["--depth", "4", "--depth", "8", "--block-depths", "1,2,4", "--seeds", "2", "--epochs", "3"]
 GRID += ["--budget-macs", "400k", "--stages", "2"]

@@ -12,7 +12,7 @@ from convblocks import Recipe, compare, load, load_dataset
 from convblocks.data import load_again
 from convblocks.errors import OptionError, RunError
 from convblocks.experiments.compare import Watcher
-from convblocks.experiments.store import RunFolder
+from convblocks.runs.store import RunFolder
 from tests.experiments.runs import finish, result, without_checksum
 
 

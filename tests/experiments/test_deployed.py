@@ -19,9 +19,9 @@ from convblocks.errors import OptionError, RunError
 from convblocks.experiments import design as measured
 from convblocks.experiments.implementations import Frame, implementations
 from convblocks.experiments.matching import solve
-from convblocks.experiments.store import RunFolder
 from convblocks.networks import network_cost
 from convblocks.report.conditions import load_call
+from convblocks.runs.store import RunFolder
 from tests.experiments.runs import without_checksum
 
 comparing = import_module("convblocks.experiments.compare")  # the package has a function of that name

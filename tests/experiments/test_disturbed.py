@@ -13,7 +13,7 @@ from pathlib import Path
 import pytest
 from safetensors import safe_open
 
-from convblocks.experiments.store import RunFolder
+from convblocks.runs.store import RunFolder
 from tests.experiments.runs import finish, result, start
 
 DRIVER = """

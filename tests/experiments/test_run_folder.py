@@ -18,15 +18,15 @@ from msgspec.structs import replace
 
 from convblocks import Recipe, compare, load, write_report
 from convblocks.cli import main
+from convblocks.engine.trial import Trainer
 from convblocks.errors import RunError
 from convblocks.experiments.compare import Watcher
 from convblocks.experiments.plan import resume
-from convblocks.experiments.shared import shared
-from convblocks.experiments.store import RunFolder
-from convblocks.experiments.trial import Trainer
 from convblocks.measure import describe_host
 from convblocks.networks import Network
 from convblocks.records import Epoch
+from convblocks.runs.shared_examples import shared
+from convblocks.runs.store import RunFolder
 from convblocks.training.checkpoint import CheckpointError, Progress, load_checkpoint, save_checkpoint
 from tests.experiments.conftest import make_design, make_latency, make_run, make_study
 from tests.experiments.runs import NO_TIMING, result

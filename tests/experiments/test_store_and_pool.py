@@ -13,11 +13,11 @@ import pytest
 import torch
 from msgspec.structs import replace
 
+from convblocks.engine.local_processes import Job, _interrupts_held, run_all
 from convblocks.errors import RunError
 from convblocks.experiments.plan import default_folder, resume
-from convblocks.experiments.pool import Job, _interrupts_held, run_all
-from convblocks.experiments.store import RunFolder
 from convblocks.records import Loading
+from convblocks.runs.store import RunFolder
 from tests.experiments.conftest import make_design, make_run, make_study
 from tests.experiments.runs import without_checksum
 

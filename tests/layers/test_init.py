@@ -9,7 +9,7 @@ from torch import nn
 
 from convblocks import BLOCKS, BlockSpec, Network, Recipe, Stage, Stem
 from convblocks.blocks import BottleneckBlock, ResidualBlock, SimpleConvBlock
-from convblocks.blocks.spec import block_options
+from convblocks.blocks.block_spec import block_options
 from convblocks.data.dataset import Split
 from convblocks.errors import OptionError
 from convblocks.layers.attention import ATTENTIONS, SqueezeExcite

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from torch import nn
 
 from convblocks import BLOCKS, BlockSpec, Network, ResidualBlock, SimpleConvBlock, Stage, Stem
-from convblocks.blocks.spec import block_options, foreign_classes
+from convblocks.blocks.block_spec import block_options, foreign_classes
 from convblocks.errors import ConvblocksError, SpecError
 
 
@@ -380,7 +380,9 @@ def test_a_few_lines_that_ask_for_millions_of_layers_are_refused_before_any_is_b
     stages, blocks, depth, problem, monkeypatch
 ):
     stage = Stage(block=BlockSpec("simple", depth=depth), blocks=blocks, out_channels=8)
-    monkeypatch.setattr("convblocks.networks.spec.meta_block", lambda *_: pytest.fail("a block was built"))
+    monkeypatch.setattr(
+        "convblocks.networks.network_spec.meta_block", lambda *_: pytest.fail("a block was built")
+    )
     with pytest.raises(SpecError, match=problem):
         Network(in_channels=3, classes=10, stages=(stage,) * stages)
 

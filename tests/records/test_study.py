@@ -5,7 +5,7 @@ from msgspec.structs import replace
 
 from convblocks.errors import RunError
 from convblocks.experiments.plan import going_on
-from convblocks.experiments.store import RunFolder
+from convblocks.runs.store import RunFolder
 from tests.experiments.conftest import make_study
 
 BEFORE = make_study()  # its recipe names no optimizer

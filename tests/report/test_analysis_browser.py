@@ -5,7 +5,7 @@ import torch
 from torch import nn
 
 from convblocks import analyze
-from convblocks.analysis import advise
+from convblocks.advice import advise
 from convblocks.cli.picture import picture
 from tests.report.browsing import opened
 from tests.report.test_analysis_page import EVIL, SIZE, net, page

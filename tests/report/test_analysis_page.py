@@ -8,7 +8,7 @@ import torch
 from torch import nn
 
 from convblocks import analyze
-from convblocks.analysis.outline import outline
+from convblocks.drawing import outline
 from convblocks.measure import describe_host
 from convblocks.records import Analysis, Finding
 from convblocks.report.analysis_html import MOST_BOXES, render_analysis

@@ -12,7 +12,7 @@ from convblocks.records import Paragraph
 from convblocks.records.outline import Box, Outline
 from convblocks.report.html import render_html
 from convblocks.report.markdown import render_markdown
-from convblocks.report.outline import outline_svg
+from convblocks.report.outline_svg import outline_svg
 from convblocks.text import UNSAFE
 from tests.report.conftest import make_design, make_row, make_run, make_summary
 from tests.report.page import Page

@@ -13,8 +13,8 @@ from torch import nn
 
 from convblocks import BlockSpec, Network, Stage, Stem, load_target
 from convblocks.errors import ConvblocksError, MissingExtra, TargetError
-from convblocks.experiments.store import RunFolder
 from convblocks.files import write
+from convblocks.runs.store import RunFolder
 from tests.experiments.conftest import make_design, make_run, make_study
 
 MODEL = """

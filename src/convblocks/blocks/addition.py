@@ -3,8 +3,8 @@
 import torch
 from torch import nn
 
+from convblocks.checks import PerAxis, dimensions, odd_kernel, per_axis
 from convblocks.errors import OptionError
-from convblocks.layers.check import PerAxis, dimensions, odd_kernel, per_axis
 from convblocks.layers.conv import same_padding
 
 

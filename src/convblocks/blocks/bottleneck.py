@@ -4,6 +4,7 @@ import torch
 from torch import nn
 
 from convblocks.blocks.addition import addable_padding, zero_last_norm_
+from convblocks.checks import PerAxis, dividing_groups, whole
 from convblocks.errors import OptionError
 from convblocks.layers import (
     StochasticDepth,
@@ -13,7 +14,6 @@ from convblocks.layers import (
     make_branch_scale,
     make_shortcut,
 )
-from convblocks.layers.check import PerAxis, dividing_groups, whole
 
 
 class BottleneckBlock(nn.Module):

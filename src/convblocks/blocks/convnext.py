@@ -7,8 +7,8 @@ import torch.nn.functional as F
 from torch import nn
 
 from convblocks.blocks.addition import addable_padding
+from convblocks.checks import MOST_LAYERS, PerAxis, dimensions, per_axis, whole
 from convblocks.layers import ConvNormAct, LayerScale, StochasticDepth, conv_stack, make_norm
-from convblocks.layers.check import MOST_LAYERS, PerAxis, dimensions, per_axis, whole
 from convblocks.layers.conv import CONV
 
 

@@ -6,9 +6,9 @@ from typing import ClassVar
 import torch
 from torch import nn
 
+from convblocks.checks import MOST_LAYERS, PerAxis, dimensions, per_axis, truth, whole
 from convblocks.errors import OptionError
 from convblocks.layers import NormActConv
-from convblocks.layers.check import MOST_LAYERS, PerAxis, dimensions, per_axis, truth, whole
 from convblocks.layers.pool import Pool
 
 

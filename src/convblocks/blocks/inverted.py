@@ -6,8 +6,8 @@ import torch
 from torch import nn
 
 from convblocks.blocks.addition import addable_padding
+from convblocks.checks import MOST_LAYERS, PerAxis, dimensions, per_axis, truth, whole
 from convblocks.layers import ConvNormAct, SqueezeExcite, StochasticDepth, conv_stack
-from convblocks.layers.check import MOST_LAYERS, PerAxis, dimensions, per_axis, truth, whole
 
 
 class InvertedResidualBlock(nn.Module):

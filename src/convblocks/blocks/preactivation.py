@@ -6,8 +6,8 @@ import torch
 from torch import nn
 
 from convblocks.blocks.addition import addable_padding
+from convblocks.checks import MOST_LAYERS, PerAxis, whole
 from convblocks.layers import NormActConv, StochasticDepth, make_activation, make_norm, make_shortcut
-from convblocks.layers.check import MOST_LAYERS, PerAxis, whole
 from convblocks.layers.conv import make_conv, needs_bias
 
 

@@ -7,6 +7,7 @@ from torch import nn
 
 from convblocks.blocks.addition import addable_padding
 from convblocks.blocks.bottleneck import middle_channels
+from convblocks.checks import PerAxis
 from convblocks.layers import (
     NormActConv,
     StochasticDepth,
@@ -15,7 +16,6 @@ from convblocks.layers import (
     make_norm,
     make_shortcut,
 )
-from convblocks.layers.check import PerAxis
 from convblocks.layers.conv import make_conv, needs_bias
 
 

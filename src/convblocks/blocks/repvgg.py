@@ -8,8 +8,8 @@ import torch.nn.functional as F
 from torch import nn
 
 from convblocks.blocks.addition import addable_padding
+from convblocks.checks import MOST_LAYERS, PerAxis, truth, whole
 from convblocks.layers import ConvNormAct, make_activation, make_norm
-from convblocks.layers.check import MOST_LAYERS, PerAxis, truth, whole
 
 
 class RepVGGBlock(nn.Module):

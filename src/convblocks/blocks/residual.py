@@ -4,6 +4,7 @@ import torch
 from torch import nn
 
 from convblocks.blocks.addition import addable_padding, zero_last_norm_
+from convblocks.checks import MOST_LAYERS, PerAxis, whole
 from convblocks.layers import (
     StochasticDepth,
     conv_stack,
@@ -12,7 +13,6 @@ from convblocks.layers import (
     make_branch_scale,
     make_shortcut,
 )
-from convblocks.layers.check import MOST_LAYERS, PerAxis, whole
 
 
 class ResidualBlock(nn.Module):

@@ -4,8 +4,8 @@ import torch
 from torch import nn
 
 from convblocks.blocks.addition import addable_padding, zero_last_norm_
+from convblocks.checks import PerAxis, truth, whole
 from convblocks.layers import StochasticDepth, bottleneck_layers, make_activation, make_shortcut
-from convblocks.layers.check import PerAxis, truth, whole
 
 
 class ResNeXtBlock(nn.Module):

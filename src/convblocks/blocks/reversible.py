@@ -7,9 +7,9 @@ import torch.nn.functional as F
 from torch import nn
 
 from convblocks.blocks.addition import addable_padding
+from convblocks.checks import MOST_LAYERS, PerAxis, dividing_groups, per_axis, whole
 from convblocks.errors import OptionError
 from convblocks.layers import NormActConv, reversible
-from convblocks.layers.check import MOST_LAYERS, PerAxis, dividing_groups, per_axis, whole
 from convblocks.layers.pool import Pool
 
 

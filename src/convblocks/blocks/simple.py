@@ -3,8 +3,8 @@
 import torch
 from torch import nn
 
+from convblocks.checks import MOST_LAYERS, PerAxis, dimensions, whole
 from convblocks.layers import conv_stack, make_pool
-from convblocks.layers.check import MOST_LAYERS, PerAxis, dimensions, whole
 
 
 class SimpleConvBlock(nn.Module):

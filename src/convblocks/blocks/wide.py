@@ -6,9 +6,9 @@ from typing import ClassVar
 import torch
 from torch import nn
 
+from convblocks.checks import MOST_LAYERS, PerAxis, whole
 from convblocks.errors import OptionError
 from convblocks.layers import NormActConv, StochasticDepth, make_activation, make_norm, make_shortcut
-from convblocks.layers.check import MOST_LAYERS, PerAxis, whole
 from convblocks.layers.conv import make_conv, needs_bias
 
 

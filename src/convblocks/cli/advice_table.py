@@ -8,7 +8,7 @@ from rich.padding import Padding
 from rich.table import Table
 from rich.text import Text
 
-from convblocks.analysis.advice import Rule
+from convblocks.advice import Rule
 from convblocks.cli.terminal import SafeConsole
 from convblocks.records import SEVERITIES, Finding
 from convblocks.text import shown

@@ -71,15 +71,14 @@ def advise(
     given = [sized("input", text) for text in input or []]
     require_axes(axes)
 
-    from convblocks import analysis
-    from convblocks.analysis.advice import RULES
+    from convblocks import advice
     from convblocks.cli.advice_table import print_findings, print_rules
     from convblocks.cli.inputs import inputs_of, say_axes
     from convblocks.errors import TargetError
     from convblocks.records import SEVERITIES
 
     if rules:
-        print_rules(RULES)
+        print_rules(advice.RULES)
         return 0
     if target is None:
         raise TargetError(
@@ -92,7 +91,7 @@ def advise(
     with redirect_stdout(sys.stderr):  # what the user's own code prints is not ours
         found = _loaded(target, trust_code, needs_weights, looks_at_starts)
         sizes, dtypes = inputs_of(found, given)
-        findings = analysis.advise(
+        findings = advice.advise(
             found.module,
             *sizes,
             dtypes=dtypes,

@@ -11,9 +11,9 @@ from rich.text import Text
 
 from convblocks.cli.layer_tree import Node, tree
 from convblocks.cli.terminal import SafeConsole
+from convblocks.formatting import count, percent, size
 from convblocks.records import Analysis
 from convblocks.report import totals
-from convblocks.report.format import count, percent, size
 
 BAR = 10
 EIGHTHS = " ▏▎▍▌▋▊▉█"

@@ -73,11 +73,11 @@ def analyze(
     require_axes(axes)
     page = output_file("html", html, ".html", ".htm")
 
-    from convblocks import analysis
-    from convblocks.analysis.outline import outline
+    from convblocks import advice, analysis
     from convblocks.cli.analysis_table import print_analysis
     from convblocks.cli.inputs import inputs_of
     from convblocks.cli.step import Asked, predict, print_step
+    from convblocks.drawing import outline
     from convblocks.targets import load_target
 
     if image is not None and html is None:
@@ -89,9 +89,9 @@ def analyze(
         analysed = analysis.analyze(found.module, *sizes, dtypes=dtypes, axes=axes)
         predicted = predict(asked, found.module, sizes, dtypes, axes)
         if page is not None:
-            advice = analysis.advise(found.module, *sizes, dtypes=dtypes, axes=axes)
+            findings = advice.advise(found.module, *sizes, dtypes=dtypes, axes=axes)
             drawn = outline(found.module, *sizes, dtypes=dtypes, axes=axes)
-            _write_page(page, analysed, advice, drawn, target, image)
+            _write_page(page, analysed, findings, drawn, target, image)
     if json:
         write_json({**analysed.to_dict(), **predicted.to_dict()})
         return

@@ -32,8 +32,8 @@ def described_block(target: str, options: Mapping[str, str], trust_code: bool) -
     which are not trusted.
     """
     from convblocks.blocks import BLOCKS, BlockSpec
-    from convblocks.blocks.spec import foreign_classes
-    from convblocks.blocks.table import read_table
+    from convblocks.blocks.block_spec import foreign_classes
+    from convblocks.blocks.spec_files import read_table
 
     path, values = Path(target), {name.replace("-", "_"): value(text) for name, text in options.items()}
     family, written = parse(target) if target.endswith(")") else (target, {})
@@ -65,7 +65,7 @@ def described_block(target: str, options: Mapping[str, str], trust_code: bool) -
 
 def _takes_channels(name: str) -> bool:
     """Whether package.module:Class is a family, rather than a module that builds without arguments."""
-    from convblocks.blocks.spec import block_class
+    from convblocks.blocks.block_spec import block_class
 
     try:
         taken = inspect.signature(block_class(name)).parameters

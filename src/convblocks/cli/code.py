@@ -12,7 +12,7 @@ from convblocks.cli.block import CHANNELS, SIZES, described_block, refuse_of_blo
 from convblocks.cli.parse import shape, whole
 from convblocks.cli.terminal import write_file
 from convblocks.errors import ConvblocksError, OptionError, RunError
-from convblocks.report.format import listing
+from convblocks.formatting import listing
 from convblocks.text import escaped, shown
 
 if TYPE_CHECKING:
@@ -115,7 +115,7 @@ def _module(target: str, design: str | None, size: tuple[int, ...] | None, trust
 
 
 def _recommended(run: str) -> str:
-    from convblocks.experiments.store import RunFolder
+    from convblocks.runs.store import RunFolder
 
     summary = RunFolder(run).summary()
     if summary is not None and summary.recommended is not None and summary.told:

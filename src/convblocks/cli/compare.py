@@ -203,7 +203,7 @@ def report(run: Path, /) -> None:
     """
     from convblocks.cli.table import print_result
     from convblocks.experiments.compare import write_report
-    from convblocks.experiments.store import RunFolder
+    from convblocks.runs.store import RunFolder
 
     folder = RunFolder(run)
     write_report(folder)

@@ -63,10 +63,10 @@ def draw(
     file = output_file("out", out, ".svg")
     size = None if input is None else sized("input", input)[0]
 
-    from convblocks.analysis.outline import FITS, outline
+    from convblocks.drawing import FITS, outline
     from convblocks.files import write as write_bytes
     from convblocks.report import totals
-    from convblocks.report.outline import outline_svg, outline_text
+    from convblocks.report.outline_svg import outline_svg, outline_text
 
     with redirect_stdout(sys.stderr):  # what the user's own code prints is not ours
         place = {"out_channels": out_channels, "stride": stride}

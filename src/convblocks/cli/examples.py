@@ -8,8 +8,8 @@ import torch
 from convblocks.cli.parse import sized
 from convblocks.data import Split, load_again, load_dataset
 from convblocks.errors import OptionError
-from convblocks.experiments.store import RunFolder
 from convblocks.layout import parse_axes
+from convblocks.runs.store import RunFolder
 from convblocks.targets import Target
 
 Pair = tuple[torch.Tensor, torch.Tensor]

@@ -4,8 +4,8 @@ from rich.padding import Padding
 from rich.table import Table
 
 from convblocks.cli.terminal import SafeConsole
+from convblocks.formatting import accuracy, difference, plural
 from convblocks.records import Probes
-from convblocks.report.format import accuracy, difference, plural
 from convblocks.text import shown
 
 SEES = {True: "", False: "whole image", None: "unknown"}

@@ -9,9 +9,9 @@ from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn, Ti
 
 from convblocks.cli.terminal import SafeConsole
 from convblocks.experiments.compare import Watcher
+from convblocks.formatting import count, percent, plural
 from convblocks.records import Design, Epoch, Run, Study
 from convblocks.report.conditions import MATCHES, label_gaps
-from convblocks.report.format import count, percent, plural
 
 
 class ProgressWatcher(Watcher):

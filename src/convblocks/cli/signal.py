@@ -10,7 +10,7 @@ from cyclopts import Parameter
 from convblocks.cli.parse import number, numbers, pixels, require_axes, require_seed, whole
 from convblocks.cli.terminal import write_json
 from convblocks.errors import OptionError, TargetError, TraceError
-from convblocks.report.format import plural
+from convblocks.formatting import plural
 
 if TYPE_CHECKING:
     import torch
@@ -84,7 +84,7 @@ def signal(
 
     import torch
 
-    from convblocks import analysis
+    from convblocks import signal as diagnosis
     from convblocks.cli.examples import arranged, load_examples, random_batch
     from convblocks.cli.inputs import say_axes
     from convblocks.cli.signal_table import print_signal
@@ -114,18 +114,18 @@ def signal(
             x = random_batch(found, input, batch_size, seed, axes)
         words = f"{len(x)} examples of {examples.words if examples else 'random noise'}"
         with _naming_the_order(x if examples and axes is None else None):
-            measured = analysis.signal(found.module, x, y, seed=seed)
+            measured = diagnosis.signal(found.module, x, y, seed=seed)
         records: dict[str, object] = {"target": target, "examples": words, "signal": measured}
         if mend:
-            records["mends"] = analysis.check_mends(found.module, x, y, found=measured, seed=seed)
+            records["mends"] = diagnosis.check_mends(found.module, x, y, found=measured, seed=seed)
         if steps:
             assert pairs is not None
             batches = list(zip(*(part.split(batch_size) for part in pairs), strict=True))
-            records["along"] = analysis.signal_along(
+            records["along"] = diagnosis.signal_along(
                 found.module, batches, steps=[0, *steps], learning_rate=learning_rate, seed=seed
             )
         if field:
-            records["effective_field"] = analysis.effective_field(found.module, x, axes=axes, seed=seed)
+            records["effective_field"] = diagnosis.effective_field(found.module, x, axes=axes, seed=seed)
             say_axes(found.module, [tuple(x.shape[1:])], axes=axes)
     if json:
         write_json(records)
@@ -189,7 +189,7 @@ def probe(
     """
     require_seed(seed)
 
-    from convblocks import analysis
+    from convblocks import signal as diagnosis
     from convblocks.cli.examples import load_examples
     from convblocks.cli.probe_table import print_probes
     from convblocks.targets import load_target
@@ -205,7 +205,7 @@ def probe(
             raise TargetError(
                 f"{target} brings no data along: name a folder, .npz file or embedded set after it"
             )
-        probes = analysis.probe(found.module, chosen.train, chosen.validation, pool=pool)
+        probes = diagnosis.probe(found.module, chosen.train, chosen.validation, pool=pool)
     if json:
         write_json(probes)
     else:

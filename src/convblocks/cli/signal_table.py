@@ -9,8 +9,8 @@ from rich.text import Text
 
 from convblocks.cli.probe_table import shortened
 from convblocks.cli.terminal import SafeConsole
+from convblocks.formatting import MISSING, significant
 from convblocks.records import EffectiveField, MendCheck, Rate, Shattering, Signal, SignalAlong
-from convblocks.report.format import MISSING, significant
 
 SHOWN = 24
 NAME = 36

@@ -11,8 +11,8 @@ from torch import nn
 from convblocks.analysis import largest_batch, step_memory
 from convblocks.cli.terminal import SafeConsole
 from convblocks.errors import OptionError
+from convblocks.formatting import size
 from convblocks.records import StepMemory
-from convblocks.report.format import size
 
 NAMES = {"sgd": "SGD", "momentum": "SGD with momentum", "adam": "Adam", "adamw": "AdamW"}
 

@@ -10,10 +10,10 @@ from rich.table import Table
 from rich.text import Text
 
 from convblocks.cli.terminal import SafeConsole
-from convblocks.experiments.store import RunFolder
+from convblocks.formatting import accuracy, count, difference, milliseconds, percent, points
 from convblocks.records import Design, Row, Summary
 from convblocks.report.conditions import as_deployed, cheapest
-from convblocks.report.format import accuracy, count, difference, milliseconds, percent, points
+from convblocks.runs.store import RunFolder
 
 LEGEND = (
     "%: {metric}. Validation data choose: order, Δ best (points behind the best) and verdict are theirs; test is only "

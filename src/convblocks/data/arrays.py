@@ -18,10 +18,10 @@ import numpy as np
 import numpy.typing as npt
 
 from convblocks.data.dataset import Dataset, Examples, Targets, assemble
+from convblocks.data.descriptions import counted, shown, times
 from convblocks.data.memory import require_memory
 from convblocks.data.resize import Size, per_axis, resample, resample_maps
 from convblocks.data.split import Labels, complete
-from convblocks.data.words import counted, shown, times
 from convblocks.errors import DataError, Setting
 
 CHANNELS = (1, 3, 4)

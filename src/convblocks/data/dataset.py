@@ -15,8 +15,8 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
+from convblocks.data.descriptions import shown
 from convblocks.data.split import PARTS
-from convblocks.data.words import shown
 from convblocks.errors import DataError
 from convblocks.records import DataCard
 

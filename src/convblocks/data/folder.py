@@ -15,12 +15,12 @@ from warnings import catch_warnings, simplefilter
 import numpy as np
 
 from convblocks.data.dataset import Dataset, Examples, Targets, assemble, check_class_names
+from convblocks.data.descriptions import counted, listed, shown
 from convblocks.data.images import BrokenImageError, Look, decode, highest_value, look
 from convblocks.data.listing import find_images
 from convblocks.data.memory import require_memory
 from convblocks.data.resize import Size, per_axis
 from convblocks.data.split import PARTS, complete
-from convblocks.data.words import counted, listed, shown
 from convblocks.errors import DataError, Setting
 
 T = TypeVar("T")

@@ -16,8 +16,8 @@ import numpy as np
 import numpy.typing as npt
 from PIL import ExifTags, Image, UnidentifiedImageError
 
+from convblocks.data.descriptions import shown, times
 from convblocks.data.resize import Size, per_axis
-from convblocks.data.words import shown, times
 from convblocks.errors import DataError, Setting
 
 SUFFIXES = (".bmp", ".gif", ".jpeg", ".jpg", ".pbm", ".pgm", ".png", ".pnm", ".ppm", ".tif", ".tiff", ".webp")

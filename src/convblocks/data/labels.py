@@ -6,8 +6,8 @@ from typing import Any, NamedTuple
 import numpy as np
 import numpy.typing as npt
 
+from convblocks.data.descriptions import counted
 from convblocks.data.split import Labels
-from convblocks.data.words import counted
 from convblocks.errors import DataError
 
 WANTED = "expected one class per example, a whole number or text"

@@ -18,8 +18,8 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import NamedTuple
 
+from convblocks.data.descriptions import counted, listed, shown
 from convblocks.data.images import SUFFIXES
-from convblocks.data.words import counted, listed, shown
 from convblocks.errors import DataError
 
 PART_NAMES = {

@@ -20,12 +20,12 @@ import numpy as np
 import numpy.typing as npt
 
 from convblocks.data.dataset import IGNORE, Dataset, LabelMaps, assemble, check_class_names
+from convblocks.data.descriptions import counted, listed, shown
 from convblocks.data.folder import File, Format, in_threads, look_at, name_of, preparation, read_images
 from convblocks.data.images import MASK_SUFFIXES, SUFFIXES, decode_mask
 from convblocks.data.listing import children, files_below, listing_errors, part_of
 from convblocks.data.resize import Size
 from convblocks.data.split import PARTS
-from convblocks.data.words import counted, listed, shown
 from convblocks.errors import DataError, Setting
 from convblocks.files import read_text
 

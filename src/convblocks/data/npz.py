@@ -9,10 +9,10 @@ import numpy.typing as npt
 
 from convblocks.data.arrays import LAYOUTS, Arrays, channels_first, finish, only_finite
 from convblocks.data.dataset import Dataset
+from convblocks.data.descriptions import counted, listed, shown
 from convblocks.data.labels import encode_labels
 from convblocks.data.memory import require_memory
 from convblocks.data.resize import Size
-from convblocks.data.words import counted, listed, shown
 from convblocks.errors import DataError
 from convblocks.files import open_regular
 

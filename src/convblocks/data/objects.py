@@ -21,6 +21,7 @@ from PIL import Image
 
 from convblocks.data.arrays import finish
 from convblocks.data.dataset import Dataset, assemble, check_class_names
+from convblocks.data.descriptions import counted, listed, shown, times
 from convblocks.data.folder import labelled, preparation, read_files
 from convblocks.data.images import GREY_MODES, to_pixels
 from convblocks.data.labels import encode_labels
@@ -29,7 +30,6 @@ from convblocks.data.memory import require_memory
 from convblocks.data.npz import Pair, find_pairs, to_arrays
 from convblocks.data.resize import Size
 from convblocks.data.split import PARTS
-from convblocks.data.words import counted, listed, shown, times
 from convblocks.errors import DataError, OptionError, Setting
 
 AnyArray = npt.NDArray[Any]

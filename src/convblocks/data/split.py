@@ -10,7 +10,7 @@ from typing import NamedTuple
 import numpy as np
 import numpy.typing as npt
 
-from convblocks.data.words import counted
+from convblocks.data.descriptions import counted
 from convblocks.errors import DataError
 
 Labels = npt.NDArray[np.int64]

@@ -10,23 +10,23 @@ from convblocks.blocks import BlockSpec
 from convblocks.data import Dataset, load_dataset
 from convblocks.data.embedded import ALIASES, EMBEDDED
 from convblocks.data.memory import available_bytes
+from convblocks.engine.local_processes import Job, leave_if_imported, require_script, run_all
+from convblocks.engine.trial import Trainer
 from convblocks.errors import OptionError, RunError, Setting
-from convblocks.experiments.asked import call_as_text
+from convblocks.experiments.arguments import call_as_text
 from convblocks.experiments.design import BYTES, describe, time_designs
 from convblocks.experiments.implementations import Frame, Implementation
 from convblocks.experiments.matching import Matched, least_budgets, solve
 from convblocks.experiments.plan import default_folder, going_on, plan, resume
-from convblocks.experiments.pool import Job, leave_if_imported, require_script, run_all
-from convblocks.experiments.shared import shared
-from convblocks.experiments.store import ANOTHER, RunFolder
-from convblocks.experiments.summary import summarise
-from convblocks.experiments.trial import Trainer
+from convblocks.formatting import plural, size
 from convblocks.measure import threads_of
 from convblocks.networks import network_cost
 from convblocks.records import Design, Epoch, Run, Study, Task
-from convblocks.report.format import plural, size
 from convblocks.report.html import render_html
 from convblocks.report.markdown import render_markdown
+from convblocks.runs.shared_examples import shared
+from convblocks.runs.store import ANOTHER, RunFolder
+from convblocks.statistics.summary import summarise
 from convblocks.text import shown
 from convblocks.training import Placement, Recipe
 from convblocks.training.loop import CHECKPOINT_EVERY_S

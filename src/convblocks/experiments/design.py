@@ -7,17 +7,18 @@ import numpy as np
 import torch
 from msgspec.structs import replace
 
-from convblocks.analysis import count, gradient_norms, receptive_field, trace
+from convblocks.analysis import count, receptive_field, trace
 from convblocks.analysis.fields.receptive_field import Seen
-from convblocks.analysis.outline import outline
 from convblocks.data import Dataset
+from convblocks.drawing import outline
+from convblocks.engine.trial import start
 from convblocks.errors import TraceError
 from convblocks.experiments.implementations import Frame
 from convblocks.experiments.matching import Matched
-from convblocks.experiments.trial import start
 from convblocks.measure import latencies
 from convblocks.networks import Network
 from convblocks.records import Design, Latency, Outline
+from convblocks.signal import gradient_norms
 from convblocks.training import Placement
 from convblocks.training.objective import as_targets
 

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
 
-from convblocks.blocks.spec import BlockSpec, block_options, deployed_options, fixed_depth
+from convblocks.blocks.block_spec import BlockSpec, block_options, deployed_options, fixed_depth
 from convblocks.errors import OptionError, SpecError
 from convblocks.layers.init import INITIALISATIONS
 from convblocks.notation import parse, short

@@ -8,16 +8,16 @@ from math import lcm, log2
 
 from msgspec.structs import replace
 
-from convblocks.blocks.spec import BlockSpec, block_class, meta_block
+from convblocks.blocks.block_spec import BlockSpec, block_class, meta_block
 from convblocks.errors import OptionError, SpecError
 from convblocks.experiments.family import Family
+from convblocks.formatting import listing, plural
 from convblocks.layers.init import INITIALISATIONS
-from convblocks.networks.axes import Axes
 from convblocks.networks.dilation import dilated
 from convblocks.networks.heads import GridHead, Head, MeanHead
+from convblocks.networks.network_spec import Network, Stage, Stem
+from convblocks.networks.per_axis import Axes
 from convblocks.networks.segmentation import DilatedHead
-from convblocks.networks.spec import Network, Stage, Stem
-from convblocks.report.format import listing, plural
 
 BODY_SIZE = 64  # the stem strides until no axis of the map is longer
 SMALLEST_MAP = 4  # stages halve a map down to this

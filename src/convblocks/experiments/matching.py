@@ -8,8 +8,8 @@ from itertools import product
 from convblocks.analysis.cost import Cost
 from convblocks.experiments.implementations import Frame, Implementation
 from convblocks.networks.budget import TOLERANCE, WIDEST, least_that_spends
-from convblocks.networks.cost import network_cost
-from convblocks.networks.spec import Network
+from convblocks.networks.network_cost import network_cost
+from convblocks.networks.network_spec import Network
 
 MATCHES = ("macs", "params", "activations", "none")
 REFERENCE_WIDTH = 32  # of the first stage, where nothing is matched

@@ -10,12 +10,12 @@ from pathlib import Path
 import msgspec
 from msgspec.structs import replace
 
-from convblocks.blocks.spec import BlockSpec, block_class
+from convblocks.blocks.block_spec import BlockSpec, block_class
+from convblocks.checks import one_of, whole
 from convblocks.data import Dataset
 from convblocks.errors import OptionError, RunError, Setting
-from convblocks.experiments.asked import families as families_asked
-from convblocks.experiments.asked import numbers
-from convblocks.experiments.heads import HEADS, head_named, that_dilate
+from convblocks.experiments.arguments import families as families_asked
+from convblocks.experiments.arguments import numbers
 from convblocks.experiments.implementations import (
     MOST_LAYERS,
     Frame,
@@ -24,12 +24,12 @@ from convblocks.experiments.implementations import (
     implementations,
 )
 from convblocks.experiments.matching import MATCHES, default_budget
-from convblocks.experiments.store import ANOTHER, RunFolder
-from convblocks.layers.check import one_of, whole
+from convblocks.experiments.study_heads import HEADS, head_named, that_dilate
+from convblocks.formatting import listing
 from convblocks.measure import describe_host
 from convblocks.notation import parse
 from convblocks.records import Design, Study
-from convblocks.report.format import listing
+from convblocks.runs.store import ANOTHER, RunFolder
 from convblocks.text import escaped
 from convblocks.training import Placement, Recipe
 

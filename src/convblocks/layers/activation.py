@@ -5,7 +5,7 @@ from typing import Any
 
 from torch import nn
 
-from convblocks.layers.check import one_of
+from convblocks.checks import one_of
 
 ACTIVATIONS: dict[str, Callable[[], nn.Module]] = {
     "relu": lambda: nn.ReLU(inplace=True),

@@ -6,8 +6,8 @@ from math import log2
 import torch
 from torch import nn
 
+from convblocks.checks import dimensions, one_of, whole
 from convblocks.layers.activation import make_activation
-from convblocks.layers.check import dimensions, one_of, whole
 from convblocks.layers.conv import CONV, same_padding
 
 REDUCTION = 16  # of channels in the bottleneck of the gates: r of Hu et al. 2018, section 6.1, and of CBAM

@@ -9,8 +9,8 @@ from collections.abc import Callable
 import torch
 from torch import nn
 
+from convblocks.checks import one_of, truth
 from convblocks.errors import OptionError
-from convblocks.layers.check import one_of, truth
 
 
 class BranchScale(nn.Module):

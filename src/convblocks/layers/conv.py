@@ -6,9 +6,7 @@ from typing import TypedDict, Unpack
 import torch
 from torch import nn
 
-from convblocks.errors import OptionError
-from convblocks.layers.activation import make_activation
-from convblocks.layers.check import (
+from convblocks.checks import (
     PerAxis,
     dimensions,
     dividing_groups,
@@ -19,6 +17,8 @@ from convblocks.layers.check import (
     truth,
     whole,
 )
+from convblocks.errors import OptionError
+from convblocks.layers.activation import make_activation
 from convblocks.layers.norm import make_norm
 
 CONV: dict[int, Callable[..., nn.Conv1d | nn.Conv2d | nn.Conv3d]] = {

@@ -5,8 +5,8 @@ import math
 import torch
 from torch import nn
 
+from convblocks.checks import whole
 from convblocks.errors import OptionError
-from convblocks.layers.check import whole
 
 
 class LayerScale(nn.Module):

@@ -6,7 +6,7 @@ from math import gcd
 import torch
 from torch import nn
 
-from convblocks.layers.check import one_of
+from convblocks.checks import one_of
 
 
 class LayerNorm(nn.LayerNorm):

@@ -4,8 +4,8 @@ import torch
 import torch.nn.functional as F
 from torch import nn
 
+from convblocks.checks import PerAxis, one_of, per_axis
 from convblocks.errors import OptionError
-from convblocks.layers.check import PerAxis, one_of, per_axis
 from convblocks.layers.conv import ConvNormAct
 from convblocks.layers.pool import Pool
 

@@ -3,7 +3,7 @@
 import torch
 from torch import nn
 
-from convblocks.layers.check import probability
+from convblocks.checks import probability
 
 
 class StochasticDepth(nn.Module):

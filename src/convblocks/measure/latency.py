@@ -20,8 +20,8 @@ def latencies(
     are: copies of them run.
     """
     # here, since the analysis measures too
-    from convblocks.analysis.signal.observe import copy_of
     from convblocks.analysis.trace.restore import restored
+    from convblocks.signal.observe import copy_of
 
     spent: dict[str, list[int]] = {name: [] for name in modules}
     copies = {name: copy_of(module).eval() for name, module in modules.items()}

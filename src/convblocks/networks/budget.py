@@ -9,11 +9,11 @@ from msgspec.structs import replace
 
 from convblocks.analysis.cost import Cost
 from convblocks.analysis.trace.shapes import Shape
-from convblocks.blocks.spec import block_class, meta_block
+from convblocks.blocks.block_spec import block_class, meta_block
+from convblocks.checks import whole
 from convblocks.errors import OptionError, SpecError
-from convblocks.layers.check import whole
-from convblocks.networks.cost import network_cost
-from convblocks.networks.spec import Network, Stage
+from convblocks.networks.network_cost import network_cost
+from convblocks.networks.network_spec import Network, Stage
 
 TOLERANCE = 0.03
 WIDEST = 65_536

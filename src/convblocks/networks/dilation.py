@@ -2,11 +2,11 @@
 
 from msgspec.structs import replace
 
-from convblocks.blocks.spec import BlockSpec, block_options
+from convblocks.blocks.block_spec import BlockSpec, block_options
+from convblocks.checks import per_axis, whole
 from convblocks.errors import SpecError
-from convblocks.layers.check import per_axis, whole
-from convblocks.networks.axes import Axes, product
-from convblocks.networks.spec import Network, Stage
+from convblocks.networks.network_spec import Network, Stage
+from convblocks.networks.per_axis import Axes, product
 
 
 def dilated(network: Network, most: int = 8) -> Network:

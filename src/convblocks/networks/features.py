@@ -8,11 +8,11 @@ import torch
 from torch import nn
 
 from convblocks.errors import OptionError
-from convblocks.networks.axes import Axes, product
 from convblocks.networks.module import Standardise
+from convblocks.networks.per_axis import Axes, product
 
 if TYPE_CHECKING:
-    from convblocks.networks.spec import Network, Stage
+    from convblocks.networks.network_spec import Network, Stage
 
 OutIndices = int | Iterable[int]
 

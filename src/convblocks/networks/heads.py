@@ -10,10 +10,10 @@ import torch
 from msgspec import Struct
 from torch import nn
 
+from convblocks.checks import one_of, per_axis, probability, whole
 from convblocks.layers import ConvNormAct, make_activation, make_norm
-from convblocks.layers.check import one_of, per_axis, probability, whole
 from convblocks.layers.pool import ADAPTIVE_POOL
-from convblocks.networks.axes import Axes
+from convblocks.networks.per_axis import Axes
 from convblocks.networks.segmentation import DilatedHead, UNetHead
 
 POOLED_NORMS = ("none", "batch", "group", "layer")

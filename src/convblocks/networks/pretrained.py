@@ -6,12 +6,12 @@ import msgspec
 from safetensors.torch import save_file
 from torch import nn
 
-from convblocks.blocks.spec import foreign_classes
-from convblocks.blocks.table import read_table
+from convblocks.blocks.block_spec import foreign_classes
+from convblocks.blocks.spec_files import read_table
 from convblocks.errors import MissingExtra, SpecError, WeightsError
 from convblocks.files import read_text, replacing, write
 from convblocks.networks.module import ConvNet
-from convblocks.networks.spec import Network
+from convblocks.networks.network_spec import Network
 from convblocks.networks.weight_files import read_weights
 from convblocks.networks.weights import fitting
 

@@ -11,12 +11,12 @@ import torch.nn.functional as F
 from msgspec import Struct
 from torch import nn
 
-from convblocks.blocks.spec import BlockSpec
+from convblocks.blocks.block_spec import BlockSpec
+from convblocks.checks import per_axis, whole
 from convblocks.errors import SpecError
 from convblocks.layers import ConvNormAct, make_activation, make_norm
-from convblocks.layers.check import per_axis, whole
 from convblocks.layers.conv import CONV
-from convblocks.networks.axes import Axes
+from convblocks.networks.per_axis import Axes
 
 UP: dict[int, Callable[..., nn.Module]] = {
     1: nn.ConvTranspose1d,

@@ -12,13 +12,13 @@ from msgspec import Struct
 
 from convblocks.analysis.cost import Cost
 from convblocks.analysis.trace.shapes import Shape
-from convblocks.blocks.spec import BlockSpec
+from convblocks.blocks.block_spec import BlockSpec
+from convblocks.checks import whole
 from convblocks.errors import OptionError, SpecError
-from convblocks.layers.check import whole
-from convblocks.networks.axes import Axes
-from convblocks.networks.cost import head_cost, stage_cost, stem_cost
 from convblocks.networks.heads import GridHead, MeanHead
-from convblocks.networks.spec import Network, Stage
+from convblocks.networks.network_cost import head_cost, stage_cost, stem_cost
+from convblocks.networks.network_spec import Network, Stage
+from convblocks.networks.per_axis import Axes
 from convblocks.networks.stem import Stem
 
 MOST_ROWS = 2**24  # of a stage; their table takes half a gigabyte

@@ -6,9 +6,9 @@ from itertools import pairwise
 from msgspec import Struct
 from torch import nn
 
+from convblocks.checks import MOST_LAYERS, dimensions, whole
 from convblocks.layers import ConvNormAct, make_pool
-from convblocks.layers.check import MOST_LAYERS, dimensions, whole
-from convblocks.networks.axes import Axes, product
+from convblocks.networks.per_axis import Axes, product
 
 
 class Stem(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, omit_defaults=True):

@@ -11,11 +11,11 @@ from pathlib import Path
 import torch
 from torch import nn
 
+from convblocks.checks import one_of, per_axis
 from convblocks.errors import OptionError, WeightsError
-from convblocks.layers.check import one_of, per_axis
 from convblocks.networks.features import Features
 from convblocks.networks.heads import GridHead, MeanHead
-from convblocks.networks.spec import Network
+from convblocks.networks.network_spec import Network
 from convblocks.networks.weight_files import State, plain, read_weights, under_prefix
 
 SOURCES = ("torchvision", "timm")

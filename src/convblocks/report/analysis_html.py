@@ -5,14 +5,14 @@ from dataclasses import dataclass
 
 from markupsafe import Markup
 
+from convblocks.formatting import count, listing, plural, size
 from convblocks.records import Analysis, Finding, Host, Outline
 from convblocks.report import totals
 from convblocks.report.conditions import Fact
 from convblocks.report.drawing import Picture, drawing
-from convblocks.report.format import count, listing, plural, size
 from convblocks.report.layer_columns import COLUMNS
 from convblocks.report.layer_figures import layer_figures
-from convblocks.report.outline import outline_svg
+from convblocks.report.outline_svg import outline_svg
 from convblocks.report.page import filled
 
 PLACES = 6  # of one rule that are named

@@ -10,10 +10,10 @@ from math import exp, inf, log
 
 import altair as alt
 
+from convblocks import formatting as fmt
 from convblocks.records import Study
-from convblocks.report import format as fmt
 from convblocks.report.entries import AXES, Entry, labels
-from convblocks.report.names import Point, few, heights
+from convblocks.report.label_layout import Point, few, heights
 from convblocks.report.scales import (
     FAR,
     INK,

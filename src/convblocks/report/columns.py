@@ -7,8 +7,8 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from math import isnan
 
+from convblocks import formatting as fmt
 from convblocks.records import Study, Summary
-from convblocks.report import format as fmt
 from convblocks.report.conditions import cheapest
 from convblocks.report.entries import Entry
 

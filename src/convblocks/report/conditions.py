@@ -4,8 +4,8 @@ import json
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from convblocks import formatting as fmt
 from convblocks.records import DataCard, Design, Run, Study, Summary, Task
-from convblocks.report import format as fmt
 
 MATCHES = {"macs": "MACs", "params": "parameters", "activations": "activations"}
 

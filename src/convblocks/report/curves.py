@@ -7,8 +7,8 @@ from typing import TypeGuard
 
 import altair as alt
 
+from convblocks import formatting as fmt
 from convblocks.records import Run, Study
-from convblocks.report import format as fmt
 from convblocks.report.charts import Record, draw, layers
 from convblocks.report.entries import Entry, labels
 from convblocks.report.scales import (

@@ -8,8 +8,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from math import ceil
 
+from convblocks.formatting import significant
 from convblocks.records import Analysis, Layer
-from convblocks.report.format import significant
 from convblocks.report.scales import COLOURS
 from convblocks.report.totals import bounded, extent
 

@@ -4,8 +4,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from math import inf, isfinite
 
+from convblocks.formatting import MISSING
 from convblocks.records import Design, Row, Run, Study, Summary
-from convblocks.report.format import MISSING
 
 AXES = {1: ("length",), 2: ("height", "width"), 3: ("depth", "height", "width")}
 """Names of an example's spatial axes, by their number."""

@@ -9,9 +9,9 @@ from math import isfinite
 
 import altair as alt
 
+from convblocks import formatting as fmt
 from convblocks.records import Study, Summary
 from convblocks.report import charts, curves
-from convblocks.report import format as fmt
 from convblocks.report.conditions import MATCHES
 from convblocks.report.entries import Entry, labels
 from convblocks.report.scales import Span

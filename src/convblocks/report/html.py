@@ -6,12 +6,12 @@ from functools import partial
 
 from markupsafe import Markup, escape
 
+from convblocks.formatting import plural
 from convblocks.records import Design, Run, Study, Summary
 from convblocks.report import columns, conditions
 from convblocks.report.entries import Entry, collect, labels
 from convblocks.report.figures import figures
-from convblocks.report.format import plural
-from convblocks.report.outline import outline_svg
+from convblocks.report.outline_svg import outline_svg
 from convblocks.report.page import filled
 from convblocks.report.scales import looks
 

@@ -3,8 +3,8 @@
 from collections.abc import Callable
 from dataclasses import dataclass
 
+from convblocks import formatting as fmt
 from convblocks.records import Analysis, Layer
-from convblocks.report import format as fmt
 from convblocks.report.columns import Cell
 from convblocks.report.totals import extent
 

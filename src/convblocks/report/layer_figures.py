@@ -4,8 +4,8 @@ from collections.abc import Sequence
 
 import altair as alt
 
+from convblocks import formatting as fmt
 from convblocks.records import Analysis, Layer
-from convblocks.report import format as fmt
 from convblocks.report.charts import Record, draw, layers
 from convblocks.report.entries import AXES
 from convblocks.report.figures import Figure, Panel

@@ -4,10 +4,10 @@ import html
 import re
 from collections.abc import Sequence
 
+from convblocks.formatting import MISSING
 from convblocks.records import Design, Study, Summary
 from convblocks.report import columns, conditions
 from convblocks.report.entries import Entry, collect
-from convblocks.report.format import MISSING
 from convblocks.text import escaped
 
 

@@ -11,7 +11,7 @@ from math import ceil, floor, isfinite, log, log10
 
 import altair as alt
 
-from convblocks.report.format import percent, significant
+from convblocks.formatting import percent, significant
 
 FAR = 5
 """From this ratio on, figures stand on a logarithmic axis."""

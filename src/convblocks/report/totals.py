@@ -2,9 +2,9 @@
 
 from collections.abc import Sequence
 
+from convblocks.formatting import MISSING, count, listing, percent, plural, significant, size
 from convblocks.records import Analysis, Layer
 from convblocks.records.analysis import Seen
-from convblocks.report.format import MISSING, count, listing, percent, plural, significant, size
 
 NOT_TIME = "MACs are not time: layers of equal MACs may take unequal times, so measure before you choose."
 BOUND = "≥\N{NO-BREAK SPACE}"

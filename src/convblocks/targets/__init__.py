@@ -5,7 +5,7 @@ load_target ─→ file.py:NAME, package.module:NAME    code.py   a function, a 
             └→ zoo:NAME, network.toml, RUN:DESIGN   load.py   a paper's network, a spec, or what a compare trained
 """
 
-from convblocks.targets.load import load_target
+from convblocks.targets.resolve import load_target
 from convblocks.targets.target import Target
 
 __all__ = ["Target", "load_target"]

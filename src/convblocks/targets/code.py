@@ -16,7 +16,7 @@ from typing import TypeVar
 
 from torch import nn
 
-from convblocks.data.words import listed, shown
+from convblocks.data.descriptions import listed, shown
 from convblocks.errors import TargetError
 from convblocks.files import open_regular
 from convblocks.importing import forget, import_named, open_folder, opened

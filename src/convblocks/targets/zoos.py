@@ -7,7 +7,7 @@ from typing import Any, TypeVar
 
 import torch
 
-from convblocks.data.words import shown
+from convblocks.data.descriptions import shown
 from convblocks.errors import MissingExtra, TargetError
 from convblocks.targets.target import Target, built, hint
 

@@ -6,8 +6,8 @@ from dataclasses import dataclass, replace
 import torch
 from torch import nn
 
+from convblocks.checks import one_of, whole
 from convblocks.errors import OptionError
-from convblocks.layers.check import one_of, whole
 
 LAYOUTS = ("channels_last", "contiguous")
 PRECISIONS = ("float32",)

@@ -5,8 +5,8 @@ from math import inf
 
 from msgspec import Struct
 
+from convblocks.checks import one_of, whole
 from convblocks.errors import OptionError
-from convblocks.layers.check import one_of, whole
 from convblocks.layers.init import INITIALISATIONS
 from convblocks.training.optimizers import OPTIMIZERS
 

@@ -5,12 +5,14 @@ import torch
 from torch import nn
 
 from convblocks import analyze
-from convblocks.analysis import advise, effective_field, largest_batch, signal, step_memory
+from convblocks.advice import advise
+from convblocks.analysis import largest_batch, step_memory
 from convblocks.analysis.fields.receptive_field import input_layout
-from convblocks.analysis.outline import outline
 from convblocks.analysis.trace import trace
+from convblocks.drawing import outline
 from convblocks.errors import OptionError, TraceError
 from convblocks.layout import axis_names, parse_axes
+from convblocks.signal import effective_field, signal
 
 
 class Net(nn.Module):

@@ -9,7 +9,7 @@ from torch import nn
 from convblocks import BLOCKS, BlockSpec
 from convblocks.analysis import receptive_field, trace
 from convblocks.analysis.fields.receptive_field import states
-from convblocks.blocks.spec import block_options
+from convblocks.blocks.block_spec import block_options
 from convblocks.errors import SpecError
 
 

@@ -5,7 +5,7 @@ import torch
 from torch import nn
 
 from convblocks import analyze
-from convblocks.analysis import advise
+from convblocks.advice import advise
 from tests.analysis.fields.test_aligned_corners import seen_by
 
 

@@ -19,7 +19,7 @@ from convblocks import (
 )
 from convblocks.analysis import trace
 from convblocks.analysis.memory.saved import saved_for_backward
-from convblocks.blocks.spec import block_options
+from convblocks.blocks.block_spec import block_options
 from tests.analysis.memory.hooks import Through, check, kept_bytes, predicted
 
 NORMS = ("batch", "group", "layer", "instance", "none")

@@ -5,8 +5,9 @@ import torch
 from torch import nn
 
 from convblocks import analyze
-from convblocks.analysis import signal, trace
+from convblocks.analysis import trace
 from convblocks.errors import TraceError
+from convblocks.signal import signal
 
 
 class Net(nn.Module):

@@ -9,8 +9,9 @@ import torch.nn.functional as F
 from torch import nn
 
 from convblocks import analyze
-from convblocks.analysis import signal, trace
+from convblocks.analysis import trace
 from convblocks.errors import TraceError
+from convblocks.signal import signal
 
 pytestmark = pytest.mark.filterwarnings(
     "ignore"

@@ -13,12 +13,13 @@ from torch import nn
 from torch.ao.quantization import FakeQuantize, FusedMovingAvgObsFakeQuantize, MinMaxObserver
 
 from convblocks import advise, analyze
-from convblocks.analysis import largest_batch, probe, signal, step_memory
-from convblocks.analysis.outline import outline
+from convblocks.analysis import largest_batch, step_memory
 from convblocks.deploy.code import module_code
+from convblocks.drawing import outline
 from convblocks.errors import TraceError
 from convblocks.measure import latencies
-from convblocks.report.outline import outline_text
+from convblocks.report.outline_svg import outline_text
+from convblocks.signal import probe, signal
 
 pytestmark = pytest.mark.filterwarnings("ignore")  # torch's own, of deprecated quantization and weight norms
 

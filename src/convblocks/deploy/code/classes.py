@@ -15,7 +15,7 @@ from convblocks.deploy.code.instances import Instance
 from convblocks.deploy.code.leaves import CONTAINERS, container, leaf, tensor, torch_class
 from convblocks.deploy.code.node import IDENTITY, Node, written
 from convblocks.deploy.code.parameters import ATTRIBUTE, Parameters, declared, parameters
-from convblocks.deploy.code.starts import ZeroStarts
+from convblocks.deploy.code.zero_init import ZeroStarts
 
 
 @dataclass

@@ -14,11 +14,11 @@ import torch
 from torch import nn
 
 from convblocks.analysis import analyze
-from convblocks.analysis.signal.observe import copy_of
 from convblocks.deploy.code.classes import Classes
 from convblocks.deploy.code.instances import instances
 from convblocks.deploy.code.node import written
 from convblocks.errors import CodeError, MissingExtra, Setting
+from convblocks.signal.observe import copy_of
 from convblocks.text import UNSAFE, shown
 
 LINE = 100

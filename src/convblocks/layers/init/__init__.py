@@ -12,11 +12,11 @@ from typing import NamedTuple
 
 from torch import nn
 
-from convblocks.layers.check import one_of
+from convblocks.checks import one_of
 from convblocks.layers.init.delta_orthogonal import delta_orthogonal_ as delta_orthogonal_
 from convblocks.layers.init.he import he_normal_ as he_normal_
-from convblocks.layers.init.residual import fixup_ as fixup_
-from convblocks.layers.init.residual import skipinit_ as skipinit_
+from convblocks.layers.init.residual_branches import fixup_ as fixup_
+from convblocks.layers.init.residual_branches import skipinit_ as skipinit_
 
 
 class Initialisation(NamedTuple):

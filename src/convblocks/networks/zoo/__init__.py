@@ -4,7 +4,7 @@ from collections.abc import Callable
 from difflib import get_close_matches
 
 from convblocks.errors import OptionError
-from convblocks.networks.spec import Network
+from convblocks.networks.network_spec import Network
 from convblocks.networks.zoo.cifar import (
     CIFAR,
     cifar_plain,

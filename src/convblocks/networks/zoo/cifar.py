@@ -5,11 +5,11 @@ pre-activation, wide and reversible ones.
 from collections.abc import Callable
 from functools import partial
 
-from convblocks.blocks.spec import BlockSpec
+from convblocks.blocks.block_spec import BlockSpec
+from convblocks.checks import whole
 from convblocks.errors import OptionError
-from convblocks.layers.check import whole
 from convblocks.networks.heads import MeanHead
-from convblocks.networks.spec import Network, Stage
+from convblocks.networks.network_spec import Network, Stage
 from convblocks.networks.stem import Stem
 
 

@@ -3,10 +3,10 @@
 from collections.abc import Callable
 from functools import partial
 
-from convblocks.blocks.spec import BlockSpec
+from convblocks.blocks.block_spec import BlockSpec
 from convblocks.errors import OptionError
 from convblocks.networks.heads import GridHead
-from convblocks.networks.spec import Network, Stage
+from convblocks.networks.network_spec import Network, Stage
 from convblocks.networks.stem import Stem
 
 VGG_WIDTHS = (64, 128, 256, 512, 512)

@@ -2,9 +2,9 @@
 
 from functools import partial
 
-from convblocks.blocks.spec import BlockSpec
+from convblocks.blocks.block_spec import BlockSpec
 from convblocks.networks.heads import MeanHead
-from convblocks.networks.spec import Network, Stage
+from convblocks.networks.network_spec import Network, Stage
 from convblocks.networks.stem import Stem
 
 

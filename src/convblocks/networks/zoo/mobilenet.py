@@ -1,8 +1,8 @@
 """MobileNetV2: inverted residuals (Sandler et al. 2018, arXiv:1801.04381, table 2)."""
 
-from convblocks.blocks.spec import BlockSpec
+from convblocks.blocks.block_spec import BlockSpec
 from convblocks.networks.heads import MeanHead
-from convblocks.networks.spec import Network, Stage
+from convblocks.networks.network_spec import Network, Stage
 from convblocks.networks.stem import Stem
 
 PLAIN = BlockSpec("inverted", expansion=1, depth=2)  # nothing to expand: a depthwise and a 1×1 convolution

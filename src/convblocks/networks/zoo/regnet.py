@@ -8,10 +8,10 @@ from collections import Counter
 from collections.abc import Callable
 from functools import partial
 
-from convblocks.blocks.spec import BlockSpec
+from convblocks.blocks.block_spec import BlockSpec
+from convblocks.checks import whole
 from convblocks.errors import OptionError
-from convblocks.layers.check import whole
-from convblocks.networks.spec import Network, Stage
+from convblocks.networks.network_spec import Network, Stage
 from convblocks.networks.stem import Stem
 
 QUANTUM = 8  # widths are multiples of it

@@ -2,8 +2,8 @@
 
 from functools import partial
 
-from convblocks.blocks.spec import BlockSpec
-from convblocks.networks.spec import Network, Stage
+from convblocks.blocks.block_spec import BlockSpec
+from convblocks.networks.network_spec import Network, Stage
 
 DEPTHS_A = (1, 2, 4, 14, 1)
 DEPTHS_B = (1, 4, 6, 16, 1)

@@ -3,8 +3,8 @@
 from collections.abc import Callable
 from functools import partial
 
-from convblocks.blocks.spec import BlockSpec
-from convblocks.networks.spec import Network, Stage
+from convblocks.blocks.block_spec import BlockSpec
+from convblocks.networks.network_spec import Network, Stage
 from convblocks.networks.stem import Stem
 
 BASIC = BlockSpec("residual")

@@ -1,0 +1,48 @@
+"""CB505: an op that overwrites in place what backward needs; forward runs, and backward raises."""
+
+from collections.abc import Iterator
+
+from convblocks.advice.view import Found, View, named
+from convblocks.analysis.learning import learns, needs_gradient
+from convblocks.analysis.memory.saved_rules import rule_of
+from convblocks.analysis.rules import argument
+from convblocks.analysis.trace import Op, Value
+
+WRITTEN = {"__iadd__": "y += x", "__isub__": "y -= x", "__imul__": "y *= x", "__itruediv__": "y /= x"}
+
+
+def overwritten(view: View) -> Iterator[Found]:
+    """Autograd counts the writes on each memory: one after an op that kept it for backward is an error.
+
+    Left out: ops that backward runs again, as in checkpoints, and writes through ``.data``, which are not counted.
+    """
+    needs = needs_gradient(view.trace)
+    keeps: dict[int, Op] = {}  # by storage: the op that keeps it
+    uncounted: set[int] = set()
+    for op in view.trace.ops:
+        if op.name == "data" or (op.inputs and op.inputs[0].number in uncounted):
+            uncounted.update(value.number for value in op.outputs)
+        elif _writes(op) and op.inputs and (reader := keeps.get(op.inputs[0].storage)):
+            yield _found(op, reader)
+        if op.checkpoint or op.function or not learns(op, needs):
+            continue
+        rule = rule_of(op)
+        for kept in (rule(op, needs) if rule else None) or ():
+            if isinstance(kept, Value):
+                keeps.setdefault(kept.storage, op)
+
+
+def _writes(op: Op) -> bool:
+    """Whether it writes on its input; dropout of nothing does not, even in place."""
+    return op.in_place and not ("dropout" in op.name and argument(op, 1, "p", 0.5) == 0)
+
+
+def _found(op: Op, reader: Op) -> Found:
+    done = WRITTEN.get(op.name, op.name)
+    return Found(
+        place=op.path,
+        message=f"{done} overwrites in place a tensor that the backward of {reader.name} in "
+        f"{named(reader.path)} needs: forward runs, and backward raises",
+        mend="write a new tensor, as y = y + x for y += x, or inplace=False for inplace=True; or work on y.clone()",
+        figures={"op": op.name, "kept_by": reader.name},
+    )

@@ -1,0 +1,32 @@
+"""CB401–CB404: a signal that does not come through, measured on a copy with random inputs; see analysis.signal."""
+
+from collections.abc import Iterator
+
+from convblocks.advice.view import BATCH, Found, View
+
+
+def vanishing(view: View) -> Iterator[Found]:
+    return _found(view, "vanishing gradient", "vanishing activation")
+
+
+def exploding(view: View) -> Iterator[Found]:
+    return _found(view, "exploding gradient", "exploding activation")
+
+
+def dead(view: View) -> Iterator[Found]:
+    return _found(view, "dead", "not finite")
+
+
+def shattered(view: View) -> Iterator[Found]:
+    return _found(view, "shattered gradient")
+
+
+def _found(view: View, *kinds: str) -> Iterator[Found]:
+    for symptom in view.symptoms:
+        if symptom.kind in kinds:
+            yield Found(
+                place="",
+                message=f"{symptom.kind}: {symptom.evidence} ({BATCH} random inputs, the weights it has)",
+                mend=f"{', '.join(symptom.mends)}; `convblocks signal --mend` tries each on a copy",
+                figures={"kind": symptom.kind},
+            )

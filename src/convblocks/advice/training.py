@@ -1,0 +1,125 @@
+"""CB503 and CB504: what keeps a network from learning though its forward runs."""
+
+from collections.abc import Iterator
+
+import torch
+
+from convblocks.advice.view import PASSING, Found, View, named, plural
+from convblocks.analysis.rules import ADAPTIVE, CONVOLUTIONS, LINEAR, POINTWISE, POOLS, argument
+from convblocks.analysis.trace import Op, Value
+from convblocks.analysis.trace.walk import parameters
+
+LOSSES = {
+    "softmax": "cross_entropy takes scores and applies log_softmax itself",
+    "log_softmax": "nll_loss takes this, cross_entropy takes scores and applies log_softmax itself",
+    "sigmoid": "binary_cross_entropy takes this, binary_cross_entropy_with_logits takes scores and applies it itself",
+}
+SHAPED = frozenset({"flatten", "view", "reshape", "squeeze", "unsqueeze"})
+CARRIED = (
+    (POINTWISE - {"add", "add_", "__add__", "__iadd__", "__radd__", "cat"})
+    | POOLS.keys()
+    | ADAPTIVE.keys()
+    | PASSING
+    | {"flatten", "mean"}
+)
+"""They treat all channels alike and let each stand where it stands."""
+
+
+def activation_before_loss(view: View) -> Iterator[Found]:
+    """Only the forward is seen, and not the loss: what is said holds for a loss that applies the same again."""
+    for value in view.trace.outputs:
+        op = view.maker(value)
+        while op is not None and op.name in SHAPED:
+            op = view.maker(op.inputs[0])
+        name = op.name.strip("_") if op is not None else ""
+        if op is None or name not in LOSSES or value.number not in view.depending:
+            continue
+        if any(use.name not in SHAPED for use in view.uses(op.outputs[0])):
+            continue  # an attention map or a gate that is given out too
+        yield Found(
+            place=op.path,
+            message=f"{name} is the last op, and the forward alone is seen here: before a loss that applies it again, "
+            "the gradients are small and training is slow or stops",
+            mend=f"give scores and leave {name} to the loss, or take a loss that expects its result: {LOSSES[name]}",
+            figures={"op": name},
+        )
+
+
+def identical_filters(view: View) -> Iterator[Found]:
+    """Filters of one weight get one gradient as long as what reads them treats them alike: they stay copies.
+
+    Zeros alone are meant where the next layer tells the channels apart, as at the end of a branch.
+    """
+    weights = parameters(view.module)
+    for op in view.weighted():
+        weight = _weight(view, op, weights)
+        if weight is None or op.name not in CONVOLUTIONS.keys() | LINEAR or argument(op, 6, "groups", 1) != 1:
+            continue
+        first = _first_copies(weight, _bias(view, op, weights))
+        copies = first != torch.arange(len(first))
+        if not copies.any():
+            continue
+        readers = list(_reading(view, op.outputs[0]))
+        after = [_weight(view, reader, weights) for reader in readers if reader is not None]
+        alike = bool(after) and None not in readers and all(_alike(w, first) for w in after)
+        if not alike and (not readers or not weight.any(1)[copies].any()):
+            continue
+        end = "they get the same gradient and never differ" if alike else "they start as one and differ late"
+        yield Found(
+            place=op.path,
+            message=f"{plural(int(copies.sum()), 'filter')} of {len(first)} have the same weights as another: {end}",
+            mend=f"draw the weights of {named(op.path)} at random, e.g. nn.init.kaiming_normal_(layer.weight)",
+            figures={"copies": int(copies.sum()), "filters": len(first)},
+            severity=None if alike else "note",
+        )
+
+
+Weights = dict[str, torch.nn.Parameter]
+
+
+def _weight(view: View, op: Op, weights: Weights) -> torch.Tensor | None:
+    """The weight of a layer as rows of filters; None where it is no parameter that learns, or has no values."""
+    return _values(view, argument(op, 1, "weight"), weights)
+
+
+def _bias(view: View, op: Op, weights: Weights) -> torch.Tensor | None:
+    return _values(view, argument(op, 2, "bias"), weights)
+
+
+def _values(view: View, value: object, weights: Weights) -> torch.Tensor | None:
+    known = view.trace.parameters.get(value.number) if isinstance(value, Value) else None
+    if known is None or not known.trainable or known.name not in weights or weights[known.name].is_meta:
+        return None
+    found = weights[known.name].detach()
+    return found.reshape(len(found), -1)
+
+
+def _first_copies(weight: torch.Tensor, bias: torch.Tensor | None) -> torch.Tensor:
+    """Of each filter, the number of the first one with the same weights and bias."""
+    rows = weight if bias is None else torch.cat([weight, bias.to(weight.dtype)], 1)
+    numbers = torch.arange(len(rows))
+    seen: dict[bytes, int] = {}
+    for i, row in enumerate(rows.cpu().contiguous().view(torch.uint8).numpy()):
+        numbers[i] = seen.setdefault(row.tobytes(), i)
+    return numbers
+
+
+def _reading(view: View, value: Value) -> Iterator[Op | None]:
+    """The layers that read a map, past what treats its channels alike; None for anything else that reads it."""
+    if value.number in view.given_out:
+        yield None
+    for op in view.uses(value):
+        if op.name in CONVOLUTIONS.keys() | LINEAR and argument(op, 6, "groups", 1) == 1:
+            yield op
+        elif op.name in CARRIED and len(view.maps(op)) == 1:
+            yield from _reading(view, op.outputs[0])
+        else:
+            yield None
+
+
+def _alike(weight: torch.Tensor | None, first: torch.Tensor) -> bool:
+    """Whether the layer reads each copy with the weights with which it reads the first."""
+    if weight is None or weight.shape[1] % len(first):
+        return False
+    columns = weight.reshape(len(weight), len(first), -1)
+    return torch.equal(columns, columns[:, first])

@@ -1,0 +1,181 @@
+"""A module and its trace, with the questions that rules ask: who made a value, who reads it, and through what."""
+
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+
+import torch
+from torch import nn
+
+from convblocks.analysis.analyze import analyze
+from convblocks.analysis.fields.receptive_field import Field, receptive_fields, spatial_axes
+from convblocks.analysis.rules import CONVOLUTIONS, LINEAR, TRANSPOSED
+from convblocks.analysis.trace import Failed, Op, Trace, Value, attempt
+from convblocks.analysis.trace.batches import SEVERAL
+from convblocks.errors import OptionError, TraceError
+from convblocks.records import Analysis, Severity, Symptom
+from convblocks.signal.diagnose import signal
+
+ADDITIONS = frozenset({"add", "add_", "__add__", "__iadd__", "__radd__"})
+WEIGHTED = CONVOLUTIONS.keys() | TRANSPOSED.keys() | LINEAR
+RESAMPLED = TRANSPOSED.keys() | {"interpolate", "pixel_shuffle", "repeat_interleave", "fold", "grid_sample"}
+PASSING = frozenset(
+    {"contiguous", "clone", "to", "type_as", "detach", "alias", "float", "half", "bfloat16", "double"}
+)
+"""They change no value."""
+LIKE = frozenset({"reshape_as", "view_as", "expand_as", "type_as"})
+"""Of their second tensor they read the shape or type only."""
+
+BATCH = 16  # random inputs that the signal is measured with
+
+
+@dataclass(frozen=True, kw_only=True)
+class Found:
+    """What a rule found at one place; the rule's id, and its severity if none is given, are added to it."""
+
+    place: str  # module path
+    message: str
+    mend: str
+    figures: Mapping[str, int | float | str]
+    severity: Severity | None = None
+
+
+@dataclass(frozen=True)
+class View:
+    """A module, what one forward of it did, and, where that forward failed, how."""
+
+    module: nn.Module
+    input_sizes: tuple[tuple[int, ...], ...]
+    dtypes: tuple[torch.dtype, ...]
+    trace: Trace
+    failed: Failed | None = None
+    axes: str | None = None  # of the first input, if its user names them
+
+    @cached_property
+    def several(self) -> Trace | Failed:
+        """What the module does to a batch of more than one example."""
+        return self.attempt(self.input_sizes, batch=SEVERAL)
+
+    def attempt(self, sizes: Sequence[Sequence[int]], batch: int = 1) -> Trace | Failed:
+        """Returns what a forward of inputs of these sizes does."""
+        return attempt(self.module, *sizes, dtypes=self.dtypes, batch=batch, axes=self.axes)
+
+    @cached_property
+    def makers(self) -> dict[int, Op]:
+        """By the number of a value: the op that made it."""
+        return self.trace.makers()
+
+    @cached_property
+    def readers(self) -> dict[int, list[Op]]:
+        """By the number of a value: the ops that read it."""
+        found: dict[int, list[Op]] = {}
+        for op in self.trace.ops:
+            read = op.inputs[:1] if op.name in LIKE else op.inputs
+            for number in {value.number for value in read}:
+                found.setdefault(number, []).append(op)
+        return found
+
+    @cached_property
+    def given_out(self) -> frozenset[int]:
+        """Numbers of the values that the module gives out."""
+        return frozenset(value.number for value in self.trace.outputs)
+
+    @cached_property
+    def fields(self) -> dict[int, Field]:
+        """Receptive fields without what gates show of the whole image."""
+        return receptive_fields(self.trace, through_gates=False)
+
+    def field(self, value: Value) -> Field:
+        """Of one value; unknown along every axis where it does not depend on the first input."""
+        found = self.fields.get(value.number)
+        return (None,) * len(spatial_axes(self.trace)) if found is None else found
+
+    @cached_property
+    def analysis(self) -> Analysis:
+        return analyze(self.module, *self.input_sizes, dtypes=self.dtypes, seen=self.trace)
+
+    @cached_property
+    def symptoms(self) -> tuple[Symptom, ...]:
+        """Of the signal of a batch of random inputs; see analysis.signal."""
+        if len(self.input_sizes) > 1:
+            raise TraceError(
+                f"the signal is measured with one input, and {type(self.module).__name__} takes several"
+            )
+        if not self.dtypes[0].is_floating_point:
+            kind = str(self.dtypes[0]).removeprefix("torch.")
+            raise TraceError(
+                f"the signal (CB4) is measured with random floating-point inputs, and {type(self.module).__name__} is "
+                f"given {kind}: leave CB4 out, or look at the part behind its embedding"
+            )
+        if self.trace.layout is not None and self.trace.layout.batch:
+            raise OptionError(
+                "axes", self.axes, "the signal (CB4) is measured with the batch first: leave CB4 out"
+            )
+        generator = torch.Generator().manual_seed(0)
+        return signal(self.module, torch.randn(BATCH, *self.input_sizes[0], generator=generator)).symptoms
+
+    @cached_property
+    def depending(self) -> frozenset[int]:
+        """Numbers of the values that depend on an input of the module."""
+        return depending(self.trace)
+
+    def maps(self, op: Op) -> list[Value]:
+        """What an op reads, without weights and constants."""
+        return [value for value in op.inputs if value.number in self.depending]
+
+    def maker(self, value: Value) -> Op | None:
+        """The op that a value comes from, past ops that change no value; None for an input or a weight."""
+        op = self.makers.get(value.number)
+        while op is not None and op.name in PASSING:
+            op = self.makers.get(op.inputs[0].number)
+        return op
+
+    def uses(self, value: Value) -> list[Op]:
+        """The ops that read a value, past ops that change none."""
+        found: list[Op] = []
+        for op in self.readers.get(value.number, ()):
+            found += self.uses(op.outputs[0]) if op.name in PASSING else [op]
+        return found
+
+    def only_uses(self, value: Value) -> list[Op]:
+        """The same; none if the module gives the value out too."""
+        leaves = value.number in self.given_out
+        return [] if leaves else self.uses(value)
+
+    def weighted(self) -> Iterator[Op]:
+        """Convolutions, transposed or not, and linear layers."""
+        return (op for op in self.trace.ops if op.name in WEIGHTED)
+
+    def convolutions(self) -> Iterator[Op]:
+        return (op for op in self.trace.ops if op.name in CONVOLUTIONS)
+
+
+def depending(seen: Trace) -> frozenset[int]:
+    """Numbers of the values that depend on an input."""
+    found = {value.number for value in seen.inputs}
+    for op in seen.ops:
+        if any(value.number in found for value in op.inputs):
+            found.update(value.number for value in op.outputs)
+    return frozenset(found)
+
+
+def times(sizes: Iterable[int]) -> str:
+    """``28×28``."""
+    return "×".join(map(str, sizes))
+
+
+def named(path: str, else_: str = "the whole module") -> str:
+    return path or else_
+
+
+def listed(places: Iterable[str], most: int = 3) -> str:
+    """``a, b, c and 4 more``."""
+    known = list(dict.fromkeys(places))
+    shown = ", ".join(known[:most])
+    return f"{shown} and {len(known) - most} more" if len(known) > most else shown
+
+
+def plural(number: int, word: str) -> str:
+    """``1 bias``, ``2 biases``, ``3 parameters``."""
+    ending = "" if number == 1 else "es" if word.endswith("s") else "s"
+    return f"{number:,} {word}{ending}"

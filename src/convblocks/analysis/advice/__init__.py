@@ -1,9 +1,0 @@
-"""Rules with stable ids that say what is wrong with a network, from its trace.
-
-table.py lists them, view.py is what they look at, and each of the other files holds a few.
-"""
-
-from convblocks.analysis.advice.advise import advise
-from convblocks.analysis.advice.table import RULES, Rule
-
-__all__ = ["RULES", "Rule", "advise"]

@@ -1,1 +1,0 @@
-"""What real tensors tell of a module: norms and rates, symptoms and their fixes, shattering, probes."""

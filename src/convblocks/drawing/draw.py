@@ -1,0 +1,167 @@
+"""From a trace to what is drawn of it: layers as boxes, and the paths between them, whatever the module is.
+
+A box is an op that computes; what only follows one box, such as its norm and activation, stands within it. The main
+path is the one with the most MACs. A box's row is the longest way to it from the input; branches get lanes beside.
+Of a long module, pieces that follow each other unchanged are drawn once, with how often they come.
+"""
+
+from collections import Counter
+from collections.abc import Hashable, Sequence
+from dataclasses import replace
+from typing import Any
+
+import torch
+from torch import nn
+
+from convblocks.analysis.cost import op_costs
+from convblocks.analysis.fields.receptive_field import Field, channel_axis, input_layout, receptive_fields
+from convblocks.analysis.memory.saved import saved_for_backward
+from convblocks.analysis.names import POINTWISE, RANDOM
+from convblocks.analysis.names import SHAPES as MOVES
+from convblocks.analysis.trace import Op, Trace, trace
+from convblocks.analysis.trace.graph import Value
+from convblocks.analysis.trace.shapes import Shape
+from convblocks.drawing.op_labels import CONCATENATIONS, detail, named, text
+from convblocks.drawing.place import Node, place
+from convblocks.drawing.repeats import repeats
+from convblocks.records.outline import Box, Outline, Repeat
+
+FITS = 20  # boxes that are drawn each by itself: a screen of text
+CUTS = {"chunk", "split", "unbind", "tensor_split", "narrow", "__getitem__"}
+NORMS = {"batch_norm", "group_norm", "layer_norm", "instance_norm", "rms_norm"}
+QUIET = (MOVES - CUTS - CONCATENATIONS - {"interpolate", "pixel_shuffle", "pixel_unshuffle"}) | RANDOM
+DROPOUTS = {name for name in RANDOM if "dropout" in name}  # which do nothing in eval mode
+QUIET |= {"contiguous", "to", "float", "clone", "detach"}
+
+
+def outline(
+    module: nn.Module,
+    *input_sizes: Shape,
+    dtypes: Sequence[torch.dtype] = (),
+    axes: str | None = None,
+    fits: float = FITS,
+) -> Outline:
+    """What is drawn of a module at these input sizes (channels, *spatial).
+
+    axes: names of the first input's axes where channels are not first, e.g. ``time,channels``; see `trace`.
+    fits: of so many boxes each is drawn; where there are more, repeated pieces are drawn once, with the receptive
+    field behind the last of them. Raises TraceError as `trace` does.
+    """
+    seen = trace(module, *input_sizes, dtypes=dtypes, axes=axes)
+    named_axes = input_layout(seen)
+    fields = receptive_fields(seen, through_gates=False)
+    nodes = _nodes(seen)
+    nodes, groups = _collapsed(nodes) if len(nodes) > fits else (nodes, [])
+    lines = place(nodes)
+    boxes = [
+        Box(
+            text=node.text,
+            detail=", ".join(node.detail),
+            sees=_sees(fields.get(node.value, ())) if node.before else "",
+            joins=len(node.before) > 1,
+            row=node.row,
+            lane=node.lane,
+        )
+        for node in nodes
+    ]
+    name = type(module).__name__
+    return Outline(
+        module=name,
+        boxes=tuple(boxes),
+        lines=tuple(lines),
+        axes=named_axes.names,
+        axes_assumed=named_axes.assumed,
+        repeats=tuple(groups),
+    )
+
+
+def _nodes(seen: Trace) -> list[Node]:
+    """All boxes in order of execution, the inputs first and the output last."""
+    readers = Counter(number for op in seen.ops for number in {value.number for value in op.inputs})
+    layout = input_layout(seen).layout
+    texts = [named("input", seen.input.shape, layout.channels, layout.batch)]
+    texts += [named("input", value.shape) for value in seen.inputs[1:]]
+    nodes = [
+        Node(text, [], [("input", v.number)], value=v.number)
+        for text, v in zip(texts, seen.inputs, strict=True)
+    ]
+    home = {node.value: i for i, node in enumerate(nodes)}
+    way: dict[int, Hashable] = dict.fromkeys(home, 0)  # of a value, what was done since it left its box
+    for op, cost in zip(seen.ops, op_costs(seen, saved_for_backward(seen).needs), strict=True):
+        found = [value for value in op.inputs if value.number in home]
+        if not found:
+            continue
+        sources = list(dict.fromkeys(home[value.number] for value in found))
+        place_of, last = sources[0], nodes[sources[0]]
+        alone = len(sources) == 1 and readers[found[0].number] == 1 and found[0].number == last.value
+        does = (_signature(op), *((sources.index(home[v.number]), way[v.number]) for v in found))
+        quiet = len(sources) == 1 and op.name in QUIET
+        if quiet:
+            last.value = op.outputs[0].number if alone else last.value
+        elif alone and last.before and _follows(op, last):
+            last.detail.append(detail(op))
+            last.key.append(does)
+            last.value = op.outputs[0].number
+        else:
+            place_of = len(nodes)
+            told = text(op, joins=len({v.number for v in found}) > 1)
+            nodes.append(Node(told, sources, [does], cost.macs, value=op.outputs[0].number))
+        for number, out in enumerate(op.outputs):
+            home[out.number] = place_of
+            idle = quiet and op.name in DROPOUTS
+            way[out.number] = way[found[0].number] if idle else (does, number) if quiet else number
+    ends = [home[value.number] for value in seen.outputs if value.number in home]
+    output = named("output", seen.output.shape, channel_axis(seen, seen.output))
+    return [*nodes, Node(output, list(dict.fromkeys(ends)), ["output"])]
+
+
+def _follows(op: Op, last: Node) -> bool:
+    """Whether it stands within the box before it. A norm behind a place where paths meet opens what comes next."""
+    return len(last.before) == 1 if op.name in NORMS else op.name in POINTWISE
+
+
+def _signature(op: Op) -> Hashable:
+    """All that tells what an op does but the values of its tensors: equal for layers of the same kind and shape."""
+    given = tuple(sorted((name, _plain(value)) for name, value in op.kwargs.items()))
+    return op.name, _plain(op.args), given, tuple(out.shape for out in op.outputs)
+
+
+def _plain(argument: Any) -> Hashable:
+    if isinstance(argument, Value):
+        return f"{argument.shape} {argument.dtype}"
+    if isinstance(argument, list | tuple):
+        return str([_plain(part) for part in argument])
+    return repr(argument)
+
+
+def _collapsed(nodes: list[Node]) -> tuple[list[Node], list[Repeat]]:
+    """Of each group of pieces the first, with all their MACs, and the receptive fields behind the last."""
+    groups = {g.start: g for g in repeats([tuple(n.key) for n in nodes], [n.before for n in nodes])}
+    kept: list[Node] = []
+    found: list[Repeat] = []
+    home: dict[int, int] = {}  # from a node to the one that is drawn of it
+    at = 0
+    while at < len(nodes):
+        size, times = groups[at][1:] if at in groups else (1, 1)
+        first, last = len(kept), at + size * (times - 1)
+        home |= {at + i: first + i % size for i in range(size * times)}
+        kept += [
+            replace(
+                node,
+                before=[home[source] for source in node.before],
+                macs=times * node.macs,
+                value=nodes[last + i].value,
+            )
+            for i, node in enumerate(nodes[at : at + size])
+        ]
+        if times > 1:
+            found.append(Repeat(first, first + size - 1, times))
+        at += size * times
+    return kept, found
+
+
+def _sees(seen: Field) -> str:
+    if not seen or None in seen:
+        return ""
+    axes = ["all" if axis == "all" or axis is None else f"{float(axis[2] - axis[1] + 1):g}" for axis in seen]
+    return "all" if set(axes) == {"all"} else "×".join(axes)

@@ -1,0 +1,153 @@
+"""One trial: a design trained with one seed, as a worker does it; and getting its module back."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from hashlib import sha256
+from pathlib import Path
+
+import msgspec
+import numpy as np
+import torch
+from safetensors import SafetensorError
+from safetensors.torch import load as read_tensors
+from safetensors.torch import save
+
+from convblocks.blocks.block_spec import foreign_classes
+from convblocks.data import Split
+from convblocks.errors import OptionError, RunError, SpecError
+from convblocks.files import write
+from convblocks.layers import initialise_
+from convblocks.networks import ConvNet, Network
+from convblocks.records import Design, Epoch, Run, RunTiming
+from convblocks.runs.shared_examples import SharedDataset
+from convblocks.runs.store import RunFolder
+from convblocks.training import ArrayBatches, Placement, Recipe, evaluate, train
+from convblocks.training.loop import CHECKPOINT_EVERY_S
+
+
+@dataclass(frozen=True)
+class Trainer:
+    """Trains any (design, seed) of a study and adds the run to its folder; called in worker processes.
+
+    The run is on disk before anyone hears of it, so that neither this worker's death nor another's loses it.
+    """
+
+    examples: SharedDataset
+    recipe: Recipe
+    folder: Path
+    placement: Placement
+    checkpoint_every_s: float = CHECKPOINT_EVERY_S
+
+    def __call__(self, task: tuple[Design, int], report: Callable[[Epoch | str], None]) -> Run:
+        """The run; `report` gets each epoch, and a sentence where a checkpoint does not serve."""
+        design, seed = task
+        try:
+            run = self._train(design, seed, report)
+            RunFolder(self.folder).add_run(run)
+            return run
+        except BaseException as error:  # a user's block may raise anything, SystemExit too
+            reason = " ".join(str(error).split()) if isinstance(error, Exception) else ""
+            reason = reason or f"{type(error).__name__} {error}".strip()
+            raise RunError(f"training {design.name} with seed {seed} failed: {reason}") from error
+
+    def _train(self, design: Design, seed: int, report: Callable[[Epoch | str], None]) -> Run:
+        store, data = RunFolder(self.folder), self.examples.open()
+        # before any work: what is in the way is said at once
+        weights_path, checkpoint = store.weights(design.name, seed), store.checkpoint(design.name, seed)
+        module = start(design, seed, data.train, self.recipe.init)
+        key = sha256(msgspec.json.encode([store.digest(), design.network], order="sorted")).hexdigest()
+        batches = ArrayBatches(data.train, self.recipe.batch_size, self.recipe.augment)
+        progress = train(
+            module,
+            batches,
+            data.validation,
+            self.recipe,
+            seed=seed,
+            placement=self.placement,
+            checkpoint=checkpoint,
+            checkpoint_key=key,
+            checkpoint_every_s=self.checkpoint_every_s,
+            on_epoch=report,
+            on_notice=report,
+        )
+        validation = evaluate(module, data.validation, placement=self.placement)
+        test = evaluate(module, data.test, placement=self.placement)  # once, after the last epoch
+        weights = save(
+            {name: t.cpu().contiguous() for name, t in module.state_dict().items()},
+            {"network": msgspec.json.encode(design.network).decode()},
+        )
+        write(weights_path, weights)
+        passed = min(len(data.train), len(batches) * batches.batch_size)  # examples in an epoch
+        return Run(
+            design=design.name,
+            seed=seed,
+            epochs=progress.epochs,
+            validation_errors=validation.errors,
+            test_errors=test.errors,
+            validation_overlaps=validation.overlaps,
+            test_overlaps=test.overlaps,
+            validation_score=validation.score,
+            test_score=test.score,
+            weights_sha256=sha256(weights).hexdigest(),
+            timing=RunTiming(
+                epoch_s=progress.epoch_s,
+                images_per_s=len(progress.epochs) * passed / sum(progress.epoch_s),
+            ),
+            failure=progress.failure,
+        )
+
+
+def start(design: Design, seed: int, data: Split, init: str = "he_normal") -> ConvNet:
+    """The design's module as training begins: weights by `init`, inputs standardised by the training part.
+
+    Raises OptionError for a design that `init` is not made for.
+    """
+    torch.manual_seed(seed)
+    module = Network.from_dict(design.network).build()
+    try:
+        initialise_(module, init)
+    except OptionError as error:
+        raise OptionError(error.option, error.given, f"{design.name}: {error.expected}") from error
+    axes = (0, *range(2, data.x.ndim))
+    mean, std = data.x.mean(axes, dtype=np.float64), data.x.std(axes, dtype=np.float64)
+    module.standardise.fit_(torch.from_numpy(mean).float(), torch.from_numpy(std).float())
+    return module
+
+
+def load(run: str | Path, design: str, seed: int | None = None, *, trust_code: bool = False) -> ConvNet:
+    """The trained module of a design in a run folder, in eval mode; takes examples (N, C, *spatial) as they come.
+
+    seed: by default the one with the best validation score. trust_code: import the classes that the folder
+    names as package.module:Class, which runs their code; without it loading runs nothing but convblocks.
+    Raises RunError for what the folder lacks, and for a class that is not trusted.
+    """
+    store = RunFolder(run)
+    designs = {d.name: d for d in store.designs()}
+    if not designs:
+        raise RunError(f"{run} holds no designs; expected the folder of a convblocks compare")
+    if design not in designs:
+        raise RunError(f"{run} has no design {design!r}; it has {', '.join(designs)}")
+    if not trust_code and (classes := foreign_classes(designs[design].network)):
+        raise RunError(
+            f"{run}: loading {design} imports {', '.join(classes)} and so runs that code; if you trust it, pass "
+            "trust_code=True (--trust-code)"
+        )
+    runs = [r for r in store.runs() if r.design == design]
+    if seed is None and runs:
+        seed = max(runs, key=lambda r: (r.validation_score, -r.seed)).seed
+    found = [r for r in runs if r.seed == seed]
+    if not found:
+        seeds = ", ".join(str(r.seed) for r in runs) or "none"
+        raise RunError(f"{run} has no finished run of {design} with seed {seed}; finished seeds: {seeds}")
+    path, content = store.weights(design, found[0].seed), store.read_weights(found[0])
+    if content is None:
+        raise RunError(
+            f"{path} is missing or not the file that the record names; the same compare trains that run again"
+        )
+    try:
+        module = Network.from_dict(designs[design].network).build()
+        module.load_state_dict(read_tensors(content))
+    except (SpecError, SafetensorError, RuntimeError) as error:
+        reason = " ".join(str(error).split())
+        raise RunError(f"{path} is not of the network that {design} is in designs.jsonl: {reason}") from error
+    return module.eval()

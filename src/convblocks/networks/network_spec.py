@@ -1,0 +1,268 @@
+"""Stage and Network: a whole network as one frozen value that reads and writes TOML and JSON."""
+
+from collections.abc import Callable, Iterable, Iterator
+from typing import Any, Literal, Self, overload
+
+import msgspec
+import tomli_w
+import torch
+from msgspec import Struct
+from msgspec.structs import replace
+from torch import nn
+
+from convblocks.blocks.block_spec import BlockSpec, fixed_depth, meta_block
+from convblocks.blocks.spec_files import read_table, require_shallow
+from convblocks.checks import dimensions, per_axis, whole
+from convblocks.errors import OptionError, SpecError
+from convblocks.networks.features import Features, OutIndices, chosen, row_of
+from convblocks.networks.heads import Head, MeanHead
+from convblocks.networks.module import ConvNet, Standardise
+from convblocks.networks.per_axis import Axes, product
+from convblocks.networks.stem import Stem as Stem
+from convblocks.text import shown
+
+# A network of so many blocks takes seconds to build, and the deepest that was published, ResNet-1202, has 600.
+MOST_BLOCKS = 2_000
+MOST_NETWORK_LAYERS = 10_000
+
+
+class Stage(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, omit_defaults=True):
+    """`blocks` equal blocks; the first changes the channels and applies the stride."""
+
+    block: BlockSpec
+    blocks: int
+    out_channels: int
+    stride: Axes = 1
+
+    def places(self, in_channels: int) -> Iterator[tuple[int, Axes]]:
+        """(in_channels, stride) of each block."""
+        for i in range(self.blocks):
+            yield (in_channels, self.stride) if i == 0 else (self.out_channels, 1)
+
+    def reduction(self, dims: int) -> Axes:
+        """The map's size before the stage over that after it; each block's pool halves."""
+        pools = 1 if self.block.option("pool") in (None, "none") else 2**self.blocks
+        return product(self.stride, pools, dims=dims)
+
+
+class Network(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, omit_defaults=True):
+    """stem → stages → head, by default the global average and a linear layer. Frozen, hashable.
+
+    Without a stem the first stage sees the input. Every part is tried on the meta device when a Network is
+    made. Raises SpecError, whose path says where: ``stages[1].block.depth``.
+    """
+
+    in_channels: int
+    classes: int
+    stem: Stem | None = None
+    stages: tuple[Stage, ...]
+    head: Head = MeanHead()
+    dims: int = 2
+
+    def __post_init__(self) -> None:
+        try:
+            dimensions(self.dims)
+            whole("in_channels", self.in_channels, at_least=1)
+            whole("classes", self.classes, at_least=2)
+            whole("stages", len(self.stages), at_least=1, at_most=MOST_BLOCKS)
+            self._check_size()
+        except OptionError as error:
+            raise error.at(error.option) from error
+        self._try("stem", self.build_stem)
+        channels = self.entering
+        for i, stage in enumerate(self.stages):
+            self._check_stage(f"stages[{i}]", stage, channels)
+            channels = stage.out_channels
+        self._try("head", self.build_head)
+
+    def _check_size(self) -> None:
+        """Before any block is built: a file of a few lines may ask for millions."""
+        for i, stage in enumerate(self.stages):
+            whole(f"stages[{i}].blocks", stage.blocks, at_least=1, at_most=MOST_BLOCKS)
+        blocks = sum(stage.blocks for stage in self.stages)
+        if blocks > MOST_BLOCKS:
+            raise OptionError("blocks", blocks, f"expected at most {MOST_BLOCKS:,} in all stages together")
+        layers = sum(stage.blocks * _layers(stage.block) for stage in self.stages)
+        if layers > MOST_NETWORK_LAYERS:
+            raise OptionError(
+                "depth",
+                layers,
+                f"expected blocks of {MOST_NETWORK_LAYERS:,} layers at most in all stages together",
+            )
+
+    def _try(self, name: str, build: Callable[[], nn.Module]) -> None:
+        try:
+            with torch.device("meta"):  # a network may be described that this machine could not hold
+                build()
+        except OptionError as error:
+            raise error.at(f"{name}.{error.option}") from error
+        except RuntimeError as error:  # more weights than torch can count
+            part = getattr(self, name)
+            raise SpecError(
+                name, f"{shown(repr(part))} with in_channels={self.in_channels}: {error}"
+            ) from error
+
+    @property
+    def entering(self) -> int:
+        """Channels of the map that the first stage sees."""
+        return self.stem.out_channels if self.stem else self.in_channels
+
+    @property
+    def channels(self) -> tuple[int, ...]:
+        """Of each stage's map."""
+        return tuple(stage.out_channels for stage in self.stages)
+
+    @property
+    def reductions(self) -> tuple[Axes, ...]:
+        """The input's size over each stage's map, as timm calls it."""
+        reached, found = (self.stem.reduction(self.dims) if self.stem else 1), []
+        for stage in self.stages:
+            reached = product(reached, stage.reduction(self.dims), dims=self.dims)
+            found.append(reached)
+        return tuple(found)
+
+    def _check_stage(self, path: str, stage: Stage, in_channels: int) -> None:
+        try:
+            whole("out_channels", stage.out_channels, at_least=1)
+            per_axis("stride", stage.stride, self.dims, at_least=1)
+        except OptionError as error:
+            raise error.at(f"{path}.{error.option}") from error
+        for channels, stride in set(stage.places(in_channels)):
+            try:
+                meta_block(stage.block, channels, stage.out_channels, stride, self.dims)
+            except SpecError as error:
+                inside = f"{path}.{error.path}" if error.path == "stride" else f"{path}.block.{error.path}"
+                raise SpecError(inside.rstrip("."), error.problem) from error
+
+    @overload
+    def build(self, *, features: Literal[False] = False) -> ConvNet: ...
+
+    @overload
+    def build(self, *, features: Literal[True], out_indices: OutIndices | None = None) -> Features: ...
+
+    def build(self, *, features: bool = False, out_indices: OutIndices | None = None) -> ConvNet | Features:
+        """The module, with PyTorch's random weights; on the meta device under ``torch.device("meta")``.
+
+        features      give maps instead of the head's scores: the last of each reduction, as timm's features_only
+        out_indices   which of them: their numbers, from the end where negative, or how many of the last
+        Raises OptionError for maps that are not there.
+        """
+        if out_indices is not None and not features:
+            raise OptionError("out_indices", out_indices, "chooses among maps; pass features=True")
+        stages, channels = [], self.entering
+        standardise, stem = Standardise(self.in_channels), self.build_stem()
+        for stage in self.stages:
+            stages.append(
+                [
+                    stage.block.build(before, stage.out_channels, stride, dims=self.dims)
+                    for before, stride in stage.places(channels)
+                ]
+            )
+            channels = stage.out_channels
+        if features:
+            row = row_of(self)
+            return Features(standardise, stem, stages, row, chosen(row, out_indices))
+        return ConvNet(standardise, stem, stages, self.build_head())
+
+    def build_stem(self) -> nn.Module:
+        """The stem alone; the identity where there is none."""
+        return self.stem.build(self.in_channels, self.dims) if self.stem else nn.Identity()
+
+    def build_head(self) -> nn.Module:
+        """The head alone."""
+        return self.head.build(self.channels, self.reductions, self.classes, self.dims)
+
+    def with_classes(self, classes: int) -> Self:
+        """The same network for another number of classes."""
+        return replace(self, classes=classes)
+
+    def with_in_channels(self, in_channels: int) -> Self:
+        """The same network for another input."""
+        return replace(self, in_channels=in_channels)
+
+    def with_blocks(
+        self, block: BlockSpec | str, *, stages: int | Iterable[int] | None = None, **options: Any
+    ) -> Self:
+        """The same network of other blocks, in all stages or those numbered: ``with_blocks("residual", depth=3)``.
+
+        Each stage keeps its number of blocks, channels and stride. Raises SpecError, and OptionError for a stage
+        that is not there and for options beside a BlockSpec, which has its own.
+        """
+        if options and not isinstance(block, str):
+            name, value = next(iter(options.items()))
+            raise OptionError(
+                name, value, f"comes beside {block!r}, which has its options already; put it in there"
+            )
+        spec = BlockSpec(block, **options) if isinstance(block, str) else block
+        changed, last = list(self.stages), len(self.stages) - 1
+        wanted = range(last + 1) if stages is None else stages if isinstance(stages, Iterable) else [stages]
+        for i in wanted:
+            if isinstance(i, bool) or not isinstance(i, int) or not -last - 1 <= i <= last:
+                raise OptionError("stages", stages, f"expected numbers of stages from 0 to {last}, not {i!r}")
+            changed[i] = replace(changed[i], block=spec)
+        return replace(self, stages=tuple(changed))
+
+    def deployed(self) -> Self:
+        """The network of the same function whose blocks are as they are deployed, after training."""
+        stages = tuple(replace(stage, block=stage.block.deployed()) for stage in self.stages)
+        return self if stages == self.stages else replace(self, stages=stages)
+
+    def to_dict(self) -> dict[str, Any]:
+        """Plain tables, lists, strings and numbers."""
+        table: dict[str, Any] = msgspec.to_builtins(self, enc_hook=_encode)
+        return table
+
+    @classmethod
+    def from_dict(cls, table: object) -> Self:
+        """The inverse of to_dict. Raises SpecError."""
+        require_shallow(table)
+        try:
+            return msgspec.convert(table, cls, dec_hook=_decode)
+        except msgspec.ValidationError as error:
+            path, cause = _path(str(error)), error.__cause__
+            if isinstance(cause, SpecError):
+                inside = ".".join(filter(None, (path, cause.path)))
+                raise SpecError(inside, cause.problem) from error
+            raise SpecError(path, str(error).partition(" - at ")[0].replace("`", "")) from error
+
+    def to_toml(self) -> str:
+        return tomli_w.dumps(self.to_dict())
+
+    @classmethod
+    def from_toml(cls, text: str) -> Self:
+        """Raises SpecError, also for text that is no TOML."""
+        return cls.from_dict(read_table(text, "TOML"))
+
+    def to_json(self) -> str:
+        return msgspec.json.encode(self, enc_hook=_encode).decode()
+
+    @classmethod
+    def from_json(cls, text: str | bytes) -> Self:
+        """Raises SpecError, also for text that is no JSON."""
+        return cls.from_dict(read_table(text))
+
+
+def _layers(block: BlockSpec) -> int:
+    """Of a block whose depth is an option, or follows from others, as from kernels; 1 where neither says it."""
+    depth = block.option("depth")
+    if not isinstance(depth, int):
+        try:
+            depth = fixed_depth(block.family, block.options)
+        except (OptionError, SpecError):  # which its building says
+            depth = None
+    return depth or 1
+
+
+def _encode(value: object) -> object:
+    assert isinstance(value, BlockSpec)
+    return value.to_dict()
+
+
+def _decode(kind: type, value: Any) -> object:
+    assert kind is BlockSpec
+    return BlockSpec.from_dict(value)
+
+
+def _path(message: str) -> str:
+    """``stages[1].block`` from msgspec's "… - at `$.stages[1].block`"."""
+    return message.rpartition(" - at `$")[2].rstrip("`").removeprefix(".") if " - at `$" in message else ""

@@ -1,0 +1,106 @@
+"""What a deeper stack changes, in words: for each implementation that was trained at several depths."""
+
+from collections.abc import Sequence
+from dataclasses import replace
+from math import isfinite
+
+import numpy as np
+
+from convblocks.formatting import difference as points_with_ends
+from convblocks.formatting import percent, ratio
+from convblocks.records import DataCard, Paragraph
+from convblocks.statistics.comparison import Judged, paired
+from convblocks.statistics.estimates import Estimate, estimate, significant
+
+
+def what_depth_changes(judged: Sequence[Judged], card: DataCard) -> list[Paragraph]:
+    """From each implementation's least depth to its greatest."""
+    written: list[Paragraph] = []
+    flat: dict[tuple[int, int], list[str]] = {}  # each implementation has depths of its own
+    pairs = _ends(judged)
+    for shallow, deep, difference in pairs:
+        if significant(difference):
+            written.append(Paragraph(f"Deeper {deep.design.label}", _change(shallow, deep, difference, card)))
+        else:
+            ends = (shallow.design.stack_depth, deep.design.stack_depth)
+            text = f"{deep.design.label} ({points_with_ends(difference.interval())} points)"
+            flat.setdefault(ends, []).append(text)
+    told = [
+        f"No significant change from stack depth {low} to {high}: {', '.join(texts)}."
+        for (low, high), texts in sorted(flat.items())
+    ]
+    if len(pairs) > 1:
+        told.append(
+            f"Each of the {len(pairs)} changes is tested alone at 95 %, without a correction for their number: where "
+            "depth changes nothing, chance alone makes one in twenty significant."
+        )
+    return [*written, Paragraph("Depth", " ".join(told))]
+
+
+def _ends(judged: Sequence[Judged]) -> list[tuple[Judged, Judged, Estimate]]:
+    """The shallowest and the deepest of each implementation, and what validation score the deep one gains."""
+    pairs: list[tuple[Judged, Judged, Estimate]] = []
+    for label in dict.fromkeys(j.design.label for j in judged):
+        same = sorted((j for j in judged if j.design.label == label), key=lambda j: j.design.stack_depth)
+        shallow, deep = same[0], same[-1]
+        difference = paired(deep, shallow, "validation")
+        if shallow is not deep and difference and difference.seeds > 1:
+            pairs.append((shallow, deep, difference))
+    return pairs
+
+
+def _change(shallow: Judged, deep: Judged, difference: Estimate, card: DataCard) -> str:
+    low, high = shallow.design.stack_depth, deep.design.stack_depth
+    verb = "loses" if difference.mean < 0 else "gains"
+    text = (
+        f"{shallow.design.label} {verb} {percent(abs(difference.mean), unit=False)} points of validation {card.metric} "
+        f"from stack depth {low} to {high} ({points_with_ends(difference.interval())}, paired by seed)."
+    )
+    if difference.mean < 0:
+        text += _cause(
+            difference,
+            _train_difference(shallow, deep, card.train),
+            (_trained(shallow), _trained(deep)),
+            card.metric,
+        )
+    first, last = shallow.design.gradient_ratio, deep.design.gradient_ratio
+    if isfinite(first) and isfinite(last):
+        text += (
+            f" At initialisation its first convolution's gradient norm is {ratio(last)} times its last one's at depth "
+            f"{high}, {ratio(first)} times at depth {low}."
+        )
+    return text
+
+
+def _cause(difference: Estimate, trained: Estimate, values: tuple[float, float], metric: str) -> str:
+    """Whether the training score falls with the validation score; half as far is the least that counts."""
+    change, half = trained.interval(), difference.mean / 2
+    assert change.low is not None
+    ends = f"from {percent(values[0])} to {percent(values[1])}"
+    if significant(trained) and trained.mean <= half:
+        return (
+            f" Mostly it does not overfit, it fails to train: its training {metric} falls as well, {ends} "
+            "(degradation, He et al. 2016)."
+        )
+    if change.low > half:
+        falls = (
+            f"falls by only {percent(-trained.mean, unit=False)} points"
+            if trained.mean < 0
+            else "does not fall"
+        )
+        return f" It overfits more: its training {metric} {falls}, {ends}."
+    return (
+        f" Its training {metric} changes by {points_with_ends(change)} points, {ends}: too uncertain to tell a failure "
+        "to train from overfitting."
+    )
+
+
+def _train_difference(shallow: Judged, deep: Judged, train: int) -> Estimate:
+    """Of the last epoch's training score, paired by seed; which examples were right is not kept."""
+    by_seed = {run.seed: run.epochs[-1].train_score for run in shallow.runs}
+    gaps = [run.epochs[-1].train_score - by_seed[run.seed] for run in deep.runs if run.seed in by_seed]
+    return replace(estimate(np.array(gaps)[:, None]), examples=train)
+
+
+def _trained(j: Judged) -> float:
+    return float(np.mean([run.epochs[-1].train_score for run in j.runs]))
