@@ -8,7 +8,7 @@ from msgspec.structs import replace
 from rich.console import Console
 
 from convblocks.cli.progress import ProgressWatcher
-from tests.experiments.conftest import make_design, make_study
+from tests.made_records import make_design, make_study
 
 
 @pytest.fixture

@@ -9,7 +9,7 @@ from rich.console import Console
 from convblocks.cli.table import LEGEND, WIDE, legend, result_table
 from convblocks.report.conditions import cheapest
 from convblocks.statistics.summary import summarise
-from tests.experiments.conftest import make_design, make_latency, make_run, make_study
+from tests.made_records import make_design, make_latency, make_run, make_study
 
 ACCURACIES = {"bottleneck-12": 0.978, "simple": 0.98, "residual": 0.60}
 

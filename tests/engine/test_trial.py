@@ -14,7 +14,7 @@ from convblocks.records import DataCard
 from convblocks.runs.shared_examples import shared
 from convblocks.runs.store import RunFolder
 from convblocks.training import Placement, batches
-from tests.experiments.conftest import make_design, make_study
+from tests.made_records import make_design, make_study
 
 NETWORK = Network(
     in_channels=2,

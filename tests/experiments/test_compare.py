@@ -13,7 +13,7 @@ from convblocks.data import load_again
 from convblocks.errors import OptionError, RunError
 from convblocks.experiments.compare import Watcher
 from convblocks.runs.store import RunFolder
-from tests.experiments.runs import finish, result, without_checksum
+from tests.compared import finish, result, without_checksum
 
 
 def test_it_ends_with_a_table_a_recommendation_and_a_report(undisturbed):

@@ -22,7 +22,7 @@ from convblocks.experiments.matching import solve
 from convblocks.networks import network_cost
 from convblocks.report.conditions import load_call
 from convblocks.runs.store import RunFolder
-from tests.experiments.runs import without_checksum
+from tests.compared import without_checksum
 
 comparing = import_module("convblocks.experiments.compare")  # the package has a function of that name
 

@@ -14,7 +14,7 @@ import pytest
 from safetensors import safe_open
 
 from convblocks.runs.store import RunFolder
-from tests.experiments.runs import finish, result, start
+from tests.compared import finish, result, start
 
 DRIVER = """
 import sys

@@ -28,8 +28,8 @@ from convblocks.records import Epoch
 from convblocks.runs.shared_examples import shared
 from convblocks.runs.store import RunFolder
 from convblocks.training.checkpoint import CheckpointError, Progress, load_checkpoint, save_checkpoint
-from tests.experiments.conftest import make_design, make_latency, make_run, make_study
-from tests.experiments.runs import NO_TIMING, result
+from tests.compared import NO_TIMING, result
+from tests.made_records import make_design, make_latency, make_run, make_study
 from tests.test_reading import at_once
 
 comparing = import_module("convblocks.experiments.compare")  # the package has a function of that name

@@ -18,8 +18,8 @@ from convblocks.errors import RunError
 from convblocks.experiments.plan import default_folder, resume
 from convblocks.records import Loading
 from convblocks.runs.store import RunFolder
-from tests.experiments.conftest import make_design, make_run, make_study
-from tests.experiments.runs import without_checksum
+from tests.compared import without_checksum
+from tests.made_records import make_design, make_run, make_study
 
 
 def test_a_line_that_a_kill_cut_short_is_dropped(tmp_path):

@@ -6,7 +6,7 @@ from msgspec.structs import replace
 from convblocks.errors import RunError
 from convblocks.experiments.plan import going_on
 from convblocks.runs.store import RunFolder
-from tests.experiments.conftest import make_study
+from tests.made_records import make_study
 
 BEFORE = make_study()  # its recipe names no optimizer
 SGD = replace(BEFORE, recipe={**BEFORE.recipe, "optimizer": "sgd"})

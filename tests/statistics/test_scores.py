@@ -8,7 +8,7 @@ from scipy.optimize import minimize
 from convblocks.records import Run, RunTiming
 from convblocks.statistics.estimates import could_be_blind, estimate
 from convblocks.statistics.scores import blind_score, scores
-from tests.experiments.conftest import make_study
+from tests.made_records import make_study
 
 CLASSES, PIXELS = 4, 100
 

@@ -9,7 +9,7 @@ from convblocks.statistics.comparison import Judged
 from convblocks.statistics.estimates import Estimate
 from convblocks.statistics.recommendation import _to_tell_apart
 from convblocks.statistics.summary import summarise
-from tests.experiments.conftest import make_design, make_latency, make_run
+from tests.made_records import make_design, make_latency, make_run
 
 
 def runs_of(design, *accuracies, **options):

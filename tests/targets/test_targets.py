@@ -15,7 +15,7 @@ from convblocks import BlockSpec, Network, Stage, Stem, load_target
 from convblocks.errors import ConvblocksError, MissingExtra, TargetError
 from convblocks.files import write
 from convblocks.runs.store import RunFolder
-from tests.experiments.conftest import make_design, make_run, make_study
+from tests.made_records import make_design, make_run, make_study
 
 MODEL = """
     from torch import nn

@@ -5,7 +5,7 @@ import pytest
 from sklearn.datasets import load_digits
 
 from convblocks.records import DataCard, Design, Epoch, Host, Latency, Run, RunTiming, Study
-from tests.experiments.runs import finish
+from tests.compared import finish
 
 EXAMPLES = 400
 
