@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from convblocks.data import load_dataset
     from convblocks.engine.trial import load
     from convblocks.errors import ConvblocksError
-    from convblocks.experiments.compare import compare, write_report
+    from convblocks.experiments.compare import compare
     from convblocks.networks import (
         Network,
         NetworkSpace,
@@ -28,6 +28,7 @@ if TYPE_CHECKING:
         network_cost,
         space_costs,
     )
+    from convblocks.statistics.answer import write_report
     from convblocks.targets import Target, load_target
     from convblocks.training import Recipe
 
@@ -55,7 +56,7 @@ _HOMES = {
     "network_cost": "networks",
     "space_costs": "networks",
     "step_memory": "analysis",
-    "write_report": "experiments.compare",
+    "write_report": "statistics.answer",
 }
 
 __all__ = [

@@ -10,8 +10,8 @@ from msgspec.structs import replace
 
 from convblocks import Recipe, compare, load, load_dataset
 from convblocks.data import load_again
+from convblocks.engine.watcher import Watcher
 from convblocks.errors import OptionError, RunError
-from convblocks.experiments.compare import Watcher
 from convblocks.runs.store import RunFolder
 from tests.compared import finish, result, without_checksum
 

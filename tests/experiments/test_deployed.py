@@ -1,7 +1,6 @@
 """Families that are deployed in another form than the one that is trained: what is matched, timed, saved and told."""
 
 import json
-from importlib import import_module
 from shutil import copy
 
 import numpy as np
@@ -15,6 +14,7 @@ from convblocks import BlockSpec, Network, Recipe, compare, load, load_dataset, 
 from convblocks.analysis import count
 from convblocks.blocks import reparameterize
 from convblocks.blocks.repvgg import Branches
+from convblocks.engine import design_latency
 from convblocks.errors import OptionError, RunError
 from convblocks.experiments import design as measured
 from convblocks.experiments.implementations import Frame, implementations
@@ -23,8 +23,6 @@ from convblocks.networks import network_cost
 from convblocks.report.conditions import load_call
 from convblocks.runs.store import RunFolder
 from tests.compared import without_checksum
-
-comparing = import_module("convblocks.experiments.compare")  # the package has a function of that name
 
 OPTIONS = {"depths": 4, "families": ("simple", "repvgg"), "stages": 2, "seeds": 1, "workers": 1}
 OPTIONS |= {"recipe": Recipe(epochs=2)}
@@ -42,7 +40,7 @@ def study(few_digits, tmp_path_factory, timed):
         return {name: np.array([1.0 + i]) for i, name in enumerate(modules)}
 
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(measured, "latencies", no_stopwatch)
+        patch.setattr(design_latency, "latencies", no_stopwatch)
         return compare(str(few_digits), out=tmp_path_factory.mktemp("run") / "deployed", **OPTIONS)
 
 
@@ -130,11 +128,11 @@ def test_memory_is_asked_for_what_is_trained(study, monkeypatch):
     asked = replace(study.study(), workers=1, recipe={"batch_size": 64})
     deployed, trained = matched.cost, network_cost(matched.network, frame.size)
     least, most = (4 * (3 * cost.params + 64 * cost.activations) for cost in (deployed, trained))
-    monkeypatch.setattr(comparing, "available_bytes", lambda: most)
-    comparing._require_memory(asked, frame, [matched])
-    monkeypatch.setattr(comparing, "available_bytes", lambda: (least + most) // 2)
+    monkeypatch.setattr(measured, "available_bytes", lambda: most)
+    measured._require_memory(asked, frame, [matched])
+    monkeypatch.setattr(measured, "available_bytes", lambda: (least + most) // 2)
     with pytest.raises(RunError, match=r"repvgg-d4 with .* takes over .* to train"):
-        comparing._require_memory(asked, frame, [matched])
+        measured._require_memory(asked, frame, [matched])
 
 
 def test_a_family_asked_for_in_its_deployed_form_is_what_it_is():

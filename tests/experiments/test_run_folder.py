@@ -19,8 +19,8 @@ from msgspec.structs import replace
 from convblocks import Recipe, compare, load, write_report
 from convblocks.cli import main
 from convblocks.engine.trial import Trainer
+from convblocks.engine.watcher import Watcher
 from convblocks.errors import RunError
-from convblocks.experiments.compare import Watcher
 from convblocks.experiments.plan import resume
 from convblocks.measure import describe_host
 from convblocks.networks import Network

@@ -202,8 +202,8 @@ def report(run: Path, /) -> None:
         Folder of a convblocks compare, finished or not.
     """
     from convblocks.cli.table import print_result
-    from convblocks.experiments.compare import write_report
     from convblocks.runs.store import RunFolder
+    from convblocks.statistics.answer import write_report
 
     folder = RunFolder(run)
     write_report(folder)

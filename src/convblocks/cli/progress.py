@@ -8,7 +8,7 @@ import torch
 from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
 
 from convblocks.cli.terminal import SafeConsole
-from convblocks.experiments.compare import Watcher
+from convblocks.engine.watcher import Watcher
 from convblocks.formatting import count, percent, plural
 from convblocks.records import Design, Epoch, Run, Study
 from convblocks.report.conditions import MATCHES, label_gaps

@@ -1,7 +1,6 @@
 """The main job: list, match, train with paired seeds, time, judge. A killed compare goes on where it was."""
 
 import os
-import warnings
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -9,47 +8,19 @@ from typing import Any
 from convblocks.blocks import BlockSpec
 from convblocks.data import Dataset, load_dataset
 from convblocks.data.embedded import ALIASES, EMBEDDED
-from convblocks.data.memory import available_bytes
-from convblocks.engine.local_processes import Job, leave_if_imported, require_script, run_all
-from convblocks.engine.trial import Trainer
-from convblocks.errors import OptionError, RunError, Setting
+from convblocks.engine.local_processes import leave_if_imported, require_script
+from convblocks.engine.run import train_designs
+from convblocks.engine.watcher import Watcher
+from convblocks.errors import OptionError, RunError
 from convblocks.experiments.arguments import call_as_text
-from convblocks.experiments.design import BYTES, describe, time_designs
-from convblocks.experiments.implementations import Frame, Implementation
-from convblocks.experiments.matching import Matched, least_budgets, solve
+from convblocks.experiments.design import matched_designs
 from convblocks.experiments.plan import default_folder, going_on, plan, resume
-from convblocks.formatting import plural, size
 from convblocks.measure import threads_of
-from convblocks.networks import network_cost
-from convblocks.records import Design, Epoch, Run, Study, Task
-from convblocks.report.html import render_html
-from convblocks.report.markdown import render_markdown
-from convblocks.runs.shared_examples import shared
+from convblocks.records import Task
 from convblocks.runs.store import ANOTHER, RunFolder
-from convblocks.statistics.summary import summarise
 from convblocks.text import shown
 from convblocks.training import Placement, Recipe
 from convblocks.training.loop import CHECKPOINT_EVERY_S
-
-
-class Watcher:
-    """What a caller may want to see while a compare runs; override what you need."""
-
-    def on_reading(self, name: str) -> None:
-        """The data are read next, and the designs are then matched, before training begins."""
-
-    def on_start(self, study: Study, designs: Sequence[Design], done: Sequence[Run]) -> None:
-        """Everything is listed and matched; training begins."""
-
-    def on_epoch(self, design: Design, seed: int, epoch: Epoch) -> None:
-        """A run has finished one more epoch."""
-
-    def on_run(self, design: Design, run: Run) -> None:
-        """A run is done and on disk."""
-
-    def on_notice(self, text: str) -> None:
-        """Something on disk could not be used and is made again; by default a warning."""
-        warnings.warn(text, RuntimeWarning, stacklevel=2)
 
 
 def compare(
@@ -131,10 +102,18 @@ def compare(
     going_on(folder, study)
     with threads_of(study.threads):  # the gradients at the start are taken here and must repeat too
         # from the question, never from the folder: a stranger's would name code to import and files to write
-        designs = _designs(study, frame, found, dataset, placement)
+        designs = matched_designs(study, frame, found, dataset, placement)
         with folder.locked():
             study = resume(folder, study, designs)
-            _train_and_judge(folder, study, designs, dataset, recipe, placement, checkpoint_every_s, watcher)
+            train_designs(
+                folder,
+                study,
+                designs,
+                dataset,
+                placement=placement,
+                watcher=watcher,
+                checkpoint_every_s=checkpoint_every_s,
+            )
     return folder
 
 
@@ -162,117 +141,3 @@ def _require_outside(folder: RunFolder, source: Path) -> None:
     """Raise RunError for a run folder inside a folder of data, where it would be taken for a class."""
     if folder.path.resolve().is_relative_to(source.resolve()):
         raise RunError(f"{folder.path} cannot be a run folder: it lies in the data, {source}", *ANOTHER)
-
-
-def _designs(
-    study: Study, frame: Frame, found: Sequence[Implementation], dataset: Dataset, placement: Placement
-) -> list[Design]:
-    matched = [solve(frame, implementation, study.match, study.budget) for implementation in found]
-    if all(m.problem for m in matched):
-        raise OptionError("budget", study.budget, _out_of_reach(study, frame, matched))
-    _require_memory(study, frame, [m for m in matched if not m.problem])
-    return [describe(m, frame, dataset, placement) for m in matched]
-
-
-def _out_of_reach(study: Study, frame: Frame, matched: Sequence[Matched]) -> str:
-    least = least_budgets(frame, [m.implementation for m in matched], study.match)
-    (name, smallest), *_, (last, largest) = [*least.items()] * 2
-    if study.budget is None or study.budget >= smallest:
-        return f"no design can meet it: {matched[0].problem}"
-    others = "" if len(least) == 1 else f"; below {largest:,} some are left out, {last} first"
-    return f"too small for any design; the smallest that works is {smallest:,}, for {name}{others}"
-
-
-def _require_memory(study: Study, frame: Frame, matched: Sequence[Matched]) -> None:
-    """Weights, gradients, momentum and a batch of activations, in each worker: the least that training takes."""
-    batch = study.recipe["batch_size"]
-    for m in matched:
-        cost = network_cost(m.network, frame.size)  # of what is trained, not of what is deployed
-        least_bytes = BYTES * (3 * cost.params + int(batch) * cost.activations) * study.workers
-        available = available_bytes() if study.host.device == "cpu" else None
-        if available is not None and least_bytes > available:
-            budget = () if study.budget is None else (Setting("budget"), ", a smaller ")
-            raise RunError(
-                f"{m.implementation.name} with {'/'.join(map(str, m.widths))} channels takes over "
-                f"{size(least_bytes)} to train in {plural(study.workers, 'worker')}, and {size(available)} are "
-                "available: give a smaller ",
-                *budget,
-                Setting("batch_size"),
-                ", or fewer ",
-                Setting("workers"),
-            )
-
-
-def _train_and_judge(
-    folder: RunFolder,
-    study: Study,
-    designs: list[Design],
-    dataset: Dataset,
-    recipe: Recipe,
-    placement: Placement,
-    checkpoint_every_s: float,
-    watcher: Watcher,
-) -> None:
-    done = {(run.design, run.seed) for run in _with_weights(folder, watcher)}
-    tasks = [
-        (design, seed)
-        for seed in study.seeds
-        for design in sorted(
-            designs, key=lambda d: -d.stack_depth
-        )  # the slow ones first: no worker idles at the end
-        if not design.problem and (design.name, seed) not in done
-    ]
-    watcher.on_start(study, designs, folder.runs())
-
-    def on_report(task: tuple[Design, int], report: Epoch | str) -> None:
-        if isinstance(report, str):
-            watcher.on_notice(report)
-        else:
-            watcher.on_epoch(*task, report)
-
-    try:
-        if tasks:
-            with shared(dataset, folder.examples) as examples:
-                trainer = Trainer(examples, recipe, folder.path, placement, checkpoint_every_s)
-                run_all(
-                    Job(trainer, study.threads),
-                    tasks,
-                    workers=study.workers,
-                    on_result=lambda task, run: watcher.on_run(task[0], run),
-                    on_report=on_report,
-                )
-        folder.drop_checkpoints()
-        trained = [design for design in designs if not design.problem]
-        if {latency.design for latency in folder.latencies()} != {design.name for design in trained}:
-            folder.save_latencies(time_designs(trained, dataset, study.threads, placement))
-    finally:
-        write_report(folder)
-
-
-def _with_weights(folder: RunFolder, watcher: Watcher) -> list[Run]:
-    """The runs whose weights are as recorded; the others are taken out of the folder and so trained again."""
-    whole: list[Run] = []
-    lost: list[Run] = []
-    for run in folder.runs():
-        (lost if folder.read_weights(run) is None else whole).append(run)
-    for run in lost:
-        path = folder.weights(run.design, run.seed)
-        watcher.on_notice(
-            f"{path} is missing or not the file that the record names: the run is trained again"
-        )
-    if lost:
-        folder.drop_runs(lost)
-    return whole
-
-
-def write_report(folder: RunFolder) -> Path:
-    """Judge what the folder holds and write its summary, report.md and report.html; returns the latter's path.
-
-    Raises RunError if it holds no study.
-    """
-    study = folder.require_study()
-    designs, runs = folder.designs(), folder.runs()
-    summary = summarise(study, designs, runs, folder.latencies())
-    folder.save_summary(summary)
-    folder.save_page("report.md", render_markdown(study, designs, summary))
-    return folder.save_page("report.html", render_html(study, designs, runs, summary))

@@ -1,4 +1,4 @@
-"""From a matched implementation to its record: cost, receptive field, gradient at the start, and its latency."""
+"""From a matched implementation to its record: cost, receptive field and gradient at the start."""
 
 from collections.abc import Sequence
 from typing import Literal
@@ -10,20 +10,64 @@ from msgspec.structs import replace
 from convblocks.analysis import count, receptive_field, trace
 from convblocks.analysis.fields.receptive_field import Seen
 from convblocks.data import Dataset
+from convblocks.data.memory import available_bytes
 from convblocks.drawing import outline
 from convblocks.engine.trial import start
-from convblocks.errors import TraceError
-from convblocks.experiments.implementations import Frame
-from convblocks.experiments.matching import Matched
-from convblocks.measure import latencies
-from convblocks.networks import Network
-from convblocks.records import Design, Latency, Outline
+from convblocks.errors import OptionError, RunError, Setting, TraceError
+from convblocks.experiments.implementations import Frame, Implementation
+from convblocks.experiments.matching import Matched, least_budgets, solve
+from convblocks.formatting import plural, size
+from convblocks.networks import Network, network_cost
+from convblocks.records import Design, Outline, Study
 from convblocks.signal import gradient_norms
 from convblocks.training import Placement
 from convblocks.training.objective import as_targets
 
 BATCH = 64  # examples that the gradient at the start is measured on
 BYTES = 4  # of a float32
+
+
+def matched_designs(
+    study: Study, frame: Frame, found: Sequence[Implementation], dataset: Dataset, placement: Placement
+) -> list[Design]:
+    """Returns the record of each implementation, at the widths that meet the study's budget.
+
+    Raises OptionError for a budget that none meets, RunError for one whose training takes more memory than there is.
+    """
+    matched = [solve(frame, implementation, study.match, study.budget) for implementation in found]
+    if all(m.problem for m in matched):
+        raise OptionError("budget", study.budget, _out_of_reach(study, frame, matched))
+    _require_memory(study, frame, [m for m in matched if not m.problem])
+    return [describe(m, frame, dataset, placement) for m in matched]
+
+
+def _out_of_reach(study: Study, frame: Frame, matched: Sequence[Matched]) -> str:
+    least = least_budgets(frame, [m.implementation for m in matched], study.match)
+    (name, smallest), *_, (last, largest) = [*least.items()] * 2
+    if study.budget is None or study.budget >= smallest:
+        return f"no design can meet it: {matched[0].problem}"
+    others = "" if len(least) == 1 else f"; below {largest:,} some are left out, {last} first"
+    return f"too small for any design; the smallest that works is {smallest:,}, for {name}{others}"
+
+
+def _require_memory(study: Study, frame: Frame, matched: Sequence[Matched]) -> None:
+    """Weights, gradients, momentum and a batch of activations, in each worker: the least that training takes."""
+    batch = study.recipe["batch_size"]
+    for m in matched:
+        cost = network_cost(m.network, frame.size)  # of what is trained, not of what is deployed
+        least_bytes = BYTES * (3 * cost.params + int(batch) * cost.activations) * study.workers
+        available = available_bytes() if study.host.device == "cpu" else None
+        if available is not None and least_bytes > available:
+            budget = () if study.budget is None else (Setting("budget"), ", a smaller ")
+            raise RunError(
+                f"{m.implementation.name} with {'/'.join(map(str, m.widths))} channels takes over "
+                f"{size(least_bytes)} to train in {plural(study.workers, 'worker')}, and {size(available)} are "
+                "available: give a smaller ",
+                *budget,
+                Setting("batch_size"),
+                ", or fewer ",
+                Setting("workers"),
+            )
 
 
 def describe(matched: Matched, frame: Frame, dataset: Dataset, placement: Placement) -> Design:
@@ -87,26 +131,3 @@ def _with_gradients(design: Design, dataset: Dataset, device: str, init: str) ->
     of_body = tuple(norm for path, norm in norms.items() if path.startswith("stages."))
     unreached = "" if of_body else "no gradient reaches a convolution module of the body"
     return replace(design, gradient_norms=of_body, gradients_unknown=unreached)
-
-
-def time_designs(
-    designs: Sequence[Design], dataset: Dataset, threads: int, placement: Placement
-) -> list[Latency]:
-    """Latency of each as deployed, for a batch of one example. Weights do not matter to it, so fresh ones serve."""
-    example = placement.place_examples(torch.from_numpy(dataset.train.x[:1]))
-    networks = {d.name: Network.from_dict(d.deployed or d.network) for d in designs}
-    modules = {name: placement.place(network.build(), example.ndim) for name, network in networks.items()}
-    measured = latencies(modules, example, threads=threads)
-    quartiles = {name: np.quantile(ms, (0.25, 0.5, 0.75)).tolist() for name, ms in measured.items()}
-    return [
-        Latency(
-            design=name,
-            batch=1,
-            threads=threads,
-            repeats=len(measured[name]),
-            lower_ms=lower,
-            median_ms=median,
-            upper_ms=upper,
-        )
-        for name, (lower, median, upper) in quartiles.items()
-    ]
