@@ -11,7 +11,7 @@ from convblocks.advice import RULES
 from convblocks.cli import main
 
 ROOT = Path(__file__).parents[2]
-HAND_WRITTEN = ROOT / "tests" / "analysis" / "advice" / "hand_written.py"
+HAND_WRITTEN = ROOT / "tests" / "advice" / "hand_written.py"
 STRIDED = f"{HAND_WRITTEN}:simple_strided"
 DEEP = f"{HAND_WRITTEN}:deep_and_narrow"
 BROKEN = f"{HAND_WRITTEN}:residual_with_kernel_5"
