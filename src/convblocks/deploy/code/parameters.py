@@ -270,8 +270,8 @@ def _condition(found: Parameters, part: str, present: list[bool]) -> str:
         if not v.derived and [value is not ABSENT for value in v.values] == present:
             return f"{v.name} is not None"
     usual = 2 * sum(present) >= len(present)
-    name, known = identifier(part), {v.name for v in found.variables}
-    while name in known:
+    name, taken = identifier(part), {v.name for v in found.variables}
+    while name in taken:
         name += "_"
     found.variables.append(Variable(list(present), [], name, default=usual))
     return name
