@@ -4,9 +4,11 @@ from pathlib import Path
 from xml.etree import ElementTree as ET
 
 import pytest
+from torch import nn
 
 from convblocks import BLOCKS
 from convblocks.cli import main
+from convblocks.drawing import outline
 from convblocks.records.outline import Box, Line, Outline
 from convblocks.report.outline_svg import outline_svg, outline_text
 
@@ -24,9 +26,53 @@ def test_a_strided_residual_block_by_hand(capsys):
         "  0  input, 64 channels, 64×64",
         "  1  3×3 conv, 64 → 128, stride 2; batch norm, ReLU; sees 3×3",
         "  2  3×3 conv, 128 → 128; batch norm; sees 7×7",
-        "  3      1×1 conv, 64 → 128, stride 2; of 0; batch norm; sees 1×1",
-        "  4  +; of 2 and 3; ReLU; sees 7×7",
+        "  3      1×1 conv, 64 → 128, stride 2; from 0; batch norm; sees 1×1",
+        "  4  +; from 2 and 3; ReLU; sees 7×7",
         "  5  output, 128 channels, 32×32",
+    ]
+
+
+class Outputs(nn.Module):
+    """Convolutions of the input, and what `of` makes of their outputs."""
+
+    def __init__(self, of, *channels_and_strides):
+        super().__init__()
+        self.convs = nn.ModuleList(nn.Conv2d(3, k, 1, stride=stride) for k, stride in channels_and_strides)
+        self.of = of
+
+    def forward(self, x):
+        return self.of(*(conv(x) for conv in self.convs))
+
+
+@pytest.mark.parametrize(
+    ("module", "last"),
+    [
+        (Outputs(lambda *maps: maps, (3, 1), (1, 1), (4, 1)), "outputs: 3, 1 and 4 channels, 16×16"),
+        (
+            Outputs(lambda *maps: list(maps), (8, 1), (1, 2)),
+            "outputs: 8 channels of 16×16 and 1 channel of 8×8",
+        ),
+        (
+            Outputs(lambda a, b: {"boxes": a, "scores": b.mean((2, 3))}, (4, 2), (10, 1)),
+            "outputs: 4 channels of 8×8 and 10 channels",
+        ),
+        (Outputs(lambda a, b: (a.mean((2, 3)), b.mean((2, 3))), (4, 1), (5, 1)), "outputs: 4 and 5 channels"),
+        (Outputs(lambda a: (a, a), (4, 1)), "outputs: 4 and 4 channels, 16×16"),
+        (Outputs(lambda a: (a.mean(), a), (4, 1)), "outputs: one number and 4 channels of 16×16"),
+        (Outputs(lambda a: a.mean(), (4, 1)), "output, one number"),
+        (Outputs(lambda a: a.mean((1, 2, 3)), (4, 1)), "output, one number per example"),
+        (Outputs(lambda a: a, (1, 1)), "output, 1 channel, 16×16"),
+    ],
+)
+def test_each_output_is_named_by_its_own_size(module, last):
+    assert outline(module, (3, 16, 16)).boxes[-1].text == last
+
+
+def test_the_boxes_that_an_output_comes_from_are_listed_apart_from_its_sizes():
+    text = outline_text(outline(Outputs(lambda *maps: maps, (5, 1), (1, 1), (4, 1)), (3, 16, 16)))
+    assert text.splitlines()[-1].split("; ") == [
+        "  4  outputs: 5, 1 and 4 channels, 16×16",
+        "from 1, 2 and 3",
     ]
 
 

@@ -71,6 +71,31 @@ class Record(Net):
         return Scores(scores, (features, maps))
 
 
+@dataclass(slots=True)
+class Slots:
+    scores: torch.Tensor
+    count: int = 2
+
+
+class Slotted(Net):
+    def forward(self, x):
+        return Slots(self.parts(x)[0])
+
+
+class Parent:
+    """Without slots, so that its children have a __dict__ too."""
+
+
+@dataclass(slots=True)
+class Child(Parent):
+    scores: torch.Tensor
+
+
+class Inherited(Net):
+    def forward(self, x):
+        return Child(self.parts(x)[0])
+
+
 class Pair(NamedTuple):
     scores: torch.Tensor
     count: int = 2
@@ -100,6 +125,8 @@ SHAPES = {
         "{'scores': (1, 4), 'maps': [(1, 8), (1, 8, 14, 14)]}",
         "{scores: (N, 4), maps: [(N, 8), (N, 8, 14, 14)]}",
     ),
+    Slotted: ("{'scores': (1, 4), 'count': 2}", "{scores: (N, 4), count: int}"),
+    Inherited: ("{'scores': (1, 4)}", "{scores: (N, 4)}"),
     Named: ("[(1, 4), 2]", "[(N, 4), int]"),
     Plain: ("(1, 4)", "(N, 4)"),
 }

@@ -1,4 +1,4 @@
-"""CB401–CB404: a signal that does not come through, measured on a copy with random inputs; see analysis.signal."""
+"""CB401–CB404: a signal that does not come through, measured on a copy with random inputs; see the package signal."""
 
 from collections.abc import Iterator
 

@@ -96,7 +96,7 @@ class View:
 
     @cached_property
     def symptoms(self) -> tuple[Symptom, ...]:
-        """Of the signal of a batch of random inputs; see analysis.signal."""
+        """Of the signal of a batch of random inputs; see the package signal."""
         if len(self.input_sizes) > 1:
             raise TraceError(
                 f"the signal is measured with one input, and {type(self.module).__name__} takes several"

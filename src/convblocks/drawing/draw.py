@@ -21,7 +21,7 @@ from convblocks.analysis.names import SHAPES as MOVES
 from convblocks.analysis.trace import Op, Trace, trace
 from convblocks.analysis.trace.graph import Value
 from convblocks.analysis.trace.shapes import Shape
-from convblocks.drawing.op_labels import CONCATENATIONS, detail, named, text
+from convblocks.drawing.op_labels import CONCATENATIONS, detail, named, named_outputs, text
 from convblocks.drawing.place import Node, place
 from convblocks.drawing.repeats import repeats
 from convblocks.records.outline import Box, Outline, Repeat
@@ -111,7 +111,7 @@ def _nodes(seen: Trace) -> list[Node]:
             idle = quiet and op.name in DROPOUTS
             way[out.number] = way[found[0].number] if idle else (does, number) if quiet else number
     ends = [home[value.number] for value in seen.outputs if value.number in home]
-    output = named("output", seen.output.shape, channel_axis(seen, seen.output))
+    output = named_outputs([(value.shape, channel_axis(seen, value)) for value in seen.outputs])
     return [*nodes, Node(output, list(dict.fromkeys(ends)), ["output"])]
 
 

@@ -1,6 +1,7 @@
 """An op in a few words: its kernel, channels and stride, or its name as papers write it."""
 
 import re
+from collections.abc import Sequence
 
 from convblocks.analysis.names import ADAPTIVE, CONVOLUTIONS, LINEAR, POOLS, TRANSPOSED
 from convblocks.analysis.rules import argument, at, weight_of, window
@@ -15,11 +16,37 @@ WRITTEN = {"relu": "ReLU", "relu6": "ReLU6", "prelu": "PReLU", "gelu": "GELU", "
 
 def named(what: str, shape: Shape, channels: int | None = 1, batch: int = 0) -> str:
     """An input or output: its channels and map, in the order of its axes."""
+    return ", ".join([what, *_size(shape, channels, batch)])
+
+
+def named_outputs(outputs: Sequence[tuple[Shape, int]]) -> str:
+    """What a module puts out: shapes (N, …), each with the axis of its channels.
+
+    ``output, 4 channels, 8×8``; of several ``outputs: 3, 1 and 4 channels, 8×8`` where only their channels differ, else
+    each by itself: ``outputs: 3 channels of 16×16 and 10 channels``.
+    """
+    if len(outputs) == 1:
+        return named("output", *outputs[0])
+    maps = {shape[2:] if len(shape) > 1 and channels == 1 else None for shape, channels in outputs}
+    if len(maps) == 1 and None not in maps:
+        *first, last = (str(shape[1]) for shape, _ in outputs)
+        _, *size = _size(*outputs[0])
+        return ", ".join([f"outputs: {', '.join(first)} and {last} channels", *size])
+    *first, last = (" of ".join(_size(shape, channels)) for shape, channels in outputs)
+    return f"outputs: {', '.join(first)} and {last}"
+
+
+def _size(shape: Shape, channels: int | None, batch: int = 0) -> list[str]:
+    if not shape:
+        return ["one number"]
+    if len(shape) == 1:
+        return ["one number per example"]
     spatial = [place for place in range(len(shape)) if place not in (batch, channels)]
     parts = [times([shape[place] for place in spatial])] if spatial else []
     if channels is not None:
-        parts.insert(0 if not spatial or channels < spatial[0] else 1, f"{shape[channels]} channels")
-    return ", ".join([what, *parts])
+        count = f"{shape[channels]} channel{'' if shape[channels] == 1 else 's'}"
+        parts.insert(0 if not spatial or channels < spatial[0] else 1, count)
+    return parts
 
 
 def times(axes: Shape | list[int]) -> str:

@@ -10,7 +10,7 @@ from typing import Any
 
 from torch import nn
 
-from convblocks.deploy.code.definitions import is_plain, literal, unparsed
+from convblocks.deploy.code.definitions import is_identifier, is_plain, literal, unparsed
 from convblocks.deploy.code.instances import Instance
 from convblocks.deploy.code.leaves import CONTAINERS, container, leaf, tensor, torch_class
 from convblocks.deploy.code.node import IDENTITY, Node, written
@@ -199,12 +199,15 @@ def _init(
                 lines.append(f"self.{name} = {symbol}")
             continue
         text = written(node, found.symbols, (name,))
+        if name in found.conditions:
+            text += f" if {found.conditions[name]} else nn.Identity()"
         if name in buffers:
-            lines.append(f'self.register_buffer("{name}", {text}{buffers[name]})')
-        elif name in found.conditions:
-            lines.append(f"self.{name} = {text} if {found.conditions[name]} else nn.Identity()")
-        else:
+            lines.append(f"self.register_buffer({name!r}, {text}{buffers[name]})")
+        elif is_identifier(name):
             lines.append(f"self.{name} = {text}")
+        else:
+            kind = "parameter" if node.callee == "nn.Parameter" else "module"
+            lines.append(f"self.register_{kind}({name!r}, {text})")
     if not lines:
         return []
     lines.extend(starts)
@@ -247,7 +250,7 @@ def _passed_through(methods: Mapping[str, str], names: Sequence[str]) -> list[st
             uses[node.attr] += 1
         if isinstance(node, ast.Call) and (child := _own_name(node.func)) in calls:
             calls[child] += len(node.args) == 1 and not node.keywords
-    return [name for name in names if calls[name] == uses[name]]
+    return [name for name in names if is_identifier(name) and calls[name] == uses[name]]
 
 
 def _own_name(node: ast.AST) -> str:

@@ -7,8 +7,12 @@ import re
 import sys
 import textwrap
 from collections.abc import Callable
+from dataclasses import fields, is_dataclass
 from functools import cache
+from keyword import iskeyword
 from types import BuiltinFunctionType, FunctionType, ModuleType
+from typing import Any
+from unicodedata import normalize
 
 import torch
 import torch.nn.functional as F
@@ -46,7 +50,7 @@ class Definitions:
             return ast.parse(f"{home}.{attribute}", mode="eval").body
         if isinstance(value, torch.dtype):
             return ast.parse(str(value), mode="eval").body
-        if isinstance(value, tuple | list | dict):
+        if isinstance(value, tuple | list | dict) or is_record(value):
             return ast.Name(self._constant(value, name), ast.Load())
         if isinstance(value, FunctionType | BuiltinFunctionType | type):
             return ast.Name(self._definition(value), ast.Load())
@@ -66,6 +70,10 @@ class Definitions:
         return self._names[id(value)]
 
     def _written(self, value: object, name: str) -> ast.expr:
+        if is_record(value):
+            made = self.reference(type(value), type(value).__name__)
+            given = [ast.keyword(field, self._written(part, field)) for field, part in _fields(value).items()]
+            return ast.Call(made, [], given)
         if isinstance(value, tuple):
             return ast.Tuple([self._written(v, name) for v in value], ast.Load())
         if isinstance(value, list):
@@ -130,7 +138,35 @@ def parsed(value: object) -> ast.FunctionDef | ast.ClassDef:
 
 def is_plain(value: object) -> bool:
     """Whether a literal says it all: a number, string, None, or a tuple of them."""
-    return type(value) in PLAIN or (isinstance(value, tuple) and all(map(is_plain, value)))
+    return type(value) in PLAIN or (
+        isinstance(value, tuple) and not is_record(value) and all(map(is_plain, value))
+    )
+
+
+def is_record(value: object) -> bool:
+    """Whether it is an instance of a dataclass or named tuple, which its constructor and fields say."""
+    if isinstance(value, type):
+        return False
+    return is_dataclass(value) or (isinstance(value, tuple) and hasattr(value, "_fields"))
+
+
+def _fields(record: Any) -> dict[str, Any]:
+    """The arguments of the constructor."""
+    names = [f.name for f in fields(record) if f.init] if is_dataclass(record) else record._fields
+    return {name: getattr(record, name) for name in names}
+
+
+def is_identifier(name: str) -> bool:
+    """Whether code can write it as an attribute, ``self.name``, and Python reads the same name."""
+    return name.isidentifier() and not iskeyword(name) and normalize("NFKC", name) == name
+
+
+def identifier(name: str) -> str:
+    """A name of a layer or tensor as an argument's: ``my-conv`` becomes ``my_conv``, ``0`` becomes ``_0``."""
+    if is_identifier(name):
+        return name
+    name = re.sub(r"\W", "_", normalize("NFKC", name))
+    return name if is_identifier(name) else f"_{name}"
 
 
 def literal(value: object) -> ast.expr:

@@ -94,10 +94,10 @@ def shapes(output: object) -> object:
         return tuple(output.shape)
     if isinstance(output, (list, tuple)):
         return [shapes(value) for value in output]
-    if not isinstance(output, dict) and not hasattr(output, "__dict__"):
-        return output
-    items = output if isinstance(output, dict) else vars(output)
-    return {key: shapes(value) for key, value in items.items()}
+    if isinstance(output, dict):
+        return {key: shapes(value) for key, value in output.items()}
+    fields = getattr(output, "__dataclass_fields__", None) or getattr(output, "__dict__", None)
+    return output if fields is None else {name: shapes(getattr(output, name)) for name in fields}
 
 '''
 MAIN_IMPORTS = ("import argparse", "import json", "from pathlib import Path")

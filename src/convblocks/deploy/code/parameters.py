@@ -5,6 +5,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
+from convblocks.deploy.code.definitions import identifier
 from convblocks.deploy.code.node import Node, Path, source
 
 ATTRIBUTE = (
@@ -76,7 +77,7 @@ def parameters(parts: Sequence[Mapping[str, Node | None]], taken: Iterable[str],
             argument, part = variable.paths[0][-1], variable.paths[0][0]
             if variable.is_width and not argument.endswith("groups"):
                 argument = "hidden_channels"
-            longer = f"{part}_{argument}".removeprefix(ATTRIBUTE)
+            longer = identifier(f"{part}_{argument}".removeprefix(ATTRIBUTE))
             options = (argument, longer, *(f"{longer}_{i}" for i in range(2, 999)))
             variable.name = next(name for name in options if name not in names)
             names.add(variable.name)
@@ -269,8 +270,11 @@ def _condition(found: Parameters, part: str, present: list[bool]) -> str:
         if not v.derived and [value is not ABSENT for value in v.values] == present:
             return f"{v.name} is not None"
     usual = 2 * sum(present) >= len(present)
-    found.variables.append(Variable(list(present), [], part, default=usual))
-    return part
+    name, taken = identifier(part), {v.name for v in found.variables}
+    while name in taken:
+        name += "_"
+    found.variables.append(Variable(list(present), [], name, default=usual))
+    return name
 
 
 def annotation(variable: Variable) -> str:

@@ -19,7 +19,7 @@ from typing import Any
 import torch
 from torch import nn
 
-from convblocks.deploy.code.definitions import Definitions, is_plain, literal, parsed
+from convblocks.deploy.code.definitions import Definitions, is_plain, is_record, literal, parsed
 from convblocks.errors import ConvblocksError
 
 UNKNOWN = object()
@@ -269,7 +269,9 @@ class Specialiser(ast.NodeTransformer):
                 plain := getattr(self.instance, node.attr, UNKNOWN)
             ):
                 self.attributes[node.attr] = plain
-            elif isinstance(found, FunctionType | BuiltinFunctionType) and node.attr in vars(self.instance):
+            elif node.attr in vars(self.instance) and (
+                isinstance(found, FunctionType | BuiltinFunctionType) or is_record(found)
+            ):
                 return self.definitions.reference(found, node.attr)
             return node
         base = self.value(node.value)

@@ -5,6 +5,7 @@ from collections.abc import Iterable, Sequence
 import torch
 from torch import nn
 
+from convblocks.deploy.code.definitions import is_identifier
 from convblocks.deploy.code.leaves import torch_class
 
 
@@ -34,7 +35,9 @@ def _place(module: nn.Module, name: str, owner: str) -> str:
     for part in name.split("."):
         if isinstance(module, nn.Sequential | nn.ModuleList):
             owner += f"[{list(module._modules).index(part)}]"
+        elif isinstance(module, nn.ModuleDict):
+            owner += f"[{part!r}]"
         else:
-            owner += f"[{part!r}]" if isinstance(module, nn.ModuleDict) else f".{part}"
+            owner = f"{owner}.{part}" if is_identifier(part) else f"getattr({owner}, {part!r})"
         module = getattr(module, part)
     return owner
