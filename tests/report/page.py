@@ -42,13 +42,20 @@ class Page(HTMLParser):
         ]
 
     def rows(self) -> list[dict[str, str]]:
-        """The table of designs: each row's cells by their column's title, as `COLUMNS` has it."""
-        cells = [
-            e["text"] for e in self.elements if e["tag"] in ("th", "td") and "details" not in e["within"]
-        ]
-        titles = [column.title.replace("{metric}", "accuracy") for column in COLUMNS]
-        width = len(titles)
-        return [dict(zip(titles, cells[i : i + width], strict=True)) for i in range(width, len(cells), width)]
+        """The tables of designs as one: each design's cells by their column's title, as `COLUMNS` has it."""
+        rows: list[list[str]] = []
+        for e in self.elements:
+            if "details" in e["within"]:
+                continue
+            if e["tag"] == "tr":
+                rows.append([])
+            elif e["tag"] in ("th", "td"):
+                rows[-1].append(e["text"])
+        half = len(rows) // 2
+        merged = [[*row, *more[1:]] for row, more in zip(rows[:half], rows[half:], strict=True)]
+        shown = sorted(COLUMNS, key=lambda column: column.structure)
+        titles = [column.title.replace("{metric}", "accuracy") for column in shown]
+        return [dict(zip(titles, row, strict=True)) for row in merged[1:]]
 
 
 def render(records: Records) -> str:

@@ -15,10 +15,10 @@ pytestmark = pytest.mark.browser
 
 EVIL = "</script><script>alert(1)</script><img src=x onerror=alert(2)>"
 CHARTS = ["chart-cost-1", "chart-depth-1", "chart-training-1", "chart-gradients-1", "chart-fields-1"]
-TITLES = [column.title for column in COLUMNS]
-GRADIENT = TITLES.index("Gradient ratio")
-TARGET = TITLES.index("Train s to {target}")  # which some designs do not reach
-LATENCY = TITLES.index("Latency, ms")
+VERDICT = [column.title for column in COLUMNS].index("Verdict")
+STRUCTURES = [COLUMNS[0].title, *(column.title for column in COLUMNS if column.structure)]
+GRADIENT = STRUCTURES.index("Gradient ratio")
+TARGET = STRUCTURES.index("Train s to {target}")  # which some designs do not reach
 
 
 def write(folder: Path, records: Records) -> str:
@@ -35,9 +35,7 @@ def address(tmp_path_factory, records) -> str:
 
 
 def column(page, index: int) -> list[str]:
-    script = (
-        "index => [...document.querySelectorAll('#designs tbody tr')].map(row => row.cells[index].innerText)"
-    )
+    script = "index => [...document.querySelectorAll('#structures tbody tr')].map(row => row.cells[index].innerText)"
     return [text.split("\n")[0].strip() for text in page.evaluate(script, index)]
 
 
@@ -57,23 +55,58 @@ def test_all_charts_are_drawn_and_the_recommendation_stands_on_top(browser, addr
         assert min(widths) > 400
 
 
-def test_what_decides_is_seen_without_scrolling_sideways(browser, address):
-    for width, last in ((1280, LATENCY), (360, TITLES.index("Verdict"))):
-        with opened(browser, address, viewport={"width": width, "height": 900}) as page:
-            seen, cell = (
-                place.bounding_box()
-                for place in (page.locator("#designs .scroll"), page.locator("#designs thead th").nth(last))
-            )
-            assert cell["x"] + cell["width"] <= seen["x"] + seen["width"] + 1, width
-            caption = page.locator("#designs caption span").bounding_box()
-            assert caption["x"] + caption["width"] <= seen["x"] + seen["width"]
+def test_nothing_scrolls_sideways_at_1280_pixels(browser, tmp_path, address, make):
+    labels = [f"preactivation_bottleneck-{n}" for n in (4, 16)]
+    designs = [make_design(label, 56, widths=(16, 32, 64, 128, 256)) for label in labels]
+    runs = tuple(make_run(design, seed) for design in designs for seed in range(10))
+    rows = tuple(make_row(design) for design in designs)
+    long = make(designs=tuple(designs), runs=runs, summary=make_summary(rows, recommended=designs[0].name))
+    for place in (address, write(tmp_path, long)):
+        with opened(browser, place) as page:
+            assert page.evaluate("document.documentElement.scrollWidth") <= 1280
+            for table in page.locator("#designs .scroll").all():
+                assert table.evaluate("e => e.scrollWidth <= e.clientWidth")
+
+
+def test_the_verdict_is_seen_on_a_phone(browser, address):
+    with opened(browser, address, viewport={"width": 360, "height": 900}) as page:
+        seen, cell = (
+            place.bounding_box()
+            for place in (page.locator("#scores"), page.locator("#scores th").nth(VERDICT))
+        )
+        assert cell["x"] + cell["width"] <= seen["x"] + seen["width"] + 1
+        caption = page.locator("#scores caption span").bounding_box()
+        assert caption["x"] + caption["width"] <= seen["x"] + seen["width"]
+
+
+def test_intervals_and_quartiles_stay_within_their_plot(browser, tmp_path, make):
+    designs = [make_design(label) for label in ("simple", "residual-2", "bottleneck-4")]
+    rows = [make_row(design) for design in designs]
+    spread = [(0.02, 0.9), (0.3, 40.0), (0.9, 1.6)]
+    rows = [
+        replace(row, latency=replace(row.latency, lower_ms=low, upper_ms=high))
+        for row, (low, high) in zip(rows, spread, strict=True)
+    ]
+    records = make(
+        designs=tuple(designs), runs=tuple(make_run(d, 0) for d in designs), summary=make_summary(tuple(rows))
+    )
+    with opened(browser, write(tmp_path, records)) as page:
+        box = "e => (({left, right, top, bottom}) => [left, top, right, bottom])(e.getBoundingClientRect())"
+        plot = page.locator("#chart-cost-1 .background").first.evaluate(box)
+        bars = [bar.evaluate(box) for bar in page.locator("#chart-cost-1 .mark-rule.role-mark line").all()]
+        assert len(bars) >= 6
+        for left, top, right, bottom in bars:
+            assert left > plot[0]
+            assert right < plot[2]  # not cut at the edge either
+            assert top >= plot[1] - 1
+            assert bottom <= plot[3] + 1
 
 
 def test_headers_sort_numbers_as_numbers_with_missing_ones_last(browser, address):
     with opened(browser, address) as page:
-        header = page.locator("#designs thead th").nth(TARGET)
+        header = page.locator("#structures thead th").nth(TARGET)
         assert header.get_attribute("aria-sort") is None
-        page.locator("#designs thead th").first.get_by_role("button").dblclick()
+        page.locator("#structures thead th").first.get_by_role("button").dblclick()
         assert column(page, TARGET)[0] == "—"  # so that those at the end were brought there
         header.get_by_role("button").click()
         assert header.get_attribute("aria-sort") == "ascending"
@@ -92,7 +125,7 @@ def test_headers_sort_numbers_as_numbers_with_missing_ones_last(browser, address
 
 def test_powers_of_ten_sort_as_numbers(browser, address):
     with opened(browser, address) as page:
-        page.locator("#designs thead th").nth(GRADIENT).get_by_role("button").click()
+        page.locator("#structures thead th").nth(GRADIENT).get_by_role("button").click()
         assert column(page, GRADIENT) == [
             "2.4×10⁻⁷",
             "0.71",
@@ -109,7 +142,7 @@ def test_powers_of_ten_sort_as_numbers(browser, address):
 
 def test_headers_sort_by_keyboard(browser, address):
     with opened(browser, address) as page:
-        button = page.locator("#designs thead th").first.get_by_role("button")
+        button = page.locator("#structures thead th").first.get_by_role("button")
         button.focus()
         page.keyboard.press("Enter")
         names = column(page, 0)
@@ -121,10 +154,10 @@ def test_headers_sort_by_keyboard(browser, address):
 def test_a_phone_shows_it_without_scrolling_sideways(browser, address):
     with opened(browser, address, viewport={"width": 360, "height": 740}) as page:
         assert page.evaluate("document.documentElement.scrollWidth") <= 360
-        table = page.locator("#designs .scroll")
+        table = page.locator("#scores")
         assert table.evaluate("e => e.scrollWidth > e.clientWidth")
         table.evaluate("e => { e.scrollLeft = 500 }")
-        name = page.locator("#designs tbody th").first
+        name = page.locator("#scores tbody th").first
         assert 0 <= name.bounding_box()["x"] < 40
         page.locator("summary").first.click()
         assert page.evaluate("document.documentElement.scrollWidth") <= 360
@@ -147,7 +180,7 @@ def test_dark_and_light_follow_the_system_and_its_changes(browser, address):
 def test_without_javascript_the_text_and_the_tables_are_there(browser, address, records):
     with opened(browser, address, java_script_enabled=False) as page:
         assert page.locator(".headline").is_visible()
-        assert page.locator("#designs tbody tr").count() == len(records.designs)
+        assert page.locator("#scores tbody tr").count() == len(records.designs)
         notes = page.locator("figure noscript p")  # which get_by_text skips
         assert [note.is_visible() for note in notes.all()] == [True] * 5
         assert page.locator(".panel", has_text="Stack depth 8").first.is_hidden()

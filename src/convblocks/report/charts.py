@@ -90,9 +90,11 @@ def _tooltip(study: Study, *more: alt.Tooltip) -> list[alt.Tooltip]:
 def score_against_cost(study: Study, entries: Sequence[Entry]) -> alt.LayerChart:
     """Validation score over latency (or MACs), with intervals; steps join the Pareto front."""
     names, errors, spent, ms = labels(entries), score_span(study, entries), costs(entries), timed(entries)
-    axis = span(list(spent.values()), room=0.12, far=2)  # the cheapest designs are many
     shown = [entry for entry in entries if entry.design.name in spent]
-    records = [_priced(entry, errors, spent[entry.design.name], axis, ms) for entry in shown]
+    latencies = [entry.judged.latency for entry in shown if ms and entry.judged and entry.judged.latency]
+    quartiles = [end for latency in latencies for end in (latency.lower_ms, latency.upper_ms)]
+    axis = span([*spent.values(), *quartiles], room=0.12, far=2)  # the cheapest designs are many
+    records = [_priced(entry, errors, spent[entry.design.name], ms) for entry in shown]
     title = "latency, ms" if ms else "MACs"
     labelling = alt.Axis(title=title, values=axis.ticks(), format=".3~g" if ms else ".3~s", labelOverlap=True)
     x = alt.X("cost:Q", scale=axis.scale(), axis=labelling)
@@ -119,14 +121,14 @@ def score_against_cost(study: Study, entries: Sequence[Entry]) -> alt.LayerChart
     )
 
 
-def _priced(entry: Entry, errors: Span, cost: float, axis: Span, ms: bool) -> Record:
+def _priced(entry: Entry, errors: Span, cost: float, ms: bool) -> Record:
     row = entry.judged
     latency = row.latency if row and ms else None
     return {
         **_score(entry, errors),
         "cost": cost,
-        "quick": axis.keep(latency.lower_ms) if latency else None,
-        "slow": axis.keep(latency.upper_ms) if latency else None,
+        "quick": latency.lower_ms if latency else None,
+        "slow": latency.upper_ms if latency else None,
         "spent": fmt.milliseconds(cost, unit=False) if ms else fmt.count(cost),
         "front": bool(row and row.pareto),
     }

@@ -42,6 +42,7 @@ class Column:
     definition: str
     cell: Callable[[Entry], Cell]
     numeric: bool = True
+    structure: bool = False  # what a design is and how it trains: the page's second table
 
 
 def fields(study: Study, summary: Summary) -> Mapping[str, str]:
@@ -213,17 +214,20 @@ COLUMNS = (
         "Stack depth",
         "Convolution layers on the main path of the network's body; stem and head not counted.",
         _stack_depth,
+        structure=True,
     ),
     Column(
         "Block depth × blocks",
         "Convolution layers on one block's main path × blocks in the whole stack; below it groups, and options that "
         "were asked for.",
         _blocks,
+        structure=True,
     ),
     Column(
         "Widths",
         "Channels that each stage puts out{matched}.",
         _widths,
+        structure=True,
     ),
     Column(
         "Params", "Numbers that are trained; of a design marked so, those that it has as deployed.", _params
@@ -238,26 +242,30 @@ COLUMNS = (
         "Activations",
         "Bytes put out by all convolution and linear layers for one example, in float32.",
         _activations,
+        structure=True,
     ),
     Column(
         "Receptive field, px",
         "How much of the input one output of the last block sees along each axis; “whole image” where that is "
         "at least the image's size, “all” where it is everything whatever the size.",
         _receptive_field,
+        structure=True,
     ),
     Column(
         "Gradient ratio",
         "Gradient norm of the first over that of the last convolution, at initialisation. Far from 1, "
         "the first layers learn much faster or much slower than the last.",
         _gradient,
+        structure=True,
     ),
     Column(
         "Train s to {target}",
         "Seconds of training until validation {metric} first reached {target}: the median over the seeds that did. "
         "Without validation passes.",
         _target,
+        structure=True,
     ),
-    Column("Training images/s", "Examples trained on in a second, median.", _throughput),
+    Column("Training images/s", "Examples trained on in a second, median.", _throughput, structure=True),
     Column(
         "Test difference, points",
         "Test {metric} less that of the best design on validation, paired likewise; stated only.",

@@ -32,7 +32,7 @@ def render_html(study: Study, designs: Sequence[Design], runs: Sequence[Run], su
         call=conditions.load_call(study, designs, summary),
         highlights=_highlights(study, summary, entries),
         columns=_titled(study, summary),
-        rows=[[(column, column.cell(entry)) for column in columns.COLUMNS] for entry in entries],
+        tables=[_table(study, summary, entries, structure) for structure in (False, True)],
         entries=entries,
         looks={look.label: look for look in looks(found)},
         unbroken=partial(_unbroken, names=[*found, *(entry.design.name for entry in entries)]),
@@ -40,6 +40,17 @@ def render_html(study: Study, designs: Sequence[Design], runs: Sequence[Run], su
         left_out=conditions.left_out(study, designs, runs),
         conditions=conditions.conditions(study, designs, summary),
     )
+
+
+def _table(
+    study: Study, summary: Summary, entries: Sequence[Entry], structure: bool
+) -> tuple[list[tuple[columns.Column, str]], list[list[tuple[columns.Column, columns.Cell]]]]:
+    """One of the two tables of designs, which each fit a screen: its columns with their titles, and its rows."""
+    design, *others = columns.COLUMNS
+    shown = [design, *(column for column in others if column.structure is structure)]
+    told = columns.fields(study, summary)
+    titled = [(column, column.title.format_map(told)) for column in shown]
+    return titled, [[(column, column.cell(entry)) for column in shown] for entry in entries]
 
 
 def _titled(study: Study, summary: Summary) -> list[tuple[str, str]]:
