@@ -3,8 +3,8 @@
 from itertools import count
 from xml.sax.saxutils import escape, quoteattr
 
+from convblocks.formatting import listing
 from convblocks.records.outline import Box, Outline, Repeat
-from convblocks.report.format import listing
 from convblocks.text import escaped, shown
 
 WIDTH, GAP, NARROW, TOP, HEIGHT, STEP = 600, 12, 26, 16, 40, 66
