@@ -193,17 +193,15 @@ def _productive(ops: Sequence[Op], out: Value, local: dict[int, Field], size: Se
     """Whether some input of the layer does not yet see the whole image along some axis."""
     if not any(isinstance(axis, tuple) for axis in local.get(out.number, ())):
         return None  # no map is left
-    read = ([local[value.number] for value in op.inputs if value.number in local] for op in ops)
-    entering = next(
-        filter(None, read), []
-    )  # the first op may work on weights alone, as a standardised one does
-    if not entering or any(None in field for field in entering):
+    for op in ops:  # the first may work on weights alone, as a standardised one does
+        if entering := [local[value.number] for value in op.inputs if value.number in local]:
+            break
+    else:
         return None
-    return not all(
-        axis == ALL or (isinstance(axis, tuple) and axis[2] - axis[1] + 1 >= n)
-        for field in entering
-        for axis, n in zip(field, size, strict=True)
-    )
+    axes = [each for field in entering for each in zip(field, size, strict=True)]
+    if any(axis is None for axis, _ in axes):
+        return None
+    return any(isinstance(axis, tuple) and axis[2] - axis[1] + 1 < n for axis, n in axes)
 
 
 def _recorded(field: Field) -> tuple[Seen, ...]:

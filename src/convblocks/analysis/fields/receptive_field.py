@@ -7,6 +7,7 @@ numbers within. It is told of the positions of the map, over all its channels: w
 channels is joined. What no rule covers is unknown, never guessed.
 """
 
+from collections.abc import Iterator
 from functools import lru_cache
 from math import prod
 from typing import Literal
@@ -104,9 +105,10 @@ def _implied(seen: Trace) -> tuple[tuple[int, ...], str]:
     rank, last = len(seen.input.shape), len(seen.input.shape) - 1
     usual = tuple(range(2, rank))
     layers = _layers_of(seen, WINDOWED | RECURRENT | FEATURES_LAST)
-    if rank == 1 or not layers:
+    first = next(layers, None) if rank > 1 else None
+    if first is None:
         return usual, "no layer reads channels" if rank > 2 else ""
-    number, op = layers[0]
+    number, op = first
     if op.name in WINDOWED and op.inputs[0].number == seen.input.number:
         return usual, ""
     if op.name not in FEATURES_LAST:
@@ -118,21 +120,20 @@ def _implied(seen: Trace) -> tuple[tuple[int, ...], str]:
     if -1 in places[:-1] or len(op.inputs[0].shape) - 1 in places[:-1]:
         return usual, f"{op.name} reads a mix of axes"
     before = tuple(range(1, last))
-    windowed = [each for each in layers if each[1].name in WINDOWED]
-    if windowed and _read_by(seen, windowed[0][0], before) == (before, ""):
+    windowed = next((place for place, later in layers if later.name in WINDOWED), None)
+    if windowed is not None and _read_by(seen, windowed, before) == (before, ""):
         return before, ""
     return before, f"{op.name} comes first, which takes features last"
 
 
-def _layers_of(seen: Trace, names: frozenset[str]) -> list[tuple[int, Op]]:
+def _layers_of(seen: Trace, names: frozenset[str]) -> Iterator[tuple[int, Op]]:
     """Ops of these names whose first operand depends on the first input, with their positions in the trace."""
-    reached, layers = {seen.input.number}, []
+    reached = {seen.input.number}
     for number, op in enumerate(seen.ops):
         if not reached.isdisjoint([value.number for value in op.inputs]):
             if op.name in names and op.inputs[0].number in reached:
-                layers.append((number, op))
+                yield number, op
             reached.update([value.number for value in op.outputs])
-    return layers
 
 
 def _read_by(seen: Trace, number: int, axes: tuple[int, ...]) -> tuple[tuple[int, ...], str]:

@@ -12,7 +12,8 @@ from collections import OrderedDict, deque
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from functools import partial
-from operator import is_
+from itertools import chain, repeat
+from operator import attrgetter, is_
 from types import (
     BuiltinFunctionType,
     CellType,
@@ -35,7 +36,10 @@ PLAIN = frozenset({
 })  # fmt: skip
 EMPTY: Any = object()
 TENSORS = frozenset({torch.Tensor, nn.Parameter})
-DICTS = frozenset({dict, OrderedDict})
+FACTS: tuple[Callable[[torch.Tensor], Any], ...] = (
+    type, attrgetter("requires_grad"), torch.Tensor.is_inference, torch.Tensor.data_ptr, torch.Tensor.stride,
+    *map(attrgetter, ("shape", "dtype", "device")),
+)  # fmt: skip
 # One that inherits has the methods of the first that fits.
 CONTAINERS = (OrderedDict, dict, list, set, deque, bytearray)
 STANDARD = [*vars(nn.Module())]  # attributes that every module has, in this order
@@ -61,41 +65,70 @@ class State:
 
     def __init__(self, roots: Iterable[nn.Module]) -> None:
         self._empty: list[Any] = []  # containers
-        self._unhooked: list[list[Any]] = []  # of each module without hooks, what would hold them
-        self._full: list[tuple[type, Any, Any]] = []  # kind, container, copy
-        self._tensors: list[_Tensor] = []
+        self._dicts: list[dict[Any, Any]] = []
+        self._dicts_before: list[dict[Any, Any]] = []  # copies of them
+        self._others: list[tuple[type, Any, Any]] = []  # kind, container, copy
+        self._tensors: list[torch.Tensor] = []
         self._slots: dict[type, list[MemberDescriptorType]] = {}  # of each class
         self._undo: list[Callable[[], object]] = []
         self._waiting: list[Any] = [*roots]
-        self._met: set[int] = set()
-        while self._waiting:
-            value = self._waiting.pop()
-            if type(value) not in PLAIN and id(value) not in self._met:
-                self._met.add(id(value))
-                self._add(value)
+        self._walk()
+        self._waiting = []
+        self._memory = _Memory([t for t in self._tensors if _has_memory(t)])
 
     def restore(self) -> None:
-        for containers in filter(any, self._unhooked):
-            self._empty += filter(None, containers)
         for container in filter(None, self._empty):
             container.clear()
-        for kind, now, then in self._full:
+        changed = [*self._others]
+        if not _all_same(self._dicts, self._dicts_before):
+            changed += zip(repeat(dict), self._dicts, self._dicts_before)
+        for kind, now, then in changed:
             if not _same(now, then):
                 kind.clear(now)  # type: ignore[attr-defined]
                 (kind.extend if hasattr(kind, "extend") else kind.update)(now, then)  # type: ignore[attr-defined]
-        for tensor in self._tensors:
-            tensor.restore()
+        self._memory.restore()
         for undo in self._undo:
             undo()
 
+    def _walk(self) -> None:
+        """Notes all that can be reached; the many numbers, dicts and tensors first, in few calls of functions."""
+        met = set[int]()
+        for value in self._waiting:  # it grows meanwhile
+            kind = type(value)
+            if kind in PLAIN:
+                continue
+            if kind is tuple:
+                self._waiting += value
+                continue
+            if id(value) in met:
+                continue
+            met.add(id(value))
+            if kind is dict:
+                self._dict(value, value.values())
+            elif kind in TENSORS:
+                self._tensors.append(value)
+                self._dict(value.__dict__, value.__dict__.values())
+            else:
+                self._add(value)
+
+    def _dict(self, container: dict[Any, Any], inside: Iterable[Any]) -> None:
+        """Notes a dict, and of its values those to look into."""
+        if container:
+            self._dicts.append(container)
+            self._dicts_before.append(container.copy())
+            self._waiting += inside
+        else:
+            self._empty.append(container)
+
     def _add(self, value: Any) -> None:
         self._add_slots(value)
-        if type(value) in DICTS:
-            self._contents(type(value), value)
-        elif isinstance(value, nn.Module) or issubclass(type(value), torch.Tensor):
-            self._attributes(value)
+        if isinstance(value, nn.Module):
+            self._module(value)
+        elif issubclass(type(value), torch.Tensor):
+            self._tensors.append(value)
+            self._dict(vars(value), vars(value).values())
         elif isinstance(value, CONTAINERS):
-            self._contents(next(kind for kind in CONTAINERS if isinstance(value, kind)), value)
+            self._container(next(kind for kind in CONTAINERS if isinstance(value, kind)), value)
         elif isinstance(value, tuple | frozenset):
             self._waiting += value
         elif isinstance(value, FunctionType):
@@ -107,7 +140,7 @@ class State:
         elif undo := _undo(value):
             self._undo.append(undo)
         elif _is_followed(value):
-            self._contents(dict, vars(value))
+            self._dict(vars(value), vars(value).values())
 
     def _add_slots(self, value: Any) -> None:
         if type(value) not in self._slots:
@@ -117,91 +150,80 @@ class State:
             self._undo.append(partial(_refill, slot, value, content))
             self._waiting.append(content)
 
-    def _attributes(self, owner: nn.Module | torch.Tensor) -> None:
-        """Notes the attributes of a module or tensor; many, so that what is usual is not looked into one by one."""
-        attributes = vars(owner)
-        if isinstance(owner, torch.Tensor):
-            self._tensor(owner)
-        if isinstance(owner, torch.jit.ScriptModule):
-            self._undo += _attributes_of_script(owner)
+    def _module(self, module: nn.Module) -> None:
+        """Notes the attributes of a module; the empty dicts for hooks, which most are, all at once."""
+        attributes = vars(module)
+        if isinstance(module, torch.jit.ScriptModule):
+            self._undo += _attributes_of_script(module)
         values = [*attributes.values()]
-        if [*attributes][: len(STANDARD)] == STANDARD and not any(hooks := values[HOOKS]):
-            self._unhooked.append(hooks)
-            self._full.append((dict, attributes, attributes.copy()))
+        if [*attributes][: len(STANDARD)] == STANDARD and not any(values[HOOKS]):
+            self._empty += values[HOOKS]
             del values[HOOKS]
-            self._wait(values)
-        else:
-            self._contents(dict, attributes)
+        self._dict(attributes, values)
 
-    def _contents(self, kind: type, container: Any) -> None:
+    def _container(self, kind: type, container: Any) -> None:
         """Notes a container and what is in it."""
         if not container:
             self._empty.append(container)
             return
-        self._full.append((kind, container, kind(container)))
+        self._others.append((kind, container, kind(container)))
         if kind is not bytearray:
-            self._wait(container.values() if isinstance(container, dict) else container)
-
-    def _wait(self, parts: Iterable[Any]) -> None:
-        """Notes what there is to look into; the empty dicts and tensors without attributes of most modules, at once."""
-        for part in parts:
-            kind = type(part)
-            if kind in PLAIN or (kind is tuple and PLAIN.issuperset(map(type, part))):
-                continue
-            inside = part if kind is dict else part.__dict__ if kind in TENSORS else True
-            if inside:
-                self._waiting.append(part)
-                continue
-            self._empty.append(inside)
-            if kind is not dict:
-                self._tensor(part)
-
-    def _tensor(self, tensor: torch.Tensor) -> None:
-        ordinary = type(tensor).__torch_dispatch__ == torch.Tensor.__torch_dispatch__
-        if ordinary and tensor.layout is torch.strided and not is_lazy(tensor):
-            self._tensors.append(_Tensor(tensor))
+            self._waiting += container.values() if isinstance(container, dict) else container
 
 
-class _Tensor:
-    """Which memory a tensor has, how it lies there, and what else a swap takes away."""
+def _has_memory(tensor: torch.Tensor) -> bool:
+    """Whether it is one of numbers that lie in a memory by their strides."""
+    if tensor.layout is not torch.strided:
+        return False
+    kind = type(tensor)
+    return kind in TENSORS or (
+        kind.__torch_dispatch__ == torch.Tensor.__torch_dispatch__ and not is_lazy(tensor)
+    )
 
-    def __init__(self, tensor: torch.Tensor) -> None:
-        self._tensor = tensor
-        self._attributes = vars(tensor)
-        self._twin = tensor.data  # of the same memory
-        self._gradient = tensor.grad if tensor.is_leaf else None
+
+class _Memory:
+    """Which memory each tensor has, how it lies there, and what else a swap takes away."""
+
+    def __init__(self, tensors: list[torch.Tensor]) -> None:
+        self._tensors = tensors
+        self._attributes = [vars(t) for t in tensors]
+        self._twins = [t.data for t in tensors]  # of the same memory
+        self._gradients = [t.grad if t.is_leaf else None for t in tensors]
         self._before = self._facts()
 
-    def _facts(self) -> tuple[Any, ...]:
-        t = self._tensor
-        return (
-            t.data_ptr(),
-            t.shape,
-            t.stride(),
-            t.dtype,
-            t.device,
-            t.requires_grad,
-            t.is_inference(),
-            type(t),
-        )
+    def _facts(self) -> list[list[Any]]:
+        """Columns, of one fact each."""
+        return [[*map(fact, self._tensors)] for fact in FACTS]
 
     def restore(self) -> None:
-        tensor = self._tensor
-        if vars(tensor) is not self._attributes:
-            tensor.__dict__ = self._attributes
-        if (now := self._facts()) == self._before:
-            return
-        *_, learns, inference, kind = self._before
+        for tensor, attributes in zip(self._tensors, self._attributes, strict=True):
+            if vars(tensor) is not attributes:
+                tensor.__dict__ = attributes
+        if (now := self._facts()) != self._before:
+            rows = zip(zip(*now, strict=True), zip(*self._before, strict=True), strict=True)
+            for i, (new, old) in enumerate(rows):
+                if new != old:
+                    self._put_back(i, *old[:3], is_swapped=new[2] != old[2])
+
+    def _put_back(self, number: int, kind: type, learns: bool, _inference: bool, *, is_swapped: bool) -> None:
+        tensor, twin = self._tensors[number], self._twins[number]
         if type(tensor) is not kind:
             tensor.__class__ = kind
-        if inference == now[-2]:
+        if is_swapped:  # by one of another kind within, which `data` would not change
+            torch._C._swap_tensor_impl(tensor, twin)
+        else:
             tensor.requires_grad_(False)
-            tensor.data = self._twin
-        else:  # of another kind within, which `data` would not change
-            torch._C._swap_tensor_impl(tensor, self._twin)
+            tensor.data = twin
         if tensor.is_leaf:
             tensor.requires_grad_(learns)
-            tensor.grad = self._gradient
+            tensor.grad = self._gradients[number]
+
+
+def _all_same(now: list[dict[Any, Any]], then: list[dict[Any, Any]]) -> bool:
+    """As `_same`, of many dicts at once."""
+    values = [chain.from_iterable(map(dict.values, dicts)) for dicts in (now, then)]
+    keys = [chain.from_iterable(dicts) for dicts in (now, then)]
+    return [*map(len, now)] == [*map(len, then)] and all(map(is_, *values)) and all(map(is_, *keys))
 
 
 def _same(now: Any, then: Any) -> bool:
