@@ -16,7 +16,6 @@ if TYPE_CHECKING:
     from convblocks.blocks import *  # noqa: F403
     from convblocks.blocks import BLOCKS, BlockSpec, BottleneckBlock, ResidualBlock, SimpleConvBlock
     from convblocks.data import load_dataset
-    from convblocks.engine.trial import load
     from convblocks.errors import ConvblocksError
     from convblocks.experiments.compare import compare
     from convblocks.networks import (
@@ -28,6 +27,7 @@ if TYPE_CHECKING:
         network_cost,
         space_costs,
     )
+    from convblocks.runs.load import load
     from convblocks.statistics.answer import write_report
     from convblocks.targets import Target, load_target
     from convblocks.training import Recipe
@@ -50,7 +50,7 @@ _HOMES = {
     "analyze": "analysis",
     "compare": "experiments.compare",
     "largest_batch": "analysis",
-    "load": "engine.trial",
+    "load": "runs.load",
     "load_dataset": "data",
     "load_target": "targets",
     "network_cost": "networks",

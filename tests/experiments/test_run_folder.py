@@ -8,7 +8,6 @@ import shutil
 import sys
 import time
 from hashlib import sha256
-from importlib import import_module
 from pathlib import Path
 
 import msgspec
@@ -25,14 +24,13 @@ from convblocks.experiments.plan import resume
 from convblocks.measure import describe_host
 from convblocks.networks import Network
 from convblocks.records import Epoch
+from convblocks.runs.record_files import RecordFiles
 from convblocks.runs.shared_examples import shared
 from convblocks.runs.store import RunFolder
 from convblocks.training.checkpoint import CheckpointError, Progress, load_checkpoint, save_checkpoint
 from tests.compared import NO_TIMING, result
 from tests.made_records import make_design, make_latency, make_run, make_study
 from tests.test_reading import at_once
-
-comparing = import_module("convblocks.experiments.compare")  # the package has a function of that name
 
 QUESTION = {"depths": 2, "block_depths": 2, "families": ("simple", "residual"), "stages": 1, "budget": 60_000}
 QUESTION |= {"recipe": Recipe(epochs=1), "workers": 1}
@@ -196,7 +194,7 @@ class TestNamesAndLinks:
         path.unlink(missing_ok=True)
         path.parent.mkdir(parents=True, exist_ok=True)
         path.symlink_to(tmp_path / "outside")
-        monkeypatch.setattr(RunFolder, "_inside", lambda self, *parts: self.path.joinpath(*parts))
+        monkeypatch.setattr(RecordFiles, "inside", lambda self, *parts: self.path.joinpath(*parts))
         run = replace(run, weights_sha256=sha256(content).hexdigest())
         reads_weights = path.suffix == ".safetensors"
         for use in [made.read_weights] if reads_weights else [made.add_run, lambda run: made.runs()]:
@@ -446,7 +444,7 @@ class DiesForAnother(Trainer):
 def test_a_worker_s_death_loses_no_run_that_had_finished(few_digits, tmp_path, monkeypatch):
     question = {**QUESTION, "families": "simple", "seeds": 2, "workers": 2, "out": tmp_path / "run"}
     folder = RunFolder(tmp_path / "run")
-    monkeypatch.setattr(comparing, "Trainer", DiesForAnother)
+    monkeypatch.setattr("convblocks.engine.run.Trainer", DiesForAnother)
     with pytest.raises(RunError, match="a worker process died"):
         compare(str(few_digits), **question)
     monkeypatch.undo()

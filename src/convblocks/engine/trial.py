@@ -1,4 +1,4 @@
-"""One trial: a design trained with one seed, as a worker does it; and getting its module back."""
+"""One trial: a design trained with one seed, as a worker does it."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -8,13 +8,10 @@ from pathlib import Path
 import msgspec
 import numpy as np
 import torch
-from safetensors import SafetensorError
-from safetensors.torch import load as read_tensors
 from safetensors.torch import save
 
-from convblocks.blocks.block_spec import foreign_classes
 from convblocks.data import Split
-from convblocks.errors import OptionError, RunError, SpecError
+from convblocks.errors import OptionError, RunError
 from convblocks.files import write
 from convblocks.layers import initialise_
 from convblocks.networks import ConvNet, Network
@@ -112,42 +109,3 @@ def start(design: Design, seed: int, data: Split, init: str = "he_normal") -> Co
     mean, std = data.x.mean(axes, dtype=np.float64), data.x.std(axes, dtype=np.float64)
     module.standardise.fit_(torch.from_numpy(mean).float(), torch.from_numpy(std).float())
     return module
-
-
-def load(run: str | Path, design: str, seed: int | None = None, *, trust_code: bool = False) -> ConvNet:
-    """The trained module of a design in a run folder, in eval mode; takes examples (N, C, *spatial) as they come.
-
-    seed: by default the one with the best validation score. trust_code: import the classes that the folder
-    names as package.module:Class, which runs their code; without it loading runs nothing but convblocks.
-    Raises RunError for what the folder lacks, and for a class that is not trusted.
-    """
-    store = RunFolder(run)
-    designs = {d.name: d for d in store.designs()}
-    if not designs:
-        raise RunError(f"{run} holds no designs; expected the folder of a convblocks compare")
-    if design not in designs:
-        raise RunError(f"{run} has no design {design!r}; it has {', '.join(designs)}")
-    if not trust_code and (classes := foreign_classes(designs[design].network)):
-        raise RunError(
-            f"{run}: loading {design} imports {', '.join(classes)} and so runs that code; if you trust it, pass "
-            "trust_code=True (--trust-code)"
-        )
-    runs = [r for r in store.runs() if r.design == design]
-    if seed is None and runs:
-        seed = max(runs, key=lambda r: (r.validation_score, -r.seed)).seed
-    found = [r for r in runs if r.seed == seed]
-    if not found:
-        seeds = ", ".join(str(r.seed) for r in runs) or "none"
-        raise RunError(f"{run} has no finished run of {design} with seed {seed}; finished seeds: {seeds}")
-    path, content = store.weights(design, found[0].seed), store.read_weights(found[0])
-    if content is None:
-        raise RunError(
-            f"{path} is missing or not the file that the record names; the same compare trains that run again"
-        )
-    try:
-        module = Network.from_dict(designs[design].network).build()
-        module.load_state_dict(read_tensors(content))
-    except (SpecError, SafetensorError, RuntimeError) as error:
-        reason = " ".join(str(error).split())
-        raise RunError(f"{path} is not of the network that {design} is in designs.jsonl: {reason}") from error
-    return module.eval()

@@ -7,11 +7,11 @@ from torch import nn
 from convblocks.blocks.block_spec import foreign_classes
 from convblocks.blocks.spec_files import read_table
 from convblocks.data.descriptions import shown
-from convblocks.engine.trial import load
 from convblocks.errors import SpecError, TargetError
 from convblocks.files import read_text
 from convblocks.networks import Network
 from convblocks.networks.zoo import PIXELS, ZOO
+from convblocks.runs.load import load
 from convblocks.runs.store import RunFolder
 from convblocks.targets.code import from_file, from_import
 from convblocks.targets.target import Target, built, hint
