@@ -46,7 +46,7 @@ def test_validation_sets_the_order_and_the_difference(made):
 def test_only_what_the_data_tell_is_to_be_used(made):
     designs, summary = made
     assert [row.endswith("1.00 ← use") for row in lines(designs, summary, 80)] == [False, False, True, False]
-    untold = lines(designs, replace(summary, told=False), 80)
+    untold = lines(designs, replace(summary, conclusive=False), 80)
     assert untold[2].endswith("1.00 ← cheapest")
     assert not any("use" in row for row in untold)
 

@@ -181,7 +181,7 @@ def run_folder(tmp_path_factory):
 def test_a_run_folder_gives_what_it_recommends_and_loads_its_weights(capsys, run_folder, tmp_path):
     summary = RunFolder(run_folder).summary()
     recommended = summary.recommended
-    RunFolder(run_folder).save_summary(replace(summary, told=True))
+    RunFolder(run_folder).save_summary(replace(summary, conclusive=True))
     text = printed(capsys, run_folder)
     assert text == printed(capsys, run_folder, "--design", recommended).replace(
         f" --design {recommended}", ""

@@ -14,7 +14,7 @@ from convblocks.errors import OptionError
 from convblocks.experiments.implementations import Frame, default_stages, implementations
 from convblocks.experiments.matching import default_budget, solve
 from convblocks.networks import network_cost
-from convblocks.networks.budget import TOLERANCE
+from convblocks.records import TOLERANCE
 
 FAMILIES = ("simple", "residual", "bottleneck")
 

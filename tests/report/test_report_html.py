@@ -85,7 +85,7 @@ def test_what_decides_comes_first_and_the_best_on_validation_leads(make):
 
 def test_where_the_data_do_not_tell_nothing_is_recommended(make, page, records):
     told = page.all("h2", id="answer-title")[0]["text"]
-    untold = Page(render(make(summary=replace(records.summary, told=False))))
+    untold = Page(render(make(summary=replace(records.summary, conclusive=False))))
     assert (told, untold.all("h2", id="answer-title")[0]["text"]) == (
         "Recommendation",
         "No recommendation yet",

@@ -35,7 +35,7 @@ def test_two_seeds_far_apart_recommend_neither_the_cheaper_nor_the_better(pair, 
     summary = pair((0.90, 0.70), (0.60, 0.85), times)
     chosen, rival = ("b", "a") if times[1] < times[0] else ("a", "b")
     assert [row.verdict for row in summary.rows] == ["best", "within noise"]
-    assert (summary.recommended, summary.told) == (f"{chosen}-d8", False)
+    assert (summary.recommended, summary.conclusive) == (f"{chosen}-d8", False)
     assert headline(summary).startswith(
         f"These data do not tell which design to use: {chosen}-d8 is the cheapest of those not told apart, but may be "
     )
@@ -44,7 +44,7 @@ def test_two_seeds_far_apart_recommend_neither_the_cheaper_nor_the_better(pair, 
 
 def test_a_bounded_loss_is_recommended(pair):
     summary = pair((0.98, 0.98, 0.985), (0.978, 0.98, 0.98))
-    assert summary.told
+    assert summary.conclusive
     assert headline(summary).startswith("Use b-d8: the cheapest")
 
 
@@ -56,7 +56,7 @@ def test_the_loss_that_matters_is_at_the_interval_s_end(pair, monkeypatch, loss,
     )
     summary = pair((0.985,) * 3, (0.98,) * 3)
     assert -summary.rows[1].validation_difference.low == pytest.approx(loss, abs=5e-4)
-    assert summary.told == told
+    assert summary.conclusive == told
     assert LOSS == 0.05
 
 
@@ -76,23 +76,23 @@ def test_a_design_that_fails_with_some_seeds_is_no_rival(study):
         study, designs, runs, [make_latency(d, ms) for d, ms in zip(designs, (3, 1, 2), strict=True)]
     )
     assert [row.verdict for row in summary.rows] == ["best", "within noise", "within noise"]
-    assert (summary.recommended, summary.told) == ("b-d8", True)
+    assert (summary.recommended, summary.conclusive) == ("b-d8", True)
 
 
 def test_a_design_alone_in_front_has_no_rival(pair):
     summary = pair((0.985, 0.98, 0.985), (0.60, 0.61, 0.60))
-    assert summary.told
+    assert summary.conclusive
     assert headline(summary).startswith("Use a-d8")
 
 
 def test_what_guessing_can_do_is_no_evidence(pair):
     summary = pair((0.52, 0.49, 0.51), (0.51, 0.5, 0.49), classes="ab")
-    assert (summary.recommended, summary.told) == ("b-d8", False)
+    assert (summary.recommended, summary.conclusive) == ("b-d8", False)
     assert "even the best, a-d8, has only 50.7 % validation accuracy, as guessing among 2 classes can" in (
         headline(summary)
     )
     assert "b-d8 is merely the cheapest of those not told apart." in headline(summary)
-    assert pair((0.52, 0.49, 0.51), (0.51, 0.5, 0.49)).told  # much, among ten classes
+    assert pair((0.52, 0.49, 0.51), (0.51, 0.5, 0.49)).conclusive  # much, among ten classes
 
 
 def test_the_best_of_several_guesses_is_no_evidence_either(pair):
@@ -152,4 +152,4 @@ def test_a_design_that_was_asked_for_alone_is_not_called_unfinished(study):
         )
     summary = summarise(study, [a, b], runs, [])
     assert headline(summary).startswith("Only a-d8 is finished")
-    assert (summary.recommended, summary.told) == (None, False)
+    assert (summary.recommended, summary.conclusive) == (None, False)

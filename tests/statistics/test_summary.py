@@ -5,7 +5,7 @@ import pytest
 from msgspec.structs import replace
 
 from convblocks.records import Interval, Run, Summary
-from convblocks.statistics.comparison import Judged
+from convblocks.statistics.comparison import Comparison
 from convblocks.statistics.estimates import Estimate
 from convblocks.statistics.recommendation import _to_tell_apart
 from convblocks.statistics.summary import summarise
@@ -89,11 +89,11 @@ def test_what_no_correction_leaves_is_headed_perhaps_worse(study):
 
 def gap_of(mean, examples, seed_variance, example_variance, *, name):
     gap = Estimate(mean, 3, examples, seed_variance, example_variance)
-    return Judged(make_design(name), [], None, None, None, gap, verdict="within noise")
+    return Comparison(make_design(name), [], None, None, None, gap, verdict="within noise")
 
 
 def to_tell_more(*judged):
-    best = Judged(make_design("best"), [], None, None, None, verdict="best")
+    best = Comparison(make_design("best"), [], None, None, None, verdict="best")
     return _to_tell_apart([best, *judged], best).replace("\N{NO-BREAK SPACE}", " ")
 
 

@@ -118,7 +118,7 @@ def _recommended(run: str) -> str:
     from convblocks.runs.store import RunFolder
 
     summary = RunFolder(run).summary()
-    if summary is not None and summary.recommended is not None and summary.told:
+    if summary is not None and summary.recommended is not None and summary.conclusive:
         return summary.recommended
     why = "its data do not tell which to use" if summary and summary.recommended else "too little is trained"
     choices = [shown(f"{run}:{d.name}") for d in RunFolder(run).designs() if not d.problem]

@@ -96,7 +96,7 @@ def result_table(designs: list[Design], summary: Summary, width: int) -> Table:
     for name in told[0]:
         table.add_column(name, justify="left" if name == "verdict" else "right", no_wrap=True)
     for row, cells in zip(rows, told, strict=True):
-        chosen = row.design == summary.recommended and summary.told
+        chosen = row.design == summary.recommended and summary.conclusive
         table.add_row(_broken(row.design, room), *cells.values(), style="bold" if chosen else None)
     return table
 
@@ -119,4 +119,4 @@ def _rank(row: Row) -> tuple[bool, float]:
 def _verdict(row: Row, summary: Summary) -> str:
     if row.design != summary.recommended:
         return row.verdict
-    return "← use" if summary.told else "← cheapest"
+    return "← use" if summary.conclusive else "← cheapest"

@@ -7,9 +7,10 @@ from itertools import product
 
 from convblocks.analysis.cost import Cost
 from convblocks.experiments.implementations import Frame, Implementation
-from convblocks.networks.budget import TOLERANCE, WIDEST, least_that_spends
+from convblocks.networks.budget import WIDEST, least_that_spends
 from convblocks.networks.network_cost import network_cost
 from convblocks.networks.network_spec import Network
+from convblocks.records import TOLERANCE
 
 MATCHES = ("macs", "params", "activations", "none")
 REFERENCE_WIDTH = 32  # of the first stage, where nothing is matched

@@ -14,8 +14,8 @@ from convblocks.checks import whole
 from convblocks.errors import OptionError, SpecError
 from convblocks.networks.network_cost import network_cost
 from convblocks.networks.network_spec import Network, Stage
+from convblocks.records import TOLERANCE
 
-TOLERANCE = 0.03
 WIDEST = 65_536
 MOST_STEPS = 4  # stages whose widths are tried one step up and down
 

@@ -28,6 +28,7 @@ from convblocks.records.signal import (
 from convblocks.records.step import StepMemory
 from convblocks.records.study import (
     METRICS,
+    TOLERANCE,
     Axis,
     DataCard,
     Design,
@@ -49,6 +50,7 @@ from convblocks.records.study import (
 __all__ = [
     "METRICS",
     "SEVERITIES",
+    "TOLERANCE",
     "Analysis",
     "Axis",
     "AxisFit",

@@ -26,6 +26,9 @@ Task = Literal["classify", "segment"]
 METRICS: dict[Task, str] = {"classify": "accuracy", "segment": "mean IoU"}
 """What designs are judged by; a score is a part of one, and the higher the better."""
 
+TOLERANCE = 0.03
+"""The part of the budget by which a matched design may miss it."""
+
 Overlap = tuple[int, int, int, int]
 """(example, class, positions of the class in both answer and label, positions in either), where the last is not 0."""
 
@@ -298,9 +301,8 @@ class Summary(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """The answer: what to use, why, and how sure that is."""
 
     recommended: str | None  # a design's name
-    told: bool = (
-        True  # False: the data do not tell, and `recommended` is merely the cheapest of those not told apart
-    )
+    # False: the data do not tell, and `recommended` is merely the cheapest of those not told apart
+    conclusive: bool = True
     headline: str
     paragraphs: tuple[Paragraph, ...]
     rows: tuple[Row, ...]

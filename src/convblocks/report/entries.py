@@ -64,7 +64,7 @@ def collect(study: Study, designs: Sequence[Design], runs: Sequence[Run], summar
             seeds=len(study.seeds),
             image=study.data.shape[1:],
             recommended=design.name == summary.recommended,
-            told=summary.told,
+            told=summary.conclusive,
         )
         for design in designs
         if not design.problem

@@ -12,7 +12,7 @@ from msgspec import Struct
 
 from convblocks.errors import Part, RunError, Setting
 from convblocks.files import open_regular, sync_folder, write
-from convblocks.records import Study
+from convblocks.records import Study, Summary
 from convblocks.runs.envelope import WHOLE, seal, unseal
 from convblocks.runs.lock import lock
 from convblocks.runs.validation import CHECKS, check_study
@@ -35,6 +35,8 @@ FIXES: dict[str, tuple[Part, ...]] = {
     SUMMARY: ("; convblocks report writes the file again",),
 }
 """How to fix each file."""
+RENAMED: dict[tuple[type[Struct], str], str] = {(Summary, "told"): "conclusive"}
+"""Fields that earlier versions wrote under another name."""
 NO_FILE = {errno.ELOOP, errno.EISDIR, errno.EINVAL, errno.ENXIO}
 """What the system says of a link opened with O_NOFOLLOW, a folder, a pipe or device, a socket."""
 NO_LINK = getattr(os, "O_NOFOLLOW", 0)
@@ -185,6 +187,7 @@ class RecordFiles:
                 raise ValueError("it has no checksum")
             if digest not in (None, expected or study.digest):
                 raise ValueError(f"it is of another study than {STUDY}")
+            table = {RENAMED.get((kind, field), field): value for field, value in table.items()}
             record = msgspec.convert(table, kind)
             if kind in CHECKS:
                 CHECKS[kind](record, study)

@@ -1,18 +1,17 @@
-"""A design with all that is known of it when it is judged."""
+"""Comparison of a design with the best one: its runs, scores and costs, and its difference to the best."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
 
-from convblocks.networks.budget import TOLERANCE
-from convblocks.records import Design, Latency, Run
+from convblocks.records import TOLERANCE, Design, Latency, Run
 from convblocks.statistics.estimates import Estimate, estimate
 
 
 @dataclass(frozen=True)
-class Judged:
-    """A design with all that is known of it; `difference` and what follows once the best is known."""
+class Comparison:
+    """One design as it is compared; `difference` and `p_holm` are filled once the best is known."""
 
     design: Design
     runs: Sequence[Run]
@@ -53,12 +52,12 @@ class Judged:
         return float(self.validation.mean())
 
     @property
-    def not_told_apart(self) -> bool:
+    def is_among_best(self) -> bool:
         """Whether it is the best, or not significantly worse."""
         return self.verdict in ("best", "within noise")
 
 
-def paired(a: Judged, b: Judged, part: str) -> Estimate | None:
+def paired(a: Comparison, b: Comparison, part: str) -> Estimate | None:
     """a − b on the seeds that both have; None if there are none. `part` is validation or test."""
     common = [seed for seed in a.seed_numbers if seed in b.seed_numbers]
     if not common:

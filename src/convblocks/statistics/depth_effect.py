@@ -9,15 +9,15 @@ import numpy as np
 from convblocks.formatting import difference as points_with_ends
 from convblocks.formatting import percent, ratio
 from convblocks.records import DataCard, Paragraph
-from convblocks.statistics.comparison import Judged, paired
+from convblocks.statistics.comparison import Comparison, paired
 from convblocks.statistics.estimates import Estimate, estimate, significant
 
 
-def what_depth_changes(judged: Sequence[Judged], card: DataCard) -> list[Paragraph]:
+def what_depth_changes(comparisons: Sequence[Comparison], card: DataCard) -> list[Paragraph]:
     """From each implementation's least depth to its greatest."""
     written: list[Paragraph] = []
     flat: dict[tuple[int, int], list[str]] = {}  # each implementation has depths of its own
-    pairs = _ends(judged)
+    pairs = _ends(comparisons)
     for shallow, deep, difference in pairs:
         if significant(difference):
             written.append(Paragraph(f"Deeper {deep.design.label}", _change(shallow, deep, difference, card)))
@@ -37,11 +37,11 @@ def what_depth_changes(judged: Sequence[Judged], card: DataCard) -> list[Paragra
     return [*written, Paragraph("Depth", " ".join(told))]
 
 
-def _ends(judged: Sequence[Judged]) -> list[tuple[Judged, Judged, Estimate]]:
+def _ends(comparisons: Sequence[Comparison]) -> list[tuple[Comparison, Comparison, Estimate]]:
     """The shallowest and the deepest of each implementation, and what validation score the deep one gains."""
-    pairs: list[tuple[Judged, Judged, Estimate]] = []
-    for label in dict.fromkeys(j.design.label for j in judged):
-        same = sorted((j for j in judged if j.design.label == label), key=lambda j: j.design.stack_depth)
+    pairs: list[tuple[Comparison, Comparison, Estimate]] = []
+    for label in dict.fromkeys(c.design.label for c in comparisons):
+        same = sorted((c for c in comparisons if c.design.label == label), key=lambda c: c.design.stack_depth)
         shallow, deep = same[0], same[-1]
         difference = paired(deep, shallow, "validation")
         if shallow is not deep and difference and difference.seeds > 1:
@@ -49,7 +49,7 @@ def _ends(judged: Sequence[Judged]) -> list[tuple[Judged, Judged, Estimate]]:
     return pairs
 
 
-def _change(shallow: Judged, deep: Judged, difference: Estimate, card: DataCard) -> str:
+def _change(shallow: Comparison, deep: Comparison, difference: Estimate, card: DataCard) -> str:
     low, high = shallow.design.stack_depth, deep.design.stack_depth
     verb = "loses" if difference.mean < 0 else "gains"
     text = (
@@ -95,12 +95,12 @@ def _cause(difference: Estimate, trained: Estimate, values: tuple[float, float],
     )
 
 
-def _train_difference(shallow: Judged, deep: Judged, train: int) -> Estimate:
+def _train_difference(shallow: Comparison, deep: Comparison, train: int) -> Estimate:
     """Of the last epoch's training score, paired by seed; which examples were right is not kept."""
     by_seed = {run.seed: run.epochs[-1].train_score for run in shallow.runs}
     gaps = [run.epochs[-1].train_score - by_seed[run.seed] for run in deep.runs if run.seed in by_seed]
     return replace(estimate(np.array(gaps)[:, None]), examples=train)
 
 
-def _trained(j: Judged) -> float:
-    return float(np.mean([run.epochs[-1].train_score for run in j.runs]))
+def _trained(c: Comparison) -> float:
+    return float(np.mean([run.epochs[-1].train_score for run in c.runs]))

@@ -9,7 +9,7 @@ from collections.abc import Sequence
 
 from convblocks.formatting import percent, plural
 from convblocks.records import DataCard
-from convblocks.statistics.comparison import Judged, paired
+from convblocks.statistics.comparison import Comparison, paired
 from convblocks.statistics.estimates import could_be_blind, could_be_guessed, seeds_to_bound
 from convblocks.statistics.scores import blind_score
 
@@ -18,18 +18,20 @@ LOSS = 0.05
 answer the question."""
 
 
-def doubt(judged: Sequence[Judged], best: Judged, chosen: Judged, card: DataCard) -> str:
+def missing_evidence(
+    comparisons: Sequence[Comparison], best: Comparison, chosen: Comparison, card: DataCard
+) -> str:
     """Why these data do not tell whether `chosen` will do, and what to do; "" if they tell."""
-    if _could_be_guessed(best, card, len(judged)):
+    if _could_be_guessed(best, card, len(comparisons)):
         return (
             f"even the best, {best.name}, has only {percent(best.score)} validation {card.metric}, as guessing "
             f"among {plural(len(card.classes), 'class', 'classes')} can. {chosen.name} is merely the cheapest of those "
             "not told apart. Try more epochs, more seeds or more examples."
         )
-    others = [j for j in judged if j.not_told_apart and j is not chosen]
+    others = [c for c in comparisons if c.is_among_best and c is not chosen]
     if not others:
         return ""
-    rival = max(others, key=lambda j: (j is best, j.score))
+    rival = max(others, key=lambda c: (c is best, c.score))
     gap = paired(chosen, rival, "validation")
     assert gap is not None  # both were compared with the best, which is one of them
     low = gap.interval().low
@@ -48,7 +50,7 @@ def doubt(judged: Sequence[Judged], best: Judged, chosen: Judged, card: DataCard
     )
 
 
-def _could_be_guessed(best: Judged, card: DataCard, tries: int) -> bool:
+def _could_be_guessed(best: Comparison, card: DataCard, tries: int) -> bool:
     chance = blind_score(card)
     if card.task == "classify":
         return could_be_guessed(best.score, best.validation.shape[1], chance, tries)

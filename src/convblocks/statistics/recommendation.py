@@ -6,29 +6,35 @@ from dataclasses import replace
 from convblocks.formatting import difference as points_with_ends
 from convblocks.formatting import milliseconds, percent, plural
 from convblocks.records import Paragraph, Study
-from convblocks.statistics.comparison import Judged
+from convblocks.statistics.comparison import Comparison
 from convblocks.statistics.depth_effect import what_depth_changes
 from convblocks.statistics.estimates import MOST_SEEDS, examples_needed, score_interval, seeds_needed
 
 
 def headline(
-    judged: Sequence[Judged], best: Judged, chosen: Judged | None, doubt: str, *, asked: int, metric: str
+    comparisons: Sequence[Comparison],
+    best: Comparison,
+    chosen: Comparison | None,
+    problem: str,
+    *,
+    designs: int,
+    metric: str,
 ) -> str:
-    """What to use, or why that is not known. `asked` is the number of designs to train, finished or not."""
-    if asked == 1:
+    """What to use, or why that is not known. `designs` is the number of designs to train, finished or not."""
+    if designs == 1:
         return (
             f"{best.name} is the only design, so there is nothing to compare it with: "
             "ask for more with --families, --block-depths or --depth."
         )
-    if len(judged) == 1:
+    if len(comparisons) == 1:
         return (
             f"Only {best.name} is finished, so there is nothing to compare it with yet: "
             "run the same command again to go on."
         )
     if chosen is None:
         return f"{best.name} came out best, but one seed is no evidence: run again with --seeds 3 or more."
-    if doubt:
-        return f"These data do not tell which design to use: {doubt}"
+    if problem:
+        return f"These data do not tell which design to use: {problem}"
     if chosen is best:
         return (
             f"Use {chosen.name}: it has the best {metric}, and none within its noise is measurably cheaper."
@@ -39,22 +45,22 @@ def headline(
 
 
 def paragraphs(
-    study: Study, judged: Sequence[Judged], best: Judged, chosen: Judged | None
+    study: Study, comparisons: Sequence[Comparison], best: Comparison, chosen: Comparison | None
 ) -> tuple[Paragraph, ...]:
     """Why, what is within the noise, what it would take to tell more, and what depth does."""
     written = [
         Paragraph("Why", _why(best, chosen, study.data.metric) if chosen else ""),
-        Paragraph("Within the noise", _equal(judged, best)),
-        Paragraph("To tell more", _to_tell_apart(judged, best)),
-        Paragraph(_worse_lead(judged), _worse(judged)),
-        *what_depth_changes(judged, study.data),
-        Paragraph("Stopped early", _failures(judged)),
-        Paragraph("Unfinished", _missing(study, judged)),
+        Paragraph("Within the noise", _equal(comparisons, best)),
+        Paragraph("To tell more", _to_tell_apart(comparisons, best)),
+        Paragraph(_worse_lead(comparisons), _worse(comparisons)),
+        *what_depth_changes(comparisons, study.data),
+        Paragraph("Stopped early", _failures(comparisons)),
+        Paragraph("Unfinished", _missing(study, comparisons)),
     ]
     return tuple(paragraph for paragraph in written if paragraph.text)
 
 
-def _why(best: Judged, chosen: Judged, metric: str) -> str:
+def _why(best: Comparison, chosen: Comparison, metric: str) -> str:
     unit = "a forward pass of one example" if chosen.by_latency else "one example"
     text = f"{chosen.name} takes {_cost(chosen)} for {unit}"
     if chosen is best:
@@ -75,38 +81,38 @@ def _why(best: Judged, chosen: Judged, metric: str) -> str:
     )
 
 
-def _equal(judged: Sequence[Judged], best: Judged) -> str:
-    equal = [j.name for j in judged if j.verdict == "within noise"]
+def _equal(comparisons: Sequence[Comparison], best: Comparison) -> str:
+    equal = [c.name for c in comparisons if c.verdict == "within noise"]
     return f"Not told apart from {best.name}: {', '.join(equal)}." if equal else ""
 
 
-def _worse(judged: Sequence[Judged]) -> str:
-    worse = [j for j in _by_gap(judged) if j.verdict in ("perhaps worse", "worse")]
+def _worse(comparisons: Sequence[Comparison]) -> str:
+    worse = [c for c in _by_gap(comparisons) if c.verdict in ("perhaps worse", "worse")]
     if not worse:
         return ""
-    named = [f"{j.name} ({points_with_ends(j.difference.interval())} points)" for j in worse if j.difference]
-    alone = ", each tested alone at 95 %" if _comparisons(judged) > 1 else ""
-    how = "Significantly so" if _surely_worse(judged) else "They came out worse"
-    text = f"{how} on validation data{alone}: {', '.join(named)}. {_corrected(judged, worse)}"
+    named = [f"{c.name} ({points_with_ends(c.difference.interval())} points)" for c in worse if c.difference]
+    alone = ", each tested alone at 95 %" if _comparisons(comparisons) > 1 else ""
+    how = "Significantly so" if _surely_worse(comparisons) else "They came out worse"
+    text = f"{how} on validation data{alone}: {', '.join(named)}. {_corrected(comparisons, worse)}"
     return text.strip()
 
 
-def _worse_lead(judged: Sequence[Judged]) -> str:
+def _worse_lead(comparisons: Sequence[Comparison]) -> str:
     """As the table's verdicts: "Worse" only if some remain so after Holm's correction."""
-    return "Worse" if _surely_worse(judged) else "Perhaps worse"
+    return "Worse" if _surely_worse(comparisons) else "Perhaps worse"
 
 
-def _surely_worse(judged: Sequence[Judged]) -> list[str]:
-    return [j.name for j in _by_gap(judged) if j.verdict == "worse"]
+def _surely_worse(comparisons: Sequence[Comparison]) -> list[str]:
+    return [c.name for c in _by_gap(comparisons) if c.verdict == "worse"]
 
 
-def _comparisons(judged: Sequence[Judged]) -> int:
-    return sum(j.p_holm is not None for j in judged)
+def _comparisons(comparisons: Sequence[Comparison]) -> int:
+    return sum(c.p_holm is not None for c in comparisons)
 
 
-def _corrected(judged: Sequence[Judged], worse: Sequence[Judged]) -> str:
+def _corrected(comparisons: Sequence[Comparison], worse: Sequence[Comparison]) -> str:
     """Which of the worse ones are so whatever the number of comparisons."""
-    number = _comparisons(judged)
+    number = _comparisons(comparisons)
     if number < 2:
         return ""
     sure = _surely_worse(worse)
@@ -117,25 +123,25 @@ def _corrected(judged: Sequence[Judged], worse: Sequence[Judged]) -> str:
     )
 
 
-def _to_tell_apart(judged: Sequence[Judged], best: Judged) -> str:
+def _to_tell_apart(comparisons: Sequence[Comparison], best: Comparison) -> str:
     """What would show the widest gaps among those within the noise, if they are real."""
-    parts, asked = [], []
-    equal = [j for j in _by_gap(judged) if j.verdict == "within noise"]
-    for j in equal[:3]:
-        assert j.difference is not None
-        gap = f"{j.name} ({percent(abs(j.difference.mean), unit=False)} points)"
-        seeds, examples = seeds_needed(j.difference), examples_needed(j.difference)
+    parts, numbers = [], []
+    equal = [c for c in _by_gap(comparisons) if c.verdict == "within noise"]
+    for c in equal[:3]:
+        assert c.difference is not None
+        gap = f"{c.name} ({percent(abs(c.difference.mean), unit=False)} points)"
+        seeds, examples = seeds_needed(c.difference), examples_needed(c.difference)
         if seeds is not None:
             parts.append(f"{gap} about {plural(seeds, 'seed')}")
         elif (
-            examples is not None and examples <= j.difference.examples
+            examples is not None and examples <= c.difference.examples
         ):  # so it is the seeds that are too few
             parts.append(f"{gap} more than {plural(MOST_SEEDS, 'seed')}")
         elif examples is not None:
-            asked.append(examples)
+            numbers.append(examples)
             parts.append(
                 f"{gap} about {plural(examples, 'validation example')} instead of "
-                f"{j.difference.examples:,}, and {_about(seeds_needed(replace(j.difference, examples=examples)))}"
+                f"{c.difference.examples:,}, and {_about(seeds_needed(replace(c.difference, examples=examples)))}"
             )
     if not parts:
         return ""
@@ -143,7 +149,7 @@ def _to_tell_apart(judged: Sequence[Judged], best: Judged) -> str:
     text = (
         f"Telling {which} from {best.name} with 80 % power, if the {gaps} real, takes for {'; '.join(parts)}."
     )
-    if asked != sorted(asked):  # the widest gap comes first
+    if numbers != sorted(numbers):  # the widest gap comes first
         text += " A smaller gap takes fewer examples where it varies less from example to example."
     return text
 
@@ -152,26 +158,29 @@ def _about(seeds: int | None) -> str:
     return f"more than {plural(MOST_SEEDS, 'seed')}" if seeds is None else f"about {plural(seeds, 'seed')}"
 
 
-def _by_gap(judged: Sequence[Judged]) -> list[Judged]:
+def _by_gap(comparisons: Sequence[Comparison]) -> list[Comparison]:
     """Those compared with the best, the farthest behind first."""
     return sorted(
-        (j for j in judged if j.difference), key=lambda j: j.difference.mean if j.difference else 0.0
+        (c for c in comparisons if c.difference), key=lambda c: c.difference.mean if c.difference else 0.0
     )
 
 
-def _failures(judged: Sequence[Judged]) -> str:
+def _failures(comparisons: Sequence[Comparison]) -> str:
     failed = [
-        f"{run.design} with seed {run.seed} ({run.failure})" for j in judged for run in j.runs if run.failure
+        f"{run.design} with seed {run.seed} ({run.failure})"
+        for c in comparisons
+        for run in c.runs
+        if run.failure
     ]
-    return f"Judged as they were: {'; '.join(failed)}." if failed else ""
+    return f"Scored as they were: {'; '.join(failed)}." if failed else ""
 
 
-def _missing(study: Study, judged: Sequence[Judged]) -> str:
-    behind = [j.name for j in judged if j.seeds < len(study.seeds)]
+def _missing(study: Study, comparisons: Sequence[Comparison]) -> str:
+    behind = [c.name for c in comparisons if c.seeds < len(study.seeds)]
     if not behind:
         return ""
     return f"Not all {len(study.seeds)} seeds are finished for {', '.join(behind)}: run the same command to go on."
 
 
-def _cost(j: Judged) -> str:
-    return milliseconds(j.cost) if j.by_latency else f"{j.design.macs:,} MACs"
+def _cost(c: Comparison) -> str:
+    return milliseconds(c.cost) if c.by_latency else f"{c.design.macs:,} MACs"

@@ -6,7 +6,7 @@ from dataclasses import replace
 import numpy as np
 
 from convblocks.records import Design, Latency, Row, Run, Study, Summary
-from convblocks.statistics.comparison import Judged, paired
+from convblocks.statistics.comparison import Comparison, paired
 from convblocks.statistics.estimates import (
     SIGNIFICANT,
     Estimate,
@@ -14,7 +14,7 @@ from convblocks.statistics.estimates import (
     score_interval,
     significant,
 )
-from convblocks.statistics.evidence import doubt
+from convblocks.statistics.evidence import missing_evidence
 from convblocks.statistics.recommendation import headline, paragraphs
 from convblocks.statistics.scores import scores
 
@@ -29,8 +29,8 @@ def summarise(
     trained = {run.design for run in runs}
     times = {latency.design: latency for latency in latencies}
     by_latency = trained <= times.keys()
-    judged = [
-        Judged(
+    comparisons = [
+        Comparison(
             design=design,
             runs=own,
             validation=scores(own, "validation", study.data),
@@ -41,53 +41,58 @@ def summarise(
         for design in designs
         if (own := sorted((r for r in runs if r.design == design.name), key=lambda r: r.seed))
     ]
-    if not judged:
+    if not comparisons:
         none = "No run has finished yet: run the same command again to go on."
         return Summary(
             recommended=None,
-            told=False,
+            conclusive=False,
             headline=none,
             paragraphs=(),
             rows=(),
             target_score=None,
             cost="latency",
         )
-    best = replace(min(judged, key=lambda j: (-round(j.score, 12), j.cost)), verdict="best")
-    judged = _compared(judged, best, len(study.seeds))
-    can_tell = len(judged) > 1 and best.seeds > 1
-    chosen = _cheapest([j for j in judged if j.not_told_apart]) if can_tell else None
-    why_not = doubt(judged, best, chosen, study.data) if chosen else ""
+    best = replace(min(comparisons, key=lambda c: (-round(c.score, 12), c.cost)), verdict="best")
+    comparisons = _compared(comparisons, best, len(study.seeds))
+    can_tell = len(comparisons) > 1 and best.seeds > 1
+    chosen = _cheapest([c for c in comparisons if c.is_among_best]) if can_tell else None
+    problem = missing_evidence(comparisons, best, chosen, study.data) if chosen else ""
     target = round(TARGET * best.score, 3)
     return Summary(
         recommended=chosen.name if chosen else None,
-        told=chosen is not None and not why_not,
+        conclusive=chosen is not None and not problem,
         headline=headline(
-            judged, best, chosen, why_not, asked=sum(not d.problem for d in designs), metric=study.data.metric
+            comparisons,
+            best,
+            chosen,
+            problem,
+            designs=sum(not d.problem for d in designs),
+            metric=study.data.metric,
         ),
-        paragraphs=paragraphs(study, judged, best, chosen),
-        rows=tuple(_row(j, best, target, judged) for j in judged),
+        paragraphs=paragraphs(study, comparisons, best, chosen),
+        rows=tuple(_row(c, best, target, comparisons) for c in comparisons),
         target_score=target,
         cost="latency" if by_latency else "macs",
     )
 
 
-def _compared(judged: list[Judged], best: Judged, planned: int) -> list[Judged]:
+def _compared(comparisons: list[Comparison], best: Comparison, planned: int) -> list[Comparison]:
     """Each with its difference to the best, and the verdict on that; `planned` is the study's number of seeds."""
-    differences = {j.name: paired(j, best, "validation") for j in judged if j.name != best.name}
+    differences = {c.name: paired(c, best, "validation") for c in comparisons if c.name != best.name}
     tested = {name: d for name, d in differences.items() if d and d.seeds > 1}
     # a single comparison needs no correction
     p_values = [d.tail_p_value() if len(tested) > 1 else d.p_value() for d in tested.values()]
     adjusted = dict(zip(tested, holm([p for p in p_values if p is not None]), strict=True))
     return [
         best
-        if j.name == best.name
+        if c.name == best.name
         else replace(
-            j,
-            difference=differences[j.name],
-            p_holm=adjusted.get(j.name),
-            verdict=_verdict(differences[j.name], adjusted.get(j.name), planned),
+            c,
+            difference=differences[c.name],
+            p_holm=adjusted.get(c.name),
+            verdict=_verdict(differences[c.name], adjusted.get(c.name), planned),
         )
-        for j in judged
+        for c in comparisons
     ]
 
 
@@ -99,40 +104,40 @@ def _verdict(difference: Estimate | None, p_holm: float | None, planned: int) ->
     return "worse" if p_holm < SIGNIFICANT else "perhaps worse"
 
 
-def _cheapest(judged: list[Judged]) -> Judged:
+def _cheapest(comparisons: list[Comparison]) -> Comparison:
     """The lowest cost; of those that are not told apart from it, the best in validation."""
-    lowest = min(judged, key=lambda j: j.cost)
-    return max((j for j in judged if j.cost <= lowest.reach), key=lambda j: (j.score, -j.cost))
+    lowest = min(comparisons, key=lambda c: c.cost)
+    return max((c for c in comparisons if c.cost <= lowest.reach), key=lambda c: (c.score, -c.cost))
 
 
-def _beaten(j: Judged, other: Judged) -> bool:
+def _beaten(c: Comparison, other: Comparison) -> bool:
     """Whether the other is better and not measurably dearer, or as good and measurably cheaper."""
-    if other.score > j.score:
-        return other.cost <= j.reach
-    return other.score == j.score and other.reach < j.cost
+    if other.score > c.score:
+        return other.cost <= c.reach
+    return other.score == c.score and other.reach < c.cost
 
 
-def _row(j: Judged, best: Judged, target: float, judged: list[Judged]) -> Row:
-    losses = [loss for run in j.runs if (loss := run.epochs[-1].train_loss) is not None]
-    seconds = [s for run in j.runs if (s := _seconds_to(run, target)) is not None]
-    behind = None if j is best else paired(j, best, "test")
+def _row(c: Comparison, best: Comparison, target: float, comparisons: list[Comparison]) -> Row:
+    losses = [loss for run in c.runs if (loss := run.epochs[-1].train_loss) is not None]
+    seconds = [s for run in c.runs if (s := _seconds_to(run, target)) is not None]
+    behind = None if c is best else paired(c, best, "test")
     return Row(
-        design=j.name,
-        seeds=j.seeds,
-        validation=score_interval(j.validation),
-        validation_difference=j.difference.interval() if j.difference else None,
-        p_value=j.difference.p_value() if j.difference else None,
-        p_holm=j.p_holm,
-        test=score_interval(j.test),
+        design=c.name,
+        seeds=c.seeds,
+        validation=score_interval(c.validation),
+        validation_difference=c.difference.interval() if c.difference else None,
+        p_value=c.difference.p_value() if c.difference else None,
+        p_holm=c.p_holm,
+        test=score_interval(c.test),
         test_difference=behind.interval() if behind else None,
-        verdict=j.verdict,
-        train_score=float(np.mean([run.epochs[-1].train_score for run in j.runs])),
-        train_loss=sum(losses) / len(losses) if len(losses) == j.seeds else None,
+        verdict=c.verdict,
+        train_score=float(np.mean([run.epochs[-1].train_score for run in c.runs])),
+        train_loss=sum(losses) / len(losses) if len(losses) == c.seeds else None,
         seconds_to_target=float(np.median(seconds)) if seconds else None,
         reached=len(seconds),
-        images_per_s=float(np.median([run.timing.images_per_s for run in j.runs])),
-        latency=j.latency,
-        pareto=not any(_beaten(j, other) for other in judged),
+        images_per_s=float(np.median([run.timing.images_per_s for run in c.runs])),
+        latency=c.latency,
+        pareto=not any(_beaten(c, other) for other in comparisons),
     )
 
 
