@@ -4,6 +4,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from math import gcd
 
 from convblocks.errors import OptionError
+from convblocks.text import listed
 
 MOST_LAYERS = 10_000
 """Of a block or a stem: a file that asks for more is refused before it is built. The deepest published has 1,202."""
@@ -62,9 +63,12 @@ def dividing_groups(groups: object, **channels: int) -> int:
     groups = whole("groups", groups, at_least=1)
     if any(count % groups for count in channels.values()):
         common = gcd(*channels.values())
-        fitting = [str(d) for d in range(1, common + 1) if common % d == 0]
-        named = " and ".join(f"{name}={count}" for name, count in channels.items())
-        raise OptionError("groups", groups, f"must divide {named}; use {_either(fitting)}")
+        divisors = [d for d in range(1, common + 1) if common % d == 0]
+        if len(divisors) > 8:
+            # all divisors of a wide layer would fill a screen; depthwise, the last, matters most
+            divisors = [*divisors[:7], divisors[-1]]
+        named = listed(f"{name}={count}" for name, count in channels.items())
+        raise OptionError("groups", groups, f"must divide {named}; use {listed(divisors, 'or')}")
     return groups
 
 
@@ -73,7 +77,7 @@ def one_of(option: str, value: object, table: Mapping[str, object] | Iterable[st
     names = list(table)
     if isinstance(value, str) and value in names:
         return value
-    raise OptionError(option, value, f"expected {_either(names)}")
+    raise OptionError(option, value, f"expected {listed(names, 'or')}")
 
 
 def probability(option: str, value: object) -> float:
@@ -81,9 +85,3 @@ def probability(option: str, value: object) -> float:
     if isinstance(value, int | float) and not isinstance(value, bool) and 0 <= value < 1:
         return float(value)
     raise OptionError(option, value, "expected a probability from 0 up to, but not including, 1")
-
-
-def _either(names: list[str]) -> str:
-    if len(names) > 8:  # the largest divisors of a wide layer would fill a screen
-        names = [*names[:7], names[-1]]
-    return names[0] if len(names) == 1 else f"{', '.join(names[:-1])} or {names[-1]}"

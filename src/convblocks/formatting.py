@@ -129,15 +129,6 @@ def _scaled(number: float | None, base: int, units: tuple[str, ...]) -> str:
     return f"{text}{_NBSP}{unit}" if unit else text
 
 
-def sentence(words: str) -> str:
-    """The words with a capital.
-
-    >>> sentence("mean IoU against cost")
-    'Mean IoU against cost'
-    """
-    return words[:1].upper() + words[1:]
-
-
 def milliseconds(ms: float | None, *, unit: bool = True) -> str:
     """Three significant digits.
 
@@ -171,27 +162,3 @@ def p_value(p: float | None) -> str:
     if p < 0.001:
         return f"p{_NBSP}<{_NBSP}0.001"
     return f"p{_NBSP}={_NBSP}{p:.{3 if p < 0.01 else 2}f}"
-
-
-def listing(words: tuple[str, ...] | list[str], last: str = "and", most: int = 12) -> str:
-    """Words as a sentence has them; beyond `most` only their number is told.
-
-    >>> listing(["8", "20", "56"], "or")
-    '8, 20 or 56'
-    >>> listing([str(n) for n in range(100)], most=3)
-    '0, 1, 2 and 97 more'
-    """
-    if len(words) > most:
-        return f"{', '.join(words[:most])} {last} {len(words) - most} more"
-    if len(words) < 2:
-        return "".join(words)
-    return f"{', '.join(words[:-1])} {last} {words[-1]}"
-
-
-def plural(number: int, noun: str, nouns: str = "") -> str:
-    """A number of things.
-
-    >>> plural(1, "seed"), plural(1200, "seed"), plural(2, "class", "classes")
-    ('1 seed', '1,200 seeds', '2 classes')
-    """
-    return f"{number:,} {noun if number == 1 else nouns or noun + 's'}"

@@ -5,6 +5,7 @@ from collections.abc import Sequence
 from msgspec import Struct
 
 from convblocks.errors import OptionError
+from convblocks.text import times
 
 CHANNELS = ("channels", "features")
 BATCH = "batch"
@@ -39,11 +40,11 @@ def parse_axes(axes: str, size: Sequence[int] | None = None) -> Layout:
             )
     named = len(kinds) - (BATCH in kinds)
     if size is not None and named != len(size):
-        given = "×".join(map(str, size)) or "one number"
+        given = times(size)
         fix = ""
         if BATCH in kinds and len(size) == named + 1:
-            one = [n for place, n in enumerate(size) if place != kinds.index(BATCH)]
-            fix = f"; leave the batch out: --input {'x'.join(map(str, one))}"
+            example = [n for place, n in enumerate(size) if place != kinds.index(BATCH)]
+            fix = f"; leave the batch out of the input: {'x'.join(map(str, example))}"
         raise OptionError(
             "axes", axes, f"names {named} axes without the batch, and the input {given} has {len(size)}{fix}"
         )

@@ -1,15 +1,20 @@
-"""Text from outside, such as names of files, layers and classes, made fit to be shown.
+"""Text of messages, tables and reports: lists, plurals and sizes; and names from outside, made safe to show.
 
-Nothing in such text may steer a terminal, hide or reorder what stands beside it, or fail to be written.
+Names of files, layers and classes come from outside. Nothing in them may steer a terminal, hide or reorder what
+stands beside them, or fail to be written.
 """
 
 import codecs
 import json
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from typing import Any
 
-LONGEST = 300  # characters of a name or value that a message repeats
+LONGEST = 300
+"""The most characters of a name or value that a message repeats."""
+
+MOST_LISTED = 12
+"""The most items that a list in a sentence names."""
 
 UNSAFE = re.compile(
     "["
@@ -36,6 +41,55 @@ DIGITS = str.maketrans("⁻⁺⁰¹²³⁴⁵⁶⁷⁸⁹", "-+0123456789")
 
 READABLE = "convblocks.readable"
 """Name of the codec error handler that writes what an encoding lacks by signs that it has."""
+
+
+def listed(items: Iterable[object], last: str = "and", most: int = MOST_LISTED) -> str:
+    """Returns the items as a sentence lists them; of more than `most` it names the first and counts the rest.
+
+    >>> listed(["8", "20", "56"], "or")
+    '8, 20 or 56'
+    >>> listed(range(100), most=3)
+    '0, 1, 2 and 97 more'
+    """
+    names = [str(item) for item in items]
+    if len(names) > most:
+        return f"{', '.join(names[:most])} {last} {len(names) - most:,} more"
+    if len(names) < 2:
+        return "".join(names)
+    return f"{', '.join(names[:-1])} {last} {names[-1]}"
+
+
+def plural(number: int, noun: str, nouns: str = "") -> str:
+    """Returns a number with its noun, in the plural where the number is not 1.
+
+    >>> plural(1, "seed"), plural(1200, "seed"), plural(2, "class")
+    ('1 seed', '1,200 seeds', '2 classes')
+    >>> plural(2, "axis", "axes")
+    '2 axes'
+    """
+    return f"{number:,} {noun if number == 1 else nouns or _plural_of(noun)}"
+
+
+def _plural_of(noun: str) -> str:
+    return f"{noun}es" if noun.endswith("s") else f"{noun}s"
+
+
+def times(sizes: Iterable[object]) -> str:
+    """Returns sizes as a shape is written.
+
+    >>> times((3, 224, 224)), times(())
+    ('3×224×224', 'one number')
+    """
+    return "×".join(map(str, sizes)) or "one number"
+
+
+def sentence(text: str) -> str:
+    """Returns the text with a capital letter first, and all others as they are.
+
+    >>> sentence("mean IoU against cost")
+    'Mean IoU against cost'
+    """
+    return text[:1].upper() + text[1:]
 
 
 def escaped(text: str) -> str:

@@ -81,7 +81,7 @@ REFUSED = {
         {"foo": X, "bar": Y},
         r"no examples and labels found; it holds foo and bar; expected x and y",
     ),
-    "many keys": ({f"k{i:02}": Y for i in range(20)}, r"it holds k00, k01.* and 13 more; expected"),
+    "many keys": ({f"k{i:02}": Y for i in range(20)}, r"it holds k00, k01.* and 8 more; expected"),
     "no labels": ({"x": X}, r"x is there, y is missing; it holds x"),
     "no examples": ({"x_train": X, "y_train": Y, "y_test": Y}, r"y_test is there, x_test is missing"),
     "x and X": ({"x": X, "X": X, "y": Y}, r"holds both x and X: keep one"),

@@ -3,23 +3,14 @@
 from collections.abc import Iterator, Sequence
 from functools import partial
 
-from convblocks.advice.view import (
-    ADDITIONS,
-    RESAMPLED,
-    WEIGHTED,
-    Found,
-    View,
-    depending,
-    listed,
-    named,
-    times,
-)
+from convblocks.advice.view import ADDITIONS, RESAMPLED, WEIGHTED, Found, View, depending, named
 from convblocks.advice.windows import WINDOWED, reach, windows
 from convblocks.analysis.fields.receptive_field import input_layout, spatial_size
 from convblocks.analysis.rules import CONVOLUTIONS, GLOBAL, NORMS_OF_LAST_AXES, POINTWISE
 from convblocks.analysis.trace import Failed, Op, Value
 from convblocks.analysis.trace.failure import gets_past
 from convblocks.analysis.trace.fitting import depths, multiple_that_fits, projection
+from convblocks.text import listed, times
 
 JOINS = ADDITIONS | {"cat", "concat", "stack"}
 NORMS = GLOBAL | NORMS_OF_LAST_AXES
@@ -62,12 +53,12 @@ def _broken(view: View, failed: Failed) -> Iterator[Found]:
     first = 1 if len({value.shape[1] for value in maps}) > 1 and _verb(failed) == "the addition" else 2
     makers = failed.seen.makers()
     paths = [list(_windows_before(value, makers)) for value in maps]
-    sides = " and ".join(_side(value, path, first) for value, path in zip(maps, paths, strict=True))
+    sides = listed(_side(value, path, first) for value, path in zip(maps, paths, strict=True))
     off: dict[str, list[str]] = {}
     for op in [op for path in paths for op in reversed(path)]:
         if fit := _fitting(op):
             off.setdefault(fit, []).append(named(op.path))
-    mends = [f"padding={fit} in {listed(places)}" for fit, places in off.items()]
+    mends = [f"padding={fit} in {listed(dict.fromkeys(places), most=3)}" for fit, places in off.items()]
     if first == 1 or (not mends and _verb(failed) == "the addition"):
         mends = [*([_projection(maps, failed)] if len(maps) == 2 else []), *mends]
     if not any(mends):
@@ -132,12 +123,12 @@ def _broken_when_larger(view: View) -> Iterator[Found]:
         ]
         failed = view.attempt(sizes)
         if isinstance(failed, Failed) and joined(failed):
-            found.setdefault(failed.path, []).append((" and ".join(map(times, sizes)), failed))
+            found.setdefault(failed.path, []).append((listed(map(times, sizes)), failed))
     for path, failures in found.items():
         size, failed = failures[0]
         maps = joined(failed)
         makers = failed.seen.makers()
-        sides = " and ".join(_side(value, list(_windows_before(value, makers))) for value in maps)
+        sides = listed(_side(value, list(_windows_before(value, makers))) for value in maps)
         yield Found(
             place=path,
             message=f"{_verb(failed)} fails at an input of {', '.join(s for s, _ in failures)}: {sides} at {size}",

@@ -3,11 +3,12 @@
 from collections.abc import Iterator
 from math import prod
 
-from convblocks.advice.view import Found, View, depending, named, plural, times
+from convblocks.advice.view import Found, View, depending, named
 from convblocks.analysis.rules import POINTWISE
 from convblocks.analysis.trace import Failed, Op, Trace
 from convblocks.analysis.trace.batches import SEVERAL, keeping_axis, lost_axis, norms_of_one_value
 from convblocks.analysis.trace.shapes import Shape
+from convblocks.text import plural, times
 
 RESHAPES = frozenset({"view", "reshape", "flatten", "unflatten", "squeeze", "expand"})
 

@@ -2,9 +2,10 @@
 
 from collections.abc import Iterator
 
-from convblocks.advice.view import ADDITIONS, WEIGHTED, Found, View, listed, named, plural
+from convblocks.advice.view import ADDITIONS, WEIGHTED, Found, View, named
 from convblocks.analysis.rules import ADAPTIVE, CONVOLUTIONS, LINEAR, POINTWISE, POOLS, argument, window
 from convblocks.analysis.trace import Op, Value
+from convblocks.text import listed, plural
 
 DROPOUTS = frozenset({"dropout", "dropout1d", "dropout2d", "dropout3d", "feature_dropout"})
 SUMS = ADDITIONS | {"sub", "sub_", "__sub__", "__isub__", "__rsub__"}
@@ -22,7 +23,7 @@ def bias_before_norm(view: View) -> Iterator[Found]:
         norms = _norms_that_take_away(view, op, bias)
         uses = view.only_uses(bias)
         if norms and op in uses and all(_norms_that_take_away(view, use, bias) for use in uses):
-            behind = listed(named(norm.path, norm.name) for norm in norms)
+            behind = listed(dict.fromkeys(named(norm.path, norm.name) for norm in norms), most=3)
             yield Found(
                 place=op.path,
                 message=f"its bias of {plural(bias.elements, 'parameter')} does nothing: {behind} takes each "
@@ -140,7 +141,7 @@ def _why_not(view: View, norm: Op) -> str:
     into = _into(view, before)
     others = [op for op in into if op is not norm]
     if into != [norm]:
-        where = listed(named(op.path, op.name) for op in others) or "the output"
+        where = listed(dict.fromkeys(named(op.path, op.name) for op in others), most=3) or "the output"
         return f"{where} needs the output of {named(before.path, before.name)} without it"
     return ""
 

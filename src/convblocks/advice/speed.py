@@ -7,11 +7,12 @@ import numpy as np
 import torch
 from torch import nn
 
-from convblocks.advice.view import Found, View, times
+from convblocks.advice.view import Found, View
 from convblocks.analysis.cost import macs
 from convblocks.analysis.rules import CONVOLUTIONS, argument, weight_of
 from convblocks.analysis.trace import Op
 from convblocks.measure import latencies
+from convblocks.text import times
 
 MOST = 8  # layers measured: those with most MACs
 REPEATS = 31

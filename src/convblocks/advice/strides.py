@@ -5,10 +5,11 @@ from math import prod
 
 import torch
 
-from convblocks.advice.view import Found, View, named, times
+from convblocks.advice.view import Found, View, named
 from convblocks.advice.windows import WINDOWED, map_after, map_of, readers, windows
 from convblocks.analysis.rules import CONVOLUTIONS, LINEAR, POINTWISE, POOLS, Window, argument
 from convblocks.analysis.trace import Op, Value
+from convblocks.text import times
 
 MOVES = frozenset({"pad", "__getitem__", "narrow", "roll", "flip"})
 

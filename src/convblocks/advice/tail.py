@@ -4,13 +4,14 @@ from collections.abc import Iterator, Sequence
 
 from msgspec import Struct
 
-from convblocks.advice.view import RESAMPLED, WEIGHTED, Found, View, listed, named, plural, times
+from convblocks.advice.view import RESAMPLED, WEIGHTED, Found, View, named
 from convblocks.advice.windows import WINDOWED, reach, windows
 from convblocks.analysis.cost import macs
 from convblocks.analysis.fields.receptive_field import Field, spatial_axes, spatial_size
 from convblocks.analysis.rules import CONVOLUTIONS, GLOBAL, NORMS_OF_LAST_AXES, POINTWISE
 from convblocks.analysis.trace import Op, Value
 from convblocks.analysis.trace.shapes import Shape
+from convblocks.text import listed, plural, times
 
 KEEPING = POINTWISE | GLOBAL | NORMS_OF_LAST_AXES  # norms and activations go with the layer before them
 
@@ -76,8 +77,8 @@ def unproductive_tail(view: View) -> Iterator[Found]:
     yield Found(
         place=tail.layers[0].path,
         message=f"from here on every layer's input sees the whole image of {times(spatial_size(view.trace))}"
-        f"{'' if sure else ', by its longest path at least'}: {plural(len(paths), 'layer')} ({listed(paths)}) that add "
-        "no context",
+        f"{'' if sure else ', by its longest path at least'}: {plural(len(paths), 'layer')} "
+        f"({listed(dict.fromkeys(paths), most=3)}) that add no context",
         mend=f"removing them saves {plural(tail.params, 'parameter')} ({params:.0%}) and {plural(tail.macs, 'MAC')} "
         f"({total:.0%}){reads}; `convblocks probe` tells whether a trained network needs them",
         figures={"layers": len(paths), "params": tail.params, "macs": tail.macs},

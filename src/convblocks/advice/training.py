@@ -4,10 +4,11 @@ from collections.abc import Iterator
 
 import torch
 
-from convblocks.advice.view import PASSING, Found, View, named, plural
+from convblocks.advice.view import PASSING, Found, View, named
 from convblocks.analysis.rules import ADAPTIVE, CONVOLUTIONS, LINEAR, POINTWISE, POOLS, argument
 from convblocks.analysis.trace import Op, Value
 from convblocks.analysis.trace.walk import parameters
+from convblocks.text import plural
 
 LOSSES = {
     "softmax": "cross_entropy takes scores and applies log_softmax itself",

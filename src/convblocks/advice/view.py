@@ -1,6 +1,6 @@
 """A module and its trace, with the questions that rules ask: who made a value, who reads it, and through what."""
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 
@@ -159,23 +159,5 @@ def depending(seen: Trace) -> frozenset[int]:
     return frozenset(found)
 
 
-def times(sizes: Iterable[int]) -> str:
-    """``28×28``."""
-    return "×".join(map(str, sizes))
-
-
 def named(path: str, else_: str = "the whole module") -> str:
     return path or else_
-
-
-def listed(places: Iterable[str], most: int = 3) -> str:
-    """``a, b, c and 4 more``."""
-    known = list(dict.fromkeys(places))
-    shown = ", ".join(known[:most])
-    return f"{shown} and {len(known) - most} more" if len(known) > most else shown
-
-
-def plural(number: int, word: str) -> str:
-    """``1 bias``, ``2 biases``, ``3 parameters``."""
-    ending = "" if number == 1 else "es" if word.endswith("s") else "s"
-    return f"{number:,} {word}{ending}"

@@ -8,7 +8,7 @@ import torch
 from torch import nn
 from torch.func import functional_call
 
-from convblocks.advice.view import Found, View, named, plural
+from convblocks.advice.view import Found, View, named
 from convblocks.analysis.cost import macs
 from convblocks.analysis.names import RANDOM
 from convblocks.analysis.trace import Call, Op, Value
@@ -17,6 +17,7 @@ from convblocks.analysis.trace.restore import restored
 from convblocks.analysis.trace.trace import meta_inputs
 from convblocks.analysis.trace.values import META
 from convblocks.analysis.trace.walk import parameters, tensors
+from convblocks.text import plural
 
 
 def dead_branches(view: View) -> Iterator[Found]:

@@ -3,7 +3,7 @@
 from collections.abc import Iterator
 from math import prod
 
-from convblocks.advice.view import Found, View, plural, times
+from convblocks.advice.view import Found, View
 from convblocks.analysis.cost import macs
 from convblocks.analysis.fields.receptive_field import Field
 from convblocks.analysis.rules import (
@@ -16,6 +16,7 @@ from convblocks.analysis.rules import (
     window,
 )
 from convblocks.analysis.trace import Op, Value
+from convblocks.text import plural, times
 
 WINDOWED = CONVOLUTIONS | POOLS
 

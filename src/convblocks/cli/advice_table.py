@@ -11,7 +11,7 @@ from rich.text import Text
 from convblocks.advice import Rule
 from convblocks.cli.terminal import SafeConsole
 from convblocks.records import SEVERITIES, Finding
-from convblocks.text import shown
+from convblocks.text import plural, shown
 
 SHOWN = 3  # places of one rule, mend and severity
 STYLES = {"note": "cyan", "warning": "yellow", "error": "red"}
@@ -46,7 +46,7 @@ def _summary(findings: Sequence[Finding]) -> str:
     if not findings:
         return "Nothing found."
     counts = Counter(finding.severity for finding in findings)
-    parts = [f"{counts[s]} {s}{'s' if counts[s] > 1 else ''}" for s in reversed(SEVERITIES) if counts[s]]
+    parts = [plural(counts[s], s) for s in reversed(SEVERITIES) if counts[s]]
     return f"Found {', '.join(parts)}."
 
 

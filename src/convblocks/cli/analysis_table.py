@@ -14,6 +14,7 @@ from convblocks.cli.terminal import SafeConsole
 from convblocks.formatting import count, percent, size
 from convblocks.records import Analysis
 from convblocks.report import totals
+from convblocks.text import times
 
 BAR = 10
 EIGHTHS = " ▏▎▍▌▋▊▉█"
@@ -66,7 +67,7 @@ def _columns(analysis: Analysis, root: Node) -> list[Column]:
     least = totals.BOUND if analysis.lower_bounds else ""
     return [
         Column("type", 5, lambda node: node.type),
-        Column("output", 3, lambda node: "×".join(map(str, node.output.output_shape[1:]))),
+        Column("output", 3, lambda node: times(node.output.output_shape[1:])),
         Column("params", 0, lambda node: count(node.total("params"))),
         Column("MACs", 0, lambda node: (least if node is root else "") + count(node.total("macs"))),
         Column("%", 1, lambda node: _share(node, analysis)),

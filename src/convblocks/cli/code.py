@@ -12,8 +12,7 @@ from convblocks.cli.block import CHANNELS, SIZES, described_block, refuse_of_blo
 from convblocks.cli.parse import shape, whole
 from convblocks.cli.terminal import write_file
 from convblocks.errors import ConvblocksError, OptionError, RunError
-from convblocks.formatting import listing
-from convblocks.text import escaped, shown
+from convblocks.text import escaped, listed, shown
 
 if TYPE_CHECKING:
     from convblocks.blocks import BlockSpec
@@ -122,4 +121,4 @@ def _recommended(run: str) -> str:
         return summary.recommended
     why = "its data do not tell which to use" if summary and summary.recommended else "too little is trained"
     choices = [shown(f"{run}:{d.name}") for d in RunFolder(run).designs() if not d.problem]
-    raise RunError(f"{shown(run)} recommends no design, since {why}; choose one: {listing(choices, 'or')}")
+    raise RunError(f"{shown(run)} recommends no design, since {why}; choose one: {listed(choices, 'or')}")

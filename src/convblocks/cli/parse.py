@@ -13,7 +13,7 @@ from convblocks.errors import OptionError, Setting, SpecError
 from convblocks.files import require_writable
 from convblocks.layout import parse_axes
 from convblocks.notation import split
-from convblocks.text import shown
+from convblocks.text import listed, shown
 
 # digits that a number may have: more mean nothing here, and Python refuses to read 4,301
 WHOLE = re.compile(r"[+-]?[0-9]{1,30}")
@@ -203,5 +203,5 @@ def sized(option: str, text: str) -> tuple[tuple[int, ...], str]:
             "e.g. 3x224x224, or 128:int64 with a dtype",
         )
     if colon and dtype not in DTYPES:
-        raise OptionError(option, text, f"expected a dtype of {', '.join(DTYPES[:-1])} or {DTYPES[-1]}")
+        raise OptionError(option, text, f"expected a dtype of {listed(DTYPES, 'or')}")
     return size, dtype or DTYPES[0]

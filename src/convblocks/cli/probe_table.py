@@ -4,9 +4,9 @@ from rich.padding import Padding
 from rich.table import Table
 
 from convblocks.cli.terminal import SafeConsole
-from convblocks.formatting import accuracy, difference, plural
+from convblocks.formatting import accuracy, difference
 from convblocks.records import Probes
-from convblocks.text import shown
+from convblocks.text import plural, shown
 
 SEES = {True: "", False: "whole image", None: "unknown"}
 

@@ -9,9 +9,10 @@ from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn, Ti
 
 from convblocks.cli.terminal import SafeConsole
 from convblocks.engine.watcher import Watcher
-from convblocks.formatting import count, percent, plural
+from convblocks.formatting import count, percent
 from convblocks.records import Design, Epoch, Run, Study
 from convblocks.report.conditions import MATCHES, label_gaps
+from convblocks.text import plural, times
 
 
 class ProgressWatcher(Watcher):
@@ -71,7 +72,7 @@ class ProgressWatcher(Watcher):
     def _introduce(self, study: Study, designs: Sequence[Design], trained: Sequence[Design]) -> None:
         card, say = study.data, self.console.print
         say(
-            f"{card.name}: {plural(len(card.classes), 'class', 'classes')}, {'×'.join(map(str, card.shape))}; "
+            f"{card.name}: {plural(len(card.classes), 'class', 'classes')}, {times(card.shape)}; "
             f"{card.train:,} training, {card.validation:,} validation, {card.test:,} test examples"
         )
         for note in card.notes:

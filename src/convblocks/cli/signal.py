@@ -10,7 +10,7 @@ from cyclopts import Parameter
 from convblocks.cli.parse import number, numbers, pixels, require_axes, require_seed, whole
 from convblocks.cli.terminal import write_json
 from convblocks.errors import OptionError, TargetError, TraceError
-from convblocks.formatting import plural
+from convblocks.text import plural, times
 
 if TYPE_CHECKING:
     import torch
@@ -142,7 +142,7 @@ def _naming_the_order(x: "torch.Tensor | None") -> Iterator[None]:
     except TraceError as error:
         if x is None:
             raise
-        size, dims = "×".join(map(str, x.shape[1:])), x.ndim - 2
+        size, dims = times(x.shape[1:]), x.ndim - 2
         order = ["depth", "height", "width"][-dims:] if dims > 1 else ["time"]
         raise TraceError(
             f"{error}; an example of the data has {plural(x.shape[1], 'channel')} ({size}); if the network takes its "

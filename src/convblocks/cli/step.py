@@ -13,6 +13,7 @@ from convblocks.cli.terminal import SafeConsole
 from convblocks.errors import OptionError
 from convblocks.formatting import size
 from convblocks.records import StepMemory
+from convblocks.text import plural
 
 NAMES = {"sgd": "SGD", "momentum": "SGD with momentum", "adam": "Adam", "adamw": "AdamW"}
 
@@ -83,7 +84,7 @@ def print_step(predicted: Predicted) -> None:
     step = predicted.step
     if step is not None:
         least = "at least " if step.lower_bound else ""
-        images = f"{step.batch} image{'' if step.batch == 1 else 's'}"
+        images = plural(step.batch, "image")
         title = f"Training step of {images} on a CPU, {NAMES[step.optimizer]}"
         console.print(f"\n{title}: {least}{size(step.peak_bytes)}", style="bold")
         console.print(_table(step))

@@ -18,11 +18,11 @@ import numpy as np
 import numpy.typing as npt
 
 from convblocks.data.dataset import Dataset, Examples, Targets, assemble
-from convblocks.data.descriptions import counted, shown, times
 from convblocks.data.memory import require_memory
 from convblocks.data.resize import Size, per_axis, resample, resample_maps
 from convblocks.data.split import Labels, complete
 from convblocks.errors import DataError, Setting
+from convblocks.text import plural, shown, times
 
 CHANNELS = (1, 3, 4)
 LAYOUTS = {  # layout → the shapes it expects; None for the rules above
@@ -108,7 +108,7 @@ def channels_first(x: npt.NDArray[Any], where: str, layout: str | None = None) -
             else ("; another axis is named by ", Setting("layout"))
         )
         raise DataError(f"{where}: has shape {given}: expected {LAYOUTS[layout]}", *asked)
-    words = [f"{KINDS[x.ndim - 2]} of {counted(x.shape[1], 'channel')}{AXIS[found]}"]
+    words = [f"{KINDS[x.ndim - 2]} of {plural(x.shape[1], 'channel')}{AXIS[found]}"]
     if x.dtype == np.uint8:
         return np.ascontiguousarray(x), [*words, "uint8 values as given"]
     with np.errstate(over="ignore"):  # what float32 cannot hold becomes infinite, and is found later
@@ -151,7 +151,7 @@ def only_finite(x: Examples, y: Labels, where: str, skip_broken: bool) -> tuple[
         return x, y, 0
     if not skip_broken:
         first = int(np.flatnonzero(~finite.reshape(len(x), -1).all(axis=1))[0])
-        number = counted(int(np.count_nonzero(~finite)), "value")
+        number = plural(int(np.count_nonzero(~finite)), "value")
         raise DataError(
             f"{where}: {number} NaN or infinite as float32, the first in example {first}: ", *SKIP
         )

@@ -15,10 +15,10 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
-from convblocks.data.descriptions import shown
 from convblocks.data.split import PARTS
 from convblocks.errors import DataError
 from convblocks.records import DataCard
+from convblocks.text import shown
 
 Examples = npt.NDArray[np.uint8 | np.float32]
 LabelMaps = npt.NDArray[np.uint8]

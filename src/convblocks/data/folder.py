@@ -15,13 +15,13 @@ from warnings import catch_warnings, simplefilter
 import numpy as np
 
 from convblocks.data.dataset import Dataset, Examples, Targets, assemble, check_class_names
-from convblocks.data.descriptions import counted, listed, shown
 from convblocks.data.images import BrokenImageError, Look, decode, highest_value, look
 from convblocks.data.listing import find_images
 from convblocks.data.memory import require_memory
 from convblocks.data.resize import Size, per_axis
 from convblocks.data.split import PARTS, complete
 from convblocks.errors import DataError, Setting
+from convblocks.text import listed, plural, shown
 
 T = TypeVar("T")
 R = TypeVar("R")
@@ -154,7 +154,7 @@ def _choose_format(
     height, width = per_axis(size, 2) if size else (files[0].look.height, files[0].look.width)
     require_memory(
         len(files) * channels * height * width,
-        f"{shown(root)}: {counted(len(files), 'image')} of {width}×{height}×{channels} bytes",
+        f"{shown(root)}: {plural(len(files), 'image')} of {width}×{height}×{channels} bytes",
         "pass a smaller ",
         Setting("image_size"),
         " or give fewer images",
@@ -228,11 +228,11 @@ def preparation(form: Format, files: list[File], ignored: int) -> str:
     words.append("EXIF orientation applied, transparency laid over white")
     grey = sum(file.look.grey for file in files)
     if form.channels == 3 and grey:
-        words.append(f"{counted(grey, 'greyscale image')} turned into RGB")
+        words.append(f"{plural(grey, 'greyscale image')} turned into RGB")
     if form.bits is not None:
         words.append(f"16-bit values scaled to 8 bits, from 0–{2**form.bits - 1} to 0–255")
     if ignored:
-        words.append(f"{counted(ignored, 'other file')} ignored")
+        words.append(f"{plural(ignored, 'other file')} ignored")
     return "; ".join(words)
 
 

@@ -16,9 +16,9 @@ import numpy as np
 import numpy.typing as npt
 from PIL import ExifTags, Image, UnidentifiedImageError
 
-from convblocks.data.descriptions import shown, times
 from convblocks.data.resize import Size, per_axis
 from convblocks.errors import DataError, Setting
+from convblocks.text import shown, times
 
 SUFFIXES = (".bmp", ".gif", ".jpeg", ".jpg", ".pbm", ".pgm", ".png", ".pnm", ".ppm", ".tif", ".tiff", ".webp")
 FORMATS = ("PNG", "JPEG", "BMP", "GIF", "PPM", "TIFF", "WEBP")  # not EPS: Pillow hands that to Ghostscript

@@ -6,9 +6,9 @@ from typing import Any, NamedTuple
 import numpy as np
 import numpy.typing as npt
 
-from convblocks.data.descriptions import counted
 from convblocks.data.split import Labels
 from convblocks.errors import DataError
+from convblocks.text import listed, plural
 
 WANTED = "expected one class per example, a whole number or text"
 
@@ -32,16 +32,14 @@ def encode_labels(labels: Mapping[str, npt.NDArray[Any]], where: str) -> Encoded
         labels, notes = _one_hot(labels, where)
     plain = {key: _plain(values, f"{where}: {key}") for key, values in labels.items()}
     if len({values.dtype.kind for values in plain.values()}) > 1:
-        raise DataError(
-            f"{where}: {' and '.join(plain)} hold numbers and text: {WANTED}, the same in all parts"
-        )
+        raise DataError(f"{where}: {listed(plain)} hold numbers and text: {WANTED}, the same in all parts")
     values, codes = np.unique(np.concatenate(list(plain.values())), return_inverse=True)
     if len(values) < 2:
         raise DataError(f"{where}: all labels are {values[0]!s}, and to classify takes two classes: {WANTED}")
     try:
         names = tuple(str(value) for value in values.tolist())
     except (ValueError, SystemError) as error:  # numpy can hold numbers that are no characters
-        raise DataError(f"{where}: a label in {' or '.join(plain)} is not valid text: {WANTED}") from error
+        raise DataError(f"{where}: a label in {listed(plain, 'or')} is not valid text: {WANTED}") from error
     ends = np.cumsum([len(v) for v in plain.values()])[:-1]
     pieces = np.split(codes.reshape(-1).astype(np.int64), ends)
     return Encoded(names, dict(zip(plain, pieces, strict=True)), notes)
@@ -66,7 +64,7 @@ def _one_hot(
         if wrong := int(np.count_nonzero(marks != 1)):
             raise DataError(
                 f"{at}: multi-label data: {values.shape[1]} yes/no labels for each example, and "
-                f"{wrong:,} of {counted(len(values), 'row')} have several or none set; convblocks takes one class per "
+                f"{wrong:,} of {plural(len(values), 'row')} have several or none set; convblocks takes one class per "
                 f"example: save one column as the labels, which makes yes and no the classes, or keep only examples "
                 f"with exactly one label"
             )

@@ -18,9 +18,9 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import NamedTuple
 
-from convblocks.data.descriptions import counted, listed, shown
 from convblocks.data.images import SUFFIXES
 from convblocks.errors import DataError
+from convblocks.text import listed, plural, shown
 
 PART_NAMES = {
     "train": "train",
@@ -217,7 +217,7 @@ def _classes(folder: Path) -> tuple[dict[str, list[Path]], int]:
     folders, loose = children(folder)
     if not folders:
         images = sum(path.suffix.lower() in SUFFIXES for path in loose)
-        found = f"{counted(images, 'image')} in no class folder" if images else "neither folders nor images"
+        found = f"{plural(images, 'image')} in no class folder" if images else "neither folders nor images"
         raise DataError(f"{shown(folder)}: holds {found}; {ONE_PER_CLASS}")
     ignored = len(loose)
     classes = {}

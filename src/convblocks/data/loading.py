@@ -12,7 +12,6 @@ import msgspec
 
 from convblocks.data.arrays import LAYOUTS
 from convblocks.data.dataset import Dataset
-from convblocks.data.descriptions import listed, shown, times
 from convblocks.data.embedded import ALIASES, EMBEDDED, load_embedded
 from convblocks.data.folder import load_folder
 from convblocks.data.masks import has_masks, load_masked, refuse_to_classify
@@ -22,6 +21,7 @@ from convblocks.data.resize import Size
 from convblocks.data.split import PARTS
 from convblocks.errors import DataError, OptionError, Setting
 from convblocks.records import METRICS, DataCard, Loading, Task
+from convblocks.text import listed, shown, times
 
 TAKES = "a folder with one folder of images per class, or with images/ and masks/, a .npz file, or an embedded data set"
 DEFAULT: dict[Task | None, str] = {None: "digits", "classify": "digits", "segment": "canvases"}
@@ -65,7 +65,7 @@ def load_dataset(
     if layout not in tuple(LAYOUTS):
         raise OptionError("layout", layout, "expected channels-first, channels-last or none")
     if task not in (None, *METRICS):
-        raise OptionError("task", task, f"expected {' or '.join(METRICS)}")
+        raise OptionError("task", task, f"expected {listed(METRICS, 'or')}")
     if source is not None and not isinstance(source, str | os.PathLike):
         dataset = load_object(
             source, size=size, split_seed=split_seed, skip_broken=skip_broken, layout=layout
@@ -218,7 +218,7 @@ def _is_folder(path: Path, given: str) -> bool:
         raise DataError(f"{shown(given)}: is {shown(kind)}, which cannot be read as data; expected {takes}")
     close = [repr(name) for name in [*get_close_matches(given.lower(), names, n=1), *_beside(path, given)]]
     hint = (
-        f"; did you mean {' or '.join(close)}?" if close else f"; the embedded data sets are {listed(names)}"
+        f"; did you mean {listed(close, 'or')}?" if close else f"; the embedded data sets are {listed(names)}"
     )
     raise DataError(f"{given!r}: there is no such folder, file or embedded data set; expected {TAKES}{hint}")
 

@@ -20,7 +20,6 @@ import numpy as np
 import numpy.typing as npt
 
 from convblocks.data.dataset import IGNORE, Dataset, LabelMaps, assemble, check_class_names
-from convblocks.data.descriptions import counted, listed, shown
 from convblocks.data.folder import File, Format, in_threads, look_at, name_of, preparation, read_images
 from convblocks.data.images import MASK_SUFFIXES, SUFFIXES, decode_mask
 from convblocks.data.listing import children, files_below, listing_errors, part_of
@@ -28,6 +27,7 @@ from convblocks.data.resize import Size
 from convblocks.data.split import PARTS
 from convblocks.errors import DataError, Setting
 from convblocks.files import read_text
+from convblocks.text import listed, plural, shown
 
 IMAGES, MASKS, CLASSES = "images", "masks", "classes.txt"
 EXPECTED = f"expected {IMAGES}/ and {MASKS}/ with files of the same names, as in images/1.jpg and masks/1.png"
@@ -224,7 +224,7 @@ def _check_one_foreground(root: Path, counts: npt.NDArray[np.int64]) -> None:
     ones, whites = counts[:, 1] > 0, counts[:, IGNORE] > 0
     if not (ones & whites).any():
         raise DataError(
-            f"{shown(root / MASKS)}: {counted(int(ones.sum()), 'mask')} of the values 0 and 1 and {int(whites.sum())} "
+            f"{shown(root / MASKS)}: {plural(int(ones.sum()), 'mask')} of the values 0 and 1 and {int(whites.sum())} "
             f"of 0 and {IGNORE}, none of both: write the foreground as 1 in all, or, if {IGNORE} marks what has no "
             f"class, name the classes in {CLASSES}"
         )
@@ -237,7 +237,7 @@ def _check_values(root: Path, counts: npt.NDArray[np.int64], masks: Sequence[Pat
     common, rare = [v for v in values if held[v] >= least], [v for v in values if held[v] < least]
     if counts[:, IGNORE].any() and not (_are_numbers(values) or _are_numbers(common)):
         pixels = counts.sum(axis=0).tolist()
-        found = [f"{value} ({counted(pixels[value], 'pixel')})" for value in [*values, IGNORE]]
+        found = [f"{value} ({plural(pixels[value], 'pixel')})" for value in [*values, IGNORE]]
         raise DataError(
             f"{shown(root / MASKS)}: the masks hold the values {listed(found)}, which look like grey levels, and "
             f"{IGNORE} marks what has no class: write the classes as 0, 1, 2, …, or name them in {CLASSES}, that of "
@@ -246,8 +246,8 @@ def _check_values(root: Path, counts: npt.NDArray[np.int64], masks: Sequence[Pat
     if rare:
         value, number = rare[0], int(held[rare[0]])
         first = int(np.argmax(counts[:, value] > 0))
-        pixels = counted(int(counts[first, value]), "pixel")
-        alike = f", and {counted(len(rare) - 1, 'other value')} likewise" if len(rare) > 1 else ""
+        pixels = plural(int(counts[first, value]), "pixel")
+        alike = f", and {plural(len(rare) - 1, 'other value')} likewise" if len(rare) > 1 else ""
         raise DataError(
             f"{shown(masks[first])}: holds the value {value} in {pixels}, and {_others(number - 1)}{alike}; expected "
             f"a class in {least} masks or more: fix the masks, add examples of it, or, if it is to stay, name the "
@@ -266,7 +266,7 @@ def _are_numbers(values: Sequence[int]) -> bool:
 
 
 def _others(number: int) -> str:
-    return f"only {counted(number, 'other mask')} does" if number else "no other mask does"
+    return f"only {plural(number, 'other mask')} does" if number else "no other mask does"
 
 
 def _names(path: Path) -> tuple[str, ...]:
@@ -280,7 +280,7 @@ def _names(path: Path) -> tuple[str, ...]:
         )
     if not 2 <= len(names) <= IGNORE or len(set(names)) < len(names):
         raise DataError(
-            f"{shown(path)}: names {counted(len(names), 'class', 'classes')}, {len(set(names))} different: expected "
+            f"{shown(path)}: names {plural(len(names), 'class', 'classes')}, {len(set(names))} different: expected "
             f"2 to {IGNORE} different names, one a line, that of class 0 first"
         )
     check_class_names(names, shown(path))

@@ -9,12 +9,12 @@ import numpy.typing as npt
 
 from convblocks.data.arrays import LAYOUTS, Arrays, channels_first, finish, only_finite
 from convblocks.data.dataset import Dataset
-from convblocks.data.descriptions import counted, listed, shown
 from convblocks.data.labels import encode_labels
 from convblocks.data.memory import require_memory
 from convblocks.data.resize import Size
 from convblocks.errors import DataError
 from convblocks.files import open_regular
+from convblocks.text import listed, plural, shown
 
 AnyArray = npt.NDArray[Any]
 
@@ -67,9 +67,7 @@ def to_arrays(
         _check_lengths(where, pair, raw[pair.x], raw[pair.y])
         if raw[pair.x].shape[1:] != raw[first].shape[1:] or raw[pair.x].dtype != raw[first].dtype:
             held = [f"{key} {raw[key].dtype} of shape {raw[key].shape}" for key in (first, pair.x)]
-            raise DataError(
-                f"{where}: {' and '.join(held)}: examples of all parts need one shape and one type"
-            )
+            raise DataError(f"{where}: {listed(held)}: examples of all parts need one shape and one type")
     encoded = encode_labels({pair.y: raw[pair.y] for pair in pairs.values()}, where)
     parts, skipped = {}, 0
     words: list[str] = []
@@ -79,7 +77,7 @@ def to_arrays(
         parts[part] = (x, y)
         skipped += dropped
     if skipped:
-        words.append(f"{counted(skipped, 'example')} with NaN or infinite values left out")
+        words.append(f"{plural(skipped, 'example')} with NaN or infinite values left out")
     return Arrays(parts, encoded.classes, words, skipped, encoded.notes)
 
 
@@ -154,5 +152,5 @@ def _check_lengths(where: str, pair: Pair, x: AnyArray, y: AnyArray) -> None:
             expected = f"{LAYOUTS[None]}, no axis of length 0" if key == pair.x else "(N,), not empty"
             raise DataError(f"{where}: {key} has shape {array.shape}: expected {expected}")
     if len(x) != len(y):
-        lengths = f"{pair.x} has {counted(len(x), 'example')} and {pair.y} {counted(len(y), 'label')}"
+        lengths = f"{pair.x} has {plural(len(x), 'example')} and {pair.y} {plural(len(y), 'label')}"
         raise DataError(f"{where}: {lengths}: each example needs one label")

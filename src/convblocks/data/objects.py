@@ -21,7 +21,6 @@ from PIL import Image
 
 from convblocks.data.arrays import finish
 from convblocks.data.dataset import Dataset, assemble, check_class_names
-from convblocks.data.descriptions import counted, listed, shown, times
 from convblocks.data.folder import labelled, preparation, read_files
 from convblocks.data.images import GREY_MODES, to_pixels
 from convblocks.data.labels import encode_labels
@@ -31,6 +30,7 @@ from convblocks.data.npz import Pair, find_pairs, to_arrays
 from convblocks.data.resize import Size
 from convblocks.data.split import PARTS
 from convblocks.errors import DataError, OptionError, Setting
+from convblocks.text import listed, plural, shown, times
 
 AnyArray = npt.NDArray[Any]
 
@@ -175,7 +175,7 @@ def _read_dataset(source: Any, where: str, size: Size | None) -> tuple[AnyArray,
         pixels, is_grey = _pixels(image, f"{where}: item {at}", size)
         grey &= is_grey
         if at == 0:
-            what = f"{where}: {counted(number, 'example')} of {times(pixels.shape)}"
+            what = f"{where}: {plural(number, 'example')} of {times(pixels.shape)}"
             require_memory(2 * number * pixels.nbytes, what, "give fewer or smaller examples")
         elif pixels.shape != examples[0].shape:
             raise DataError(

@@ -10,8 +10,8 @@ from typing import NamedTuple
 import numpy as np
 import numpy.typing as npt
 
-from convblocks.data.descriptions import counted
 from convblocks.errors import DataError
+from convblocks.text import listed, plural
 
 Labels = npt.NDArray[np.int64]
 Indices = npt.NDArray[np.int64]
@@ -86,7 +86,7 @@ def stratified_split(
             has = "has" if one_kind else f"class {classes[label]!r} has"
             fix = "add examples" if one_kind else "add examples, leave the class out,"
             raise DataError(
-                f"{where}: {has} {counted(count, 'example')}, and a split "
+                f"{where}: {has} {plural(count, 'example')}, and a split "
                 f"into {len(fractions)} parts takes at least {len(fractions)}: {fix} or give the parts"
             )
         shares = _shares(count, shares_of_one, owed)
@@ -116,5 +116,5 @@ def _check_classes(given: Mapping[str, Labels], train: str, classes: Sequence[st
         if counts[label]:
             continue
         others = [part for part, labels in given.items() if np.any(labels == label)]
-        problem = f"is in {' and '.join(others)} but not in train" if others else "has no usable example"
+        problem = f"is in {listed(others)} but not in train" if others else "has no usable example"
         raise DataError(f"{where}: class {name!r} {problem}: add examples to train on or leave it out")

@@ -25,6 +25,7 @@ from convblocks.drawing.op_labels import CONCATENATIONS, detail, named, named_ou
 from convblocks.drawing.place import Node, place
 from convblocks.drawing.repeats import repeats
 from convblocks.records.outline import Box, Outline, Repeat
+from convblocks.text import times
 
 FITS = 20  # boxes that are drawn each by itself: a screen of text
 CUTS = {"chunk", "split", "unbind", "tensor_split", "narrow", "__getitem__"}
@@ -164,4 +165,4 @@ def _sees(seen: Field) -> str:
     if not seen or None in seen:
         return ""
     axes = ["all" if axis == "all" or axis is None else f"{float(axis[2] - axis[1] + 1):g}" for axis in seen]
-    return "all" if set(axes) == {"all"} else "×".join(axes)
+    return "all" if set(axes) == {"all"} else times(axes)

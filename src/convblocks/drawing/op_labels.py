@@ -7,6 +7,7 @@ from convblocks.analysis.names import ADAPTIVE, CONVOLUTIONS, LINEAR, POOLS, TRA
 from convblocks.analysis.rules import argument, at, weight_of, window
 from convblocks.analysis.trace import Op
 from convblocks.analysis.trace.shapes import Shape
+from convblocks.text import times
 
 PRODUCTS = {**CONVOLUTIONS, **TRANSPOSED}
 CONCATENATIONS = {"cat", "concat", "concatenate", "stack"}
@@ -47,10 +48,6 @@ def _size(shape: Shape, channels: int | None, batch: int = 0) -> list[str]:
         count = f"{shape[channels]} channel{'' if shape[channels] == 1 else 's'}"
         parts.insert(0 if not spatial or channels < spatial[0] else 1, count)
     return parts
-
-
-def times(axes: Shape | list[int]) -> str:
-    return "×".join(map(str, axes))
 
 
 def detail(op: Op) -> str:

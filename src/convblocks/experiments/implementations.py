@@ -11,13 +11,13 @@ from msgspec.structs import replace
 from convblocks.blocks.block_spec import BlockSpec, block_class, meta_block
 from convblocks.errors import OptionError, SpecError
 from convblocks.experiments.family import Family
-from convblocks.formatting import listing, plural
 from convblocks.layers.init import INITIALISATIONS
 from convblocks.networks.dilation import dilated
 from convblocks.networks.heads import GridHead, Head, MeanHead
 from convblocks.networks.network_spec import Network, Stage, Stem
 from convblocks.networks.per_axis import Axes
 from convblocks.networks.segmentation import DilatedHead
+from convblocks.text import listed, plural
 
 BODY_SIZE = 64  # the stem strides until no axis of the map is longer
 SMALLEST_MAP = 4  # stages halve a map down to this
@@ -214,7 +214,7 @@ def _mend(family: Family, depth: int, stages: int, block_depths: tuple[int, ...]
         f"{plural(s, 'stage')} and block depth {depth // s}" for s in fewer if fits(depth // s, (depth // s,))
     )
     found = [text for way in ways if (text := next(way, ""))] or [*islice(both, 1)]
-    return f"; give {listing(found, 'or')}" if found else ""
+    return f"; give {listed(found, 'or')}" if found else ""
 
 
 def _step(families: Iterable[Family]) -> int:

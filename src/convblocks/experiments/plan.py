@@ -25,12 +25,11 @@ from convblocks.experiments.implementations import (
 )
 from convblocks.experiments.matching import MATCHES, default_budget
 from convblocks.experiments.study_heads import HEADS, head_named, that_dilate
-from convblocks.formatting import listing
 from convblocks.measure import describe_host
 from convblocks.notation import parse
 from convblocks.records import Design, Study
 from convblocks.runs.store import ANOTHER, RunFolder
-from convblocks.text import escaped
+from convblocks.text import escaped, listed
 from convblocks.training import Placement, Recipe
 
 MOST_SEEDS = 1000
@@ -200,7 +199,7 @@ def _worded(field: str, value: object) -> str:
     if field.startswith("sources."):
         return f"SHA-256 {str(value)[:12]}…"
     if isinstance(value, tuple):
-        return listing([str(part) for part in value])
+        return listed([str(part) for part in value])
     return f"{value:,}" if isinstance(value, int) else str(value)
 
 

@@ -20,6 +20,7 @@ from convblocks.checks import (
 from convblocks.errors import OptionError
 from convblocks.layers.activation import make_activation
 from convblocks.layers.norm import make_norm
+from convblocks.text import times
 
 CONV: dict[int, Callable[..., nn.Conv1d | nn.Conv2d | nn.Conv3d]] = {
     1: nn.Conv1d,
@@ -183,12 +184,8 @@ def require_map(conv: nn.Module, inputs: tuple[torch.Tensor]) -> None:
         raise OptionError(
             "padding_mode",
             conv.padding_mode,
-            f"the map is {_times(size)}, and such padding takes at least {_times(least)}; use zeros or replicate",
+            f"the map is {times(size)}, and such padding takes at least {times(least)}; use zeros or replicate",
         )
-
-
-def _times(axes: list[int]) -> str:
-    return "×".join(map(str, axes))
 
 
 class ConvOptions(TypedDict):

@@ -12,6 +12,7 @@ from torch import nn
 
 from convblocks.errors import WeightsError
 from convblocks.files import open_regular
+from convblocks.text import listed
 
 State = Mapping[str, torch.Tensor]
 MAGIC = (b"PK\x03\x04", b"\x80")  # of what torch.save writes, and wrote before torch 1.6
@@ -110,7 +111,7 @@ def under_prefix(state: State, wanted: Collection[str], *, alone: bool) -> State
     prefix = prefixes[0]
     others = [key for key in state if not key.startswith(prefix)]
     if len(prefixes) > 1 or (others and alone):
-        names = " and ".join(map(repr, sorted(prefixes)))
+        names = listed(map(repr, sorted(prefixes)))
         beside = f", beside {len(others)} other keys, as {others[0]!r}" if len(prefixes) == 1 else ""
         raise WeightsError(
             f"the weights' keys have the {'prefixes' if len(prefixes) > 1 else 'prefix'} {names}{beside}; keep "

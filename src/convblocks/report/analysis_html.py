@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 from markupsafe import Markup
 
-from convblocks.formatting import count, listing, plural, size
+from convblocks.formatting import count, size
 from convblocks.records import Analysis, Finding, Host, Outline
 from convblocks.report import totals
 from convblocks.report.conditions import Fact
@@ -14,6 +14,7 @@ from convblocks.report.layer_columns import COLUMNS
 from convblocks.report.layer_figures import layer_figures
 from convblocks.report.outline_svg import outline_svg
 from convblocks.report.page import filled
+from convblocks.text import listed, plural
 
 PLACES = 6  # of one rule that are named
 MOST_BOXES = 150  # of a network that is drawn; more would make the page heavy, and nobody would read them
@@ -103,7 +104,7 @@ def _advice(findings: Sequence[Finding]) -> list[Advice]:
             severity=severity,
             message=alike[0].message,
             mend=alike[0].mend,
-            places=listing([finding.place or "the whole" for finding in alike], most=PLACES),
+            places=listed([finding.place or "the whole" for finding in alike], most=PLACES),
         )
         for (name, severity), alike in groups.items()
     ]

@@ -11,6 +11,7 @@ from convblocks import formatting as fmt
 from convblocks.records import Study, Summary
 from convblocks.report.conditions import cheapest
 from convblocks.report.entries import Entry
+from convblocks.text import plural
 
 VERDICTS = ("best", "within noise", "perhaps worse", "worse", "one seed", "unfinished")
 NOT_TRAINED = "not trained"
@@ -51,8 +52,8 @@ def fields(study: Study, summary: Summary) -> Mapping[str, str]:
     target = fmt.percent(summary.target_score)
     timed = "one forward pass"
     if latency:
-        batch, threads = fmt.plural(latency.batch, "example"), fmt.plural(latency.threads, "thread")
-        timed = f"one forward pass of {batch} with {threads}, over {fmt.plural(latency.repeats, 'repeat')}"
+        batch, threads = plural(latency.batch, "example"), plural(latency.threads, "thread")
+        timed = f"one forward pass of {batch} with {threads}, over {plural(latency.repeats, 'repeat')}"
     matched = "" if study.match == "none" else ", chosen so that all designs spend the same budget"
     return {
         "metric": study.data.metric,
@@ -77,7 +78,7 @@ def _stack_depth(entry: Entry) -> Cell:
 
 def _blocks(entry: Entry) -> Cell:
     design = entry.design
-    groups = [fmt.plural(design.groups, "group")] if design.groups > 1 else []
+    groups = [plural(design.groups, "group")] if design.groups > 1 else []
     options = design.family.partition("(")[2].removesuffix(")")
     detail = ", ".join([*groups, *([options] if options else [])])
     return Cell(f"{design.block_depth} × {design.blocks}", detail, design.block_depth)
@@ -156,7 +157,7 @@ def _target(entry: Entry) -> Cell:
     row = entry.row
     if not row:
         return Cell(fmt.MISSING)
-    some = f"{row.reached} of {fmt.plural(entry.seeds, 'seed')}" if row.reached < entry.seeds else ""
+    some = f"{row.reached} of {plural(entry.seeds, 'seed')}" if row.reached < entry.seeds else ""
     return Cell(fmt.seconds(row.seconds_to_target, unit=False), some, row.seconds_to_target)
 
 

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 
 from convblocks import formatting as fmt
 from convblocks.records import DataCard, Design, Run, Study, Summary, Task
+from convblocks.text import listed, plural
 
 MATCHES = {"macs": "MACs", "params": "parameters", "activations": "activations"}
 
@@ -45,7 +46,7 @@ LOSSES: dict[Task, str] = {"classify": "cross entropy", "segment": "cross entrop
 
 def question(study: Study) -> str:
     """What was asked, in one sentence."""
-    depths = fmt.listing([str(depth) for depth in study.depths], "or")
+    depths = listed([str(depth) for depth in study.depths], "or")
     noun = "layer" if study.depths == (1,) else "layers"
     return f"How should a stack of {depths} convolution {noun} be implemented?"
 
@@ -69,7 +70,7 @@ def as_deployed(designs: Sequence[Design]) -> str:
         return ""
     form = "the form that it is" if len(names) == 1 else "the forms that they are"
     return (
-        f"costs, budget and latency of {fmt.listing(names)} are of {form} deployed in, which computes the same; "
+        f"costs, budget and latency of {listed(names)} are of {form} deployed in, which computes the same; "
         "training, gradients and the saved weights are of the form before"
     )
 
@@ -106,9 +107,9 @@ def _data(study: Study) -> tuple[Fact, ...]:
         Fact("source", card.source),
         Fact(
             "one example",
-            f"{fmt.plural(card.shape[0], 'channel')}, {' × '.join(map(str, card.shape[1:]))} px",
+            f"{plural(card.shape[0], 'channel')}, {' × '.join(map(str, card.shape[1:]))} px",
         ),
-        Fact("classes", f"{len(card.classes)}: {fmt.listing(card.classes)}", _full(card.classes)),
+        Fact("classes", f"{len(card.classes)}: {listed(card.classes)}", _full(card.classes)),
         Fact("examples", f"{card.train:,} train, {card.validation:,} validation, {card.test:,} test"),
         Fact("split", card.split),
         Fact("preparation", card.preparation),
@@ -116,7 +117,7 @@ def _data(study: Study) -> tuple[Fact, ...]:
     if card.notes:
         facts.append(Fact("read as", "; ".join(card.notes)))
     if card.skipped:
-        facts.append(Fact("left out", f"{fmt.plural(card.skipped, 'broken file')}, on request"))
+        facts.append(Fact("left out", f"{plural(card.skipped, 'broken file')}, on request"))
     facts += [Fact(*gap) for gap in label_gaps(card)]
     if card.sha256:
         facts.append(Fact("SHA-256", f"{card.sha256[:12]}…", card.sha256))
@@ -137,7 +138,7 @@ def label_gaps(card: DataCard) -> list[tuple[str, str]]:
             ("ignored", f"{part} of the pixels, those of the value 255, which marks what has no class")
         )
     for part, names in card.unseen.items():
-        gaps.append((f"not in {part}", f"{fmt.plural(len(names), 'class', 'classes')}: {fmt.listing(names)}"))
+        gaps.append((f"not in {part}", f"{plural(len(names), 'class', 'classes')}: {listed(names)}"))
     return gaps
 
 
@@ -149,15 +150,15 @@ def _comparison(study: Study, designs: Sequence[Design], summary: Summary) -> tu
     facts = [
         Fact("run", study.name),
         Fact("started", study.started),
-        Fact("stack depths", fmt.listing([str(depth) for depth in study.depths])),
+        Fact("stack depths", listed([str(depth) for depth in study.depths])),
         Fact("stages", str(study.stages)),
-        Fact("families", fmt.listing(study.families)),
-        Fact("block depths", fmt.listing([str(depth) for depth in study.block_depths])),
-        Fact("groups", fmt.listing([str(groups) for groups in study.groups])),
+        Fact("families", listed(study.families)),
+        Fact("block depths", listed([str(depth) for depth in study.block_depths])),
+        Fact("groups", listed([str(groups) for groups in study.groups])),
         Fact("network", HEADS.get(study.head, HEADS["unet"]) if study.data.task == "segment" else CLASSIFIER),
         Fact("budget", budget(study)),
         Fact("as deployed", as_deployed(designs)),
-        Fact("seeds", fmt.listing([str(seed) for seed in study.seeds])),
+        Fact("seeds", listed([str(seed) for seed in study.seeds])),
         Fact("“cheapest” means", cheapest(summary)),
         Fact("threads per worker", str(study.threads)),
         Fact("workers", str(study.workers)),
@@ -190,7 +191,7 @@ def left_out(study: Study, designs: Sequence[Design], runs: Sequence[Run]) -> li
     unknown = [
         Fact(
             design.name,
-            f"MACs and activations are lower bounds; not counted: {fmt.listing(design.unknown_ops)}",
+            f"MACs and activations are lower bounds; not counted: {listed(design.unknown_ops)}",
         )
         for design in designs
         if design.unknown_ops

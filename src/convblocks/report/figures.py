@@ -15,6 +15,7 @@ from convblocks.report import charts, curves
 from convblocks.report.conditions import MATCHES
 from convblocks.report.entries import Entry, labels
 from convblocks.report.scales import Span
+from convblocks.text import listed, plural, sentence
 
 UNFINISHED = "There is nothing to draw yet: no run has finished."
 Draw = Callable[[], alt.LayerChart]
@@ -55,7 +56,7 @@ def figures(study: Study, summary: Summary, entries: Sequence[Entry]) -> list[Fi
 
 def _cost(study: Study, summary: Summary, entries: Sequence[Entry]) -> Figure:
     metric = study.data.metric
-    key, title = "cost", fmt.sentence(f"{metric} against cost")
+    key, title = "cost", sentence(f"{metric} against cost")
     spent = charts.costs(entries)
     if not spent:
         return Figure(key, title, "", UNFINISHED)
@@ -134,7 +135,7 @@ def _depth(study: Study, entries: Sequence[Entry]) -> Figure:
     shown = [e for e in entries if e.judged]
     depths = sorted({e.design.stack_depth for e in shown})
     against = "against stack depth" if len(depths) != 1 else f"at stack depth {depths[0]}"
-    title = fmt.sentence(f"{study.data.metric} {against}")
+    title = sentence(f"{study.data.metric} {against}")
     if not shown:
         return Figure(key, title, "", UNFINISHED)
     reading = f"{_bars(shown, 'Bars')}{_scale_note(charts.score_span(study, entries), study.data.metric)}"
@@ -156,7 +157,7 @@ def _depth(study: Study, entries: Sequence[Entry]) -> Figure:
         numbers,
         len(depths) > 1,
         (Panel("", charts.score_against_depth(study, entries)),),
-        ("Implementation", *(f"{fmt.plural(depth, 'layer')}, %" for depth in depths)),
+        ("Implementation", *(f"{plural(depth, 'layer')}, %" for depth in depths)),
         tuple(
             (
                 label,
@@ -219,7 +220,7 @@ def _gradients(entries: Sequence[Entry]) -> Figure:
         "a steep one lets the first layers learn much faster or slower than the last."
     )
     lost = [e.design.name for e in entries if not all(map(curves.drawable, e.design.gradient_norms))]
-    gaps = f" Norms of 0, infinity or not a number are left out in {fmt.listing(lost)}." if lost else ""
+    gaps = f" Norms of 0, infinity or not a number are left out in {listed(lost)}." if lost else ""
     return Figure(
         key,
         title,
@@ -272,7 +273,7 @@ def _fields(entries: Sequence[Entry]) -> Figure:
         key,
         title,
         reading,
-        f"{len(whole)} of {fmt.plural(len(shown), 'design')} {'sees' if len(whole) == 1 else 'see'} the whole image. "
+        f"{len(whole)} of {plural(len(shown), 'design')} {'sees' if len(whole) == 1 else 'see'} the whole image. "
         f"Receptive fields go from {least.field_text} px ({least.design.name}) "
         f"to {most.field_text} px ({most.design.name}).",
         False,  # its axis names the designs

@@ -6,7 +6,6 @@ from functools import partial
 
 from markupsafe import Markup, escape
 
-from convblocks.formatting import plural
 from convblocks.records import Design, Run, Study, Summary
 from convblocks.report import columns, conditions
 from convblocks.report.entries import Entry, collect, labels
@@ -14,6 +13,7 @@ from convblocks.report.figures import figures
 from convblocks.report.outline_svg import outline_svg
 from convblocks.report.page import filled
 from convblocks.report.scales import looks
+from convblocks.text import plural
 
 
 def render_html(study: Study, designs: Sequence[Design], runs: Sequence[Run], summary: Summary) -> str:

@@ -7,6 +7,7 @@ from convblocks import formatting as fmt
 from convblocks.records import Analysis, Layer
 from convblocks.report.columns import Cell
 from convblocks.report.totals import extent
+from convblocks.text import times
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,7 +40,7 @@ def _output(layer: Layer, _: Analysis) -> Cell:
     elements = 1
     for n in layer.output_shape:
         elements *= n
-    return Cell("×".join(map(str, layer.output_shape[1:])), value=elements)
+    return Cell(times(layer.output_shape[1:]), value=elements)
 
 
 def _share(layer: Layer, analysis: Analysis) -> Cell:

@@ -10,6 +10,7 @@ from convblocks.report.charts import Record, draw, layers
 from convblocks.report.entries import AXES
 from convblocks.report.figures import Figure, Panel
 from convblocks.report.scales import COLOURS, FAR, INK, MUTED, span, whole_ticks
+from convblocks.text import plural
 
 FAINT = 0.45  # opacity of what is unproductive
 _OPACITY = alt.condition("datum.wasted", alt.value(FAINT), alt.value(1))
@@ -122,7 +123,7 @@ def _largest(shown: Sequence[Layer], axes: Sequence[int], side: int) -> str:
     told = f"The largest field is {most:g} px ({layer.name or layer.type}), {times} times the input."
     whole = sum("all" in layer.local_field for layer in shown)
     see = "sees" if whole == 1 else "see"
-    gone = f"Not drawn: {fmt.plural(whole, 'layer')} that {see} all, by an op on the whole map."
+    gone = f"Not drawn: {plural(whole, 'layer')} that {see} all, by an op on the whole map."
     return f"{told} {gone}" if whole else told
 
 

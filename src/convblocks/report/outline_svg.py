@@ -3,9 +3,8 @@
 from itertools import count
 from xml.sax.saxutils import escape, quoteattr
 
-from convblocks.formatting import listing
 from convblocks.records.outline import Box, Outline, Repeat
-from convblocks.text import escaped, shown
+from convblocks.text import escaped, listed, shown
 
 WIDTH, GAP, NARROW, TOP, HEIGHT, STEP = 600, 12, 26, 16, 40, 66
 LETTER, SMALL = 7.0, 6.0  # px of a letter at the widest
@@ -108,7 +107,7 @@ def outline_text(outline: Outline, columns: int = 80) -> str:
         told = f"{i:>3}  {mark}{'    ' * min(box.lane, 3)}{shown(box.text)}"
         after = [shown(box.detail), f"sees {box.sees}" if box.sees else ""]
         if sources not in ([i - 1], []):
-            after.insert(0, f"from {listing(list(map(str, sources)))}")
+            after.insert(0, f"from {listed(sources)}")
         whole = "; ".join(filter(None, (told, *after)))
         if len(whole) <= columns:
             found.append(whole)

@@ -2,9 +2,10 @@
 
 from collections.abc import Sequence
 
-from convblocks.formatting import MISSING, count, listing, percent, plural, significant, size
+from convblocks.formatting import MISSING, count, percent, significant, size
 from convblocks.records import Analysis, Layer
 from convblocks.records.analysis import Seen
+from convblocks.text import listed, plural, times
 
 NOT_TIME = "MACs are not time: layers of equal MACs may take unequal times, so measure before you choose."
 BOUND = "≥\N{NO-BREAK SPACE}"
@@ -45,10 +46,10 @@ def least_saved(analysis: Analysis) -> str:
 def inputs(analysis: Analysis) -> str:
     """3×224×224; with a dtype where it is not float32."""
     named = [
-        "×".join(map(str, axes)) + ("" if dtype == "float32" else f" {dtype}")
+        times(axes) + ("" if dtype == "float32" else f" {dtype}")
         for axes, dtype in zip(analysis.input_sizes, analysis.dtypes, strict=True)
     ]
-    return listing(named)
+    return listed(named)
 
 
 def axes(names: Sequence[str], assumed: str) -> str:
@@ -64,7 +65,7 @@ def extent(field: Sequence[Seen]) -> str:
         MISSING if axis is None else axis if isinstance(axis, str) else f"{axis[2] - axis[1] + 1:g}"
         for axis in field
     ]
-    return (axes[0] if len(set(axes)) == 1 else "×".join(axes)) if axes else MISSING
+    return (axes[0] if len(set(axes)) == 1 else times(axes)) if axes else MISSING
 
 
 def bounded(field: Sequence[Seen]) -> bool:
@@ -95,10 +96,10 @@ def unknown(analysis: Analysis) -> str:
     if analysis.unknown_ops:
         share = percent(analysis.unknown_share)
         told.append(
-            f"No rule for {listing(analysis.unknown_ops)}, {share} of the ops: what they cost is not counted."
+            f"No rule for {listed(analysis.unknown_ops)}, {share} of the ops: what they cost is not counted."
         )
     if kept := [name for name in analysis.unsaved_ops if name not in analysis.unknown_ops]:
-        told.append(f"No rule for what {listing(kept)} keeps for the backward pass.")
+        told.append(f"No rule for what {listed(kept)} keeps for the backward pass.")
     if not analysis.batch_first:
         rows = "The output does not have one row for the one example: figures may not hold for other batches"
         told.append(f"{rows}; see convblocks advise.")
@@ -110,7 +111,7 @@ def unknown(analysis: Analysis) -> str:
 def unproductive(analysis: Analysis) -> str:
     """Which layers already have the whole image before them, and what removing them would save."""
     found = analysis.unproductive
-    image = "×".join(map(str, analysis.spatial_size))
+    image = times(analysis.spatial_size)
     if not found:
         sees = [layer for layer in analysis.layers if layer.productive is not None]
         known = ", as far as fields are known" if analysis.unknown_ops else ""

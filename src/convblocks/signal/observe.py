@@ -20,6 +20,7 @@ from convblocks.analysis.trace.restore import restored
 from convblocks.analysis.trace.trace import refusal_of_batch
 from convblocks.analysis.trace.walk import tensors
 from convblocks.errors import OptionError, TraceError
+from convblocks.text import times
 
 WEIGHT_LAYERS = (_ConvNd, nn.Linear)
 SIDE_PATHS = frozenset({"shortcut", "downsample", "skip"})
@@ -149,7 +150,7 @@ def run(module: nn.Module, x: torch.Tensor) -> torch.Tensor:
     except Exception as error:  # a forward may raise anything
         if refused := refusal_of_batch(module, x, error):
             raise refused from error
-        shape = "×".join(map(str, x.shape))
+        shape = times(x.shape)
         reason = " ".join(str(error).split()) or type(error).__name__
         raise TraceError(f"{type(module).__name__} cannot take a batch of {shape}: {reason}") from error
     tensor = next(tensors(result), None)

@@ -22,6 +22,7 @@ from convblocks.analysis.trace.restore import restored
 from convblocks.errors import OptionError, TraceError
 from convblocks.records import Interval, LayerProbe, Probes
 from convblocks.signal.observe import Call, copy_of, inputs_for, main_path_calls
+from convblocks.text import plural
 
 Pair = tuple[torch.Tensor, torch.Tensor]
 Right = NDArray[np.float64]
@@ -225,7 +226,7 @@ def _verdict(layers: Sequence[LayerProbe], last: str | None, tail: Interval | No
     assert tail.high is not None
     count = len(layers) - 1 - [layer.name for layer in layers].index(last)
     change = f"{100 * tail.estimate:+.1f} points [{100 * tail.low:+.1f}, {100 * tail.high:+.1f}]"
-    head = f"the {count} layer{'s' if count > 1 else ''} after {last} see the whole image from their input on"
+    head = f"the {plural(count, 'layer')} after {last} see the whole image from their input on"
     after = {
         "rises": "yet accuracy still rises there, so they are of use",
         "no rise": "and accuracy does not measurably rise there: they are unproductive",

@@ -7,11 +7,12 @@ against the best of the others not told apart, its 95 % interval must exclude `L
 
 from collections.abc import Sequence
 
-from convblocks.formatting import percent, plural
+from convblocks.formatting import percent
 from convblocks.records import DataCard
 from convblocks.statistics.comparison import Comparison, paired
 from convblocks.statistics.estimates import could_be_blind, could_be_guessed, seeds_to_bound
 from convblocks.statistics.scores import blind_score
+from convblocks.text import plural
 
 LOSS = 0.05
 """A loss that matters, of accuracy or mean IoU: at 95 % a doubling of the errors. Figures that admit as much do not

@@ -4,11 +4,12 @@ from collections.abc import Sequence
 from dataclasses import replace
 
 from convblocks.formatting import difference as points_with_ends
-from convblocks.formatting import milliseconds, percent, plural
+from convblocks.formatting import milliseconds, percent
 from convblocks.records import Paragraph, Study
 from convblocks.statistics.comparison import Comparison
 from convblocks.statistics.depth_effect import what_depth_changes
 from convblocks.statistics.estimates import MOST_SEEDS, examples_needed, score_interval, seeds_needed
+from convblocks.text import plural
 
 
 def headline(

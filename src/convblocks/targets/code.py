@@ -16,12 +16,12 @@ from typing import TypeVar
 
 from torch import nn
 
-from convblocks.data.descriptions import listed, shown
 from convblocks.errors import TargetError
 from convblocks.files import open_regular
 from convblocks.importing import forget, import_named, open_folder, opened
 from convblocks.targets.target import Target, built, hint
 from convblocks.targets.zoos import with_operators
+from convblocks.text import listed, shown
 
 Made = TypeVar("Made")
 

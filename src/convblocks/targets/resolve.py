@@ -6,7 +6,6 @@ from torch import nn
 
 from convblocks.blocks.block_spec import foreign_classes
 from convblocks.blocks.spec_files import read_table
-from convblocks.data.descriptions import shown
 from convblocks.errors import SpecError, TargetError
 from convblocks.files import read_text
 from convblocks.networks import Network
@@ -16,6 +15,7 @@ from convblocks.runs.store import RunFolder
 from convblocks.targets.code import from_file, from_import
 from convblocks.targets.target import Target, built, hint
 from convblocks.targets.zoos import from_timm, from_torchvision
+from convblocks.text import shown
 
 ALL_OF_ZOO = 'python -c "from convblocks.networks.zoo import ZOO; print(*ZOO)"'
 FORMS = (

@@ -10,7 +10,7 @@ from warnings import catch_warnings, simplefilter
 import torch
 from torch import nn
 
-from convblocks.data.descriptions import listed
+from convblocks.text import listed
 
 Made = TypeVar("Made")
 

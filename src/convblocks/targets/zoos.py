@@ -7,9 +7,9 @@ from typing import Any, TypeVar
 
 import torch
 
-from convblocks.data.descriptions import shown
 from convblocks.errors import MissingExtra, TargetError
 from convblocks.targets.target import Target, built, hint
+from convblocks.text import shown
 
 Made = TypeVar("Made")
 

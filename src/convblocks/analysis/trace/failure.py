@@ -18,6 +18,7 @@ from convblocks.analysis.trace.fixes import Broken, fix_of
 from convblocks.analysis.trace.graph import Trace
 from convblocks.analysis.trace.walk import modules
 from convblocks.errors import TraceError
+from convblocks.text import listed, times
 
 REFUSED = (
     (r"input\.size\(-1\) must be equal to input_size\. Expected \d+, got (\d+)", "input_size"),
@@ -79,7 +80,7 @@ def refusal(module: nn.Module, inputs: list[torch.Tensor], failed: Failed, retry
     error, name = failed.__cause__, type(module).__name__
     assert error is not None
     shapes = [failed.seen.input_size, *(x.shape[1:] for x in inputs[1:])]
-    sizes = " and ".join("×".join(map(str, shape)) or "one number" for shape in shapes)
+    sizes = listed(map(times, shapes))
     if isinstance(error, TypeError) and (wanted := _wanted(module, inputs)):
         return TraceError(f"{name} cannot take an input of {sizes}: {wanted}")
     text = str(error).strip()
@@ -211,7 +212,7 @@ def _wanted(module: nn.Module, inputs: list[torch.Tensor]) -> str:
         named = [p.name for p in needed if p.kind is p.KEYWORD_ONLY]
         placed = [p.name for p in needed if p.kind in (p.POSITIONAL_ONLY, p.POSITIONAL_OR_KEYWORD)]
         if named:
-            options = " and ".join(named)
+            options = listed(named)
             return (
                 f"its forward needs {options} by name; wrap it in a module whose forward takes tensors alone"
             )
@@ -234,11 +235,7 @@ def line_of(error: BaseException | None) -> str:
 def _call(name: str, given: tuple[Any, Any]) -> str:
     """``conv2d(1×3×4×4, 8×3×5×5)``: the op and the shapes of its tensors."""
     args, kwargs = given
-    shapes = [
-        "×".join(map(str, a.shape)) or "one number"
-        for a in (*args, *kwargs.values())
-        if isinstance(a, torch.Tensor)
-    ]
+    shapes = [times(a.shape) for a in (*args, *kwargs.values()) if isinstance(a, torch.Tensor)]
     return f"{name}({', '.join(shapes)})"
 
 

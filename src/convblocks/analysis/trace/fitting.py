@@ -4,6 +4,7 @@ from collections.abc import Callable, Sequence
 
 from convblocks.analysis.trace.graph import Trace
 from convblocks.analysis.trace.shapes import Shape
+from convblocks.text import listed, times
 
 Sizes = Sequence[tuple[int, ...]]
 GetsPast = Callable[[Sizes], bool]
@@ -48,9 +49,5 @@ def multiple_that_fits(sizes: Sizes, gets_past: GetsPast) -> str:
             for more in (0, 1, 2)
         ]
         if [tuple(s) for s in sizes] != tried[0] and all(map(gets_past, tried)):
-            return f"give sizes that are multiples of {multiple}, e.g. {' and '.join(map(times, tried[0]))}"
+            return f"give sizes that are multiples of {multiple}, e.g. {listed(map(times, tried[0]))}"
     return ""
-
-
-def times(shape: Sequence[int]) -> str:
-    return "×".join(map(str, shape)) or "one number"

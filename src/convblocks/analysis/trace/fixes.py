@@ -9,7 +9,8 @@ from typing import Any
 import torch
 from torch import nn
 
-from convblocks.analysis.trace.fitting import GetsPast, Sizes, multiple_that_fits, projection, times
+from convblocks.analysis.trace.fitting import GetsPast, Sizes, multiple_that_fits, projection
+from convblocks.text import listed, times
 
 NEAR = (0, 1, -1, 2, -2, 3, -3, 4, -4)  # positions by which rounding in the layers before may be off
 COMMON = (224, 32, 28, 64, 96, 128, 192, 256, 299, 384, 512)  # sizes of images that networks are made for
@@ -155,7 +156,7 @@ def _smallest(broken: Broken) -> str:
     while passes - fails > 1:
         middle = (fails + passes) // 2
         fails, passes = (fails, middle) if broken.gets_past(grown(middle)) else (middle, passes)
-    return f", of at least {' and '.join(map(times, grown(passes)))}"
+    return f", of at least {listed(map(times, grown(passes)))}"
 
 
 def _pad(broken: Broken) -> str:
@@ -195,7 +196,7 @@ def _made_for(broken: Broken, ratio: float) -> str:
     common = [[(s[0], *[n] * (len(s) - 1)) for s in broken.sizes] for n in COMMON]
     for sizes in (*scaled, *common):
         if min(map(min, sizes)) > 0 and broken.succeeds(sizes):
-            return f", or an input of {' and '.join(map(times, sizes))}"
+            return f", or an input of {listed(map(times, sizes))}"
     return ""
 
 

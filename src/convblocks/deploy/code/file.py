@@ -19,7 +19,7 @@ from convblocks.deploy.code.instances import instances
 from convblocks.deploy.code.node import written
 from convblocks.errors import CodeError, MissingExtra, Setting
 from convblocks.signal.observe import copy_of
-from convblocks.text import UNSAFE, shown
+from convblocks.text import UNSAFE, shown, times
 
 LINE = 100
 RESERVED = ("make", "main", "shapes", "read_safetensors", "DTYPES", "torch", "nn", "F")
@@ -110,7 +110,7 @@ def _run(module: nn.Module, input_size: Sequence[int]) -> Any:
         with torch.no_grad():
             return copy(torch.zeros(2, *input_size))
     except Exception as error:  # a forward may raise anything
-        size, reason = "×".join(map(str, input_size)), " ".join(str(error).split())
+        size, reason = times(input_size), " ".join(str(error).split())
         raise CodeError(
             f"{type(module).__name__} cannot be run on one input of {size}: {type(error).__name__}: {reason}; code "
             "writes modules of one input, whose size is given by ",

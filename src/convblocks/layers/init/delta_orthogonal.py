@@ -6,6 +6,7 @@ from torch import nn
 from convblocks.errors import OptionError
 from convblocks.layers.activation import ACTIVATIONS
 from convblocks.layers.init.parts import Conv, convolutions, refuse_norm, residual_blocks
+from convblocks.text import listed
 
 NAME = "delta_orthogonal"
 GAINS: dict[type[nn.Module], float] = {
@@ -57,7 +58,7 @@ def critical_gain(module: nn.Module) -> float:
     if not used:
         return 1.0
     if len(used) > 1 or not used <= set(GAINS):
-        names = " and ".join(sorted(kind.__name__ for kind in used))
+        names = listed(sorted(kind.__name__ for kind in used))
         raise OptionError(
             "init", NAME, f"knows the critical gain of tanh or of ReLU, not of {names}; use activation='tanh'"
         )
