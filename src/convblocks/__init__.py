@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from convblocks.blocks import BLOCKS, BlockSpec, BottleneckBlock, ResidualBlock, SimpleConvBlock
     from convblocks.data import load_dataset
     from convblocks.errors import ConvblocksError
+    from convblocks.engine.watcher import Watcher
     from convblocks.experiments.compare import compare
     from convblocks.networks import (
         Network,
@@ -24,11 +25,15 @@ if TYPE_CHECKING:
         Stage,
         StageChoices,
         Stem,
+        load_foreign,
         network_cost,
         space_costs,
+        with_budget,
+        zoo,
     )
     from convblocks.runs.load import load
     from convblocks.statistics.answer import write_report
+    from convblocks.runs.store import RunFolder
     from convblocks.targets import Target, load_target
     from convblocks.training import Recipe
 
@@ -41,22 +46,27 @@ _HOMES = {
     "NetworkSpace": "networks",
     "Recipe": "training",
     "ResidualBlock": "blocks",
+    "RunFolder": "runs.store",
     "SimpleConvBlock": "blocks",
     "Stage": "networks",
     "StageChoices": "networks",
     "Stem": "networks",
     "Target": "targets",
+    "Watcher": "engine.watcher",
     "advise": "advice",
     "analyze": "analysis",
     "compare": "experiments.compare",
     "largest_batch": "analysis",
     "load": "runs.load",
     "load_dataset": "data",
+    "load_foreign": "networks",
     "load_target": "targets",
     "network_cost": "networks",
     "space_costs": "networks",
     "step_memory": "analysis",
+    "with_budget": "networks",
     "write_report": "statistics.answer",
+    "zoo": "networks",
 }
 
 __all__ = [
@@ -68,31 +78,36 @@ __all__ = [
     "NetworkSpace",
     "Recipe",
     "ResidualBlock",
+    "RunFolder",
     "SimpleConvBlock",
     "Stage",
     "StageChoices",
     "Stem",
     "Target",
+    "Watcher",
     "advise",
     "analyze",
     "compare",
     "largest_batch",
     "load",
     "load_dataset",
+    "load_foreign",
     "load_target",
     "network_cost",
     "space_costs",
     "step_memory",
+    "with_budget",
     "write_report",
+    "zoo",
 ]
 
 
 def __getattr__(name: str) -> Any:
     home = _HOMES.get(name, "blocks" if name.endswith("Block") else "")  # each family's class is here too
-    found = getattr(import_module(f"convblocks.{home}"), name, None) if home else None
-    if found is None:
+    value = getattr(import_module(f"convblocks.{home}"), name, None) if home else None
+    if value is None:
         raise AttributeError(f"module 'convblocks' has no attribute {name!r}")
-    return found
+    return value
 
 
 def __dir__() -> list[str]:

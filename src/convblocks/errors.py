@@ -42,12 +42,12 @@ class ConvblocksError(ValueError):
     def parts(self) -> tuple[Part, ...]:
         return self.args
 
-    def told(self, spell: Callable[[Setting], str]) -> str:
+    def render(self, spell: Callable[[Setting], str]) -> str:
         """The message, with each argument as `spell` writes it."""
         return "".join(part if isinstance(part, str) else spell(part) for part in self.parts())
 
     def __str__(self) -> str:
-        return self.told(str)
+        return self.render(str)
 
 
 class OptionError(ConvblocksError):

@@ -9,7 +9,7 @@ import pytest
 from PIL import Image, ImageOps
 
 from convblocks.data import images
-from convblocks.data.images import BrokenImageError, decode, highest_value, look
+from convblocks.data.images import BrokenImageError, decode, highest_value, read_header
 from convblocks.errors import DataError
 
 
@@ -24,7 +24,7 @@ def test_lossless_pixels_arrive_unchanged(tmp_path, paint, name):
     got = decode(tmp_path / name, channels=3)
     assert got.shape == (3, 5, 7)
     assert np.array_equal(channels_last(got), pixels)
-    assert look(tmp_path / name) == (7, 5, False, False)
+    assert read_header(tmp_path / name) == (7, 5, False, False)
 
 
 @pytest.mark.parametrize("mode", ["1", "L", "P", "RGB", "CMYK", "YCbCr"])
@@ -36,7 +36,7 @@ def test_modes_without_transparency_are_as_pillow_converts_them(tmp_path, paint,
         expected = np.asarray(image.convert("L" if channels == 1 else "RGB"))
     got = decode(tmp_path / name, channels=channels)
     assert np.array_equal(got[0] if channels == 1 else channels_last(got), expected)
-    assert look(tmp_path / name).grey == (mode in ("1", "L"))
+    assert read_header(tmp_path / name).grey == (mode in ("1", "L"))
 
 
 def test_transparency_is_laid_over_white(tmp_path):
@@ -68,7 +68,9 @@ def test_exif_orientation_is_applied_as_pillow_does(tmp_path, paint, orientation
     with Image.open(tmp_path / name) as image:
         expected = np.asarray(ImageOps.exif_transpose(image))
     assert np.array_equal(channels_last(decode(tmp_path / name, channels=3)), expected)
-    assert look(tmp_path / name)[:2] == expected.shape[1::-1] == ((10, 6) if orientation < 5 else (6, 10))
+    assert (
+        read_header(tmp_path / name)[:2] == expected.shape[1::-1] == ((10, 6) if orientation < 5 else (6, 10))
+    )
 
 
 def test_an_unreadable_orientation_is_no_orientation(tmp_path, paint):
@@ -84,7 +86,7 @@ def test_deep_grey_is_scaled_not_clipped(tmp_path, bits):
     values = np.linspace(0, top, 64).astype(np.uint16).reshape(8, 8)
     for name in ("a.png", "a.tif"):
         Image.fromarray(values).save(tmp_path / name)
-        assert look(tmp_path / name) == (8, 8, True, True)
+        assert read_header(tmp_path / name) == (8, 8, True, True)
         assert highest_value(tmp_path / name) == top
         got = decode(tmp_path / name, channels=1, bits=bits)[0]
         assert np.array_equal(got, np.rint(values / top * 255))
@@ -97,7 +99,7 @@ def test_values_beyond_16_bits_and_floats_are_refused(tmp_path):
         highest_value(tmp_path / "i.tif")
     Image.fromarray(np.zeros((2, 2), np.float32)).save(tmp_path / "f.tif")
     with pytest.raises(DataError, match=r"f\.tif: holds floating-point values.*\.npz"):
-        look(tmp_path / "f.tif")
+        read_header(tmp_path / "f.tif")
 
 
 @pytest.mark.parametrize(("width", "height"), [(40, 24), (24, 40), (24, 24)])
@@ -129,16 +131,16 @@ def test_the_first_frame_of_an_animation_counts(tmp_path):
 def test_a_bomb_is_refused_by_its_header(tmp_path, side):
     Image.new("1", (side, side)).save(tmp_path / "big.png")
     with pytest.raises(BrokenImageError, match=r"big\.png: .*pixels.*, over the 64 megapixels"):
-        look(tmp_path / "big.png")
+        read_header(tmp_path / "big.png")
 
 
 def test_the_limit_itself_is_allowed(tmp_path, monkeypatch):
     monkeypatch.setattr(images, "MAX_PIXELS", 100)
     Image.new("L", (10, 10)).save(tmp_path / "a.png")
-    assert look(tmp_path / "a.png")[:2] == (10, 10)
+    assert read_header(tmp_path / "a.png")[:2] == (10, 10)
     Image.new("L", (10, 11)).save(tmp_path / "a.png")
     with pytest.raises(BrokenImageError, match=r"a\.png: 10×11 pixels"):
-        look(tmp_path / "a.png")
+        read_header(tmp_path / "a.png")
 
 
 BROKEN = {
@@ -164,14 +166,14 @@ def test_a_truncated_jpeg_is_named(tmp_path, paint):
     paint("bad.jpg", 64, 64)
     path = tmp_path / "bad.jpg"
     path.write_bytes(path.read_bytes()[:-400])
-    assert look(path)[:2] == (64, 64)
+    assert read_header(path)[:2] == (64, 64)
     with pytest.raises(BrokenImageError, match=r"bad\.jpg: a damaged image .*truncated"):
         decode(path, channels=3)
 
 
 def test_what_is_no_fault_of_the_image_is_not_called_broken(tmp_path, paint, monkeypatch):
     with pytest.raises(DataError, match=r"gone\.png: cannot be read: No such file") as caught:
-        look(tmp_path / "gone.png")
+        read_header(tmp_path / "gone.png")
     assert not isinstance(caught.value, BrokenImageError)
     paint("locked.png")
 
@@ -180,14 +182,14 @@ def test_what_is_no_fault_of_the_image_is_not_called_broken(tmp_path, paint, mon
 
     monkeypatch.setattr(Path, "open", refuse)  # root may read everything, so take the right away here
     with pytest.raises(DataError, match=r"locked\.png: cannot be read: Permission denied") as caught:
-        look(tmp_path / "locked.png")
+        read_header(tmp_path / "locked.png")
     assert not isinstance(caught.value, BrokenImageError)
 
 
 def test_a_pipe_is_not_waited_for(tmp_path):
     os.mkfifo(tmp_path / "pipe.png")
     with pytest.raises(BrokenImageError, match=r"pipe\.png: not a regular file"):
-        look(tmp_path / "pipe.png")
+        read_header(tmp_path / "pipe.png")
 
 
 @pytest.mark.parametrize("form", ["PNG", "JPEG", "GIF", "BMP", "TIFF", "WEBP", "PPM"])

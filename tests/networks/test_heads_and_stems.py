@@ -10,7 +10,7 @@ from convblocks import BlockSpec, Network, Stage, Stem, network_cost
 from convblocks.analysis import count
 from convblocks.errors import OptionError
 from convblocks.experiments.implementations import Frame, implementations
-from convblocks.networks import GridHead, MeanHead
+from convblocks.networks import GridHead, MeanHead, features
 
 OLD = """{"in_channels": 3, "classes": 5, "dims": 2,
 "stem": {"out_channels": 8, "kernel_size": 3, "stride": 1, "norm": "batch", "activation": "relu"},
@@ -144,7 +144,7 @@ def test_spec_cost_and_maps_of_any_network(network):
         assert again == network
     size = (64,) * network.dims
     with torch.device("meta"):
-        x, whole, maps = torch.rand(2, 3, *size), network.build(), network.build(features=True)
+        x, whole, maps = torch.rand(2, 3, *size), network.build(), features(network)
     traced = count(whole, (3, *size))
     assert network_cost(network, size) == traced
     assert whole(x).shape == (2, 5)
@@ -160,7 +160,7 @@ def test_spec_cost_and_maps_of_any_network(network):
 
 def test_the_maps_are_those_that_the_classifier_sees():
     network = Network.from_json(OLD)
-    whole, maps = network.build().eval(), network.build(features=True).eval()
+    whole, maps = network.build().eval(), features(network).eval()
     maps.load_state_dict(whole.state_dict(), strict=False)
     x = torch.rand(2, 3, 16, 16)
     assert torch.equal(whole.head(maps(x)[-1]), whole(x))

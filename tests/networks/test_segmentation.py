@@ -11,7 +11,7 @@ from convblocks import BLOCKS, BlockSpec, Network, Stage, Stem, network_cost
 from convblocks.analysis import count, receptive_field, trace
 from convblocks.errors import OptionError, SpecError
 from convblocks.experiments.implementations import Frame, implementations
-from convblocks.networks import DilatedHead, UNetHead, dilated, zoo
+from convblocks.networks import DilatedHead, UNetHead, dilated, features, zoo
 
 SIZES = {1: (37,), 2: (21, 30), 3: (9, 12, 11)}
 
@@ -148,7 +148,7 @@ def test_what_reads_pre_activated_maps_reads_them_normed_and_activated(family):
         part.register_forward_hook(lambda _, given, made, name=name: seen.update({name: (given[0], made)}))
     with torch.no_grad():
         unet(x)
-        maps = frame.network(implementation, (8, 12)).build(features=True).eval()
+        maps = features(frame.network(implementation, (8, 12))).eval()
         maps.load_state_dict({k: v for k, v in unet.state_dict().items() if not k.startswith("head.")})
         first, last = maps(x)
         assert torch.equal(seen["up"][0], closed(unet, "head.closings.1", last))

@@ -8,6 +8,7 @@ import torch
 from convblocks import load_target, network_cost
 from convblocks.blocks import reparameterize
 from convblocks.errors import OptionError, TargetError
+from convblocks.networks import features
 from convblocks.networks.zoo import PIXELS, ZOO, cifar_plain, cifar_resnet, regnet_x, vgg, zoo_network
 from convblocks.targets.zoos import with_operators
 
@@ -237,9 +238,9 @@ def test_the_size_of_the_images_is_that_of_the_published_weights(name):
 def test_other_channels_are_refused_not_spread_over_all():
     network = ZOO["cifar_resnet20"]()
     message = r"^shape=\(2, 1, 8, 8\): the network takes \(N, 3, …\); Network.with_in_channels makes one for others$"
-    for features in (False, True):
+    for module in (network.build(), features(network)):
         with pytest.raises(OptionError, match=message):
-            network.build(features=features)(torch.zeros(2, 1, 8, 8))
+            module(torch.zeros(2, 1, 8, 8))
     with pytest.raises(OptionError, match=r"shape=\(8,\)"):
         network.build()(torch.zeros(8))
     assert network.with_in_channels(1).build()(torch.zeros(2, 1, 8, 8)).shape == (2, 10)

@@ -10,7 +10,7 @@ from convblocks.records import Interval
 from convblocks.report import charts, curves
 from convblocks.report.entries import collect, labels
 from convblocks.report.figures import UNFINISHED, figures
-from convblocks.report.scales import SYMBOLS, error_span, linear_ticks, log_ticks, looks, span
+from convblocks.report.scales import SYMBOLS, error_span, linear_ticks, log_ticks, series_styles, span
 from tests.report.conftest import Records, make_design, make_row, make_run, make_summary
 
 
@@ -48,7 +48,7 @@ def test_five_figures_with_a_panel_for_each_depth_where_lines_are(records):
 
 def test_every_implementation_looks_the_same_in_every_chart_even_if_some_are_unfinished(records):
     some = Records(records.study, records.designs, records.runs[-6:], replace(records.summary, rows=()))
-    expected = [look.colour for look in looks(labels(entries_of(records)))]
+    expected = [style.colour for style in series_styles(labels(entries_of(records)))]
     scales = [
         layer["encoding"]["color"]["scale"]
         for shown in (records, some)
@@ -63,7 +63,7 @@ def test_every_implementation_looks_the_same_in_every_chart_even_if_some_are_unf
 
 
 def test_56_implementations_all_look_different():
-    found = looks([str(n) for n in range(56)])
+    found = series_styles([str(n) for n in range(56)])
     assert len({(look.colour, look.symbol) for look in found}) == 56
     assert len({look.symbol for look in found[: len(SYMBOLS)]}) == len(SYMBOLS)
 

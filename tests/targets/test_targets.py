@@ -247,7 +247,7 @@ def test_a_trained_class_of_one_s_own_needs_trust(folder, monkeypatch):
     run_folder(folder / "run", replace(NETWORK, stages=(stage,)))
     found = refusal("run:own-d8")
     assert "imports target_trained:Block and so runs that code; if you trust it" in found
-    assert "--trust-code" in found
+    assert "pass trust_code=True" in found
     assert type(load_target("run:own-d8", trust_code=True).module.stages[0][0]).__name__ == "Block"
 
 

@@ -1,7 +1,7 @@
 """BlockSpec: a block of any family as a value, checked against the constructor's own signature."""
 
 import inspect
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from difflib import get_close_matches
 from functools import cache, lru_cache
 from math import lcm
@@ -14,10 +14,10 @@ from torch import nn
 from convblocks.blocks.families import BLOCKS
 from convblocks.blocks.spec_files import require_shallow
 from convblocks.checks import whole
-from convblocks.errors import OptionError, SpecError
+from convblocks.errors import OptionError, Part, Setting, SpecError
 from convblocks.importing import import_named
 from convblocks.notation import parse, written
-from convblocks.text import shown
+from convblocks.text import listed, shown
 
 PLACE = ("in_channels", "out_channels", "stride", "dims")
 """What a block's place in a network decides, and a spec therefore does not."""
@@ -223,6 +223,14 @@ def foreign_classes(table: object) -> list[str]:
         if isinstance(part, dict | list):
             parts += reversed(list(part.values()) if isinstance(part, dict) else part)
     return list(dict.fromkeys(name for name in named if isinstance(name, str) and ":" in name))
+
+
+def refusal_of_code(action: str, classes: Sequence[str]) -> tuple[Part, ...]:
+    """Returns the parts of a message that refuses an `action`, since it would import classes that nobody trusts."""
+    return (
+        f"{action} imports {listed(classes)} and so runs that code; if you trust it, pass ",
+        Setting("trust_code", True),
+    )
 
 
 @lru_cache(maxsize=65_536)

@@ -32,7 +32,7 @@ def described_block(target: str, options: Mapping[str, str], trust_code: bool) -
     which are not trusted.
     """
     from convblocks.blocks import BLOCKS, BlockSpec
-    from convblocks.blocks.block_spec import foreign_classes
+    from convblocks.blocks.block_spec import foreign_classes, refusal_of_code
     from convblocks.blocks.spec_files import read_table
 
     path, values = Path(target), {name.replace("-", "_"): value(text) for name, text in options.items()}
@@ -53,10 +53,7 @@ def described_block(target: str, options: Mapping[str, str], trust_code: bool) -
     if not isinstance(table, dict) or "family" not in table:
         return None
     if not trust_code and (classes := foreign_classes(table)):
-        raise TargetError(
-            f"{target}: building it imports {', '.join(classes)} and so runs that code; if you trust it, "
-            "pass trust_code=True (--trust-code)"
-        )
+        raise TargetError(f"{target}: ", *refusal_of_code("building it", classes))
     try:
         return BlockSpec.from_dict({**table, **values})
     except SpecError as error:

@@ -23,7 +23,7 @@ def message(error: BaseException, spell: Callable[[Setting], str]) -> str:
     if isinstance(error, CycloptsError) and isinstance(error.__cause__, ConvblocksError):
         error = error.__cause__  # of a converter of ours
     if isinstance(error, ConvblocksError):
-        return error.told(spell)
+        return error.render(spell)
     if isinstance(error, OSError) and error.filename is not None:  # a folder without permission
         return f"{error.filename} cannot be read or written: {error.strerror or error}"
     if isinstance(error, OSError) and error.errno is not None:  # a full disk

@@ -15,7 +15,7 @@ from warnings import catch_warnings, simplefilter
 import numpy as np
 
 from convblocks.data.dataset import Dataset, Examples, Targets, assemble, check_class_names
-from convblocks.data.images import BrokenImageError, Look, decode, highest_value, look
+from convblocks.data.images import BrokenImageError, ImageHeader, decode, highest_value, read_header
 from convblocks.data.listing import find_images
 from convblocks.data.memory import require_memory
 from convblocks.data.resize import Size, per_axis
@@ -34,7 +34,7 @@ class File(NamedTuple):
     path: Path
     part: str
     label: int
-    look: Look
+    header: ImageHeader
 
 
 class Format(NamedTuple):
@@ -100,7 +100,7 @@ def read_files(
     """Looks at the files (path, part, label), draws the parts and decodes; `root` is the place that errors name."""
     with catch_warnings():  # around all threads: Pillow warns of what is checked here or does not matter
         simplefilter("ignore")
-        files = look_at(wanted, skip_broken)
+        files = read_headers(wanted, skip_broken)
         return read_images(root, files, classes, size, split_seed, skip_broken)
 
 
@@ -116,10 +116,10 @@ def name_of(root: Path) -> str:
     return shown((root if root.name.strip(".") else root.resolve()).name)
 
 
-def look_at(wanted: Sequence[tuple[Path, str, int]], skip_broken: bool) -> list[File]:
+def read_headers(wanted: Sequence[tuple[Path, str, int]], skip_broken: bool) -> list[File]:
     """Those of the files (path, part, label) with a usable header."""
-    looks = in_threads(lambda item: look(item[0]), wanted, skip_broken)
-    return [File(*item, seen) for item, seen in zip(wanted, looks, strict=True) if seen is not None]
+    headers = in_threads(lambda item: read_header(item[0]), wanted, skip_broken)
+    return [File(*item, header) for item, header in zip(wanted, headers, strict=True) if header is not None]
 
 
 def read_images(
@@ -150,8 +150,8 @@ def _choose_format(
         raise DataError(f"{shown(root)}: not one of its images can be read: check that they are whole")
     if size is None:
         _check_same_size(root, files)
-    channels = 1 if all(file.look.grey for file in files) else 3
-    height, width = per_axis(size, 2) if size else (files[0].look.height, files[0].look.width)
+    channels = 1 if all(file.header.grey for file in files) else 3
+    height, width = per_axis(size, 2) if size else (files[0].header.height, files[0].header.width)
     require_memory(
         len(files) * channels * height * width,
         f"{shown(root)}: {plural(len(files), 'image')} of {width}×{height}×{channels} bytes",
@@ -159,7 +159,7 @@ def _choose_format(
         Setting("image_size"),
         " or give fewer images",
     )
-    deep = [file.path for file in files if file.look.deep]
+    deep = [file.path for file in files if file.header.deep]
     highest = dict(zip(deep, in_threads(highest_value, deep, skip_broken), strict=True))
     bits = max((value.bit_length() for value in highest.values() if value is not None), default=0)
     form = Format(channels, height, width, max(bits, 8) if deep else None, size)
@@ -167,13 +167,13 @@ def _choose_format(
 
 
 def _check_same_size(root: Path, files: list[File]) -> None:
-    by_area = sorted(files, key=lambda file: (file.look.width * file.look.height, file.look.width))
+    by_area = sorted(files, key=lambda file: (file.header.width * file.header.height, file.header.width))
     small, large = by_area[0], by_area[-1]
-    if small.look[:2] == large.look[:2]:
+    if small.header[:2] == large.header[:2]:
         return
     inside = [f.path.relative_to(root) if f.path.is_relative_to(root) else f.path for f in (small, large)]
     ends = [
-        f"{f.look.width}×{f.look.height} ({shown(path)})"
+        f"{f.header.width}×{f.header.height} ({shown(path)})"
         for f, path in zip((small, large), inside, strict=True)
     ]
     raise DataError(
@@ -215,7 +215,7 @@ def preparation(form: Format, files: list[File], ignored: int) -> str:
     """What was done to the images, in words."""
     kind = "greyscale" if form.channels == 1 else "RGB"
     words = [f"8-bit {kind} of {form.width}×{form.height} pixels"]
-    if {file.look[:2] for file in files} == {(form.width, form.height)}:
+    if {file.header[:2] for file in files} == {(form.width, form.height)}:
         words.append("not resized")
     else:
         square = isinstance(form.size, int)
@@ -226,7 +226,7 @@ def preparation(form: Format, files: list[File], ignored: int) -> str:
         )
         words.append(f"{to} (bilinear, antialiased), then the centre cropped")
     words.append("EXIF orientation applied, transparency laid over white")
-    grey = sum(file.look.grey for file in files)
+    grey = sum(file.header.grey for file in files)
     if form.channels == 3 and grey:
         words.append(f"{plural(grey, 'greyscale image')} turned into RGB")
     if form.bits is not None:

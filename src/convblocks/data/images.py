@@ -48,28 +48,31 @@ class BrokenImageError(DataError):
     """This one file is damaged, not an image or too large; the others may be fine."""
 
 
-class Look(NamedTuple):
-    """What an image's header says; width and height as seen, after the EXIF orientation."""
+class ImageHeader(NamedTuple):
+    """Size and kind of an image as its header states them; its size is that after the EXIF orientation.
+
+    `deep` is true of greyscale with more than 8 bits.
+    """
 
     width: int
     height: int
     grey: bool
-    deep: bool  # greyscale of more than 8 bits
+    deep: bool
 
 
-def look(path: Path) -> Look:
-    """Read the header only. Raises BrokenImageError, or DataError for what is no fault of the file."""
+def read_header(path: Path) -> ImageHeader:
+    """Reads the header only. Raises BrokenImageError, or DataError for what is no fault of the file."""
     with _opened(path) as image:
         width, height = image.size
         # Pillow turns TIFFs itself and already reports the turned size.
         if image.format != "TIFF" and _orientation(Image.Image.getexif(image)) >= 5:
             width, height = height, width
         deep = image.mode.startswith("I")
-        return Look(width, height, grey=deep or image.mode in GREY_MODES, deep=deep)
+        return ImageHeader(width, height, grey=deep or image.mode in GREY_MODES, deep=deep)
 
 
 def highest_value(path: Path) -> int:
-    """The highest value of a greyscale image of more than 8 bits. Raises as `look` does."""
+    """The highest value of a greyscale image of more than 8 bits. Raises as `read_header` does."""
     with _opened(path) as image:
         values = np.asarray(image)
         if values.min() < 0 or values.max() > 65_535:
@@ -83,7 +86,7 @@ def highest_value(path: Path) -> int:
 def decode(path: Path, *, channels: int, bits: int = 16, size: Size | None = None) -> npt.NDArray[np.uint8]:
     """The image as (C, H, W) with C = 1 or 3; (C, height, width) of a size that is given.
 
-    Greyscale of more than 8 bits is taken to span 0 to 2^bits − 1. Raises as `look` does.
+    Greyscale of more than 8 bits is taken to span 0 to 2^bits − 1. Raises as `read_header` does.
     """
     with _opened(path) as image:
         image.load()
@@ -113,7 +116,7 @@ def decode_mask(path: Path, seen: tuple[int, int], of: Path, size: Size | None) 
     """The values of a mask as (H, W), or of the given size: those of the image `of`, which is (width, height) as seen.
 
     Of a palette the indices count. A size takes the nearest pixels of what `decode` would. Raises BrokenImageError
-    as `look` does, and DataError for another size, colours and values above 255.
+    as `read_header` does, and DataError for another size, colours and values above 255.
     """
     with _opened(path) as image:
         image.load()

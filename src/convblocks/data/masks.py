@@ -20,7 +20,7 @@ import numpy as np
 import numpy.typing as npt
 
 from convblocks.data.dataset import IGNORE, Dataset, LabelMaps, assemble, check_class_names
-from convblocks.data.folder import File, Format, in_threads, look_at, name_of, preparation, read_images
+from convblocks.data.folder import File, Format, in_threads, name_of, preparation, read_headers, read_images
 from convblocks.data.images import MASK_SUFFIXES, SUFFIXES, decode_mask
 from convblocks.data.listing import children, files_below, listing_errors, part_of
 from convblocks.data.resize import Size
@@ -53,7 +53,7 @@ def load_masked(root: Path, *, source: str, size: Size | None, split_seed: int, 
     with catch_warnings():  # as in load_folder
         simplefilter("ignore")
         wanted = [(image, part, 0) for part, images in pairs.parts.items() for image in images]
-        files = look_at(wanted, skip_broken)
+        files = read_headers(wanted, skip_broken)
         while True:
             read = read_images(root, files, ("any",), size, split_seed, skip_broken)
             y, broken = _decode_masks(read.order.files, masks, read.form, skip_broken)
@@ -167,8 +167,8 @@ def _decode_masks(
     y: LabelMaps = np.empty((len(files), form.height, form.width), np.uint8)
 
     def fill(at: int) -> bool:
-        look = files[at].look
-        y[at] = decode_mask(masks[files[at].path], (look.width, look.height), files[at].path, form.size)
+        header = files[at].header
+        y[at] = decode_mask(masks[files[at].path], (header.width, header.height), files[at].path, form.size)
         return True
 
     done = in_threads(fill, range(len(files)), skip_broken)

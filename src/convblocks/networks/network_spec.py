@@ -1,7 +1,8 @@
 """Stage and Network: a whole network as one frozen value that reads and writes TOML and JSON."""
 
+import warnings
 from collections.abc import Callable, Iterable, Iterator
-from typing import Any, Literal, Self, overload
+from typing import Any, Self
 
 import msgspec
 import tomli_w
@@ -14,7 +15,6 @@ from convblocks.blocks.block_spec import BlockSpec, fixed_depth, meta_block
 from convblocks.blocks.spec_files import read_table, require_shallow
 from convblocks.checks import dimensions, per_axis, whole
 from convblocks.errors import OptionError, SpecError
-from convblocks.networks.features import Features, OutIndices, chosen, row_of
 from convblocks.networks.heads import Head, MeanHead
 from convblocks.networks.module import ConvNet, Standardise
 from convblocks.networks.per_axis import Axes, product
@@ -134,21 +134,33 @@ class Network(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, omi
                 inside = f"{path}.{error.path}" if error.path == "stride" else f"{path}.block.{error.path}"
                 raise SpecError(inside.rstrip("."), error.problem) from error
 
-    @overload
-    def build(self, *, features: Literal[False] = False) -> ConvNet: ...
+    def build(self, *, features: bool = False, out_indices: Any = None) -> ConvNet:
+        """Builds the module with PyTorch's random weights; on the meta device under ``torch.device("meta")``.
 
-    @overload
-    def build(self, *, features: Literal[True], out_indices: OutIndices | None = None) -> Features: ...
-
-    def build(self, *, features: bool = False, out_indices: OutIndices | None = None) -> ConvNet | Features:
-        """The module, with PyTorch's random weights; on the meta device under ``torch.device("meta")``.
-
-        features      give maps instead of the head's scores: the last of each reduction, as timm's features_only
-        out_indices   which of them: their numbers, from the end where negative, or how many of the last
-        Raises OptionError for maps that are not there.
+        ``features=True`` and `out_indices` are what ``features(network, out_indices)`` was called before.
         """
-        if out_indices is not None and not features:
-            raise OptionError("out_indices", out_indices, "chooses among maps; pass features=True")
+        if features or out_indices is not None:
+            return self._build_features(features, out_indices)
+        standardise, stem, stages = self.build_body()
+        return ConvNet(standardise, stem, stages, self.build_head())
+
+    def _build_features(self, features: bool, out_indices: Any) -> Any:
+        # feature_maps imports this module; only this old way to it leads back
+        from convblocks.networks import feature_maps
+
+        if not features:
+            raise OptionError(
+                "out_indices", out_indices, "chooses among maps; call features(network, out_indices)"
+            )
+        warnings.warn(
+            "network.build(features=True) is now convblocks.networks.features(network, out_indices)",
+            DeprecationWarning,
+            stacklevel=3,
+        )
+        return feature_maps.features(self, out_indices)
+
+    def build_body(self) -> tuple[Standardise, nn.Module, list[list[nn.Module]]]:
+        """Builds all but the head: the standardisation, the stem, and the blocks of each stage."""
         stages, channels = [], self.entering
         standardise, stem = Standardise(self.in_channels), self.build_stem()
         for stage in self.stages:
@@ -159,10 +171,7 @@ class Network(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, omi
                 ]
             )
             channels = stage.out_channels
-        if features:
-            row = row_of(self)
-            return Features(standardise, stem, stages, row, chosen(row, out_indices))
-        return ConvNet(standardise, stem, stages, self.build_head())
+        return standardise, stem, stages
 
     def build_stem(self) -> nn.Module:
         """The stem alone; the identity where there is none."""

@@ -6,7 +6,7 @@ import msgspec
 from safetensors.torch import save_file
 from torch import nn
 
-from convblocks.blocks.block_spec import foreign_classes
+from convblocks.blocks.block_spec import foreign_classes, refusal_of_code
 from convblocks.blocks.spec_files import read_table
 from convblocks.errors import MissingExtra, SpecError, WeightsError
 from convblocks.files import read_text, replacing, write
@@ -50,10 +50,7 @@ def from_pretrained(name: str | Path, *, trust_code: bool = False) -> tuple[Netw
     except SpecError as error:
         raise SpecError("", f"{folder / CONFIG}: {error.problem}") from error
     if not trust_code and (classes := foreign_classes(table)):
-        raise SpecError(
-            "stages",
-            f"building it imports {', '.join(classes)} and so runs that code; if you trust it, pass trust_code=True",
-        )
+        raise SpecError("stages", "".join(map(str, refusal_of_code("building it", classes))))
     network = Network.from_dict(table)
     state = read_weights(folder / WEIGHTS)
     fitting(network, state)

@@ -13,14 +13,14 @@ from torch import nn
 
 from convblocks.checks import one_of, per_axis
 from convblocks.errors import OptionError, WeightsError
-from convblocks.networks.features import Features
+from convblocks.networks.feature_maps import Features
 from convblocks.networks.heads import GridHead, MeanHead
 from convblocks.networks.network_spec import Network
 from convblocks.networks.weight_files import State, plain, read_weights, under_prefix
 
 SOURCES = ("torchvision", "timm")
 UNFIT = "the weights do not fit the network"
-UNBUILT = "the module is not of the network: expected network.build(), or that with features=True"
+UNBUILT = "the module is not of the network: expected network.build() or features(network)"
 NAMED = 3  # keys of a kind that an error names
 
 RESNET = (

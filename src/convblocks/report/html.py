@@ -12,7 +12,7 @@ from convblocks.report.entries import Entry, collect, labels
 from convblocks.report.figures import figures
 from convblocks.report.outline_svg import outline_svg
 from convblocks.report.page import filled
-from convblocks.report.scales import looks
+from convblocks.report.scales import series_styles
 from convblocks.text import plural
 
 
@@ -34,7 +34,7 @@ def render_html(study: Study, designs: Sequence[Design], runs: Sequence[Run], su
         columns=_titled(study, summary),
         tables=[_table(study, summary, entries, structure) for structure in (False, True)],
         entries=entries,
-        looks={look.label: look for look in looks(found)},
+        styles={style.label: style for style in series_styles(found)},
         unbroken=partial(_unbroken, names=[*found, *(entry.design.name for entry in entries)]),
         blocks=_blocks(entries, found),
         left_out=conditions.left_out(study, designs, runs),

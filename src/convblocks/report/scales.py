@@ -29,30 +29,34 @@ SYMBOLS = (  # SVG paths around 0, of about one area
 
 
 @dataclass(frozen=True, slots=True)
-class Look:
-    """How one implementation looks in every chart."""
+class SeriesStyle:
+    """Colour and symbol of one implementation in every chart."""
 
     label: str
     colour: str
     symbol: str
 
 
-def looks(labels: Sequence[str]) -> list[Look]:
-    """8 colours and 7 symbols have no common factor, so 56 labels pass before a pair comes back."""
+def series_styles(labels: Sequence[str]) -> list[SeriesStyle]:
+    """Returns a style for each label.
+
+    8 colours and 7 symbols have no common factor, so 56 labels pass before a pair comes back.
+    """
     return [
-        Look(label, COLOURS[i % len(COLOURS)], SYMBOLS[i % len(SYMBOLS)]) for i, label in enumerate(labels)
+        SeriesStyle(label, COLOURS[i % len(COLOURS)], SYMBOLS[i % len(SYMBOLS)])
+        for i, label in enumerate(labels)
     ]
 
 
 def colour(labels: Sequence[str]) -> alt.Color:
     """The page draws one legend for all charts."""
-    scale = alt.Scale(domain=list(labels), range=[look.colour for look in looks(labels)])
+    scale = alt.Scale(domain=list(labels), range=[style.colour for style in series_styles(labels)])
     return alt.Color("label:N", scale=scale, legend=None)
 
 
 def symbol(labels: Sequence[str]) -> alt.Shape:
     """See `colour`."""
-    scale = alt.Scale(domain=list(labels), range=[look.symbol for look in looks(labels)])
+    scale = alt.Scale(domain=list(labels), range=[style.symbol for style in series_styles(labels)])
     return alt.Shape("label:N", scale=scale, legend=None)
 
 

@@ -5,7 +5,7 @@ from pathlib import Path
 from safetensors import SafetensorError
 from safetensors.torch import load as read_tensors
 
-from convblocks.blocks.block_spec import foreign_classes
+from convblocks.blocks.block_spec import foreign_classes, refusal_of_code
 from convblocks.errors import RunError, SpecError
 from convblocks.networks import ConvNet, Network
 from convblocks.runs.store import RunFolder
@@ -25,10 +25,7 @@ def load(run: str | Path, design: str, seed: int | None = None, *, trust_code: b
     if design not in designs:
         raise RunError(f"{run} has no design {design!r}; it has {', '.join(designs)}")
     if not trust_code and (classes := foreign_classes(designs[design].network)):
-        raise RunError(
-            f"{run}: loading {design} imports {', '.join(classes)} and so runs that code; if you trust it, pass "
-            "trust_code=True (--trust-code)"
-        )
+        raise RunError(f"{run}: ", *refusal_of_code(f"loading {design}", classes))
     runs = [r for r in store.runs() if r.design == design]
     if seed is None and runs:
         seed = max(runs, key=lambda r: (r.validation_score, -r.seed)).seed

@@ -4,7 +4,7 @@ from pathlib import Path
 
 from torch import nn
 
-from convblocks.blocks.block_spec import foreign_classes
+from convblocks.blocks.block_spec import foreign_classes, refusal_of_code
 from convblocks.blocks.spec_files import read_table
 from convblocks.errors import SpecError, TargetError
 from convblocks.files import read_text
@@ -102,10 +102,7 @@ def _spec(path: Path, trust_code: bool, on_meta: bool) -> Target:
         problem = error.strerror if isinstance(error, OSError) else error
         raise TargetError(f"{shown(path)}: cannot be read as {path.suffix[1:].upper()}: {problem}") from error
     if not trust_code and (classes := foreign_classes(table)):
-        raise TargetError(
-            f"{shown(path)}: building it imports {', '.join(classes)} and so runs that code; if you trust it, "
-            "pass trust_code=True (--trust-code)"
-        )
+        raise TargetError(f"{shown(path)}: ", *refusal_of_code("building it", classes))
     try:
         network = Network.from_dict(table)
     except SpecError as error:

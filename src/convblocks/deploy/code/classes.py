@@ -15,7 +15,7 @@ from convblocks.deploy.code.instances import Instance
 from convblocks.deploy.code.leaves import CONTAINERS, container, leaf, tensor, torch_class
 from convblocks.deploy.code.node import IDENTITY, Node, written
 from convblocks.deploy.code.parameters import ATTRIBUTE, Parameters, declared, parameters
-from convblocks.deploy.code.zero_init import ZeroStarts
+from convblocks.deploy.code.zero_init import ZeroInit
 
 
 @dataclass
@@ -34,7 +34,7 @@ class Classes:
         self.instances, self.taken = instances, taken
         self.sources: dict[str, str] = {}  # by name, those that others need first
         self.nodes: dict[int, Node] = {}
-        self.starts = ZeroStarts(m for i in instances.values() for m in i.module.modules())
+        self.zero_init = ZeroInit(m for i in instances.values() for m in i.module.modules())
 
     def define(self, root: nn.Module) -> Node:
         """The call that makes `root`; `sources` then has the classes, those that others need first."""
@@ -125,7 +125,7 @@ class Classes:
         }
         stored = _stored(methods)
         literals = {n: v for n, v in fixed.items() if n not in stored}
-        starts = self.starts.said([member.module for member in group.members], "self")
+        starts = self.zero_init.said([member.module for member in group.members], "self")
         lines = _init(parts, found, _hows(first.module), list(literals), starts)
         bodies = [_inlined(code, literals, gone) for code in methods.values()]
         self.sources[name] = _class(name, "nn.Module", kind, [*lines, *bodies])

@@ -140,7 +140,7 @@ def module_code(
     found, definitions = instances(module, *alike)
     classes = Classes(found, {*RESERVED, *definitions.sources})
     made = written(classes.define(module), {})
-    make = _make(made, classes.starts.said([module], "module"))
+    make = _make(made, classes.zero_init.said([module], "module"))
     output = _run(module, input_size)
     several = not isinstance(output, torch.Tensor)
     main = f"{SHAPES}{MAIN.replace(PRINTED, 'shapes(module(x))')}" if several else MAIN

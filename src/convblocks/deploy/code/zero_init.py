@@ -9,7 +9,7 @@ from convblocks.deploy.code.definitions import is_identifier
 from convblocks.deploy.code.leaves import torch_class
 
 
-class ZeroStarts:
+class ZeroInit:
     """Those that no class has said yet."""
 
     def __init__(self, modules: Iterable[nn.Module]):

@@ -14,16 +14,20 @@ from convblocks.networks.zoo.cifar import (
     wide_resnet,
 )
 from convblocks.networks.zoo.classic import CLASSIC, alexnet, vgg
-from convblocks.networks.zoo.convnext import (
+from convblocks.networks.zoo.mobilenet import mobilenet_v2
+from convblocks.networks.zoo.modern import (
     convnext,
     convnext_base,
     convnext_large,
     convnext_small,
     convnext_tiny,
+    repvgg,
+    repvgg_a0,
+    repvgg_a1,
+    repvgg_a2,
+    repvgg_b0,
 )
-from convblocks.networks.zoo.mobilenet import mobilenet_v2
 from convblocks.networks.zoo.regnet import REGNETS, regnet_x
-from convblocks.networks.zoo.repvgg import repvgg, repvgg_a0, repvgg_a1, repvgg_a2, repvgg_b0
 from convblocks.networks.zoo.resnet import (
     RESNETS,
     resnet,

@@ -8,7 +8,7 @@ from msgspec.structs import replace
 
 from convblocks import BlockSpec, Network, Stage, Stem
 from convblocks.errors import OptionError
-from convblocks.networks import dilated, zoo
+from convblocks.networks import dilated, features, zoo
 from convblocks.networks.weights import load_foreign
 from convblocks.networks.zoo import ZOO
 from convblocks.targets.zoos import with_operators
@@ -42,7 +42,7 @@ def test_these_are_all_that_timm_has_too():
 @pytest.mark.parametrize("name", SHARED)
 def test_channels_and_reductions_are_timm_s(name):
     with torch.device("meta"):
-        theirs, ours = of_timm(name).feature_info, ZOO[name]().build(features=True)
+        theirs, ours = of_timm(name).feature_info, features(ZOO[name]())
     channels = theirs.channels()
     if name == "regnet_x_400mf":  # the paper's 384, and torchvision's 400
         channels[-1] = 400
@@ -59,7 +59,7 @@ def test_maps_are_timm_s_with_its_weights(name):
     own = {key.replace("features.", "features_"): value for key, value in whole.items()}
     theirs.load_state_dict({key: own[key] for key in theirs.state_dict()})
     network = ZOO[name]()
-    ours = network.build(features=True).eval()
+    ours = features(network).eval()
     load_foreign(ours, network, whole, "timm")
     x = torch.randn(1, 3, 64, 64)
     with torch.no_grad():
@@ -70,13 +70,13 @@ def test_maps_are_timm_s_with_its_weights(name):
 
 
 @pytest.mark.parametrize(
-    "asked", [(1, 2, 3, 4), (0,), (-1,), (-3, -1), (4, 2), (1, 1), 1, 3, 5, [2, 4], range(2)]
+    "out_indices", [(1, 2, 3, 4), (0,), (-1,), (-3, -1), (4, 2), (1, 1), 1, 3, 5, [2, 4], range(2)]
 )
-def test_out_indices_choose_as_in_timm(asked):
+def test_out_indices_choose_as_in_timm(out_indices):
     network = ZOO["resnet18"]()
-    every, some = network.build(features=True).eval(), network.build(features=True, out_indices=asked).eval()
+    every, some = features(network).eval(), features(network, out_indices).eval()
     some.load_state_dict(every.state_dict())
-    numbers = asked if isinstance(asked, int) else tuple(asked)
+    numbers = out_indices if isinstance(out_indices, int) else tuple(out_indices)
     with torch.device("meta"):
         theirs = of_timm("resnet18", out_indices=numbers).feature_info
     assert list(some.channels) == theirs.channels(sorted({i % 5 for i in theirs.out_indices}))
@@ -90,17 +90,27 @@ def test_out_indices_choose_as_in_timm(asked):
         assert found.shape[1:] == (channels, 64 // reduction, 64 // reduction)
 
 
-@pytest.mark.parametrize("asked", [(), 0, 6, (5,), (-6,), (1.0,), "12", (True,), 1.5, -1])
-def test_maps_that_are_not_there_are_refused(asked):
+@pytest.mark.parametrize("out_indices", [(), 0, 6, (5,), (-6,), (1.0,), "12", (True,), 1.5, -1])
+def test_maps_that_are_not_there_are_refused(out_indices):
     with pytest.raises(OptionError, match=r"expected numbers of its 5 maps, 0 to 4 or -5 to -1") as raised:
-        ZOO["resnet18"]().build(features=True, out_indices=asked)
-    assert raised.value.given == asked
-    with pytest.raises(OptionError, match="pass features=True"):
-        ZOO["resnet18"]().build(out_indices=asked)
+        features(ZOO["resnet18"](), out_indices)
+    assert raised.value.given == out_indices
+
+
+def test_the_way_of_earlier_versions_gives_the_same_with_a_notice():
+    network = ZOO["resnet18"]()
+    with pytest.warns(DeprecationWarning, match=r"networks\.features\(network, out_indices\)"):
+        old = network.build(features=True, out_indices=2)
+    new = features(network, 2)
+    new.load_state_dict(old.state_dict())
+    x = torch.randn(1, 3, 64, 64)
+    assert all(map(torch.equal, old.eval()(x), new.eval()(x)))
+    with pytest.raises(OptionError, match="call features"):
+        network.build(out_indices=2)
 
 
 def test_what_stands_behind_the_last_map_does_not_run():
-    maps = ZOO["resnet18"]().build(features=True, out_indices=(0, 2))
+    maps = features(ZOO["resnet18"](), (0, 2))
     maps.stages[2] = maps.stages[3] = None
     assert [m.shape[1] for m in maps(torch.randn(2, 3, 64, 64))] == [64, 128]
 
@@ -112,7 +122,7 @@ def test_a_pool_closes_a_map_wherever_it_stands():
     network = Network(
         in_channels=3, classes=2, stem=stem, stages=(pooled, replace(pooled, blocks=1, stride=1))
     )
-    maps = network.build(features=True).eval()
+    maps = features(network).eval()
     assert maps.channels == (4, 4, 8, 8, 8, 8)
     assert maps.reductions == (1, 2, (4, 2), (8, 4), (16, 8), (32, 16))
     found = maps(x := torch.randn(1, 3, 64, 64))
@@ -129,11 +139,11 @@ def test_a_pool_closes_a_map_wherever_it_stands():
 
 
 def test_alexnet_s_reductions_are_products_of_strides_though_its_maps_are_smaller():
-    maps = zoo.alexnet().build(features=True)
+    maps = features(zoo.alexnet())
     assert list(zip(maps.channels, maps.reductions, strict=True)) == [(64, 4), (192, 8), (256, 16), (256, 32)]
     assert [m.shape[-1] for m in maps(torch.zeros(1, 3, 224, 224))] == [55, 27, 13, 6]
 
 
 def test_stages_that_dilate_give_the_last_one_s_map():
-    maps = dilated(ZOO["resnet18"](), most=8).build(features=True)
+    maps = features(dilated(ZOO["resnet18"](), most=8))
     assert (maps.channels, maps.reductions) == ((64, 64, 512), (2, 4, 8))
