@@ -16,8 +16,8 @@ if TYPE_CHECKING:
     from convblocks.blocks import *  # noqa: F403
     from convblocks.blocks import BLOCKS, BlockSpec, BottleneckBlock, ResidualBlock, SimpleConvBlock
     from convblocks.data import load_dataset
-    from convblocks.errors import ConvblocksError
     from convblocks.engine.watcher import Watcher
+    from convblocks.errors import ConvblocksError
     from convblocks.experiments.compare import compare
     from convblocks.networks import (
         Network,
@@ -32,8 +32,8 @@ if TYPE_CHECKING:
         zoo,
     )
     from convblocks.runs.load import load
-    from convblocks.statistics.answer import write_report
     from convblocks.runs.store import RunFolder
+    from convblocks.statistics.answer import write_report
     from convblocks.targets import Target, load_target
     from convblocks.training import Recipe
 

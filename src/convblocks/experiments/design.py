@@ -16,10 +16,11 @@ from convblocks.engine.trial import start
 from convblocks.errors import OptionError, RunError, Setting, TraceError
 from convblocks.experiments.implementations import Frame, Implementation
 from convblocks.experiments.matching import Matched, least_budgets, solve
-from convblocks.formatting import plural, size
+from convblocks.formatting import size
 from convblocks.networks import Network, network_cost
 from convblocks.records import Design, Outline, Study
 from convblocks.signal import gradient_norms
+from convblocks.text import plural
 from convblocks.training import Placement
 from convblocks.training.objective import as_targets
 

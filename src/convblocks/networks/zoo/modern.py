@@ -46,8 +46,9 @@ convnext_large = partial(convnext, (3, 3, 27, 3), (192, 384, 768, 1536))
 def repvgg(depths: tuple[int, ...], widths: tuple[int, ...], classes: int = 1000) -> Network:
     """RepVGG (section 3.4 and table 2): stages of `depths` layers, each of which halves the map.
 
-    The first is the paper's stem. As it is trained, with branches: `convblocks.blocks.reparameterize` turns a trained module into the deployed
-    one, and ``with_blocks("repvgg", reparameterized=True)`` describes that.
+    The first is the paper's stem. The network is that which is trained, with branches:
+    `convblocks.blocks.reparameterize` turns a trained module into the deployed one, and
+    ``with_blocks("repvgg", reparameterized=True)`` describes that.
     """
     return Network(
         in_channels=3,
