@@ -80,8 +80,8 @@ def _found(name: str) -> dict[str, Any]:
     module, size = target.module, target.input_size or (3, 224, 224)
     try:
         began = time.perf_counter()
-        seen = trace(module, size)
-        found = analyze(module, size, seen=seen)
+        traced = trace(module, size)
+        found = analyze(traced)
         analysed = time.perf_counter() - began
     except Exception as error:
         if reason := _fails_anyway(name, size):
@@ -94,19 +94,19 @@ def _found(name: str) -> dict[str, Any]:
         "params_of_module": sum(p.numel() for p in module.parameters()),
         "macs": found.macs,
         "ops": found.ops,
-        "unknown_ops": dict(Counter(op.name for op in seen.ops if op.name not in KNOWN)),
+        "unknown_ops": dict(Counter(op.name for op in traced.ops if op.name not in KNOWN)),
         "unknown_share": found.unknown_share,
-        "unknown_that_matter": unknown_that_matter(seen),
+        "unknown_that_matter": unknown_that_matter(traced),
         "field": found.receptive_field,
-        "field_lost_at": lost_at(seen) if None in found.receptive_field else None,
+        "field_lost_at": lost_at(traced) if None in found.receptive_field else None,
     }
 
 
-def unknown_that_matter(seen: Trace) -> list[str]:
+def unknown_that_matter(trace: Trace) -> list[str]:
     """Ops without a rule whose output depends on the input or on a weight."""
-    live = {value.number for value in seen.inputs} | seen.parameters.keys()
+    live = {value.number for value in trace.inputs} | trace.parameters.keys()
     found = set()
-    for op in seen.ops:
+    for op in trace.ops:
         if any(value.number in live for value in op.inputs):
             live.update(value.number for value in op.outputs)
             if op.name not in KNOWN:
@@ -114,10 +114,10 @@ def unknown_that_matter(seen: Trace) -> list[str]:
     return sorted(found)
 
 
-def lost_at(seen: Trace) -> str | None:
+def lost_at(trace: Trace) -> str | None:
     """The first op that leaves a field unknown though what it takes is known."""
-    fields = receptive_fields(seen)
-    for op in seen.ops:
+    fields = receptive_fields(trace)
+    for op in trace.ops:
         before = [axis for value in op.inputs for axis in fields.get(value.number, ())]
         after = [axis for value in op.outputs for axis in fields.get(value.number, ())]
         if None in after and None not in before:

@@ -12,7 +12,7 @@ __version__ = "0.1.0"
 
 if TYPE_CHECKING:
     from convblocks.advice import advise
-    from convblocks.analysis import analyze, largest_batch, step_memory
+    from convblocks.analysis import Trace, analyze, largest_batch, step_memory, trace
     from convblocks.blocks import *  # noqa: F403
     from convblocks.blocks import BLOCKS, BlockSpec, BottleneckBlock, ResidualBlock, SimpleConvBlock
     from convblocks.data import load_dataset
@@ -52,6 +52,7 @@ _HOMES = {
     "StageChoices": "networks",
     "Stem": "networks",
     "Target": "targets",
+    "Trace": "analysis",
     "Watcher": "engine.watcher",
     "advise": "advice",
     "analyze": "analysis",
@@ -64,6 +65,7 @@ _HOMES = {
     "network_cost": "networks",
     "space_costs": "networks",
     "step_memory": "analysis",
+    "trace": "analysis",
     "with_budget": "networks",
     "write_report": "statistics.answer",
     "zoo": "networks",
@@ -84,6 +86,7 @@ __all__ = [
     "StageChoices",
     "Stem",
     "Target",
+    "Trace",
     "Watcher",
     "advise",
     "analyze",
@@ -96,6 +99,7 @@ __all__ = [
     "network_cost",
     "space_costs",
     "step_memory",
+    "trace",
     "with_budget",
     "write_report",
     "zoo",

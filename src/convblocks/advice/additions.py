@@ -1,6 +1,6 @@
 """CB202: additions and concatenations whose two sides do not fit, at this size of input or at the next ones."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from functools import partial
 
 from convblocks.advice.view import ADDITIONS, RESAMPLED, WEIGHTED, Found, View, depending, named
@@ -37,9 +37,8 @@ def joined(failed: Failed) -> tuple[Value, ...]:
 
     Maps that are concatenated may differ in their channels.
     """
-    seen = failed.seen
-    known = depending(seen)
-    maps = tuple(v for v in seen.outputs if v.number in known and len(v.shape) > 1)
+    known = depending(failed.trace)
+    maps = tuple(v for v in failed.trace.outputs if v.number in known and len(v.shape) > 1)
     name = failed.running[0] if failed.running else ""
     first = 1 if name in ADDITIONS else 2
     sizes = {value.shape[first:] for value in maps}
@@ -51,7 +50,7 @@ def _broken(view: View, failed: Failed) -> Iterator[Found]:
     if not (maps := joined(failed)):
         return
     first = 1 if len({value.shape[1] for value in maps}) > 1 and _verb(failed) == "the addition" else 2
-    makers = failed.seen.makers()
+    makers = failed.trace.makers
     paths = [list(_windows_before(value, makers)) for value in maps]
     sides = listed(_side(value, path, first) for value, path in zip(maps, paths, strict=True))
     off: dict[str, list[str]] = {}
@@ -75,7 +74,7 @@ def _broken(view: View, failed: Failed) -> Iterator[Found]:
 
 def _projection(maps: Sequence[Value], failed: Failed) -> str:
     """Of the side that passes fewer layers, which is the shortcut, to the shape of the other."""
-    passed = depths(failed.seen)
+    passed = depths(failed.trace)
     short, long = (value.shape for value in sorted(maps, key=lambda value: passed.get(value.number, 0)))
     layer = projection(short, long)
     return f"{layer} on the shortcut" if layer else ""
@@ -86,7 +85,7 @@ def _verb(failed: Failed) -> str:
     return "the addition" if name in ADDITIONS else "the concatenation"
 
 
-def _windows_before(value: Value, makers: dict[int, Op]) -> Iterator[Op]:
+def _windows_before(value: Value, makers: Mapping[int, Op]) -> Iterator[Op]:
     """Convolutions and pools on the way back to the last addition or the input, the last one first."""
     op = makers.get(value.number)
     while op is not None and op.name not in JOINS:
@@ -127,7 +126,7 @@ def _broken_when_larger(view: View) -> Iterator[Found]:
     for path, failures in found.items():
         size, failed = failures[0]
         maps = joined(failed)
-        makers = failed.seen.makers()
+        makers = failed.trace.makers
         sides = listed(_side(value, list(_windows_before(value, makers))) for value in maps)
         yield Found(
             place=path,

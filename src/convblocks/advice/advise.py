@@ -8,7 +8,7 @@ from torch import nn
 from convblocks.advice.additions import joined
 from convblocks.advice.rule_table import RULES, Rule
 from convblocks.advice.view import View
-from convblocks.analysis.trace import Failed, attempt, trace
+from convblocks.analysis.trace import Failed, Trace, as_trace, attempt, check_alone, trace
 from convblocks.errors import OptionError
 from convblocks.records import Finding
 
@@ -16,7 +16,7 @@ GROUP = "CB"
 
 
 def advise(
-    module: nn.Module,
+    target: nn.Module | Trace | Failed,
     *input_sizes: Sequence[int],
     select: Iterable[str] = (),
     ignore: Iterable[str] = (),
@@ -25,21 +25,32 @@ def advise(
     dtypes: Sequence[torch.dtype] = (),
     axes: str | None = None,
 ) -> tuple[Finding, ...]:
-    """What is wrong with a network, or could be better, rule by rule: each finding with its place, figures and mend.
+    """Returns what is wrong with a network, or could be better: each finding with its place, figures and fix.
 
-    input_sizes: (channels, *spatial) of each input, without the batch axis. dtypes: float32 where not given.
-    axes: names of the first input's axes where channels are not first, e.g. ``time,channels``; see `trace`.
-    select, ignore: ids of rules or beginnings of them, as CB101 or CB2; all are selected by default, but for
-    CB3 (measure), which times layers on this machine, and CB4 (signal), which runs a copy on random inputs.
-    Most rules need one trace without data. A forward that fails at an addition is a finding (CB202), and so is one that
+    Most rules read one trace of one example. CB501 compares it with a forward of several examples, and CB202 with
+    forwards of slightly larger inputs. A forward that fails at an addition is a finding (CB202), and so is one that
     fails with one example alone, or with several (CB501).
-    Raises TraceError if the forward fails elsewhere, OptionError for a rule that there is not.
 
         >>> [finding.id for finding in advise(nn.Sequential(nn.Conv2d(3, 8, 3), nn.BatchNorm2d(8)), (3, 8, 8))]
         ['CB101', 'CB205']
+
+    Args:
+        target: a module; or its trace, or failed forward as `attempt` returns it, beside which nothing is said of
+            the inputs.
+        input_sizes: (channels, *spatial) of each input, without the batch axis.
+        select: ids of rules or beginnings of them, as CB101 or CB2; by default all but CB3 and CB4.
+        ignore: ids likewise, of rules to leave out.
+        measure: also run CB3, which times layers on this machine.
+        signal: also run CB4, which runs a copy on random inputs.
+        dtypes: of each input, float32 where not given.
+        axes: names of the first input's axes where channels are not first, e.g. ``time,channels``; see `trace`.
+
+    Raises:
+        OptionError: for a rule that there is not, for inputs beside a trace, and for a trace of several examples.
+        TraceError: if the forward fails elsewhere.
     """
     rules = chosen(_list(select), _list(ignore), measure=measure, signal=signal)
-    view = _view(module, input_sizes, dtypes, axes)
+    view = _view(target, input_sizes, dtypes, axes)
     return tuple(_findings(rules, view))
 
 
@@ -68,19 +79,22 @@ def chosen(select: Sequence[str], ignore: Sequence[str], *, measure: bool, signa
 
 
 def _view(
-    module: nn.Module,
+    target: nn.Module | Trace | Failed,
     input_sizes: Sequence[Sequence[int]],
     dtypes: Sequence[torch.dtype],
     axes: str | None,
 ) -> View:
-    found = attempt(module, *input_sizes, dtypes=dtypes, axes=axes)
-    sizes = tuple(tuple(size) for size in input_sizes)
-    kinds = (*dtypes, *[torch.float32] * (len(sizes) - len(dtypes)))
-    if not isinstance(found, Failed):
-        return View(module, sizes, kinds, found, axes=axes)
-    view = View(module, sizes, kinds, found.seen, found, axes)
-    if not joined(found) and isinstance(view.several, Failed):
-        trace(module, *input_sizes, dtypes=dtypes, axes=axes)  # raises what is wrong, in words
+    if isinstance(target, nn.Module):
+        target = attempt(target, *input_sizes, dtypes=dtypes, axes=axes)
+    else:
+        check_alone(input_sizes, dtypes, axes)
+    if not isinstance(target, Failed):
+        return View(as_trace(target))
+    view = View(target.trace, target)
+    if not joined(target) and isinstance(view.several, Failed):
+        traced = target.trace
+        # raises what is wrong, in words
+        trace(traced.module, *traced.input_sizes, dtypes=traced.dtypes, axes=traced.axes)
     return view
 
 

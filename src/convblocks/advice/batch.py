@@ -37,7 +37,7 @@ def _one_fails(view: View, failed: Failed, several: Trace) -> Found:
 
 
 def _several_fail(view: View, failed: Failed) -> Found:
-    culprit = _fixed(view.trace, failed.seen)
+    culprit = _fixed(view.trace, failed.trace)
     return Found(
         place=culprit.path if culprit else failed.path,
         message=f"runs with one example, and fails with {SEVERAL}: {_reason(failed)}",

@@ -10,8 +10,9 @@ from torch import nn
 from convblocks.analysis.analyze import analyze
 from convblocks.analysis.fields.receptive_field import Field, receptive_fields, spatial_axes
 from convblocks.analysis.rules import CONVOLUTIONS, LINEAR, TRANSPOSED
-from convblocks.analysis.trace import Failed, Op, Trace, Value, attempt
+from convblocks.analysis.trace import Failed, Op, Trace, Value, once_per_trace, retrace
 from convblocks.analysis.trace.batches import SEVERAL
+from convblocks.analysis.trace.shapes import Shape
 from convblocks.errors import OptionError, TraceError
 from convblocks.records import Analysis, Severity, Symptom
 from convblocks.signal.diagnose import signal
@@ -44,26 +45,32 @@ class Found:
 class View:
     """A module, what one forward of it did, and, where that forward failed, how."""
 
-    module: nn.Module
-    input_sizes: tuple[tuple[int, ...], ...]
-    dtypes: tuple[torch.dtype, ...]
-    trace: Trace
+    trace: Trace  # until it failed, where it did
     failed: Failed | None = None
-    axes: str | None = None  # of the first input, if its user names them
+
+    @property
+    def module(self) -> nn.Module:
+        """The module that was traced."""
+        return self.trace.module
+
+    @property
+    def input_sizes(self) -> tuple[Shape, ...]:
+        """The sizes of its inputs, without the batch axis."""
+        return self.trace.input_sizes
 
     @cached_property
     def several(self) -> Trace | Failed:
-        """What the module does to a batch of more than one example."""
-        return self.attempt(self.input_sizes, batch=SEVERAL)
+        """What the module does to a batch of more than one example: a forward of its own."""
+        return retrace(self.trace, batch=SEVERAL)
 
-    def attempt(self, sizes: Sequence[Sequence[int]], batch: int = 1) -> Trace | Failed:
-        """Returns what a forward of inputs of these sizes does."""
-        return attempt(self.module, *sizes, dtypes=self.dtypes, batch=batch, axes=self.axes)
+    def attempt(self, sizes: Sequence[Sequence[int]]) -> Trace | Failed:
+        """Returns what a forward of inputs of other sizes does."""
+        return retrace(self.trace, *sizes)
 
     @cached_property
-    def makers(self) -> dict[int, Op]:
+    def makers(self) -> Mapping[int, Op]:
         """By the number of a value: the op that made it."""
-        return self.trace.makers()
+        return self.trace.makers
 
     @cached_property
     def readers(self) -> dict[int, list[Op]]:
@@ -81,7 +88,7 @@ class View:
         return frozenset(value.number for value in self.trace.outputs)
 
     @cached_property
-    def fields(self) -> dict[int, Field]:
+    def fields(self) -> Mapping[int, Field]:
         """Receptive fields without what gates show of the whole image."""
         return receptive_fields(self.trace, through_gates=False)
 
@@ -92,7 +99,7 @@ class View:
 
     @cached_property
     def analysis(self) -> Analysis:
-        return analyze(self.module, *self.input_sizes, dtypes=self.dtypes, seen=self.trace)
+        return analyze(self.trace)
 
     @cached_property
     def symptoms(self) -> tuple[Symptom, ...]:
@@ -101,15 +108,15 @@ class View:
             raise TraceError(
                 f"the signal is measured with one input, and {type(self.module).__name__} takes several"
             )
-        if not self.dtypes[0].is_floating_point:
-            kind = str(self.dtypes[0]).removeprefix("torch.")
+        if not self.trace.input.dtype.is_floating_point:
+            kind = str(self.trace.input.dtype).removeprefix("torch.")
             raise TraceError(
                 f"the signal (CB4) is measured with random floating-point inputs, and {type(self.module).__name__} is "
                 f"given {kind}: leave CB4 out, or look at the part behind its embedding"
             )
         if self.trace.layout is not None and self.trace.layout.batch:
             raise OptionError(
-                "axes", self.axes, "the signal (CB4) is measured with the batch first: leave CB4 out"
+                "axes", self.trace.axes, "the signal (CB4) is measured with the batch first: leave CB4 out"
             )
         generator = torch.Generator().manual_seed(0)
         return signal(self.module, torch.randn(BATCH, *self.input_sizes[0], generator=generator)).symptoms
@@ -150,10 +157,11 @@ class View:
         return (op for op in self.trace.ops if op.name in CONVOLUTIONS)
 
 
-def depending(seen: Trace) -> frozenset[int]:
+@once_per_trace
+def depending(trace: Trace) -> frozenset[int]:
     """Numbers of the values that depend on an input."""
-    found = {value.number for value in seen.inputs}
-    for op in seen.ops:
+    found = {value.number for value in trace.inputs}
+    for op in trace.ops:
         if any(value.number in found for value in op.inputs):
             found.update(value.number for value in op.outputs)
     return frozenset(found)

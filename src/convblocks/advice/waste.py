@@ -96,7 +96,7 @@ def _learning(view: View) -> set[str]:
         name: t.detach().to(META).requires_grad_(name in names and t.is_floating_point())
         for name, t in [*parameters(view.module).items(), *view.module.named_buffers()]
     }
-    inputs = meta_inputs(view.input_sizes, view.dtypes, 2, view.trace.layout)
+    inputs = meta_inputs(view.input_sizes, view.trace.dtypes, 2, view.trace.layout)
     try:
         with (
             training(view.module),

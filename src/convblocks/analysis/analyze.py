@@ -1,6 +1,6 @@
 """All that one traced forward pass tells of a module, as one record: `analyze`."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 
 import torch
 from msgspec import Struct
@@ -17,53 +17,60 @@ from convblocks.analysis.fields.receptive_field import (
 )
 from convblocks.analysis.fields.sight import Number
 from convblocks.analysis.memory.saved import Ledger, saved_for_backward
-from convblocks.analysis.trace import Op, Trace, Value, trace
+from convblocks.analysis.trace import Op, Trace, Value, as_trace, once_per_trace
 from convblocks.analysis.trace.shapes import Shape
 from convblocks.analysis.trace.walk import parameters
 from convblocks.records import Analysis, Layer, Part
-from convblocks.records.analysis import Seen
+from convblocks.records.analysis import AxisField
 from convblocks.text import readable
 
 
 def analyze(
-    module: nn.Module,
+    target: nn.Module | Trace,
     *input_sizes: Sequence[int],
     dtypes: Sequence[torch.dtype] = (),
     axes: str | None = None,
-    seen: Trace | None = None,
 ) -> Analysis:
-    """Cost, memory and receptive field of any module, layer by layer, from one forward without data.
+    """Returns cost, memory and receptive field of any module, layer by layer, from one forward without data.
 
-    input_sizes: (channels, *spatial) of each input, without the batch axis.
-    dtypes: of each input, float32 where not given.
-    axes: names of the first input's axes where channels are not first, e.g. ``time,channels``; see `trace`.
-    seen: a trace of the same module and sizes, if there is one already.
-    The module is neither changed nor run on data; eval mode is traced, saved_bytes are those of training
-    (what runs in training only, such as stochastic depth, is not seen).
-    Raises TraceError if the forward fails.
+    The module is neither changed nor run on data. Eval mode is traced, saved_bytes are those of training; what runs
+    in training only, such as stochastic depth, is left out.
 
         >>> analyze(torchvision.models.resnet50(), (3, 224, 224)).macs
         4089184256
+
+    Args:
+        target: a module, or its trace, beside which nothing is said of the inputs.
+        input_sizes: (channels, *spatial) of each input, without the batch axis.
+        dtypes: of each input, float32 where not given.
+        axes: names of the first input's axes where channels are not first, e.g. ``time,channels``; see `trace`.
+
+    Raises:
+        OptionError: for inputs beside a trace, and for a trace of several examples.
+        TraceError: if the forward fails.
     """
-    seen = seen or trace(module, *input_sizes, dtypes=dtypes, axes=axes)
-    fields = receptive_fields(seen)
-    local = _local(seen, fields)
-    kept = saved_for_backward(seen)
-    costs = op_costs(seen, kept.needs)
-    unknown = unknown_ops(seen)
-    own = parameters(module)
-    weights = [(p.numel(), p.element_size(), p.requires_grad) for p in own.values()]
-    weights += [(v.elements, v.dtype.itemsize, p.trainable) for v, p in parameters_of_forward(own, seen)]
-    layers = tuple(_layers(seen, costs, kept, fields, local))
-    blind: Field = (None,) * len(spatial_axes(seen))
-    named = input_layout(seen)
+    return _analysis(as_trace(target, *input_sizes, dtypes=dtypes, axes=axes))
+
+
+@once_per_trace
+def _analysis(trace: Trace) -> Analysis:
+    fields = receptive_fields(trace)
+    local = _local(trace, fields)
+    kept = saved_for_backward(trace)
+    costs = op_costs(trace)
+    unknown = unknown_ops(trace)
+    weights = [(p.numel(), p.element_size(), p.requires_grad) for p in parameters(trace.module).values()]
+    weights += [(v.elements, v.dtype.itemsize, p.trainable) for v, p in parameters_of_forward(trace)]
+    layers = tuple(_layers(trace, costs, kept, fields, local))
+    blind: Field = (None,) * len(spatial_axes(trace))
+    named = input_layout(trace)
     return Analysis(
-        module=type(module).__name__,
-        input_size=seen.input_size,
-        input_sizes=seen.input_sizes,
+        module=type(trace.module).__name__,
+        input_size=trace.input_size,
+        input_sizes=trace.input_sizes,
         axes=named.names,
         axes_assumed=named.assumed,
-        dtypes=tuple([str(value.dtype).removeprefix("torch.") for value in seen.inputs]),
+        dtypes=tuple([str(dtype).removeprefix("torch.") for dtype in trace.dtypes]),
         params=sum(count for count, _, _ in weights),
         trainable_params=sum(count for count, _, learns in weights if learns),
         param_bytes=sum(count * size for count, size, _ in weights),
@@ -75,15 +82,15 @@ def analyze(
         saved_bytes=kept.bytes,
         bytes_read=sum(cost.bytes_read for cost in costs),
         bytes_written=sum(cost.bytes_written for cost in costs),
-        receptive_field=_recorded(fields.get(seen.output.number, blind)),
-        ops=len(seen.ops),
+        receptive_field=_recorded(fields.get(trace.output.number, blind)),
+        ops=len(trace.ops),
         unknown_ops=tuple(sorted(set(unknown))),
         unsaved_ops=tuple(sorted({name for name, _ in kept.unknown})),
-        unknown_share=len(unknown) / len(seen.ops) if seen.ops else 0.0,
-        batch_first=_batch_first(seen.output.shape),
+        unknown_share=len(unknown) / len(trace.ops) if trace.ops else 0.0,
+        batch_first=_batch_first(trace.output.shape),
         layers=layers,
         parts=tuple(
-            {call.path: Part(name=readable(call.path), type=call.type) for call in seen.calls}.values()
+            {call.path: Part(name=readable(call.path), type=call.type) for call in trace.calls}.values()
         ),
     )
 
@@ -102,13 +109,13 @@ class Group(Struct, gc=False):
     stop: int
 
 
-def _groups(seen: Trace, kept: Ledger) -> Iterator[Group]:
+def _groups(trace: Trace, kept: Ledger) -> Iterator[Group]:
     """Calls of modules that call no other, and single ops outside them that move or keep bytes.
 
     What is computed from parameters and constants alone, such as a reshaped scale, is no layer.
     """
-    i, ops, calls = 0, seen.ops, seen.calls
-    reached = {value.number for value in seen.inputs}
+    i, ops, calls = 0, trace.ops, trace.calls
+    reached = {value.number for value in trace.inputs}
     while i < len(ops):
         call, path, kind = calls[ops[i].call], ops[i].path, ops[i].name
         leaf = call.leaf and call.stop > i
@@ -124,27 +131,31 @@ def _groups(seen: Trace, kept: Ledger) -> Iterator[Group]:
 
 
 def _layers(
-    seen: Trace, costs: Sequence[OpCost], kept: Ledger, fields: dict[int, Field], local: dict[int, Field]
+    trace: Trace,
+    costs: Sequence[OpCost],
+    kept: Ledger,
+    fields: Mapping[int, Field],
+    local: Mapping[int, Field],
 ) -> Iterator[Layer]:
-    size = spatial_size(seen)
+    size = spatial_size(trace)
     blind: Field = (None,) * len(size)
     read: set[int] = set()
-    known: dict[int, tuple[Seen, ...]] = {}  # by id of a field: many layers share one
+    known: dict[int, tuple[AxisField, ...]] = {}  # by id of a field: many layers share one
 
-    def recorded(field: Field) -> tuple[Seen, ...]:
+    def recorded(field: Field) -> tuple[AxisField, ...]:
         if id(field) not in known:
             known[id(field)] = _recorded(field)
         return known[id(field)]
 
     done = 0
-    for group in _groups(seen, kept):
-        ops, mine = seen.ops[group.start : group.stop], slice(done, group.stop)
+    for group in _groups(trace, kept):
+        ops, mine = trace.ops[group.start : group.stop], slice(done, group.stop)
         spent, saved = costs[mine], kept.saved[mine]
         out = ops[-1].outputs[0]
         params = 0
-        for op in seen.ops[mine]:  # those before it that are no layer count as its own
+        for op in trace.ops[mine]:  # those before it that are no layer count as its own
             for value in op.inputs:
-                if value.number in seen.parameters and value.number not in read:
+                if value.number in trace.parameters and value.number not in read:
                     read.add(value.number)
                     params += value.elements
         done = group.stop
@@ -173,12 +184,12 @@ def _sum(costs: Sequence[OpCost]) -> OpCost:
     return OpCost(*[sum([getattr(cost, name) for cost in costs]) for name in OpCost.__struct_fields__])
 
 
-def _local(seen: Trace, fields: dict[int, Field]) -> dict[int, Field]:
-    """Fields without what gates show of the whole image; the same where no map is left once all is seen."""
-    for op in seen.ops:
+def _local(trace: Trace, fields: Mapping[int, Field]) -> Mapping[int, Field]:
+    """Fields without what gates show of the whole image; the same where no map is left once all is covered."""
+    for op in trace.ops:
         out = op.outputs[0]
         if ALL in fields.get(out.number, ()) and _is_map(out.shape):
-            return receptive_fields(seen, through_gates=False)
+            return receptive_fields(trace, through_gates=False)
     return fields
 
 
@@ -189,7 +200,9 @@ def _is_map(shape: Shape) -> bool:
     return sum([n > 1 for n in shape[1:]]) > 1 or shape[1] == 1 < shape[2]
 
 
-def _productive(ops: Sequence[Op], out: Value, local: dict[int, Field], size: Sequence[int]) -> bool | None:
+def _productive(
+    ops: Sequence[Op], out: Value, local: Mapping[int, Field], size: Sequence[int]
+) -> bool | None:
     """Whether some input of the layer does not yet see the whole image along some axis."""
     if not any(isinstance(axis, tuple) for axis in local.get(out.number, ())):
         return None  # no map is left
@@ -204,7 +217,7 @@ def _productive(ops: Sequence[Op], out: Value, local: dict[int, Field], size: Se
     return any(isinstance(axis, tuple) and axis[2] - axis[1] + 1 < n for axis, n in axes)
 
 
-def _recorded(field: Field) -> tuple[Seen, ...]:
+def _recorded(field: Field) -> tuple[AxisField, ...]:
     return tuple([(_plain(a[0]), _plain(a[1]), _plain(a[2])) if isinstance(a, tuple) else a for a in field])
 
 

@@ -1,15 +1,15 @@
 """Parameters, MACs, activations and memory traffic, read off a trace."""
 
-from collections.abc import Collection, Sequence, Set
+from collections.abc import Sequence, Set
 from math import prod
 
+import torch
 from msgspec import Struct
 from torch import nn
 
 from convblocks.analysis.learning import gets_gradient, learns
 from convblocks.analysis.rules import CONVOLUTIONS, GRADIENT_MACS, KNOWN, LINEAR, MACS, TRANSPOSED
-from convblocks.analysis.trace import Op, Parameter, Trace, Value, trace
-from convblocks.analysis.trace.shapes import Shape
+from convblocks.analysis.trace import Op, Parameter, Trace, Value, as_trace, once_per_trace
 from convblocks.analysis.trace.walk import parameters
 
 LAYERS = CONVOLUTIONS.keys() | TRANSPOSED.keys() | LINEAR
@@ -59,50 +59,58 @@ def activations(op: Op) -> int:
     return prod(op.outputs[0].shape) if op.name in LAYERS else 0
 
 
-def count(module: nn.Module, input_size: Shape, seen: Trace | None = None) -> Cost:
-    """Cost of a module for one input of `input_size` (channels, *spatial)."""
-    seen = seen or trace(module, input_size)
+def count(
+    target: nn.Module | Trace,
+    *input_sizes: Sequence[int],
+    dtypes: Sequence[torch.dtype] = (),
+    axes: str | None = None,
+) -> Cost:
+    """Returns the cost of a module, or of its trace, for one example; arguments and errors as for `as_trace`."""
+    trace = as_trace(target, *input_sizes, dtypes=dtypes, axes=axes)
     return Cost(
-        params=sum(p.numel() for p in module.parameters())
-        + sum(value.elements for value, _ in parameters_of_forward(parameters(module), seen)),
-        macs=sum(map(macs, seen.ops)),
-        activations=sum(map(activations, seen.ops)),
-        unknown_ops=frozenset(unknown_ops(seen)),
+        params=sum(p.numel() for p in trace.module.parameters())
+        + sum(value.elements for value, _ in parameters_of_forward(trace)),
+        macs=sum(map(macs, trace.ops)),
+        activations=sum(map(activations, trace.ops)),
+        unknown_ops=frozenset(unknown_ops(trace)),
     )
 
 
-def unknown_ops(seen: Trace) -> list[str]:
+@once_per_trace
+def unknown_ops(trace: Trace) -> tuple[str, ...]:
     """Names of the ops that no rule counts; not those on weights alone, as a mask of them."""
-    reached = {value.number for value in seen.inputs}
+    reached = {value.number for value in trace.inputs}
     names = []
-    for op in seen.ops:
+    for op in trace.ops:
         if not reached.isdisjoint([value.number for value in op.inputs]):
             reached.update([value.number for value in op.outputs])
             if op.name not in KNOWN:
                 names.append(op.name)
-    return names
+    return tuple(names)
 
 
-def parameters_of_forward(own: Collection[str], seen: Trace) -> list[tuple[Value, Parameter]]:
-    """Parameters not among those of its `own`, since its first forward makes them, as a head of the right width."""
-    if all(p.name in own for p in seen.parameters.values()):
+def parameters_of_forward(trace: Trace) -> list[tuple[Value, Parameter]]:
+    """Returns the parameters that a module has not of its own: its first forward makes them, as a head that fits."""
+    own = parameters(trace.module)
+    if all(p.name in own for p in trace.parameters.values()):
         return []
     values = {
-        value.number: value for op in seen.ops for value in op.inputs if value.number in seen.parameters
+        value.number: value for op in trace.ops for value in op.inputs if value.number in trace.parameters
     }
-    return [(values[n], p) for n, p in seen.parameters.items() if p.name not in own and n in values]
+    return [(values[n], p) for n, p in trace.parameters.items() if p.name not in own and n in values]
 
 
-def op_costs(seen: Trace, needs: Set[int]) -> list[OpCost]:
-    """Of each op, in order; `needs` has the numbers of the values that need a gradient (learning.py).
+@once_per_trace
+def op_costs(trace: Trace) -> Sequence[OpCost]:
+    """Returns the cost of each op, in order.
 
     Backward, a product of a weight and a map costs once more for the weight's gradient and once for the
     map's, where either needs one; a grouped convolution no more than another.
     """
-    reached = gets_gradient(seen, needs)
-    from_input = {value.number for value in seen.inputs}
+    reached = gets_gradient(trace)
+    from_input = {value.number for value in trace.inputs}
     costs = []
-    for op in seen.ops:
+    for op in trace.ops:
         cost = OpCost(activations=activations(op))
         sees = not from_input.isdisjoint([value.number for value in op.inputs])
         if op.name in MACS:

@@ -4,6 +4,7 @@ from collections.abc import Set
 
 from convblocks.analysis.names import LIKE
 from convblocks.analysis.trace.graph import Op, Trace, Value
+from convblocks.analysis.trace.handle import once_per_trace
 
 # What comes out of them needs no gradient.
 STOPS = {"detach", "detach_", "data", "zeros_like", "ones_like", "empty_like", "full_like", "rand_like"} | {
@@ -12,10 +13,11 @@ STOPS = {"detach", "detach_", "data", "zeros_like", "ones_like", "empty_like", "
 }  # fmt: skip
 
 
-def needs_gradient(seen: Trace) -> frozenset[int]:
+@once_per_trace
+def needs_gradient(trace: Trace) -> frozenset[int]:
     """Numbers of the values through which a gradient passes: what learns, and all that is made of it."""
-    needs = {number for number, parameter in seen.parameters.items() if parameter.trainable}
-    for op in seen.ops:
+    needs = {number for number, parameter in trace.parameters.items() if parameter.trainable}
+    for op in trace.ops:
         read = op.inputs[:1] if op.name in LIKE else op.inputs
         if op.no_grad or op.name in STOPS or needs.isdisjoint([value.number for value in read]):
             continue
@@ -23,8 +25,10 @@ def needs_gradient(seen: Trace) -> frozenset[int]:
     return frozenset(needs)
 
 
-def gets_gradient(seen: Trace, needs: Set[int]) -> frozenset[int]:
+@once_per_trace
+def gets_gradient(trace: Trace) -> frozenset[int]:
     """Those of them that backward comes to from the outputs: not what is detached on the way, or left unused."""
+    needs = needs_gradient(trace)
     found: set[int] = set()
     storages: set[int] = set()
 
@@ -34,8 +38,8 @@ def gets_gradient(seen: Trace, needs: Set[int]) -> frozenset[int]:
                 found.add(value.number)
                 storages.add(value.storage)
 
-    come_to(seen.outputs)
-    for op in reversed(seen.ops):
+    come_to(trace.outputs)
+    for op in reversed(trace.ops):
         # What is written into a view has another number than what is read of the whole.
         written = op.in_place and op.outputs[0].storage in storages
         if learns(op, needs if written else found):

@@ -72,6 +72,7 @@ def advise(
     require_axes(axes)
 
     from convblocks import advice
+    from convblocks.analysis.trace import attempt
     from convblocks.cli.advice_table import print_findings, print_rules
     from convblocks.cli.inputs import inputs_of, say_axes
     from convblocks.errors import TargetError
@@ -91,17 +92,9 @@ def advise(
     with redirect_stdout(sys.stderr):  # what the user's own code prints is not ours
         found = _loaded(target, trust_code, needs_weights, looks_at_starts)
         sizes, dtypes = inputs_of(found, given)
-        findings = advice.advise(
-            found.module,
-            *sizes,
-            dtypes=dtypes,
-            axes=axes,
-            select=selected,
-            ignore=ignored,
-            measure=measure,
-            signal=signal,
-        )
-        say_axes(found.module, sizes, dtypes, axes)
+        traced = attempt(found.module, *sizes, dtypes=dtypes, axes=axes)
+        findings = advice.advise(traced, select=selected, ignore=ignored, measure=measure, signal=signal)
+        say_axes(traced)
     if json:
         write_json(findings)
     else:

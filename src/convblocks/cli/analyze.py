@@ -86,12 +86,11 @@ def analyze(
     with redirect_stdout(sys.stderr):  # what the user's own code prints is not ours
         found = load_target(target, trust_code=trust_code, on_meta=True)
         sizes, dtypes = inputs_of(found, given)
-        analysed = analysis.analyze(found.module, *sizes, dtypes=dtypes, axes=axes)
-        predicted = predict(asked, found.module, sizes, dtypes, axes)
+        traced = analysis.trace(found.module, *sizes, dtypes=dtypes, axes=axes)
+        analysed = analysis.analyze(traced)
+        predicted = predict(asked, traced)
         if page is not None:
-            findings = advice.advise(found.module, *sizes, dtypes=dtypes, axes=axes)
-            drawn = outline(found.module, *sizes, dtypes=dtypes, axes=axes)
-            _write_page(page, analysed, findings, drawn, target, image)
+            _write_page(page, analysed, advice.advise(traced), outline(traced), target, image)
     if json:
         write_json({**analysed.to_dict(), **predicted.to_dict()})
         return

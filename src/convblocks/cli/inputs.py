@@ -3,10 +3,9 @@
 from collections.abc import Sequence
 
 import torch
-from torch import nn
 
 from convblocks.analysis.fields.receptive_field import input_layout
-from convblocks.analysis.trace import Failed, attempt
+from convblocks.analysis.trace import Failed, Trace
 from convblocks.cli.terminal import say
 from convblocks.errors import OptionError
 from convblocks.report import totals
@@ -26,15 +25,9 @@ def inputs_of(
     return sizes, [getattr(torch, dtype) for _, dtype in given]
 
 
-def say_axes(
-    module: nn.Module,
-    sizes: Sequence[tuple[int, ...]],
-    dtypes: Sequence[torch.dtype] = (),
-    axes: str | None = None,
-) -> None:
-    """Say what the axes of the first input are taken to be, where the module does not show which is which."""
-    found = attempt(module, *sizes, dtypes=dtypes, axes=axes)
-    if not isinstance(found, Failed):
-        named = input_layout(found)
+def say_axes(traced: Trace | Failed) -> None:
+    """Says what the axes of the first input are taken to be, where the module does not show which is which."""
+    if not isinstance(traced, Failed):
+        named = input_layout(traced)
         if sentence := totals.axes(named.names, named.assumed):
             say(sentence)

@@ -86,6 +86,7 @@ def signal(
     import torch
 
     from convblocks import signal as diagnosis
+    from convblocks.analysis.trace import attempt
     from convblocks.cli.examples import arranged, load_examples, random_batch
     from convblocks.cli.inputs import say_axes
     from convblocks.cli.signal_table import print_signal
@@ -127,7 +128,7 @@ def signal(
             )
         if field:
             records["effective_field"] = diagnosis.effective_field(found.module, x, axes=axes, seed=seed)
-            say_axes(found.module, [tuple(x.shape[1:])], axes=axes)
+            say_axes(attempt(found.module, tuple(x.shape[1:]), axes=axes))
     if json:
         write_json(records)
     else:

@@ -1,14 +1,12 @@
 """What ``convblocks analyze --batch`` and ``--memory`` tell: a training step's memory, part by part."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
 
-import torch
 from rich.table import Table
-from torch import nn
 
-from convblocks.analysis import largest_batch, step_memory
+from convblocks.analysis import Trace, largest_batch, step_memory
 from convblocks.cli.terminal import SafeConsole
 from convblocks.errors import OptionError
 from convblocks.formatting import size
@@ -53,28 +51,15 @@ class Predicted:
         return found
 
 
-def predict(
-    asked: Asked,
-    module: nn.Module,
-    sizes: Sequence[Sequence[int]],
-    dtypes: Sequence[torch.dtype],
-    axes: str | None,
-) -> Predicted:
-    """Of a module whose inputs have these sizes, without the batch."""
+def predict(asked: Asked, traced: Trace) -> Predicted:
+    """Predicts the step of the batch asked for, or of the largest that fits; other batches are traced anew."""
     optimizer, largest = asked.optimizer or "sgd", None
     if asked.memory_bytes is not None:
-        largest = largest_batch(
-            module,
-            *sizes,
-            memory_bytes=asked.memory_bytes,
-            optimizer=optimizer,
-            dtypes=dtypes,
-            axes=axes,
-        )
+        largest = largest_batch(traced, memory_bytes=asked.memory_bytes, optimizer=optimizer)
     batch = largest or None if asked.batch is None else asked.batch
     step = None
     if batch is not None:
-        step = step_memory(module, *sizes, batch=batch, optimizer=optimizer, dtypes=dtypes, axes=axes)
+        step = step_memory(traced, batch=batch, optimizer=optimizer)
     return Predicted(step, asked.memory_bytes, largest)
 
 

@@ -15,12 +15,10 @@ from torch import nn
 
 from convblocks.analysis.cost import op_costs
 from convblocks.analysis.fields.receptive_field import Field, channel_axis, input_layout, receptive_fields
-from convblocks.analysis.memory.saved import saved_for_backward
 from convblocks.analysis.names import POINTWISE, RANDOM
 from convblocks.analysis.names import SHAPES as MOVES
-from convblocks.analysis.trace import Op, Trace, trace
+from convblocks.analysis.trace import Op, Trace, as_trace
 from convblocks.analysis.trace.graph import Value
-from convblocks.analysis.trace.shapes import Shape
 from convblocks.drawing.op_labels import CONCATENATIONS, detail, named, named_outputs, text
 from convblocks.drawing.place import Node, place
 from convblocks.drawing.repeats import repeats
@@ -36,22 +34,30 @@ QUIET |= {"contiguous", "to", "float", "clone", "detach"}
 
 
 def outline(
-    module: nn.Module,
-    *input_sizes: Shape,
+    target: nn.Module | Trace,
+    *input_sizes: Sequence[int],
     dtypes: Sequence[torch.dtype] = (),
     axes: str | None = None,
     fits: float = FITS,
 ) -> Outline:
-    """What is drawn of a module at these input sizes (channels, *spatial).
+    """Returns what is drawn of a module: its boxes, and the lines between them.
 
-    axes: names of the first input's axes where channels are not first, e.g. ``time,channels``; see `trace`.
-    fits: of so many boxes each is drawn; where there are more, repeated pieces are drawn once, with the receptive
-    field behind the last of them. Raises TraceError as `trace` does.
+    Args:
+        target: a module, or its trace, beside which nothing is said of the inputs.
+        input_sizes: (channels, *spatial) of each input, without the batch axis.
+        dtypes: of each input, float32 where not given.
+        axes: names of the first input's axes where channels are not first, e.g. ``time,channels``; see `trace`.
+        fits: of so many boxes each is drawn; where there are more, repeated pieces are drawn once, with the receptive
+            field behind the last of them.
+
+    Raises:
+        OptionError: for inputs beside a trace.
+        TraceError: if the forward fails.
     """
-    seen = trace(module, *input_sizes, dtypes=dtypes, axes=axes)
-    named_axes = input_layout(seen)
-    fields = receptive_fields(seen, through_gates=False)
-    nodes = _nodes(seen)
+    trace = as_trace(target, *input_sizes, dtypes=dtypes, axes=axes)
+    named_axes = input_layout(trace)
+    fields = receptive_fields(trace, through_gates=False)
+    nodes = _nodes(trace)
     nodes, groups = _collapsed(nodes) if len(nodes) > fits else (nodes, [])
     lines = place(nodes)
     boxes = [
@@ -65,9 +71,8 @@ def outline(
         )
         for node in nodes
     ]
-    name = type(module).__name__
     return Outline(
-        module=name,
+        module=type(trace.module).__name__,
         boxes=tuple(boxes),
         lines=tuple(lines),
         axes=named_axes.names,
@@ -76,19 +81,19 @@ def outline(
     )
 
 
-def _nodes(seen: Trace) -> list[Node]:
+def _nodes(trace: Trace) -> list[Node]:
     """All boxes in order of execution, the inputs first and the output last."""
-    readers = Counter(number for op in seen.ops for number in {value.number for value in op.inputs})
-    layout = input_layout(seen).layout
-    texts = [named("input", seen.input.shape, layout.channels, layout.batch)]
-    texts += [named("input", value.shape) for value in seen.inputs[1:]]
+    readers = Counter(number for op in trace.ops for number in {value.number for value in op.inputs})
+    layout = input_layout(trace).layout
+    texts = [named("input", trace.input.shape, layout.channels, layout.batch)]
+    texts += [named("input", value.shape) for value in trace.inputs[1:]]
     nodes = [
         Node(text, [], [("input", v.number)], value=v.number)
-        for text, v in zip(texts, seen.inputs, strict=True)
+        for text, v in zip(texts, trace.inputs, strict=True)
     ]
     home = {node.value: i for i, node in enumerate(nodes)}
     way: dict[int, Hashable] = dict.fromkeys(home, 0)  # of a value, what was done since it left its box
-    for op, cost in zip(seen.ops, op_costs(seen, saved_for_backward(seen).needs), strict=True):
+    for op, cost in zip(trace.ops, op_costs(trace), strict=True):
         found = [value for value in op.inputs if value.number in home]
         if not found:
             continue
@@ -111,8 +116,8 @@ def _nodes(seen: Trace) -> list[Node]:
             home[out.number] = place_of
             idle = quiet and op.name in DROPOUTS
             way[out.number] = way[found[0].number] if idle else (does, number) if quiet else number
-    ends = [home[value.number] for value in seen.outputs if value.number in home]
-    output = named_outputs([(value.shape, channel_axis(seen, value)) for value in seen.outputs])
+    ends = [home[value.number] for value in trace.outputs if value.number in home]
+    output = named_outputs([(value.shape, channel_axis(trace, value)) for value in trace.outputs])
     return [*nodes, Node(output, list(dict.fromkeys(ends)), ["output"])]
 
 
@@ -161,8 +166,8 @@ def _collapsed(nodes: list[Node]) -> tuple[list[Node], list[Repeat]]:
     return kept, found
 
 
-def _sees(seen: Field) -> str:
-    if not seen or None in seen:
+def _sees(field: Field) -> str:
+    if not field or None in field:
         return ""
-    axes = ["all" if axis == "all" or axis is None else f"{float(axis[2] - axis[1] + 1):g}" for axis in seen]
+    axes = ["all" if axis == "all" or axis is None else f"{float(axis[2] - axis[1] + 1):g}" for axis in field]
     return "all" if set(axes) == {"all"} else times(axes)

@@ -7,8 +7,8 @@ import numpy as np
 import torch
 from msgspec.structs import replace
 
-from convblocks.analysis import count, receptive_field, trace
-from convblocks.analysis.fields.receptive_field import Seen
+from convblocks.analysis import count, receptive_field
+from convblocks.analysis.fields.receptive_field import AxisField
 from convblocks.data import Dataset
 from convblocks.data.memory import available_bytes
 from convblocks.drawing import outline
@@ -92,7 +92,7 @@ def describe(matched: Matched, frame: Frame, dataset: Dataset, placement: Placem
         macs=cost.macs,
         activations=cost.activations,
         activation_bytes=cost.activations * BYTES,
-        receptive_field=tuple(map(_in_whole_pixels, receptive_field(trace(module.body(), shape)))),
+        receptive_field=tuple(map(_in_whole_pixels, receptive_field(module.body(), shape))),
         gradient_norms=(),
         unknown_ops=tuple(sorted(cost.unknown_ops)),
         block=None if matched.problem else _block(matched.network, frame),
@@ -110,12 +110,12 @@ def _block(network: Network, frame: Frame) -> Outline:
     return outline(block.eval(), (stage.out_channels, *size))
 
 
-def _in_whole_pixels(seen: Seen) -> tuple[int, int, int] | Literal["all"] | None:
+def _in_whole_pixels(field: AxisField) -> tuple[int, int, int] | Literal["all"] | None:
     """A record's axis; one that up-samples has no whole step, which a record does not hold."""
-    if seen is None or seen == "all":
-        return seen
-    step, lo, hi = (int(part) for part in seen)
-    return (step, lo, hi) if (step, lo, hi) == seen else None
+    if field is None or field == "all":
+        return field
+    step, lo, hi = (int(part) for part in field)
+    return (step, lo, hi) if (step, lo, hi) == field else None
 
 
 def _with_gradients(design: Design, dataset: Dataset, device: str, init: str) -> Design:

@@ -51,8 +51,8 @@ def stage_cost(stage: Stage, shape: Shape, dims: int) -> tuple[Cost, Shape]:
 
 
 def _counted(module: nn.Module, shape: Shape) -> tuple[Cost, Shape]:
-    seen = trace(module, shape)
-    return count(module, shape, seen), seen.output.shape[1:]
+    traced = trace(module, shape)
+    return count(traced), traced.output.shape[1:]
 
 
 def _on_meta(make: Callable[[], nn.Module]) -> nn.Module:
@@ -80,7 +80,7 @@ def head_cost(
     module = _on_meta(lambda: head.build(channels, reductions, classes, dims))
     if getattr(module, "every_map", False):
         behind = _Behind(module, size)
-        return count(behind, shapes[-1], trace(behind, *shapes))
+        return count(behind, *shapes)
     return _counted(module, shapes[-1])[0]
 
 

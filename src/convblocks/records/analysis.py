@@ -6,7 +6,7 @@ import msgspec
 from msgspec import Struct
 
 Number = int | float  # a float only behind up-sampling, where it is a fraction
-Seen = tuple[Number, Number, Number] | Literal["all"] | None
+AxisField = tuple[Number, Number, Number] | Literal["all"] | None
 """Of one spatial axis, [step, lo, hi]: output i sees inputs step·i + lo … step·i + hi. None: unknown."""
 
 
@@ -27,9 +27,9 @@ class Layer(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     )
     bytes_read: int
     bytes_written: int
-    receptive_field: tuple[Seen, ...]  # of the output, per spatial axis of the input
+    receptive_field: tuple[AxisField, ...]  # of the output, per spatial axis of the input
     local_field: tuple[
-        Seen, ...
+        AxisField, ...
     ]  # the same without what gates such as squeeze-excite show of the whole input
     productive: (
         bool | None
@@ -76,7 +76,7 @@ class Analysis(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     )
     bytes_read: int
     bytes_written: int
-    receptive_field: tuple[Seen, ...]  # of the first output
+    receptive_field: tuple[AxisField, ...]  # of the first output
     ops: int
     unknown_ops: tuple[str, ...]  # without a rule; if any, macs and what follows from them are lower bounds
     unknown_share: float  # of all ops

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 
 from convblocks.formatting import MISSING, count, percent, significant, size
 from convblocks.records import Analysis, Layer
-from convblocks.records.analysis import Seen
+from convblocks.records.analysis import AxisField
 from convblocks.text import listed, plural, times
 
 NOT_TIME = "MACs are not time: layers of equal MACs may take unequal times, so measure before you choose."
@@ -59,7 +59,7 @@ def axes(names: Sequence[str], assumed: str) -> str:
     return f"The axes of the input are taken to be {','.join(names)}, since {assumed}; --axes names others."
 
 
-def extent(field: Sequence[Seen]) -> str:
+def extent(field: Sequence[AxisField]) -> str:
     """Size of a receptive field in pixels: 427, or 15×3 where axes differ; "all" if the whole input is seen."""
     axes = [
         MISSING if axis is None else axis if isinstance(axis, str) else f"{axis[2] - axis[1] + 1:g}"
@@ -68,7 +68,7 @@ def extent(field: Sequence[Seen]) -> str:
     return (axes[0] if len(set(axes)) == 1 else times(axes)) if axes else MISSING
 
 
-def bounded(field: Sequence[Seen]) -> bool:
+def bounded(field: Sequence[AxisField]) -> bool:
     """Whether it is a part of the input that is known along every axis."""
     return bool(field) and all(isinstance(axis, tuple) for axis in field)
 

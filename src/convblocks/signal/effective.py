@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from torch import nn
 
 from convblocks.analysis.fields.receptive_field import (
-    Seen,
+    AxisField,
     map_axes,
     receptive_fields,
     spatial_axes,
@@ -42,12 +42,12 @@ def effective_field(
     for a layer that is not there or has no map, TraceError for a module that cannot be run.
     """
     x = inputs_for(module, x)
-    seen = _traced(module, x, axes)
-    spatial = _spatial(seen, x, axes)
+    traced = _traced(module, x, axes)
+    spatial = _spatial(traced, x, axes)
     with seeded(seed, x, module):
         copy = settled(module, x)
         given = x.requires_grad_()
-        name, output = _output(copy, given, layer, _maps(seen), len(spatial))
+        name, output = _output(copy, given, layer, _maps(traced), len(spatial))
         size = output.shape[2:]
         centre = tuple(n // 2 for n in size)
         middle = output.flatten(2)[..., int(np.ravel_multi_index(centre, size))]
@@ -62,7 +62,7 @@ def effective_field(
         raise TraceError(
             f"the gradient of {name} at the centre is {'0' if counts.sum() == 0 else 'not finite'}"
         )
-    sizes = _theoretical(seen, name, len(spatial))
+    sizes = _theoretical(traced, name, len(spatial))
     return EffectiveField(
         layer=name,
         input_size=tuple([x.shape[axis] for axis in spatial]),
@@ -79,21 +79,21 @@ def _traced(module: nn.Module, x: torch.Tensor, axes: str | None) -> Trace | Non
     return None if isinstance(found, Failed) else found
 
 
-def _spatial(seen: Trace | None, x: torch.Tensor, axes: str | None) -> tuple[int, ...]:
+def _spatial(traced: Trace | None, x: torch.Tensor, axes: str | None) -> tuple[int, ...]:
     """Spatial axes of x. Raises OptionError where its batch axis is not the first."""
     if axes is not None:
         layout = parse_axes(axes, x.shape[1:])
         if layout.batch:
             raise OptionError("axes", axes, "expected the batch first, as the examples of x are")
         return layout.spatial
-    return spatial_axes(seen) if seen else tuple(range(2, x.ndim))
+    return spatial_axes(traced) if traced else tuple(range(2, x.ndim))
 
 
-def _maps(seen: Trace | None) -> dict[str, list[int]]:
+def _maps(traced: Trace | None) -> dict[str, list[int]]:
     """By path of a module, the axes of its last output that run along the input's spatial ones, where each has one."""
     found: dict[str, list[int]] = {}
-    fields = states(seen) if seen else {}
-    for op in seen.ops if seen else ():
+    fields = states(traced) if traced else {}
+    for op in traced.ops if traced else ():
         for value in op.outputs:
             if places := map_axes(fields.get(value.number, ()), value.shape):
                 parts = op.path.split(".")
@@ -145,23 +145,23 @@ def _output(
     return found[-1]
 
 
-def _theoretical(seen: Trace | None, layer: str, dims: int) -> list[float | None]:
+def _theoretical(traced: Trace | None, layer: str, dims: int) -> list[float | None]:
     """Size of the layer's receptive field per axis, from the trace; that of the image where it sees all."""
-    if seen is None:
+    if traced is None:
         return [None] * dims
-    fields = receptive_fields(seen)
+    fields = receptive_fields(traced)
     values = [
         value
-        for op in seen.ops
+        for op in traced.ops
         if op.path == layer or op.path.startswith(f"{layer}.")
         for value in op.outputs
         if value.number in fields
     ]
     field = fields[values[-1].number] if values else (None,) * dims
-    return [_size(axis, n) for axis, n in zip(field, spatial_size(seen), strict=True)]
+    return [_size(axis, n) for axis, n in zip(field, spatial_size(traced), strict=True)]
 
 
-def _size(axis: Seen, n: int) -> float | None:
+def _size(axis: AxisField, n: int) -> float | None:
     if axis is None or axis == "all":
         return None if axis is None else float(n)
     return float(axis[2] - axis[1] + 1)

@@ -16,7 +16,7 @@ import torch.nn.functional as F
 from numpy.typing import NDArray
 from torch import nn
 
-from convblocks.analysis.fields.receptive_field import Seen, receptive_fields, spatial_size
+from convblocks.analysis.fields.receptive_field import AxisField, receptive_fields, spatial_size
 from convblocks.analysis.trace import trace
 from convblocks.analysis.trace.restore import restored
 from convblocks.errors import OptionError, TraceError
@@ -71,23 +71,23 @@ def productive_layers(module: nn.Module, input_size: tuple[int, ...]) -> dict[st
     cannot be traced.
     """
     try:
-        seen = trace(module, input_size)
+        traced = trace(module, input_size)
     except TraceError:
         return {}
-    fields = receptive_fields(seen)
+    fields = receptive_fields(traced)
     found: dict[str, bool] = {}
-    for op in seen.ops:
+    for op in traced.ops:
         if op.inputs and op.inputs[0].number in fields and op.path not in found:
             sees = [
                 _whole(axis, n)
-                for axis, n in zip(fields[op.inputs[0].number], spatial_size(seen), strict=True)
+                for axis, n in zip(fields[op.inputs[0].number], spatial_size(traced), strict=True)
             ]
             if None not in sees:
                 found[op.path] = not all(sees)
     return found
 
 
-def _whole(axis: Seen, size: int) -> bool | None:
+def _whole(axis: AxisField, size: int) -> bool | None:
     if axis is None or axis == "all":
         return None if axis is None else True
     return axis[2] - axis[1] + 1 >= size

@@ -2,51 +2,63 @@
 
 Every value of a trace carries, for each spatial axis of the input, where in the tensor that axis runs (axes.py) and
 what its positions see (sight.py), or that it sees all once an op has mixed the whole axis. Branches meet by union.
-What is told is the narrowed form of that: after up-sampling, step is a fraction, and the inputs seen are the whole
+What is told is the narrowed form of that: after up-sampling, step is a fraction, and the inputs are the whole
 numbers within. It is told of the positions of the map, over all its channels: what space-to-depth has put into the
 channels is joined. What no rule covers is unknown, never guessed.
 """
 
-from collections.abc import Iterator
-from functools import lru_cache
+from collections.abc import Iterator, Mapping, Sequence
 from math import prod
 from typing import Literal
 
+import torch
 from msgspec import Struct
+from torch import nn
 
 from convblocks.analysis.fields.axes import ALL, POOLED, Axis, Digit, State, joined_over, start
 from convblocks.analysis.fields.field_rules import through
 from convblocks.analysis.fields.sight import Number, hull, reading
 from convblocks.analysis.names import CONVOLUTIONS, LINEAR, POOLS, RECURRENT, TRANSPOSED
 from convblocks.analysis.rules import FRESH, LIKE, POINTWISE, argument
-from convblocks.analysis.trace import Op, Trace, Value
+from convblocks.analysis.trace import Op, Trace, Value, as_trace, once_per_trace
 from convblocks.analysis.trace.shapes import Shape
 from convblocks.layout import Layout, axis_names
 
-Seen = tuple[Number, Number, Number] | Literal["all"] | None
+AxisField = tuple[Number, Number, Number] | Literal["all"] | None
 """(step, lo, hi) of one axis; "all": the whole input; None: an op without a rule stands before it."""
-Field = tuple[Seen, ...]
+Field = tuple[AxisField, ...]
 """One for each spatial axis of the first input."""
 WINDOWED = frozenset(CONVOLUTIONS.keys() | TRANSPOSED.keys() | POOLS.keys())
 FEATURES_LAST = frozenset(LINEAR | {"multi_head_attention_forward"})
 States = tuple[State, ...]
 
 
-def receptive_field(seen: Trace, *, through_gates: bool = True) -> Field:
-    """(step, lo, hi) per spatial axis of the first input, of the trace's first output; see `receptive_fields`."""
-    unknown = (None,) * len(spatial_axes(seen))
-    return receptive_fields(seen, through_gates=through_gates).get(seen.output.number, unknown)
+def receptive_field(
+    target: nn.Module | Trace,
+    *input_sizes: Sequence[int],
+    dtypes: Sequence[torch.dtype] = (),
+    axes: str | None = None,
+    through_gates: bool = True,
+) -> Field:
+    """Returns (step, lo, hi) of a module's first output, per spatial axis of its first input.
+
+    through_gates: see `receptive_fields`; other arguments and errors as for `as_trace`.
+    """
+    trace = as_trace(target, *input_sizes, dtypes=dtypes, axes=axes)
+    unknown = (None,) * len(spatial_axes(trace))
+    return receptive_fields(trace, through_gates=through_gates).get(trace.output.number, unknown)
 
 
-def receptive_fields(seen: Trace, *, through_gates: bool = True) -> dict[int, Field]:
+@once_per_trace
+def receptive_fields(trace: Trace, *, through_gates: bool = True) -> Mapping[int, Field]:
     """The same for every value that depends on the first input, by its number.
 
     through_gates=False leaves out what reaches a position only through a factor that is the same at every position
     and sees all, as in squeeze-excite (Hu et al. 2018), and through a norm's statistics of the whole map (group_norm,
     instance_norm): after the first of them "all" would tell nothing of the layers.
     """
-    fields = states(seen, through_gates=through_gates)
-    values = [seen.input, *(out for op in seen.ops for out in op.outputs if out.number in fields)]
+    fields = states(trace, through_gates=through_gates)
+    values = [trace.input, *(out for op in trace.ops for out in op.outputs if out.number in fields)]
     told: dict[tuple[int, Shape], Field] = {}  # by id of a field: many values share one
     found: dict[int, Field] = {}
     for value in values:
@@ -58,14 +70,15 @@ def receptive_fields(seen: Trace, *, through_gates: bool = True) -> dict[int, Fi
     return found
 
 
-def states(seen: Trace, *, through_gates: bool = True) -> dict[int, States]:
+@once_per_trace
+def states(trace: Trace, *, through_gates: bool = True) -> Mapping[int, States]:
     """The same in full: where each axis runs in a value, and what every single position of it sees."""
-    return _followed(seen, spatial_axes(seen), through_gates)
+    return _followed(trace, spatial_axes(trace), through_gates)
 
 
-def spatial_axes(seen: Trace) -> tuple[int, ...]:
+def spatial_axes(trace: Trace) -> tuple[int, ...]:
     """Tensor axes of the first input that are spatial: as its user names them, or as the module reads them."""
-    return input_layout(seen).layout.spatial
+    return input_layout(trace).layout.spatial
 
 
 class InputLayout(Struct, frozen=True):
@@ -76,16 +89,16 @@ class InputLayout(Struct, frozen=True):
     names: tuple[str, ...]  # of the axes without the batch
 
 
-@lru_cache(maxsize=8)
-def input_layout(seen: Trace) -> InputLayout:
+@once_per_trace
+def input_layout(trace: Trace) -> InputLayout:
     """Returns the layout that the user of the module has named, or the one that its first layers imply.
 
     Convolutions and pools take (batch, channels, *spatial), linear and recurrent layers have features last.
     """
-    rank = len(seen.input.shape)
-    spatial, assumed = (seen.layout.spatial, "") if seen.layout else _implied(seen)
+    rank = len(trace.input.shape)
+    spatial, assumed = (trace.layout.spatial, "") if trace.layout else _implied(trace)
     others = [place for place in range(1, rank) if place not in spatial]
-    layout = seen.layout or Layout(spatial, others[0] if others else None)
+    layout = trace.layout or Layout(spatial, others[0] if others else None)
     return InputLayout(layout, assumed, axis_names(rank, layout))
 
 
@@ -95,25 +108,25 @@ def map_axes(state: States, shape: Shape) -> list[int]:
     return places if places and min(places) > 0 and len(shape) == len(places) + 2 else []
 
 
-def channel_axis(seen: Trace, value: Value) -> int:
+def channel_axis(trace: Trace, value: Value) -> int:
     """The axis of the channels in a map (N, K, *n) or (N, *n, K)."""
-    places = map_axes(states(seen).get(value.number, ()), value.shape)
+    places = map_axes(states(trace).get(value.number, ()), value.shape)
     return next((axis for axis in range(1, len(value.shape)) if axis not in places), 1) if places else 1
 
 
-def _implied(seen: Trace) -> tuple[tuple[int, ...], str]:
-    rank, last = len(seen.input.shape), len(seen.input.shape) - 1
+def _implied(trace: Trace) -> tuple[tuple[int, ...], str]:
+    rank, last = len(trace.input.shape), len(trace.input.shape) - 1
     usual = tuple(range(2, rank))
-    layers = _layers_of(seen, WINDOWED | RECURRENT | FEATURES_LAST)
+    layers = _layers_of(trace, WINDOWED | RECURRENT | FEATURES_LAST)
     first = next(layers, None) if rank > 1 else None
     if first is None:
         return usual, "no layer reads channels" if rank > 2 else ""
     number, op = first
-    if op.name in WINDOWED and op.inputs[0].number == seen.input.number:
+    if op.name in WINDOWED and op.inputs[0].number == trace.input.number:
         return usual, ""
     if op.name not in FEATURES_LAST:
-        return _read_by(seen, number, tuple(range(1, rank)))
-    states = _followed(seen, tuple(range(1, rank)), True, ops=number)[op.inputs[0].number]
+        return _read_by(trace, number, tuple(range(1, rank)))
+    states = _followed(trace, tuple(range(1, rank)), True, ops=number)[op.inputs[0].number]
     places = [_place(state, op.inputs[0].shape) for state in states]
     if rank == 2 or len(op.inputs[0].shape) == 2:
         return usual, ""
@@ -121,29 +134,29 @@ def _implied(seen: Trace) -> tuple[tuple[int, ...], str]:
         return usual, f"{op.name} reads a mix of axes"
     before = tuple(range(1, last))
     windowed = next((place for place, later in layers if later.name in WINDOWED), None)
-    if windowed is not None and _read_by(seen, windowed, before) == (before, ""):
+    if windowed is not None and _read_by(trace, windowed, before) == (before, ""):
         return before, ""
     return before, f"{op.name} comes first, which takes features last"
 
 
-def _layers_of(seen: Trace, names: frozenset[str]) -> Iterator[tuple[int, Op]]:
+def _layers_of(trace: Trace, names: frozenset[str]) -> Iterator[tuple[int, Op]]:
     """Ops of these names whose first operand depends on the first input, with their positions in the trace."""
-    reached = {seen.input.number}
-    for number, op in enumerate(seen.ops):
+    reached = {trace.input.number}
+    for number, op in enumerate(trace.ops):
         if not reached.isdisjoint([value.number for value in op.inputs]):
             if op.name in names and op.inputs[0].number in reached:
                 yield number, op
             reached.update([value.number for value in op.outputs])
 
 
-def _read_by(seen: Trace, number: int, axes: tuple[int, ...]) -> tuple[tuple[int, ...], str]:
+def _read_by(trace: Trace, number: int, axes: tuple[int, ...]) -> tuple[tuple[int, ...], str]:
     """Which of these axes a convolution, pool or recurrent layer takes as spatial; or the usual, and why."""
-    op, usual = seen.ops[number], tuple(range(2, len(seen.input.shape)))
+    op, usual = trace.ops[number], tuple(range(2, len(trace.input.shape)))
     read = op.inputs[0]
-    states = _followed(seen, axes, True, ops=number).get(read.number, ())
+    states = _followed(trace, axes, True, ops=number).get(read.number, ())
     places = [_place(state, read.shape) for state in states]
     if op.name in RECURRENT:
-        if read.number == seen.input.number and not argument(op, 8, "batch_first", False):
+        if read.number == trace.input.number and not argument(op, 8, "batch_first", False):
             return (1,), f"{op.name} takes the first axis as time, which would be time,batch,channels"
         spatial = tuple([axis for axis, place in zip(axes, places, strict=True) if place != 2])
     else:
@@ -160,17 +173,17 @@ def _place(state: State, shape: Shape) -> int:
     return state.whole(shape) if isinstance(state, Axis) else -1
 
 
-def spatial_size(seen: Trace) -> Shape:
+def spatial_size(trace: Trace) -> Shape:
     """Lengths of the spatial axes of the first input."""
-    return tuple([seen.input.shape[axis] for axis in spatial_axes(seen)])
+    return tuple([trace.input.shape[axis] for axis in spatial_axes(trace)])
 
 
 def _followed(
-    seen: Trace, axes: tuple[int, ...], through_gates: bool, ops: int | None = None
+    trace: Trace, axes: tuple[int, ...], through_gates: bool, ops: int | None = None
 ) -> dict[int, States]:
     """What becomes of these axes of the first input, through the first `ops` ops or all."""
-    fields: dict[int, States] = {seen.input.number: tuple([start(seen.input.shape, p) for p in axes])}
-    for op in seen.ops[:ops]:
+    fields: dict[int, States] = {trace.input.number: tuple([start(trace.input.shape, p) for p in axes])}
+    for op in trace.ops[:ops]:
         reached = [
             (i, value, fields[value.number]) for i, value in enumerate(op.inputs) if value.number in fields
         ]
@@ -195,7 +208,7 @@ def _through(op: Op, reached: list[tuple[int, Value, States]], out: Value, gates
     )
 
 
-def _readable(field: States, number: int, shape: Shape) -> Seen:
+def _readable(field: States, number: int, shape: Shape) -> AxisField:
     """Of the input's spatial axis `number`, as the positions of a tensor see it."""
     axis = field[number]
     if not isinstance(axis, Axis):
@@ -237,7 +250,7 @@ def _grid(field: States, spread: list[Digit], shape: Shape) -> bool:
     return True
 
 
-def _copied(axis: Axis, shape: Shape) -> Seen:
+def _copied(axis: Axis, shape: Shape) -> AxisField:
     """Every position stands `inner` times beside itself, as in up-sampling by expand and reshape."""
     digit = axis.digits[0]
     if axis.sight is None or len(axis.digits) > 1 or digit.inner * digit.size != shape[digit.place]:
@@ -247,9 +260,9 @@ def _copied(axis: Axis, shape: Shape) -> Seen:
 
 
 __all__ = [
+    "AxisField",
     "Field",
     "InputLayout",
-    "Seen",
     "channel_axis",
     "input_layout",
     "map_axes",

@@ -14,6 +14,7 @@ from convblocks.analysis.learning import learns, needs_gradient
 from convblocks.analysis.memory.product_rules import Kept
 from convblocks.analysis.memory.saved_rules import rule_of
 from convblocks.analysis.trace.graph import Trace, Value
+from convblocks.analysis.trace.handle import once_per_trace
 
 
 class Saved(Struct, frozen=True, gc=False):
@@ -35,19 +36,20 @@ class Ledger(Struct, frozen=True):
         return sum([each.bytes for op in self.saved for each in op])
 
 
-def saved_for_backward(seen: Trace, *, checkpoints: bool = True) -> Ledger:
+@once_per_trace
+def saved_for_backward(trace: Trace, *, checkpoints: bool = True) -> Ledger:
     """Op by op; with `checkpoints=False` as if no segment were checkpointed.
 
     The trace is of eval mode. Attention whose `dropout_p` eval mode hides keeps what the module's attributes say of
     training; where they do not say it, the op is among the unknown ones.
     """
-    needs = needs_gradient(seen)
-    sizes = {value.storage: value.bytes for value in seen.inputs}
-    counted = set(seen.held)
+    needs = needs_gradient(trace)
+    sizes = {value.storage: value.bytes for value in trace.inputs}
+    counted = set(trace.held)
     made: dict[int, int] = {}  # the segment in which a storage appeared
     ledger: list[tuple[Saved, ...]] = []
     unknown = []
-    for i, op in enumerate(seen.ops):
+    for i, op in enumerate(trace.ops):
         for value in op.inputs:
             sizes.setdefault(value.storage, value.bytes)
         for value in op.outputs:
@@ -55,10 +57,10 @@ def saved_for_backward(seen: Trace, *, checkpoints: bool = True) -> Ledger:
                 sizes[value.storage] = value.bytes
                 made[value.storage] = op.checkpoint
         kept: Iterable[Kept] = ()
-        last = i + 1 == len(seen.ops) or seen.ops[i + 1].function != op.function
+        last = i + 1 == len(trace.ops) or trace.ops[i + 1].function != op.function
         if op.function and (checkpoints or not op.checkpoint):
-            if last and not needs.isdisjoint([v.number for v in seen.saves[op.function]]):
-                kept = seen.saves[op.function]
+            if last and not needs.isdisjoint([v.number for v in trace.saves[op.function]]):
+                kept = trace.saves[op.function]
         elif checkpoints and op.checkpoint:
             kept = [v for v in op.inputs if made.get(v.storage) != op.checkpoint]
         elif learns(op, needs):

@@ -9,7 +9,7 @@ from torch import nn
 from convblocks.analysis.cost import parameters_of_forward
 from convblocks.analysis.memory.processor import instruction_set as instruction_set_here
 from convblocks.analysis.memory.timeline import Moment, Timeline
-from convblocks.analysis.trace import Trace, trace
+from convblocks.analysis.trace import Trace, check_alone, once_per_trace, trace
 from convblocks.analysis.trace.batches import norms_of_one_value
 from convblocks.analysis.trace.walk import buffers, parameters
 from convblocks.errors import OptionError, TraceError
@@ -21,41 +21,69 @@ MOST = 2**24  # a batch that is larger is no answer
 
 
 def step_memory(
-    module: nn.Module,
+    target: nn.Module | Trace,
     *input_sizes: Sequence[int],
-    batch: int = 1,
+    batch: int | None = None,
     optimizer: str = "sgd",
     dtypes: Sequence[torch.dtype] = (),
     axes: str | None = None,
     instruction_set: str | None = None,
 ) -> StepMemory:
-    """Predict the peak memory of a training step on a CPU: zero_grad, forward, backward, optimizer step.
+    """Predicts the peak memory of a training step on a CPU: zero_grad, forward, backward, optimizer step.
 
-    input_sizes: (channels, *spatial) of each input, without the batch axis.
-    optimizer: sgd, momentum, adam or adamw, as torch.optim has them, one parameter at a time.
-    dtypes: of each input, float32 where not given.
-    axes: names of the first input's axes where channels are not first, e.g. ``time,channels``; see `trace`.
-    instruction_set: of the processor that it is for, AVX2 or AVX512, since kernels and their workspace differ; by
-        default this machine's, as oneDNN uses it. For others the workspace of convolutions is not modelled, which
-        the record says (`workspace_note`).
-        Checked with one thread, and with two on AVX2. With several the sums that each of them
-        has of a weight's gradient are not counted: a single convolution of few channels may take more.
     Bytes are those of tensors and of the CPU's kernels (workspace.py), which another device does not take so;
     what the process holds without the module (interpreter, libraries) is not in them.
-    Raises OptionError, or TraceError if the forward fails.
+    Checked with one thread, and with two on AVX2. With several, the sums that each of them has of a weight's gradient
+    are not counted: a single convolution of few channels may take more.
+
+    Args:
+        target: a module, or its trace, beside which no sizes, dtypes or axes are given.
+        input_sizes: (channels, *spatial) of each input, without the batch axis.
+        batch: examples of a step; those of the trace, or 1, where not given. A trace of another batch is made anew.
+        optimizer: sgd, momentum, adam or adamw, as torch.optim has them, one parameter at a time.
+        dtypes: of each input, float32 where not given.
+        axes: names of the first input's axes where channels are not first, e.g. ``time,channels``; see `trace`.
+        instruction_set: of the processor that it is for, AVX2 or AVX512, since kernels and their workspace differ; by
+            default this machine's, as oneDNN uses it. For others the workspace of convolutions is not modelled,
+            which the record says (`workspace_note`).
+
+    Raises:
+        OptionError: for an option that cannot be used.
+        TraceError: if the forward fails, or a training step of one example would.
     """
     if optimizer not in OPTIMIZERS:
         raise OptionError("optimizer", optimizer, f"expected one of {', '.join(OPTIMIZERS)}")
-    seen = trace(module, *input_sizes, dtypes=dtypes, batch=_examples(batch), axes=axes)
-    if batch == 1 and (norms := norms_of_one_value(seen)):
+    isa = instruction_set.upper() if instruction_set else instruction_set_here()
+    if isinstance(target, Trace):
+        check_alone(input_sizes, dtypes, axes)
+        traced, batch = target, target.batch if batch is None else _examples(batch)
+    else:
+        batch = 1 if batch is None else _examples(batch)
+        traced = trace(target, *input_sizes, dtypes=dtypes, batch=batch, axes=axes)
+    return _step(traced, batch=batch, optimizer=optimizer, isa=isa)
+
+
+@once_per_trace
+def _step(traced: Trace, *, batch: int, optimizer: str, isa: str) -> StepMemory:
+    """Kept on the trace that was given for every batch; the traces of other batches are not, which are large."""
+    if batch == traced.batch:
+        return _predicted(traced, optimizer, isa)
+    sizes, dtypes = traced.input_sizes, traced.dtypes
+    return _predicted(
+        trace(traced.module, *sizes, dtypes=dtypes, batch=batch, axes=traced.axes), optimizer, isa
+    )
+
+
+def _predicted(trace: Trace, optimizer: str, isa: str) -> StepMemory:
+    module, batch = trace.module, trace.batch
+    if batch == 1 and (norms := norms_of_one_value(trace)):
         raise TraceError(
             f"{type(module).__name__}: a training step of one example fails in the batch norm {norms[0].path}, which "
             "has one value a channel then; give a batch of 2 or more"
         )
-    isa = instruction_set.upper() if instruction_set else instruction_set_here()
-    line = Timeline(seen, isa)
+    line = Timeline(trace, isa)
     line.run()
-    always = _always(module, seen, optimizer)
+    always = _always(trace, optimizer)
     learnt = always.learnt_bytes
     stepping = Moment(
         "step", "", gradients=sum(learnt), workspace=OPTIMIZERS[optimizer][1] * max(learnt, default=0)
@@ -63,8 +91,8 @@ def step_memory(
     at = max(line.largest, stepping, key=lambda moment: moment.bytes)
     return StepMemory(
         module=type(module).__name__,
-        input_sizes=seen.input_sizes,
-        dtypes=tuple([str(value.dtype).removeprefix("torch.") for value in seen.inputs]),
+        input_sizes=trace.input_sizes,
+        dtypes=tuple([str(dtype).removeprefix("torch.") for dtype in trace.dtypes]),
         batch=batch,
         optimizer=optimizer,
         param_bytes=always.param_bytes,
@@ -101,14 +129,14 @@ class Always(Struct, frozen=True):
         return self.param_bytes + self.buffer_bytes + self.input_bytes + self.optimizer_bytes
 
 
-def _always(module: nn.Module, seen: Trace, optimizer: str) -> Always:
-    weights = [(p.numel() * p.element_size(), p.requires_grad) for p in parameters(module).values()]
-    weights += [(value.bytes, p.trainable) for value, p in parameters_of_forward(parameters(module), seen)]
+def _always(trace: Trace, optimizer: str) -> Always:
+    weights = [(p.numel() * p.element_size(), p.requires_grad) for p in parameters(trace.module).values()]
+    weights += [(value.bytes, p.trainable) for value, p in parameters_of_forward(trace)]
     learnt = tuple([size for size, learns in weights if learns])
     return Always(
         param_bytes=sum([size for size, _ in weights]),
-        buffer_bytes=sum({id(b): b.numel() * b.element_size() for b in buffers(module)}.values()),
-        input_bytes=sum([value.bytes for value in seen.inputs]),
+        buffer_bytes=sum({id(b): b.numel() * b.element_size() for b in buffers(trace.module)}.values()),
+        input_bytes=sum([value.bytes for value in trace.inputs]),
         optimizer_bytes=OPTIMIZERS[optimizer][0] * sum(learnt),
         learnt_bytes=learnt,
     )
@@ -143,7 +171,7 @@ def _whole_bytes(memory_bytes: float) -> int:
 
 
 def largest_batch(
-    module: nn.Module,
+    target: nn.Module | Trace,
     *input_sizes: Sequence[int],
     memory_bytes: float,
     optimizer: str = "sgd",
@@ -151,18 +179,17 @@ def largest_batch(
     axes: str | None = None,
     instruction_set: str | None = None,
 ) -> int:
-    """The largest batch whose training step on a CPU stays within `memory_bytes`; 0 if the smallest does not.
+    """Returns the largest batch whose training step on a CPU stays within `memory_bytes`; 0 if the smallest does not.
 
     The smallest is 1 example, or 2 where one cannot be trained, as a batch norm over one value a channel cannot.
-
-    Each batch that is tried is traced, so nothing is taken to grow evenly. Other arguments and errors as for
-    step_memory; leave room for what the process holds without the module.
+    Each batch that is tried is traced, so nothing is taken to grow evenly. Other arguments and errors are those of
+    `step_memory`; leave room for what the process holds without the module.
     """
     limit = _whole_bytes(memory_bytes)
 
     def peak(batch: int) -> int:
         found = step_memory(
-            module,
+            target,
             *input_sizes,
             batch=batch,
             optimizer=optimizer,

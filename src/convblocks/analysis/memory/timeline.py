@@ -41,27 +41,27 @@ class Moment(Struct, frozen=True):
 class Timeline:
     """Walks through a step and remembers its largest moment."""
 
-    def __init__(self, seen: Trace, instruction_set: str) -> None:
-        self.seen = seen
+    def __init__(self, trace: Trace, instruction_set: str) -> None:
+        self.trace = trace
         self.workspace = Workspace(instruction_set)
         self.phase: Phase = "forward"
-        self.kept = saved_for_backward(seen)
-        self.recomputed = saved_for_backward(seen, checkpoints=False)
-        own = seen.held.union([value.storage for value in seen.inputs])  # there all the time
+        self.kept = saved_for_backward(trace)
+        self.recomputed = saved_for_backward(trace, checkpoints=False)
+        own = trace.held.union([value.storage for value in trace.inputs])  # there all the time
         self.sizes: dict[int, int] = {}
-        for op in seen.ops:
+        for op in trace.ops:
             for value in op.outputs:
                 if value.storage not in own:
                     self.sizes.setdefault(value.storage, value.bytes)
         self.dying: dict[int, list[int]] = {}  # storages, by the op after which nobody holds them
-        results = {value.storage for value in seen.outputs}
-        for storage, i in _last_holders(seen).items():
+        results = {value.storage for value in trace.outputs}
+        for storage, i in _last_holders(trace).items():
             if storage not in results:
                 self.dying.setdefault(i, []).append(storage)
         self.maps: set[int] = set()  # storages that are held
         self.needed: set[int] = set()  # of these, what backward needs
         self.unseen = 0  # bytes that only autograd sees
-        self.functions = _functions(seen)
+        self.functions = _functions(trace)
         self.released = _released(self.kept, self.functions)
         self.rebuilt = 0  # bytes of the copy that a custom function works on
         self.learnt: set[int] = set()  # parameters that have their gradient
@@ -72,12 +72,12 @@ class Timeline:
         self.saved_bytes = 0  # when forward is done
 
     def run(self) -> None:
-        ops = self.seen.ops
+        ops = self.trace.ops
         self._forward(range(len(ops)), self.kept.saved)
         self.saved_bytes = self._saved()
         self.phase = "backward"
         self.maps &= self.needed
-        for value in self.seen.outputs:
+        for value in self.trace.outputs:
             if value.number in self.kept.needs:
                 self.buffers.give(value, self.buffers.new(value.bytes))
         i = len(ops)
@@ -94,7 +94,7 @@ class Timeline:
 
     def _forward(self, span: range, saved: tuple[tuple[Saved, ...], ...]) -> None:
         for i in span:
-            op = self.seen.ops[i]
+            op = self.trace.ops[i]
             self.maps.update([value.storage for value in op.outputs if value.storage in self.sizes])
             for each in saved[i]:
                 if each.storage in self.sizes:
@@ -105,9 +105,9 @@ class Timeline:
             self.maps.difference_update([s for s in self.dying.get(i, ()) if s not in self.needed])
 
     def _backward(self, i: int, saved: Iterable[Saved]) -> None:
-        op = self.seen.ops[i]
+        op = self.trace.ops[i]
         function = self.functions.get(op.function, NONE)
-        if i == function.stop - 1 and any(self.seen.ops[j].checkpoint for j in function):
+        if i == function.stop - 1 and any(self.trace.ops[j].checkpoint for j in function):
             self.rebuilt = sum([each.bytes for each in self.released[function.start]])
         given = [self.buffers.take(value.number) for value in op.outputs if value.number in self.buffers]
         made = self._input_gradients(op, given) if given else []
@@ -132,7 +132,7 @@ class Timeline:
         for value in {value.number: value for value in op.inputs}.values():
             if value.number not in self.kept.needs:
                 continue
-            if value.number in self.seen.parameters:
+            if value.number in self.trace.parameters:
                 if value.number not in self.learnt:
                     self.learnt.add(value.number)
                     self.gradients += value.bytes
@@ -154,27 +154,27 @@ class Timeline:
             self.largest = moment
 
 
-def _last_holders(seen: Trace) -> dict[int, int]:
+def _last_holders(trace: Trace) -> dict[int, int]:
     """Of each storage, the op after which nobody holds it: a module's inputs are held until its call is done."""
     made: dict[int, int] = {}
     last: dict[int, int] = {}
-    for i, op in enumerate(seen.ops):
+    for i, op in enumerate(trace.ops):
         for value in op.outputs:
             made.setdefault(value.storage, i)
             last[value.storage] = i
         for value in op.inputs:
             call, until = op.call, i
-            while call >= 0 and made.get(value.storage, -1) < seen.calls[call].start:
-                until = max(until, seen.calls[call].stop - 1)
-                call = seen.calls[call].parent
+            while call >= 0 and made.get(value.storage, -1) < trace.calls[call].start:
+                until = max(until, trace.calls[call].stop - 1)
+                call = trace.calls[call].parent
             last[value.storage] = max(until, last.get(value.storage, -1))
     return last
 
 
-def _functions(seen: Trace) -> dict[int, range]:
+def _functions(trace: Trace) -> dict[int, range]:
     """The ops of each custom function."""
     found: dict[int, range] = {}
-    for i, op in enumerate(seen.ops):
+    for i, op in enumerate(trace.ops):
         if op.function:
             found[op.function] = range(found.get(op.function, range(i, i)).start, i + 1)
     return found

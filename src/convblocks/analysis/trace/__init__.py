@@ -2,6 +2,20 @@
 
 from convblocks.analysis.trace.failure import Failed
 from convblocks.analysis.trace.graph import Call, Op, Parameter, Trace, Value
-from convblocks.analysis.trace.trace import attempt, trace
+from convblocks.analysis.trace.handle import as_trace, check_alone, once_per_trace
+from convblocks.analysis.trace.trace import attempt, retrace, trace
 
-__all__ = ["Call", "Failed", "Op", "Parameter", "Trace", "Value", "attempt", "trace"]
+__all__ = [
+    "Call",
+    "Failed",
+    "Op",
+    "Parameter",
+    "Trace",
+    "Value",
+    "as_trace",
+    "attempt",
+    "check_alone",
+    "once_per_trace",
+    "retrace",
+    "trace",
+]

@@ -36,18 +36,18 @@ class Retry(Protocol):
 class Failed(Exception):
     """A forward pass raised; the cause is what it raised.
 
-    `seen` is the trace until then; its outputs are the tensors given to the op that failed, if it was one.
+    `trace` is that of the ops until then; its outputs are the tensors given to the op that failed, if it was one.
     """
 
-    def __init__(self, path: str, running: tuple[str, Any] | None, seen: Trace) -> None:
+    def __init__(self, path: str, running: tuple[str, Any] | None, trace: Trace) -> None:
         super().__init__(path, running)
-        self.path, self.running, self.seen = path, running, seen
+        self.path, self.running, self.trace = path, running, trace
 
 
 def gets_past(failed: Failed, retry: Callable[[Sizes], object], sizes: Sizes) -> bool:
     """Whether a forward of inputs of other sizes comes past the place where it failed."""
     again = retry(sizes)
-    return not isinstance(again, Failed) or len(again.seen.ops) > len(failed.seen.ops)
+    return not isinstance(again, Failed) or len(again.trace.ops) > len(failed.trace.ops)
 
 
 def check_inputs(
@@ -79,7 +79,7 @@ def refusal(module: nn.Module, inputs: list[torch.Tensor], failed: Failed, retry
     """The error to raise for a forward pass that failed."""
     error, name = failed.__cause__, type(module).__name__
     assert error is not None
-    shapes = [failed.seen.input_size, *(x.shape[1:] for x in inputs[1:])]
+    shapes = [failed.trace.input_size, *(x.shape[1:] for x in inputs[1:])]
     sizes = listed(map(times, shapes))
     if isinstance(error, TypeError) and (wanted := _wanted(module, inputs)):
         return TraceError(f"{name} cannot take an input of {sizes}: {wanted}")
@@ -104,7 +104,7 @@ def refusal(module: nn.Module, inputs: list[torch.Tensor], failed: Failed, retry
 
 def refusal_of_one(module: nn.Module, failed: Failed, several: Trace) -> TraceError:
     """The error to raise for a forward that fails with one example alone."""
-    op = lost_axis(failed.seen, several)
+    op = lost_axis(failed.trace, several)
     fix = keeping_axis(op) if op else "take the batch's size from x.shape[0]"
     reason = " ".join(str(failed.__cause__).split()).rstrip(".")
     at = f" at {failed.path}" if failed.path else ""
@@ -122,7 +122,7 @@ def _dtype_fix(module: nn.Module, inputs: list[torch.Tensor], failed: Failed, re
     sizes = [tuple(x.shape[1:]) for x in inputs]
     for wanted in ([kind if d.is_floating_point else d for d in given], [kind] * len(given)):
         again = retry(sizes, wanted) if wanted != given else failed
-        if not isinstance(again, Failed) or len(again.seen.ops) > len(failed.seen.ops):
+        if not isinstance(again, Failed) or len(again.trace.ops) > len(failed.trace.ops):
             names = [str(d).removeprefix("torch.") for d in wanted]
             options = " ".join(
                 [f"--input {'x'.join(map(str, s))}:{d}" for s, d in zip(sizes, names, strict=True)]
@@ -148,8 +148,8 @@ def _fix(
         return not isinstance(retry(sizes), Failed)
 
     sizes = [tuple(x.shape[1:]) for x in inputs]
-    passed = depths(failed.seen)
-    layers = tuple([passed.get(value.number, 0) for value in failed.seen.outputs])
+    passed = depths(failed.trace)
+    layers = tuple([passed.get(value.number, 0) for value in failed.trace.outputs])
     broken = Broken(
         name, args, kwargs, layer, failed.path, layers, sizes, partial(gets_past, failed, retry), succeeds
     )

@@ -13,11 +13,11 @@ GetsPast = Callable[[Sizes], bool]
 MULTIPLES = (2, 3, 4, 6, 8, 9, 12, 16, 24, 27, 32, 48, 64, 128)
 
 
-def depths(seen: Trace) -> dict[int, int]:
+def depths(trace: Trace) -> dict[int, int]:
     """Of each value, by number: the most ops with a weight on a way to it."""
     found: dict[int, int] = {}
-    for op in seen.ops:
-        weighted = any(value.number in seen.parameters for value in op.inputs)
+    for op in trace.ops:
+        weighted = any(value.number in trace.parameters for value in op.inputs)
         depth = weighted + max([found.get(value.number, 0) for value in op.inputs], default=0)
         found.update(dict.fromkeys([value.number for value in op.outputs], depth))
     return found

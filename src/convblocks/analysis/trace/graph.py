@@ -1,15 +1,17 @@
 """What a trace consists of: values, the ops between them, and the module calls that the ops belong to."""
 
-from collections.abc import Mapping
+from collections.abc import Hashable, Mapping
+from functools import cached_property
 from itertools import pairwise
 from math import prod
 from typing import Any
 
 import torch
 from msgspec import Struct
+from torch import nn
 
 from convblocks.analysis.trace.shapes import Shape
-from convblocks.layout import Layout
+from convblocks.layout import Layout, parse_axes
 
 IN_PLACE = frozenset(f"__i{op}__" for op in ("add", "sub", "mul", "truediv", "floordiv", "pow", "and", "or"))
 
@@ -87,17 +89,27 @@ class Parameter(Struct, frozen=True, gc=False):
     trainable: bool
 
 
-class Trace(Struct, frozen=True, eq=False):
-    """What a module does to its inputs, in order of execution."""
+class Trace(Struct, frozen=True, eq=False, dict=True):
+    """One forward pass of a module, op by op: what every analysis reads.
 
+    It holds the module itself, whose weights some analyses look at. It describes the module as it was: trace anew
+    after a change. What several analyses need is kept with it (`once_per_trace`), and goes when it goes.
+    """
+
+    module: nn.Module
     inputs: tuple[Value, ...]
     outputs: tuple[Value, ...]
-    ops: tuple[Op, ...]
+    ops: tuple[Op, ...]  # in order of execution
     calls: tuple[Call, ...]  # in order of their beginning; calls[0] is the whole module
     parameters: Mapping[int, Parameter]  # by the number of their Value
     held: frozenset[int]  # storages that the module has in any case: parameters and buffers
     saves: Mapping[int, tuple[Value, ...]]  # what each custom autograd.Function saves, by its number
-    layout: Layout | None = None  # of the first input, where its user has named the axes
+    axes: str | None = None  # names of the first input's axes, where its user gave them
+
+    @cached_property
+    def layout(self) -> Layout | None:
+        """Which axis of the first input is which, where its user named them."""
+        return None if self.axes is None else parse_axes(self.axes)
 
     @property
     def input(self) -> Value:
@@ -105,21 +117,37 @@ class Trace(Struct, frozen=True, eq=False):
         return self.inputs[0]
 
     @property
+    def batch(self) -> int:
+        """Examples in the batch that was traced."""
+        return self.input.shape[self.layout.batch if self.layout else 0]
+
+    @property
     def input_size(self) -> Shape:
-        """Of the first input, without the batch axis."""
+        """The first input's shape without the batch axis."""
         batch = self.layout.batch if self.layout else 0
         return self.input.shape[:batch] + self.input.shape[batch + 1 :]
 
     @property
     def input_sizes(self) -> tuple[Shape, ...]:
-        """Of all inputs, without the batch axis."""
+        """The shapes of all inputs without the batch axis."""
         return self.input_size, *(value.shape[1:] for value in self.inputs[1:])
+
+    @property
+    def dtypes(self) -> tuple[torch.dtype, ...]:
+        """The dtypes of all inputs."""
+        return tuple([value.dtype for value in self.inputs])
 
     @property
     def output(self) -> Value:
         """The first output."""
         return self.outputs[0]
 
-    def makers(self) -> dict[int, Op]:
+    @cached_property
+    def makers(self) -> Mapping[int, Op]:
         """By the number of a value: the op that made it."""
         return {value.number: op for op in self.ops for value in op.outputs}
+
+    @cached_property
+    def results(self) -> dict[Hashable, Any]:
+        """What `once_per_trace` keeps: results by function and options."""
+        return {}

@@ -7,15 +7,20 @@ its real weights are shown to an op as meta tensors of the same shape.
 
 import warnings
 from collections.abc import Sequence
-from functools import partial
 
 import torch
-from msgspec.structs import replace
 from torch import nn
 from torch.nn.parameter import is_lazy
 
 from convblocks.analysis.trace.batches import SEVERAL
-from convblocks.analysis.trace.failure import Failed, check_inputs, line_of, refusal, refusal_of_one
+from convblocks.analysis.trace.failure import (
+    Failed,
+    Retry,
+    check_inputs,
+    line_of,
+    refusal,
+    refusal_of_one,
+)
 from convblocks.analysis.trace.graph import Parameter, Trace, Value
 from convblocks.analysis.trace.recorder import Recorder
 from convblocks.analysis.trace.values import META
@@ -47,21 +52,9 @@ def trace(
             several = attempt(module, *input_sizes, dtypes=dtypes, batch=SEVERAL, axes=axes)
         if not isinstance(several, Failed):
             raise refusal_of_one(module, found, several) from found.__cause__
-        retry = partial(_retried, module, dtypes, batch, axes)
-        inputs = meta_inputs(input_sizes, dtypes, batch, found.seen.layout)
-        raise refusal(module, inputs, found, retry) from found.__cause__
+        inputs = meta_inputs(input_sizes, dtypes, batch, found.trace.layout)
+        raise refusal(module, inputs, found, _retry(found)) from found.__cause__
     return found
-
-
-def _retried(
-    module: nn.Module,
-    dtypes: Sequence[torch.dtype],
-    batch: int,
-    axes: str | None,
-    sizes: Sequence[Sequence[int]],
-    others: Sequence[torch.dtype] = (),
-) -> Trace | Failed:
-    return attempt(module, *sizes, dtypes=others or dtypes, batch=batch, axes=axes)
 
 
 def refusal_of_batch(module: nn.Module, x: torch.Tensor, error: Exception) -> TraceError | None:
@@ -70,7 +63,7 @@ def refusal_of_batch(module: nn.Module, x: torch.Tensor, error: Exception) -> Tr
     if not isinstance(found, Failed) or line_of(found.__cause__) != line_of(error):
         return None
     inputs = meta_inputs([x.shape[1:]], [x.dtype], 1)
-    return refusal(module, inputs, found, partial(_retried, module, [x.dtype], 1, None))
+    return refusal(module, inputs, found, _retry(found))
 
 
 def attempt(
@@ -80,19 +73,45 @@ def attempt(
     batch: int = 1,
     axes: str | None = None,
 ) -> Trace | Failed:
-    """As `trace`, but a forward that fails is not an error: what was seen until then is given back."""
+    """Traces as `trace` does, but returns how a forward failed, with its ops until then, and raises nothing for it."""
     check_inputs(module, input_sizes, dtypes)
     layout = None if axes is None else parse_axes(axes, input_sizes[0])
     inputs = meta_inputs(input_sizes, dtypes, batch, layout)
     try:
-        return replace(_observed(module, inputs, by_rule=True), layout=layout)
+        return _observed(module, inputs, axes, by_rule=True)
     except Failed:  # a formula gives contiguous tensors; a view may need the layout that the module asked for
         pass
     try:
-        return replace(_observed(module, inputs, by_rule=False), layout=layout)
+        return _observed(module, inputs, axes, by_rule=False)
     except Failed as failed:
-        failed.seen = replace(failed.seen, layout=layout)
         return failed
+
+
+def retrace(
+    traced: Trace,
+    *input_sizes: Sequence[int],
+    dtypes: Sequence[torch.dtype] = (),
+    batch: int | None = None,
+) -> Trace | Failed:
+    """Attempts another forward of a traced module; whatever is not given is as it was traced.
+
+    Args:
+        traced: a trace, or the trace of a `Failed` forward.
+        input_sizes: (channels, *spatial) of each input, without the batch axis.
+        dtypes: of each input.
+        batch: examples of each input.
+    """
+    return attempt(
+        traced.module,
+        *(input_sizes or traced.input_sizes),
+        dtypes=dtypes or traced.dtypes,
+        batch=batch or traced.batch,
+        axes=traced.axes,
+    )
+
+
+def _retry(failed: Failed) -> Retry:
+    return lambda sizes, others=(): retrace(failed.trace, *sizes, dtypes=others)
 
 
 def meta_inputs(
@@ -112,7 +131,7 @@ def meta_inputs(
         raise OptionError("batch", batch, "makes inputs of more bytes than torch can count") from error
 
 
-def _observed(module: nn.Module, inputs: list[torch.Tensor], *, by_rule: bool) -> Trace:
+def _observed(module: nn.Module, inputs: list[torch.Tensor], axes: str | None, *, by_rule: bool) -> Trace:
     recorder = Recorder(module, by_rule=by_rule)
     given = tuple([recorder.write(x) for x in inputs])
     try:
@@ -122,22 +141,23 @@ def _observed(module: nn.Module, inputs: list[torch.Tensor], *, by_rule: bool) -
             outputs = tuple([recorder.read(t) for t in tensors(result)])
             with torch._C.DisableTorchFunction():
                 # before parameters that the forward has added are taken away
-                seen = _seen(module, recorder, given, outputs)
+                traced = _traced(recorder, given, outputs, axes)
     except Exception as error:  # a forward may raise anything
         for call in recorder.calls:
             call.stop = len(recorder.ops) if call.stop < 0 else call.stop
         given_to_op = tensors(recorder.running[1]) if recorder.running else ()
         operands = [recorder.read(t) for t in given_to_op if not is_lazy(t)]
-        seen = _seen(module, recorder, given, tuple(operands))
-        raise Failed(recorder.path, recorder.running, seen) from error
+        traced = _traced(recorder, given, tuple(operands), axes)
+        raise Failed(recorder.path, recorder.running, traced) from error
     if not outputs:
         raise TraceError(f"{type(module).__name__} gives a {type(result).__name__}; expected a tensor")
-    return seen
+    return traced
 
 
-def _seen(
-    module: nn.Module, recorder: Recorder, given: tuple[Value, ...], outputs: tuple[Value, ...]
+def _traced(
+    recorder: Recorder, given: tuple[Value, ...], outputs: tuple[Value, ...], axes: str | None
 ) -> Trace:
+    module = recorder.module
     named = [*modules(module)]  # with those that the forward has added
     weights = parameters(module, named)
     read = {
@@ -147,4 +167,14 @@ def _seen(
     }
     own = [*weights.values(), *buffers(module, named)]
     held = frozenset([value.storage for t in own if (value := recorder.values.get(id(t)))])
-    return Trace(given, outputs, tuple(recorder.ops), tuple(recorder.calls), read, held, recorder.saves)
+    return Trace(
+        module=module,
+        inputs=given,
+        outputs=outputs,
+        ops=tuple(recorder.ops),
+        calls=tuple(recorder.calls),
+        parameters=read,
+        held=held,
+        saves=recorder.saves,
+        axes=axes,
+    )

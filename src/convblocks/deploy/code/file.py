@@ -13,11 +13,13 @@ from typing import Any
 import torch
 from torch import nn
 
-from convblocks.analysis import analyze
+from convblocks.analysis import Trace, analyze
+from convblocks.analysis.trace import check_alone
 from convblocks.deploy.code.classes import Classes
 from convblocks.deploy.code.instances import instances
 from convblocks.deploy.code.node import written
 from convblocks.errors import CodeError, MissingExtra, Setting
+from convblocks.records import Analysis
 from convblocks.signal.observe import copy_of
 from convblocks.text import UNSAFE, shown, times
 
@@ -119,23 +121,24 @@ def _run(module: nn.Module, input_size: Sequence[int]) -> Any:
 
 
 def module_code(
-    module: nn.Module,
-    input_size: Sequence[int],
-    *,
+    target: nn.Module | Trace,
+    *input_sizes: Sequence[int],
     title: str = "",
     command: str = "",
     alike: Sequence[nn.Module] = (),
 ) -> str:
     """The text of a Python file whose ``make()`` gives the same module, state-dict keys and all, from torch alone.
 
-    input_size: (channels, *spatial) of an example, for the shapes and costs that the docstring states.
+    target: a module, or its trace, beside which no size is given.
+    input_sizes: (channels, *spatial) of an example, for the shapes and costs that the docstring states.
     title: its first line. command: what made it, for the docstring.
     alike: more modules of the same class, so that the file's class says in general what differs in them.
 
     Each class's forward is our own, with what this module's options decide decided. The text is formatted by
-    ruff, run once in a namespace of its own and compared with `module`: keys, shapes and, to the bit, the output in
+    ruff, run once in a namespace of its own and compared with the module: keys, shapes and, to the bit, the output in
     eval mode. Raises CodeError for what a file cannot say, MissingExtra without ruff.
     """
+    module, input_size = _one_input(target, input_sizes)
     _refuse_unsafe_names(module)
     found, definitions = instances(module, *alike)
     classes = Classes(found, {*RESERVED, *definitions.sources})
@@ -148,7 +151,7 @@ def module_code(
     parts = list(_reachable({**definitions.sources, **classes.sources}, body))
     code = "\n\n\n".join([*parts, body])
     imports = _imports({*definitions.imports, *MAIN_IMPORTS}, code)
-    doc = _docstring(module, input_size, output, title or type(module).__name__, command)
+    doc = _docstring(analyze(target, *input_sizes), module, output, title or type(module).__name__, command)
     text = formatted("\n\n".join([doc, imports, code]))
     if unsafe := UNSAFE.search(text):  # such as a docstring of the user's own
         raise CodeError(
@@ -157,6 +160,24 @@ def module_code(
         )
     check(text, module, input_size)
     return text
+
+
+def _one_input(
+    target: nn.Module | Trace, input_sizes: Sequence[Sequence[int]]
+) -> tuple[nn.Module, tuple[int, ...]]:
+    """The module, and the size of its input. Raises CodeError where there are several."""
+    module, sizes = target, input_sizes
+    if isinstance(target, Trace):
+        check_alone(input_sizes, (), None)
+        module, sizes = target.module, target.input_sizes
+    assert isinstance(module, nn.Module)
+    if len(sizes) != 1:
+        raise CodeError(
+            f"{type(module).__name__}: got {len(sizes)} input sizes; code writes modules of one input, whose size is "
+            "given by ",
+            Setting("input"),
+        )
+    return module, tuple(sizes[0])
 
 
 def _refuse_unsafe_names(module: nn.Module) -> None:
@@ -206,19 +227,18 @@ def _imports(lines: set[str], code: str) -> str:
     return "\n\n".join("\n".join(group) for group in groups if group)
 
 
-def _docstring(module: nn.Module, input_size: Sequence[int], output: Any, title: str, command: str) -> str:
-    said = analyze(module, tuple(input_size))
+def _docstring(analysis: Analysis, module: nn.Module, output: Any, title: str, command: str) -> str:
     lines = [title, ""]
-    lines.append(f"shapes           {_shape(input_size)} -> {_shapes(output)}")
-    lines.append(f"parameters       {said.params:,}")
-    unknown = f", without {', '.join(said.unknown_ops)}" if said.unknown_ops else ""
-    lines.append(f"MACs             {said.macs:,} for one example of this size{unknown}")
+    lines.append(f"shapes           {_shape(analysis.input_size)} -> {_shapes(output)}")
+    lines.append(f"parameters       {analysis.params:,}")
+    unknown = f", without {', '.join(analysis.unknown_ops)}" if analysis.unknown_ops else ""
+    lines.append(f"MACs             {analysis.macs:,} for one example of this size{unknown}")
     spans = [
-        "all" if axis == "all" else f"{axis[2] - axis[1] + 1:,}" for axis in said.receptive_field if axis
+        "all" if axis == "all" else f"{axis[2] - axis[1] + 1:,}" for axis in analysis.receptive_field if axis
     ]
-    if spans and len(spans) == len(said.receptive_field):
-        seen = "the whole input" if set(spans) == {"all"} else " × ".join(spans)
-        lines.append(f"receptive field  {seen}")
+    if spans and len(spans) == len(analysis.receptive_field):
+        extent = "the whole input" if set(spans) == {"all"} else " × ".join(spans)
+        lines.append(f"receptive field  {extent}")
     for i, source in enumerate(_papers(module)):
         lines.append(f"{'' if i else 'source':<17}{source}")
     if command:
