@@ -226,7 +226,8 @@ def _wanted(module: nn.Module, inputs: list[torch.Tensor]) -> str:
 
 def line_of(error: BaseException | None) -> str:
     """`` (model.py, line 12)``: the last line of the user's own code that ran; empty if none did."""
-    ours = (str(Path(torch.__file__).parent), str(Path(__file__).parents[1]), "<")
+    package = Path(__file__).parents[2]
+    ours = (str(Path(torch.__file__).parent), str(package / "analysis"), str(package / "signal"), "<")
     place = error.__traceback__ if error else None
     frames = [f for f in traceback.extract_tb(place) if not f.filename.startswith(ours)]
     return f" ({Path(frames[-1].filename).name}, line {frames[-1].lineno})" if frames else ""
