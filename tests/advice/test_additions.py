@@ -37,7 +37,7 @@ def test_a_missing_projection_with_its_channels_and_stride(stride, dims, size, l
     (found,) = unfit(Block(6, 8, stride, dims=dims), size)
     stride_in_words = f", stride={stride}" if stride > 1 else ""
     assert found.severity == "error"
-    assert found.mend == f"nn.Conv{dims}d(6, 8, 1{stride_in_words}) on the shortcut"
+    assert found.fix == f"nn.Conv{dims}d(6, 8, 1{stride_in_words}) on the shortcut"
     with pytest.raises(RuntimeError):
         Block(6, 8, stride, dims=dims)(torch.rand(1, *size))
     Block(6, 8, stride, dims=dims, projection=layer)(torch.rand(1, *size))
@@ -48,12 +48,12 @@ def test_a_missing_projection_with_its_channels_and_stride(stride, dims, size, l
 
 def test_a_stride_without_a_projection():
     (found,) = unfit(Block(6, 6, 2), (6, 8, 8))
-    assert found.mend == "nn.Conv2d(6, 6, 1, stride=2) on the shortcut"
+    assert found.fix == "nn.Conv2d(6, 6, 1, stride=2) on the shortcut"
 
 
 def test_one_channel_that_is_spread_over_all_in_silence():
     (found,) = unfit(nn.Sequential(Block(1, 16), Block(16, 16)), (1, 8, 8))
-    assert (found.place, found.severity, found.mend) == (
+    assert (found.place, found.severity, found.fix) == (
         "0",
         "warning",
         "nn.Conv2d(1, 16, 1) on the shortcut",
@@ -85,4 +85,4 @@ def test_one_channel_that_is_meant_for_all():
 @pytest.mark.parametrize("adds", [False, True])
 def test_the_levels_of_a_u_net_say_which_sizes_fit(adds):
     (found,) = [f for f in unfit(UNet(3, adds=adds), (3, 36, 44)) if f.severity == "error"]
-    assert found.mend == "give sizes that are multiples of 8, e.g. 3×40×48"
+    assert found.fix == "give sizes that are multiples of 8, e.g. 3×40×48"

@@ -48,8 +48,8 @@ def test_with_kernel_5_the_map_shrinks_and_the_addition_breaks(block, stride):
     assert [f.place for f in found if f.id == "CB205"] == wide
     (broken,) = [f for f in found if f.id == "CB202"]
     assert (broken.severity, broken.place) == ("error", "")
-    assert broken.mend == f"padding=2 in {' and '.join(wide)}"
-    for name in wide:  # the mend mends it
+    assert broken.fix == f"padding=2 in {' and '.join(wide)}"
+    for name in wide:  # the fix fixes it
         module.get_submodule(name).padding = (2, 2)
     module(torch.zeros(1, 16, 28, 28))
     assert not advise(module, (16, 28, 28), select=["CB2"])

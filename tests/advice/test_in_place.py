@@ -126,4 +126,4 @@ def test_a_write_is_named_where_backward_raises(act):
     assert raises == (act in RAISING)
     found = advise(net, (3, 4, 4), select="CB505")
     assert [finding.severity for finding in found] == ["error"] * raises
-    assert all("overwrites in place" in finding.message and "new tensor" in finding.mend for finding in found)
+    assert all("overwrites in place" in finding.message and "new tensor" in finding.fix for finding in found)

@@ -102,7 +102,7 @@ def test_stride_repeated_in_an_encoder_is_a_note_that_leaves_it_open(case):
     module, size = ENCODERS[case]
     (finding,) = found(module, size, rule="CB201")
     assert finding.severity == "note"
-    assert finding.mend.startswith("none if that is meant")
+    assert finding.fix.startswith("none if that is meant")
     assert "keeps 1 of" not in finding.message
 
 

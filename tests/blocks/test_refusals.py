@@ -1,4 +1,4 @@
-"""What cannot work is refused with both values and the mend; any other spec of any family works as promised."""
+"""What cannot work is refused with both values and the fix; any other spec of any family works as promised."""
 
 import inspect
 
@@ -63,7 +63,7 @@ REFUSALS = [
 
 
 @pytest.mark.parametrize(("family", "options", "message"), REFUSALS)
-def test_what_cannot_work_is_refused_with_both_values_and_the_mend(family, options, message):
+def test_what_cannot_work_is_refused_with_both_values_and_the_fix(family, options, message):
     with pytest.raises(OptionError, match=message):
         BLOCKS[family](4, 16, **options)
 

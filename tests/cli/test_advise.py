@@ -53,7 +53,7 @@ def test_an_addition_that_fails_is_a_finding_and_no_refusal(advise):
     found = advise(BROKEN, "--input", "16x28x28", "--fail-on", "error")
     assert (found.returncode, found.stderr) == (1, "")
     assert "ResidualBlock: CB202 error the addition fails: a map of 24×24 behind layers.3" in found.stdout
-    assert "fix: padding=2 in layers.0, layers.3" in found.stdout
+    assert "fix: padding=2 in layers.0 and layers.3" in found.stdout
 
 
 @pytest.mark.parametrize(

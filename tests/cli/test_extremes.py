@@ -35,7 +35,7 @@ TEXTS = [
     "residual(depth=1000000)",
 ]
 BOOLEAN = {
-    "--json", "--rules", "--all-places", "--trust-code", "--mend", "--field", "--all-layers", "--every-layer",
+    "--json", "--rules", "--all-places", "--trust-code", "--fix", "--mend", "--field", "--all-layers", "--every-layer",
     "--skip-broken", "--measure", "--signal",
 }  # fmt: skip
 NETWORK = """

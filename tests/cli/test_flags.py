@@ -21,6 +21,7 @@ PYTHON_ONLY = {
     "macs, params n choices multiplier network of name recipe": "of functions that no command calls",
     "group_width hidden initial layers pooled_norm rates slope widening width most": "of networks and heads",
     "precision ranks": "of placements, of which commands give the device alone",
+    "target": "a module or its trace",
     "budget": "which compare turns into the flag of --match",
 }
 
@@ -28,10 +29,10 @@ ROOT = Path(convblocks.__file__).parent
 
 
 def named_in_source():
-    """Argument → a file that names it. Blocks and layers are apart: `code` takes the options of any."""
+    """Argument → a file that names it. Blocks, layers and their checks are apart: `code` takes the options of any."""
     found = {}
     for file in ROOT.rglob("*.py"):
-        if file.relative_to(ROOT).parts[0] in ("blocks", "layers"):
+        if file.relative_to(ROOT).parts[0] in ("blocks", "layers", "checks.py"):
             continue
         for call in ast.walk(ast.parse(file.read_text())):
             name = isinstance(call, ast.Call) and getattr(call.func, "id", None) in SPEAKERS and call.args[:1]

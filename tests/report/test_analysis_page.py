@@ -194,11 +194,11 @@ def test_the_network_is_drawn_unless_that_would_be_heavy(found):
 
 def test_advice_is_told_once_a_rule_with_its_places(found):
     advice = [
-        Finding(id="CB101", severity="warning", place=p, message="m", mend="do", figures={})
+        Finding(id="CB101", severity="warning", place=p, message="m", fix="do", figures={})
         for p in ("0", "2")
     ]
     text = " ".join(text_of(Page(page(found, advice=advice))).split())
-    assert "CB101, warning At 0 and 2: m. Mend: do." in text
+    assert "CB101, warning At 0 and 2: m. Fix: do." in text
 
 
 def test_the_same_arguments_give_the_same_text(found):
@@ -210,7 +210,7 @@ def test_text_from_outside_stays_text():
         pass
 
     Evil.__name__ = EVIL
-    advice = [Finding(id=EVIL, severity="note", place=EVIL, message=EVIL, mend=EVIL, figures={})]
+    advice = [Finding(id=EVIL, severity="note", place=EVIL, message=EVIL, fix=EVIL, figures={})]
     picture = Picture('" onload="alert(1)', EVIL)
     html = page(
         analyze(Evil(3, 4, 3), (3, 8, 8)),

@@ -104,7 +104,7 @@ def test_orthogonal_linear_layers_scale_both_ways_by_exactly_their_factor(factor
     how = "vanishing" if factor < 1 else "exploding"
     assert [s.kind for s in found.symptoms] == [f"{how} gradient", f"{how} activation"]
     assert "over 29 layers" in found.symptoms[0].evidence
-    assert "shortcut" in found.symptoms[0].mends
+    assert "shortcut" in found.symptoms[0].fixes
 
 
 def test_a_shallow_network_has_the_rate_but_not_yet_the_symptom():

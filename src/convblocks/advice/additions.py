@@ -3,8 +3,8 @@
 from collections.abc import Iterator, Mapping, Sequence
 from functools import partial
 
-from convblocks.advice.view import ADDITIONS, RESAMPLED, WEIGHTED, Found, View, depending, named
-from convblocks.advice.windows import WINDOWED, reach, windows
+from convblocks.advice.kernel_fit import WINDOWED, reach, windows
+from convblocks.advice.view import ADDITIONS, RESAMPLED, WEIGHTED, View, Violation, depending, named
 from convblocks.analysis.fields.receptive_field import input_layout, spatial_size
 from convblocks.analysis.rules import CONVOLUTIONS, GLOBAL, NORMS_OF_LAST_AXES, POINTWISE
 from convblocks.analysis.trace import Failed, Op, Value
@@ -17,7 +17,7 @@ NORMS = GLOBAL | NORMS_OF_LAST_AXES
 LARGER = (1, 2, 3)  # odd and even sizes, and a remainder of 3
 
 
-def unfit_additions(view: View) -> Iterator[Found]:
+def unfit_additions(view: View) -> Iterator[Violation]:
     """Fails as it is, or fails at an input a few positions larger, or adds what lies elsewhere."""
     if view.failed:
         yield from _broken(view, view.failed)
@@ -46,7 +46,7 @@ def joined(failed: Failed) -> tuple[Value, ...]:
     return maps if name in JOINS and alike and len(sizes) > 1 else ()
 
 
-def _broken(view: View, failed: Failed) -> Iterator[Found]:
+def _broken(view: View, failed: Failed) -> Iterator[Violation]:
     if not (maps := joined(failed)):
         return
     first = 1 if len({value.shape[1] for value in maps}) > 1 and _verb(failed) == "the addition" else 2
@@ -57,16 +57,16 @@ def _broken(view: View, failed: Failed) -> Iterator[Found]:
     for op in [op for path in paths for op in reversed(path)]:
         if fit := _fitting(op):
             off.setdefault(fit, []).append(named(op.path))
-    mends = [f"padding={fit} in {listed(dict.fromkeys(places), most=3)}" for fit, places in off.items()]
-    if first == 1 or (not mends and _verb(failed) == "the addition"):
-        mends = [*([_projection(maps, failed)] if len(maps) == 2 else []), *mends]
-    if not any(mends):
-        mends = [multiple_that_fits(view.input_sizes, partial(gets_past, failed, view.attempt))]
-    mends = [mend for mend in mends if mend]
-    yield Found(
+    fixes = [f"padding={fit} in {listed(dict.fromkeys(places), most=3)}" for fit, places in off.items()]
+    if first == 1 or (not fixes and _verb(failed) == "the addition"):
+        fixes = [*([_projection(maps, failed)] if len(maps) == 2 else []), *fixes]
+    if not any(fixes):
+        fixes = [multiple_that_fits(view.input_sizes, partial(gets_past, failed, view.attempt))]
+    fixes = [fix for fix in fixes if fix]
+    yield Violation(
         place=failed.path,
         message=f"{_verb(failed)} fails: {sides}",
-        mend=", ".join(mends) if mends else "stride, pad and pool alike on both sides",
+        fix=", ".join(fixes) if fixes else "stride, pad and pool alike on both sides",
         figures={f"side_{i}": times(value.shape[first:]) for i, value in enumerate(maps, 1)},
         severity="error",
     )
@@ -110,7 +110,7 @@ def _fitting(op: Op) -> str:
     return str(fits[0]) if len(set(fits)) == 1 else str(tuple(fits))
 
 
-def _broken_when_larger(view: View) -> Iterator[Found]:
+def _broken_when_larger(view: View) -> Iterator[Violation]:
     if not any(op.name in JOINS and len(view.maps(op)) > 1 for op in view.trace.ops):
         return
     found: dict[str, list[tuple[str, Failed]]] = {}
@@ -128,10 +128,10 @@ def _broken_when_larger(view: View) -> Iterator[Found]:
         maps = joined(failed)
         makers = failed.trace.makers
         sides = listed(_side(value, list(_windows_before(value, makers))) for value in maps)
-        yield Found(
+        yield Violation(
             place=path,
             message=f"{_verb(failed)} fails at an input of {', '.join(s for s, _ in failures)}: {sides} at {size}",
-            mend="round alike on both sides (ceil_mode=True in a pool; a strided 1×1 convolution rounds up), or resize "
+            fix="round alike on both sides (ceil_mode=True in a pool; a strided 1×1 convolution rounds up), or resize "
             f"one to the other{_multiples(view)}",
             figures={"sizes": ", ".join(size for size, _ in failures)}
             | {f"side_{i}": times(value.shape[2:]) for i, value in enumerate(maps, 1)},
@@ -146,7 +146,7 @@ def _multiples(view: View) -> str:
     return f"; or give sizes that are multiples of {largest}" if largest > 1 and fits else ""
 
 
-def _stretched(view: View, op: Op) -> Iterator[Found]:
+def _stretched(view: View, op: Op) -> Iterator[Violation]:
     """A map of one position is added to all of another, though it has not seen the whole image."""
     a, b = (value.shape[2:] for value in op.inputs)
     if len(a) != len(b) or a == b or any(use.name == "softmax" for use in view.uses(op.outputs[0])):
@@ -159,17 +159,17 @@ def _stretched(view: View, op: Op) -> Iterator[Found]:
             and isinstance(field, tuple)
             and field[2] - field[1] + 1 < n
         ):
-            yield Found(
+            yield Violation(
                 place=op.path,
                 message=f"a map of {times(small.shape[2:])} is added to one of {times(large.shape[2:])} by "
                 f"broadcasting, though it sees only {field[2] - field[1] + 1} of {n} positions of the input",
-                mend="stride and pad alike on both sides",
+                fix="stride and pad alike on both sides",
                 figures={"side_1": times(a), "side_2": times(b)},
             )
             return
 
 
-def _spread_channel(view: View, op: Op) -> Iterator[Found]:
+def _spread_channel(view: View, op: Op) -> Iterator[Violation]:
     """A shortcut of one channel is added to each of many, where a projection was forgotten.
 
     A mask or bias of one channel on attention's scores is meant, and so is what a layer made to be of one channel.
@@ -186,11 +186,11 @@ def _spread_channel(view: View, op: Op) -> Iterator[Found]:
         return
     if _layer_behind(view, many) and not _layer_behind(view, one):
         change = projection(one.shape, many.shape)
-        yield Found(
+        yield Violation(
             place=op.path,
             message=f"a map of 1 channel is added to each of {many.shape[1]} by broadcasting: the shortcut has no "
             "projection",
-            mend=f"{change} on the shortcut",
+            fix=f"{change} on the shortcut",
             figures={"channels_1": a.shape[1], "channels_2": b.shape[1]},
         )
 
@@ -203,7 +203,7 @@ def _layer_behind(view: View, value: Value) -> Op | None:
     return maker if maker is not None and maker.name in WEIGHTED else None
 
 
-def _misaligned(view: View, op: Op) -> Iterator[Found]:
+def _misaligned(view: View, op: Op) -> Iterator[Violation]:
     """The middles of what both sides see lie more than half a position of this map apart.
 
     Unless both see up to the same place, and one looks farther back: so do causal branches, padded at the front or
@@ -220,12 +220,12 @@ def _misaligned(view: View, op: Op) -> Iterator[Found]:
             apart = abs(float(one[1] + one[2] - other[1] - other[2])) / 2
             step = float(one[0])
             if apart > abs(step) / 2:
-                yield Found(
+                yield Violation(
                     place=op.path,
                     message=f"the two sides of the addition see places {apart:g} input positions apart (one sees "
                     f"{one[0]}·i + {one[1]} … {one[2]}, the other {other[0]}·i + {other[1]} … {other[2]}), at {one[0]} "
                     "input positions a step",
-                    mend="pad the branch alike at both ends, and crop a shortcut at both ends",
+                    fix="pad the branch alike at both ends, and crop a shortcut at both ends",
                     figures={"apart": apart, "step": step},
                 )
                 return

@@ -112,6 +112,6 @@ def _findings(rules: Iterable[Rule], view: View) -> Iterator[Finding]:
                 severity=found.severity or rule.severity,
                 place=found.place,
                 message=found.message,
-                mend=found.mend,
+                fix=found.fix,
                 figures=dict(found.figures),
             )

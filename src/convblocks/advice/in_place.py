@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator
 
-from convblocks.advice.view import Found, View, named
+from convblocks.advice.view import View, Violation, named
 from convblocks.analysis.learning import learns, needs_gradient
 from convblocks.analysis.memory.saved_rules import rule_of
 from convblocks.analysis.rules import argument
@@ -11,7 +11,7 @@ from convblocks.analysis.trace import Op, Value
 WRITTEN = {"__iadd__": "y += x", "__isub__": "y -= x", "__imul__": "y *= x", "__itruediv__": "y /= x"}
 
 
-def overwritten(view: View) -> Iterator[Found]:
+def overwritten(view: View) -> Iterator[Violation]:
     """Autograd counts the writes on each memory: one after an op that kept it for backward is an error.
 
     Left out: ops that backward runs again, as in checkpoints, and writes through ``.data``, which are not counted.
@@ -37,12 +37,12 @@ def _writes(op: Op) -> bool:
     return op.in_place and not ("dropout" in op.name and argument(op, 1, "p", 0.5) == 0)
 
 
-def _found(op: Op, reader: Op) -> Found:
+def _found(op: Op, reader: Op) -> Violation:
     done = WRITTEN.get(op.name, op.name)
-    return Found(
+    return Violation(
         place=op.path,
         message=f"{done} overwrites in place a tensor that the backward of {reader.name} in "
         f"{named(reader.path)} needs: forward runs, and backward raises",
-        mend="write a new tensor, as y = y + x for y += x, or inplace=False for inplace=True; or work on y.clone()",
+        fix="write a new tensor, as y = y + x for y += x, or inplace=False for inplace=True; or work on y.clone()",
         figures={"op": op.name, "kept_by": reader.name},
     )

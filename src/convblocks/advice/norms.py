@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator
 
-from convblocks.advice.view import ADDITIONS, WEIGHTED, Found, View, named
+from convblocks.advice.view import ADDITIONS, WEIGHTED, View, Violation, named
 from convblocks.analysis.rules import ADAPTIVE, CONVOLUTIONS, LINEAR, POINTWISE, POOLS, argument, window
 from convblocks.analysis.trace import Op, Value
 from convblocks.text import listed, plural
@@ -14,7 +14,7 @@ MAPS = POINTWISE | POOLS.keys() | ADAPTIVE.keys() | RESHAPES
 """What leaves a dropped value a dropped value, more or less."""
 
 
-def bias_before_norm(view: View) -> Iterator[Found]:
+def bias_before_norm(view: View) -> Iterator[Violation]:
     """A bias is one number a channel, and so is the mean that the norm takes away."""
     for op in view.weighted():
         bias = argument(op, 2, "bias")
@@ -24,11 +24,11 @@ def bias_before_norm(view: View) -> Iterator[Found]:
         uses = view.only_uses(bias)
         if norms and op in uses and all(_norms_that_take_away(view, use, bias) for use in uses):
             behind = listed(dict.fromkeys(named(norm.path, norm.name) for norm in norms), most=3)
-            yield Found(
+            yield Violation(
                 place=op.path,
                 message=f"its bias of {plural(bias.elements, 'parameter')} does nothing: {behind} takes each "
                 "channel's mean away again",
-                mend="bias=False; of trained weights, subtract the bias from the norm's running_mean first",
+                fix="bias=False; of trained weights, subtract the bias from the norm's running_mean first",
                 figures={"params": bias.elements, "norm": behind},
             )
 
@@ -75,7 +75,7 @@ def _keeps_constants(op: Op) -> bool:
     return op.name in ADAPTIVE
 
 
-def dropout_before_norm(view: View) -> Iterator[Found]:
+def dropout_before_norm(view: View) -> Iterator[Violation]:
     """Dropout keeps the mean and not the variance, which a batch norm learns in training and uses at inference."""
     for op in view.trace.ops:
         p = argument(op, 1, "p", 0.5)
@@ -84,12 +84,12 @@ def dropout_before_norm(view: View) -> Iterator[Found]:
         for norm, through in _batch_norms_after(view, op.outputs[0], True):
             factor = 1 / (1 - p)
             way = f", through {named(through.path, through.name)}" if through else ""
-            yield Found(
+            yield Violation(
                 place=op.path,
                 message=f"dropout of {p:g} in front of {named(norm.path, norm.name)}{way}: in training its values have "
                 f"{factor:.3g} times the mean square that they have at inference, and the running variance is that of "
                 "training",
-                mend="drop behind the last batch norm, as in front of the classifier",
+                fix="drop behind the last batch norm, as in front of the classifier",
                 figures={"p": p, "mean_square_ratio": factor, "norm": norm.path},
                 severity="note" if through else None,
             )
@@ -106,7 +106,7 @@ def _batch_norms_after(view: View, value: Value, more: bool) -> Iterator[tuple[O
             yield from _batch_norms_after(view, op.outputs[0], more)
 
 
-def norm_that_cannot_fold(view: View) -> Iterator[Found]:
+def norm_that_cannot_fold(view: View) -> Iterator[Violation]:
     """A batch norm costs nothing at inference where the layer before it or, unpadded, the one behind takes it in."""
     for op in view.trace.ops:
         if (
@@ -118,10 +118,10 @@ def norm_that_cannot_fold(view: View) -> Iterator[Found]:
             continue  # or it norms a weight, as in weight standardization
         if reason := _why_not(view, op):
             moved = op.inputs[0].bytes + op.outputs[0].bytes
-            yield Found(
+            yield Violation(
                 place=op.path,
                 message=f"cannot be folded for inference: {reason}; it stays a pass over {moved / 1e6:.3g} MB an image",
-                mend="convolution → norm → activation folds; a norm behind an addition, a concatenation or an "
+                fix="convolution → norm → activation folds; a norm behind an addition, a concatenation or an "
                 "activation does not",
                 figures={"bytes": moved},
             )

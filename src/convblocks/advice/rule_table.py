@@ -6,21 +6,21 @@ from msgspec import Struct
 
 from convblocks.advice import (
     additions,
-    batch,
+    batch_axis,
     in_place,
+    kernel_fit,
     norms,
     signal_rules,
     speed,
     strides,
     tail,
-    training,
+    trainability,
     waste,
-    windows,
 )
-from convblocks.advice.view import Found, View
+from convblocks.advice.view import View, Violation
 from convblocks.records import Severity
 
-Check = Callable[[View], Iterable[Found]]
+Check = Callable[[View], Iterable[Violation]]
 
 
 class Rule(Struct, frozen=True, kw_only=True):
@@ -66,16 +66,16 @@ RULES: tuple[Rule, ...] = (
     _rule("CB202", "warning", additions.unfit_additions,
           "a shortcut that fails or misaligns, at this size or at inputs 1 to 3 positions larger",
           "the sides of an addition must have one size, and be about one place"),
-    _rule("CB203", "note", windows.even_kernel,
+    _rule("CB203", "note", kernel_fit.even_kernel,
           "an even kernel without stride",
           "it has no centre, so that each layer moves the map by half a position"),
     _rule("CB204", "note", tail.unproductive_tail,
           "layers whose input already sees the whole image",
           "they add no context (Richter et al. 2021, arXiv:2106.12307); what removing them saves", whole=True),
-    _rule("CB205", "warning", windows.padding_off,
+    _rule("CB205", "warning", kernel_fit.padding_off,
           "padding that does not fit the kernel: the map shrinks or grows without stride",
           "it breaks shortcuts, and loses the border layer by layer"),
-    _rule("CB206", "warning", windows.taps_beyond_map,
+    _rule("CB206", "warning", kernel_fit.taps_beyond_map,
           "a map so small that part of a kernel meets padding only",
           "weights that never touch the image: the map shrank too early"),
     _rule("CB207", "warning", strides.skipped_positions,
@@ -89,7 +89,7 @@ RULES: tuple[Rule, ...] = (
           "measured on this machine: fewer MACs are not less time", on_request=True),
     _rule("CB401", "warning", signal_rules.vanishing,
           "a vanishing signal or gradient",
-          "the far layers do not learn; named mends are tried by `convblocks signal --mend`",
+          "the far layers do not learn; named fixes are tried by `convblocks signal --fix`",
           on_request=True, whole=True),
     _rule("CB402", "warning", signal_rules.exploding,
           "an exploding signal or gradient",
@@ -101,16 +101,16 @@ RULES: tuple[Rule, ...] = (
           "gradients at neighbouring inputs as little alike as noise",
           "a step that helps here says nothing of what helps next to it (Balduzzi et al. 2017, arXiv:1702.08591)",
           on_request=True, whole=True),
-    _rule("CB501", "warning", batch.batch_axis,
+    _rule("CB501", "warning", batch_axis.batch_axis,
           "a batch axis that is lost, folded or fixed: one example and several give outputs of other forms",
           "rows do not match their targets, or the forward fails at some batches"),
-    _rule("CB502", "note", batch.norm_of_one_value,
+    _rule("CB502", "note", batch_axis.norm_of_one_value,
           "a batch norm over one value a channel where a batch has one example",
           "a training step of one example fails, as that of a last batch may"),
-    _rule("CB503", "note", training.activation_before_loss,
+    _rule("CB503", "note", trainability.activation_before_loss,
           "softmax, log_softmax or sigmoid as the last op",
           "most losses apply it themselves; twice, it flattens the gradients", whole=True),
-    _rule("CB504", "warning", training.identical_filters,
+    _rule("CB504", "warning", trainability.identical_filters,
           "filters that start as copies of each other",
           "what reads them alike gives them one gradient, so that they stay one filter", whole=True),
     _rule("CB505", "error", in_place.overwritten,

@@ -2,31 +2,31 @@
 
 from collections.abc import Iterator
 
-from convblocks.advice.view import BATCH, Found, View
+from convblocks.advice.view import BATCH, View, Violation
 
 
-def vanishing(view: View) -> Iterator[Found]:
+def vanishing(view: View) -> Iterator[Violation]:
     return _found(view, "vanishing gradient", "vanishing activation")
 
 
-def exploding(view: View) -> Iterator[Found]:
+def exploding(view: View) -> Iterator[Violation]:
     return _found(view, "exploding gradient", "exploding activation")
 
 
-def dead(view: View) -> Iterator[Found]:
+def dead(view: View) -> Iterator[Violation]:
     return _found(view, "dead", "not finite")
 
 
-def shattered(view: View) -> Iterator[Found]:
+def shattered(view: View) -> Iterator[Violation]:
     return _found(view, "shattered gradient")
 
 
-def _found(view: View, *kinds: str) -> Iterator[Found]:
+def _found(view: View, *kinds: str) -> Iterator[Violation]:
     for symptom in view.symptoms:
         if symptom.kind in kinds:
-            yield Found(
+            yield Violation(
                 place="",
                 message=f"{symptom.kind}: {symptom.evidence} ({BATCH} random inputs, the weights it has)",
-                mend=f"{', '.join(symptom.mends)}; `convblocks signal --mend` tries each on a copy",
+                fix=f"{', '.join(symptom.fixes)}; `convblocks signal --fix` tries each on a copy",
                 figures={"kind": symptom.kind},
             )

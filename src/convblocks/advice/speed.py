@@ -7,7 +7,7 @@ import numpy as np
 import torch
 from torch import nn
 
-from convblocks.advice.view import Found, View
+from convblocks.advice.view import View, Violation
 from convblocks.analysis.cost import macs
 from convblocks.analysis.rules import CONVOLUTIONS, argument, weight_of
 from convblocks.analysis.trace import Op
@@ -20,7 +20,7 @@ MULTIPLES = (8, 16)
 LAYERS: dict[int, type[nn.Module]] = {1: nn.Conv1d, 2: nn.Conv2d, 3: nn.Conv3d}
 
 
-def slow_widths(view: View) -> Iterator[Found]:
+def slow_widths(view: View) -> Iterator[Violation]:
     """Channels that a few more would make faster."""
     for op in _heaviest(view):
         groups = argument(op, 6, "groups", 1)
@@ -35,12 +35,12 @@ def slow_widths(view: View) -> Iterator[Found]:
                 continue
             ratio, low, high = _ratio(op, (given, out, 1), (*wider, 1))
             if low > 1:
-                yield Found(
+                yield Violation(
                     place=op.path,
                     message=f"{given} → {out} channels take {ratio:.2f} [{low:.2f}, {high:.2f}] times as long as "
                     f"{wider[0]} → {wider[1]} on a map of {times(op.inputs[0].shape[2:])}, which has "
                     f"{prod(wider) / (given * out):.2f} times the MACs ({_conditions()})",
-                    mend=f"multiples of {multiple}: {wider[0]} → {wider[1]}",
+                    fix=f"multiples of {multiple}: {wider[0]} → {wider[1]}",
                     figures={
                         "ratio": ratio,
                         "low": low,
@@ -52,19 +52,19 @@ def slow_widths(view: View) -> Iterator[Found]:
                 break
 
 
-def slow_groups(view: View) -> Iterator[Found]:
+def slow_groups(view: View) -> Iterator[Violation]:
     """Grouped convolutions that a dense one beats, though it has `groups` times their MACs."""
     for op in _heaviest(view, grouped=True):
         groups = argument(op, 6, "groups", 1)
         out, given = weight_of(op).shape[0], op.inputs[0].shape[1]
         ratio, low, high = _ratio(op, (given, out, groups), (given, out, 1))
         if low > 1:
-            yield Found(
+            yield Violation(
                 place=op.path,
                 message=f"{groups} groups take {ratio:.2f} [{low:.2f}, {high:.2f}] times as long as the dense "
                 f"convolution of the same {given} → {out} channels on a map of {times(op.inputs[0].shape[2:])}, with "
                 f"1/{groups} of its MACs ({_conditions()})",
-                mend="groups=1, or fewer groups, where time counts more than parameters",
+                fix="groups=1, or fewer groups, where time counts more than parameters",
                 figures={"ratio": ratio, "low": low, "high": high, "groups": groups},
             )
 

@@ -5,8 +5,8 @@ from math import prod
 
 import torch
 
-from convblocks.advice.view import Found, View, named
-from convblocks.advice.windows import WINDOWED, map_after, map_of, readers, windows
+from convblocks.advice.kernel_fit import WINDOWED, map_after, map_of, readers, windows
+from convblocks.advice.view import View, Violation, named
 from convblocks.analysis.rules import CONVOLUTIONS, LINEAR, POINTWISE, POOLS, Window, argument
 from convblocks.analysis.trace import Op, Value
 from convblocks.text import times
@@ -14,7 +14,7 @@ from convblocks.text import times
 MOVES = frozenset({"pad", "__getitem__", "narrow", "roll", "flip"})
 
 
-def skipped_positions(view: View) -> Iterator[Found]:
+def skipped_positions(view: View) -> Iterator[Violation]:
     """Positions of a map between the windows of all that reads it: computed, or given, and seen by nobody."""
     seen: dict[int, Value] = {value.number: value for value in view.trace.inputs}
     seen |= {value.number: value for op in view.trace.ops for value in op.outputs}
@@ -36,11 +36,11 @@ def skipped_positions(view: View) -> Iterator[Found]:
         steps = f"stride {w.stride} steps over a kernel of {w.size}" + (
             f" with dilation {w.dilation}" if w.dilation > 1 else ""
         )
-        yield Found(
+        yield Violation(
             place=first.path,
             message=f"{steps}: {missed} of {prod(value.shape[2:])} positions ({missed / prod(value.shape[2:]):.0%}) of "
             f"{of} are read by nobody",
-            mend=f"stride in a layer whose kernel is at least {w.stride} wide, or pool first",
+            fix=f"stride in a layer whose kernel is at least {w.stride} wide, or pool first",
             figures={
                 "positions": prod(value.shape[2:]),
                 "unread": missed,
@@ -73,7 +73,7 @@ def _missed(size: tuple[int, ...], reading: list[Op]) -> int:
     return 0 if bool(within.all()) else int((~read).sum())
 
 
-def stride_repeated(view: View) -> Iterator[Found]:
+def stride_repeated(view: View) -> Iterator[Violation]:
     """The hand-written stack: each convolution is given the block's stride, though the map shall shrink once.
 
     A warning where it looks like one block, see `_one_block`; a note where it may be an encoder that means it.
@@ -92,8 +92,8 @@ def stride_repeated(view: View) -> Iterator[Found]:
         stride = times(w.stride for w in windows(op))
         channels = op.outputs[0].shape[1]
         meant_once = _one_block(view, chain, home)
-        mend = f"stride in the first ({named(op.path)}) only, the others with stride 1"
-        yield Found(
+        fix = f"stride in the first ({named(op.path)}) only, the others with stride 1"
+        yield Violation(
             place=home,
             message=f"stride {stride} in each of {len(chain)} convolutions in a row, all of {channels} channels: "
             f"the map falls from {times(map_of(op))} to {times(map_after(last))}"
@@ -103,7 +103,7 @@ def stride_repeated(view: View) -> Iterator[Found]:
                 if meant_once
                 else ""
             ),
-            mend=mend if meant_once else f"none if that is meant; if the map shall shrink once, {mend}",
+            fix=fix if meant_once else f"none if that is meant; if the map shall shrink once, {fix}",
             figures={
                 "convolutions": len(chain),
                 "stride": stride,

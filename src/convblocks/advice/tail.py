@@ -4,8 +4,8 @@ from collections.abc import Iterator, Sequence
 
 from msgspec import Struct
 
-from convblocks.advice.view import RESAMPLED, WEIGHTED, Found, View, named
-from convblocks.advice.windows import WINDOWED, reach, windows
+from convblocks.advice.kernel_fit import WINDOWED, reach, windows
+from convblocks.advice.view import RESAMPLED, WEIGHTED, View, Violation, named
 from convblocks.analysis.cost import macs
 from convblocks.analysis.fields.receptive_field import Field, spatial_axes, spatial_size
 from convblocks.analysis.rules import CONVOLUTIONS, GLOBAL, NORMS_OF_LAST_AXES, POINTWISE
@@ -64,7 +64,7 @@ def removable_tail(view: View) -> Tail | None:
     )
 
 
-def unproductive_tail(view: View) -> Iterator[Found]:
+def unproductive_tail(view: View) -> Iterator[Violation]:
     """Past shortcuts a layer may still get what sees less: a note, where only the longest path sees all."""
     tail = removable_tail(view)
     if tail is None or not tail.layers:
@@ -74,12 +74,12 @@ def unproductive_tail(view: View) -> Iterator[Found]:
     sure = _sure(view, tail)
     kept = tail.given == tail.output
     reads = "" if kept else f"; what follows then reads {times(tail.given)}, not {times(tail.output)}"
-    yield Found(
+    yield Violation(
         place=tail.layers[0].path,
         message=f"from here on every layer's input sees the whole image of {times(spatial_size(view.trace))}"
         f"{'' if sure else ', by its longest path at least'}: {plural(len(paths), 'layer')} "
         f"({listed(dict.fromkeys(paths), most=3)}) that add no context",
-        mend=f"removing them saves {plural(tail.params, 'parameter')} ({params:.0%}) and {plural(tail.macs, 'MAC')} "
+        fix=f"removing them saves {plural(tail.params, 'parameter')} ({params:.0%}) and {plural(tail.macs, 'MAC')} "
         f"({total:.0%}){reads}; `convblocks probe` tells whether a trained network needs them",
         figures={"layers": len(paths), "params": tail.params, "macs": tail.macs},
         severity="warning" if sure else "note",

@@ -11,7 +11,7 @@ from convblocks.analysis.analyze import analyze
 from convblocks.analysis.fields.receptive_field import Field, receptive_fields, spatial_axes
 from convblocks.analysis.rules import CONVOLUTIONS, LINEAR, TRANSPOSED
 from convblocks.analysis.trace import Failed, Op, Trace, Value, once_per_trace, retrace
-from convblocks.analysis.trace.batches import SEVERAL
+from convblocks.analysis.trace.several_examples import SEVERAL
 from convblocks.analysis.trace.shapes import Shape
 from convblocks.errors import OptionError, TraceError
 from convblocks.records import Analysis, Severity, Symptom
@@ -31,12 +31,12 @@ BATCH = 16  # random inputs that the signal is measured with
 
 
 @dataclass(frozen=True, kw_only=True)
-class Found:
+class Violation:
     """What a rule found at one place; the rule's id, and its severity if none is given, are added to it."""
 
     place: str  # module path
     message: str
-    mend: str
+    fix: str
     figures: Mapping[str, int | float | str]
     severity: Severity | None = None
 

@@ -8,7 +8,7 @@ import torch
 from torch import nn
 from torch.func import functional_call
 
-from convblocks.advice.view import Found, View, named
+from convblocks.advice.view import View, Violation, named
 from convblocks.analysis.cost import macs
 from convblocks.analysis.names import RANDOM
 from convblocks.analysis.trace import Call, Op, Value
@@ -20,7 +20,7 @@ from convblocks.analysis.trace.walk import parameters, tensors
 from convblocks.text import plural
 
 
-def dead_branches(view: View) -> Iterator[Found]:
+def dead_branches(view: View) -> Iterator[Violation]:
     """Modules that work for no output, and parameters that no op reads; neither in eval mode nor in training."""
     alive = _alive(view)
     dead = [op not in alive for op in view.trace.ops]
@@ -36,11 +36,11 @@ def dead_branches(view: View) -> Iterator[Found]:
         spent = sum(map(macs, view.trace.ops[call.start : call.stop]))
         held = sum(known[name].numel() for name in inside)
         if learning.isdisjoint(inside) and (spent or held):
-            yield Found(
+            yield Violation(
                 place=call.path,
                 message=f"no output depends on what it computes: {plural(held, 'parameter')} and "
                 f"{plural(spent, 'MAC')} an image for nothing",
-                mend="use its output or remove it",
+                fix="use its output or remove it",
                 figures={"params": held, "macs": spent},
             )
     by_module: dict[str, int] = {}
@@ -49,10 +49,10 @@ def dead_branches(view: View) -> Iterator[Found]:
             home = _largest(name, read | learning)
             by_module[home] = by_module.get(home, 0) + p.numel()
     for home, count in by_module.items():
-        yield Found(
+        yield Violation(
             place=home,
             message=f"no forward reads its {plural(count, 'parameter')}",
-            mend="use it in forward or remove it; optimizers with weight decay, and checkpoints, still carry it",
+            fix="use it in forward or remove it; optimizers with weight decay, and checkpoints, still carry it",
             figures={"params": count},
         )
 
@@ -126,7 +126,7 @@ def training(module: nn.Module) -> Iterator[None]:
             m.training = mode
 
 
-def duplicate_branches(view: View) -> Iterator[Found]:
+def duplicate_branches(view: View) -> Iterator[Violation]:
     """Values are numbered by how they are made (Cocke & Schwartz 1970): two of one number are the same tensor."""
     numbers: dict[int, int] = {}
     made: dict[Any, tuple[Op, tuple[int, ...]]] = {}
@@ -151,11 +151,11 @@ def duplicate_branches(view: View) -> Iterator[Found]:
         numbers |= {value.number: n for value, n in zip(op.outputs, outputs, strict=True)}
         if spent := macs(op):
             where = "it has computed" if first.path == op.path else f"{named(first.path)} has computed"
-            yield Found(
+            yield Violation(
                 place=op.path,
                 message=f"computes again what {where} already: {op.name} of the same tensor with the same weights, "
                 f"{plural(spent, 'MAC')} an image",
-                mend="compute it once and use the result twice; or was another weight meant?",
+                fix="compute it once and use the result twice; or was another weight meant?",
                 figures={"macs": spent, "first": first.path},
             )
 

@@ -13,20 +13,20 @@ from convblocks.cli.terminal import SafeConsole
 from convblocks.records import SEVERITIES, Finding
 from convblocks.text import plural, shown
 
-SHOWN = 3  # places of one rule, mend and severity
+SHOWN = 3  # places of one rule, fix and severity
 STYLES = {"note": "cyan", "warning": "yellow", "error": "red"}
 
 
 def print_findings(findings: Sequence[Finding], module: str, *, all_places: bool) -> None:
-    """One line a finding and one for its mend; `module` is the name of a place without one."""
+    """One line a finding and one for its fix; `module` is the name of a place without one."""
     console = SafeConsole()
     for _, group in groupby(findings, lambda finding: (finding.id, finding.severity)):
         alike = list(group)
         listed = alike if all_places or len(alike) == SHOWN + 1 else alike[:SHOWN]
-        for mend, run in groupby(listed, lambda finding: finding.mend):
+        for fix, run in groupby(listed, lambda finding: finding.fix):
             for finding in run:
                 console.print(_line(finding, module))
-            console.print(Padding(Text(f"fix: {mend}", style="dim"), (0, 0, 0, 4), expand=False))
+            console.print(Padding(Text(f"fix: {fix}", style="dim"), (0, 0, 0, 4), expand=False))
         if len(listed) < len(alike):
             more = f"    … and at {len(alike) - len(listed)} more places; --all-places shows them"
             console.print(Text(more, style="dim"), soft_wrap=True)

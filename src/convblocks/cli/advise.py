@@ -33,7 +33,7 @@ def advise(
     json: Flag = False,
     trust_code: Flag = False,
 ) -> int:
-    """Say what is wrong with a network, or could be better: each finding with its place, figures and mend.
+    """Say what is wrong with a network, or could be better: each finding with its place, figures and fix.
 
     Exit status 0: nothing at or above --fail-on; 1: findings; 2: the target or an option cannot be used.
 

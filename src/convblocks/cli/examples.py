@@ -19,7 +19,7 @@ Pair = tuple[torch.Tensor, torch.Tensor]
 class Examples:
     """Shuffled training and validation examples, ready for the target."""
 
-    words: str  # what they are
+    name: str  # of the data set
     train: Pair
     validation: Pair
 
@@ -33,7 +33,7 @@ def load_examples(
     most: int | None = None,
     seed: int = 0,
 ) -> Examples | None:
-    """Of DATA, or for RUN:DESIGN of the run's own data; None where there are neither.
+    """Loads the examples of DATA, or for RUN:DESIGN those of the run's own data; None where there are neither.
 
     A trained design takes examples as they come. For all others each channel gets mean 0 and standard deviation 1
     over the training part. most: as many of each part at most.
@@ -76,13 +76,13 @@ def arranged(x: torch.Tensor, axes: str | None) -> torch.Tensor:
 def random_batch(
     target: Target, size: str | None, batch: int, seed: int, axes: str | None = None
 ) -> torch.Tensor:
-    """Standard normal inputs of --input, or of the target's own size."""
-    found = sized("input", size)[0] if size else target.input_size
-    if found is None:
+    """Returns standard normal inputs of --input's size, or of the target's own."""
+    shape = sized("input", size)[0] if size else target.input_size
+    if shape is None:
         raise OptionError(
             "input", ..., f"{target.name} does not say its input's size; give one, e.g. 3x224x224, or data"
         )
     if axes is not None:
-        parse_axes(axes, found)
+        parse_axes(axes, shape)
     generator = torch.Generator().manual_seed(seed)
-    return torch.randn(batch, *found, generator=generator)
+    return torch.randn(batch, *shape, generator=generator)

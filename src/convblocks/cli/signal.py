@@ -3,17 +3,19 @@
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager, redirect_stdout
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Annotated
 
 from cyclopts import Parameter
 
 from convblocks.cli.parse import number, numbers, pixels, require_axes, require_seed, whole
-from convblocks.cli.terminal import write_json
+from convblocks.cli.terminal import say, write_json
 from convblocks.errors import OptionError, TargetError, TraceError
 from convblocks.text import plural, times
 
 if TYPE_CHECKING:
     import torch
+    from torch import nn
 
 Whole = Annotated[int, Parameter(converter=whole)]
 Flag = Annotated[bool, Parameter(negative=())]
@@ -31,7 +33,8 @@ def signal(
     batch_size: Whole = 64,
     along: str | None = None,
     learning_rate: Annotated[float, Parameter(converter=number)] = 0.05,
-    mend: Flag = False,
+    fix: Flag = False,
+    mend: Annotated[bool, Parameter(negative=(), show=False)] = False,
     field: Flag = False,
     all_layers: Flag = False,
     json: Flag = False,
@@ -64,7 +67,7 @@ def signal(
         Train a copy with plain SGD, and measure before and after so many steps, e.g. 1,10,100; needs data.
     learning_rate
         Of that training.
-    mend
+    fix
         Apply each proposed fix to a copy, and measure again.
     field
         Measure the effective receptive field too.
@@ -82,57 +85,80 @@ def signal(
     require_axes(axes, batch_first=True)
     if learning_rate <= 0:
         raise OptionError("learning_rate", learning_rate, "expected a positive number, e.g. 0.05")
-
-    import torch
-
-    from convblocks import signal as diagnosis
-    from convblocks.analysis.trace import attempt
-    from convblocks.cli.examples import arranged, load_examples, random_batch
-    from convblocks.cli.inputs import say_axes
-    from convblocks.cli.signal_table import print_signal
-    from convblocks.targets import load_target
-
     if batch_size < 2:
         raise OptionError("batch_size", batch_size, "expected at least 2 examples")
     if data is not None and input is not None:
         raise OptionError(
             "input", input, "goes without data, which have a size of their own; see --image-size"
         )
+    if mend:
+        say("--mend is now --fix; the old name still works")
+
+    import torch
+
+    from convblocks.cli.examples import arranged, load_examples, random_batch
+    from convblocks.cli.signal_table import print_signal
+    from convblocks.targets import load_target
+
     torch.manual_seed(seed)  # of the weights, where the target's are random
     with redirect_stdout(sys.stderr):  # what the user's own code prints is not ours
-        found = load_target(target, trust_code=trust_code)
-        examples = (
-            None
-            if input
-            else load_examples(
-                found, data, image_size=pixels("image_size", image_size), layout=layout, seed=seed
-            )
-        )
-        if steps and examples is None:
+        loaded = load_target(target, trust_code=trust_code)
+        size = pixels("image_size", image_size)
+        examples = None if input else load_examples(loaded, data, image_size=size, layout=layout, seed=seed)
+        if examples is None and steps:
             raise OptionError("along", along, "training needs classes: give data")
-        pairs = (arranged(examples.train[0], axes), examples.train[1]) if examples else None
-        x, y = (part[:batch_size] for part in pairs) if pairs else (None, None)
-        if x is None:
-            x = random_batch(found, input, batch_size, seed, axes)
-        words = f"{len(x)} examples of {examples.words if examples else 'random noise'}"
-        with _naming_the_order(x if examples and axes is None else None):
-            measured = diagnosis.signal(found.module, x, y, seed=seed)
-        records: dict[str, object] = {"target": target, "examples": words, "signal": measured}
-        if mend:
-            records["mends"] = diagnosis.check_mends(found.module, x, y, found=measured, seed=seed)
-        if steps:
-            assert pairs is not None
-            batches = list(zip(*(part.split(batch_size) for part in pairs), strict=True))
-            records["along"] = diagnosis.signal_along(
-                found.module, batches, steps=[0, *steps], learning_rate=learning_rate, seed=seed
-            )
-        if field:
-            records["effective_field"] = diagnosis.effective_field(found.module, x, axes=axes, seed=seed)
-            say_axes(attempt(found.module, tuple(x.shape[1:]), axes=axes))
+        if examples is None:
+            x, y = random_batch(loaded, input, batch_size, seed, axes), None
+        else:
+            x, y = arranged(examples.train[0], axes), examples.train[1]
+        wanted = Wanted(batch_size, tuple(steps), learning_rate, fix or mend, field, axes, seed)
+        source = examples.name if examples else "random noise"
+        records = {"target": target, **_measured(loaded.module, x, y, source, wanted)}
     if json:
         write_json(records)
     else:
         print_signal(records, all_layers=all_layers)
+
+
+@dataclass(frozen=True)
+class Wanted:
+    """What is to be measured, and how."""
+
+    batch_size: int
+    steps: tuple[int, ...]  # of a training to look on at; empty for none
+    learning_rate: float
+    fixes: bool
+    field: bool
+    axes: str | None
+    seed: int
+
+
+def _measured(
+    module: "nn.Module", x: "torch.Tensor", y: "torch.Tensor | None", source: str, wanted: Wanted
+) -> dict[str, object]:
+    """Measures the first examples of x, and returns the records by their names in JSON."""
+    from convblocks import signal as diagnosis
+    from convblocks.analysis.trace import attempt
+    from convblocks.cli.inputs import say_axes
+
+    size, seed = wanted.batch_size, wanted.seed
+    batch, classes = x[:size], None if y is None else y[:size]
+    with _naming_the_order(batch if y is not None and wanted.axes is None else None):
+        measured = diagnosis.signal(module, batch, classes, seed=seed)
+    records: dict[str, object] = {"examples": f"{len(batch)} examples of {source}", "signal": measured}
+    if wanted.fixes:
+        # named as in earlier versions, whose JSON is read
+        records["mends"] = diagnosis.check_fixes(module, batch, classes, before=measured, seed=seed)
+    if wanted.steps:
+        assert y is not None
+        batches = list(zip(x.split(size), y.split(size), strict=True))
+        records["along"] = diagnosis.signal_along(
+            module, batches, steps=[0, *wanted.steps], learning_rate=wanted.learning_rate, seed=seed
+        )
+    if wanted.field:
+        records["effective_field"] = diagnosis.effective_field(module, batch, axes=wanted.axes, seed=seed)
+        say_axes(attempt(module, tuple(batch.shape[1:]), axes=wanted.axes))
+    return records
 
 
 @contextmanager
@@ -166,7 +192,7 @@ def probe(
 ) -> None:
     """Check with linear probes whether the layers that see the whole image are unproductive in a trained network.
 
-    A logistic regression is trained on each layer's output with training data, and judged with validation data.
+    A logistic regression is trained on each layer's output with training data, and tested with validation data.
 
     Parameters
     ----------
@@ -199,16 +225,16 @@ def probe(
     if examples < 2:
         raise OptionError("examples", examples, "expected at least 2")
     with redirect_stdout(sys.stderr):  # what the user's own code prints is not ours
-        found = load_target(target, trust_code=trust_code)
+        loaded = load_target(target, trust_code=trust_code)
         chosen = load_examples(
-            found, data, image_size=pixels("image_size", image_size), layout=layout, most=examples, seed=seed
+            loaded, data, image_size=pixels("image_size", image_size), layout=layout, most=examples, seed=seed
         )
         if chosen is None:
             raise TargetError(
                 f"{target} brings no data along: name a folder, .npz file or embedded set after it"
             )
-        probes = diagnosis.probe(found.module, chosen.train, chosen.validation, pool=pool)
+        probes = diagnosis.probe(loaded.module, chosen.train, chosen.validation, pool=pool)
     if json:
         write_json(probes)
     else:
-        print_probes(probes, chosen.words)
+        print_probes(probes, chosen.name)

@@ -1,4 +1,4 @@
-"""The signal, its symptoms and the mends, as tables of 80 columns."""
+"""The signal, its symptoms and the fixes, as tables of 80 columns."""
 
 from collections.abc import Mapping, Sequence
 from typing import Any
@@ -10,7 +10,7 @@ from rich.text import Text
 from convblocks.cli.probe_table import shortened
 from convblocks.cli.terminal import SafeConsole
 from convblocks.formatting import MISSING, significant
-from convblocks.records import EffectiveField, MendCheck, Rate, Shattering, Signal, SignalAlong
+from convblocks.records import EffectiveField, FixCheck, Rate, Shattering, Signal, SignalAlong
 
 SHOWN = 24
 NAME = 36
@@ -42,13 +42,13 @@ def print_signal(records: Mapping[str, Any], *, all_layers: bool) -> None:
         console.print(f"A copy trained by {along.optimizer}.", style="dim")
     console.print()
     for symptom in signal.symptoms:
-        console.print(_lead(symptom.kind, f"{symptom.evidence}. Fixes: {', '.join(symptom.mends)}."))
+        console.print(_lead(symptom.kind, f"{symptom.evidence}. Fixes: {', '.join(symptom.fixes)}."))
     if not signal.symptoms:
         console.print("No symptom: neither vanishing nor exploding, and gradients at neighbours are alike.")
-    if mends := records.get("mends"):
-        console.print(Padding(_mends(mends), (1, 0, 0, 0)))
-        for words in dict.fromkeys(f"{check.mend}: {check.change or check.problem}" for check in mends):
-            console.print(words, style="dim")
+    if fixes := records.get("mends"):
+        console.print(Padding(_fixes(fixes), (1, 0, 0, 0)))
+        for line in dict.fromkeys(f"{check.fix}: {check.change or check.problem}" for check in fixes):
+            console.print(line, style="dim")
 
 
 def _lead(lead: str, text: str) -> Text:
@@ -124,9 +124,9 @@ def _along(along: SignalAlong) -> Table:
     return table
 
 
-def _mends(checks: Sequence[MendCheck]) -> Table:
-    """Each symptom, and below it the mends that were tried."""
-    table = _table("symptom and mend", "before", "after", "verdict")
+def _fixes(checks: Sequence[FixCheck]) -> Table:
+    """Each symptom, and below it the fixes that were tried."""
+    table = _table("symptom and fix", "before", "after", "verdict")
     table.add_column("but then", ratio=1)  # folded where it is long
     symptom = ""
     for check in checks:
@@ -134,5 +134,5 @@ def _mends(checks: Sequence[MendCheck]) -> Table:
             symptom = check.symptom
             table.add_row(symptom)
         figures = significant(check.before), significant(check.after)
-        table.add_row(f"  {check.mend}", *figures, check.verdict, ", ".join(check.others))
+        table.add_row(f"  {check.fix}", *figures, check.verdict, ", ".join(check.others))
     return table

@@ -2,7 +2,7 @@
 
 from typing import Literal
 
-from msgspec import Struct
+from msgspec import Struct, field
 
 Severity = Literal["note", "warning", "error"]
 SEVERITIES: tuple[Severity, ...] = ("note", "warning", "error")
@@ -16,5 +16,5 @@ class Finding(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     severity: Severity
     place: str  # module path; empty for the whole
     message: str  # what is the case, with its figures, in words
-    mend: str  # what to do, in words
+    fix: str = field(name="mend")  # what to do; JSON has it as "mend", as in earlier versions
     figures: dict[str, int | float | str]  # the same figures, by name

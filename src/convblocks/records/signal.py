@@ -2,14 +2,14 @@
 
     Signal          norms of activations and gradients, layer by layer, and how fast they change
     SignalAlong     the same while the module trains
-    MendCheck       what a named mend did for one symptom of this module
+    FixCheck       what a named fix did for one symptom of this module
     EffectiveField  how much each input counts for one output
     Probes          what a linear classifier makes of each layer's output
 
 A figure that is not finite is None.
 """
 
-from msgspec import Struct
+from msgspec import Struct, field
 
 from convblocks.records.study import Interval
 
@@ -59,7 +59,8 @@ class Symptom(Struct, frozen=True, kw_only=True):
         str  # vanishing gradient | exploding gradient | … activation | dead | not finite | shattered gradient
     )
     evidence: str  # figures, in words
-    mends: tuple[str, ...]  # keys of analysis.mends.MENDS, the likeliest first
+    # Names of fixes, the likeliest first; JSON has them as "mends", as in earlier versions.
+    fixes: tuple[str, ...] = field(name="mends")
 
 
 class Signal(Struct, frozen=True, kw_only=True):
@@ -91,17 +92,17 @@ class SignalAlong(Struct, frozen=True, kw_only=True):
     steps: tuple[SignalStep, ...]
 
 
-class MendCheck(Struct, frozen=True, kw_only=True):
-    """One mend on a copy of the module, measured again with the same batch."""
+class FixCheck(Struct, frozen=True, kw_only=True):
+    """One fix on a copy of the module, measured again with the same batch."""
 
     symptom: str  # its kind
-    mend: str
+    fix: str = field(name="mend")  # its name
     change: str  # what was done, in words
     figure: str  # what before and after are, in words
     before: float | None
     after: float | None
     verdict: str  # cured | better | no better | not applicable
-    others: tuple[str, ...] = ()  # kinds of symptoms that the mended module has and the module has not
+    others: tuple[str, ...] = ()  # kinds of symptoms that the module has with the fix only
     problem: str = ""  # why it could not be applied
 
 

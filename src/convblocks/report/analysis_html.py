@@ -27,7 +27,7 @@ class Advice:
     id: str
     severity: str
     message: str  # at the first of its places
-    mend: str
+    fix: str
     places: str
 
 
@@ -103,7 +103,7 @@ def _advice(findings: Sequence[Finding]) -> list[Advice]:
             id=name,
             severity=severity,
             message=alike[0].message,
-            mend=alike[0].mend,
+            fix=alike[0].fix,
             places=listed([finding.place or "the whole" for finding in alike], most=PLACES),
         )
         for (name, severity), alike in groups.items()

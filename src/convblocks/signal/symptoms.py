@@ -1,4 +1,4 @@
-"""From figures to symptoms: what keeps a network from learning, the evidence, and the mends by name."""
+"""From figures to symptoms: what keeps a network from learning, the evidence, and the fixes by name."""
 
 from collections.abc import Collection, Sequence
 
@@ -6,7 +6,7 @@ from convblocks.records import LayerSignal, Rate, Shattering, Symptom
 from convblocks.signal.rates import EXPLODED, VANISHED, changed
 
 SHATTERED = 0.1  # correlation at neighbouring inputs, below which they are as good as white noise
-MENDS_FOR = {
+FIXES_FOR = {
     "vanishing gradient": ("shortcut", "norm", "he", "lsuv"),
     "exploding gradient": ("shortcut", "he", "lsuv"),
     "vanishing activation": ("norm", "lsuv", "he"),
@@ -40,8 +40,8 @@ def symptoms_of(
 
 
 def symptom(kind: str, evidence: str) -> Symptom:
-    """With its mends."""
-    return Symptom(kind=kind, evidence=evidence, mends=MENDS_FOR[kind])
+    """With its fixes."""
+    return Symptom(kind=kind, evidence=evidence, fixes=FIXES_FOR[kind])
 
 
 def _not_finite(layers: Sequence[LayerSignal]) -> Symptom | None:

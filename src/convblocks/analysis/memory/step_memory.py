@@ -10,7 +10,7 @@ from convblocks.analysis.cost import parameters_of_forward
 from convblocks.analysis.memory.processor import instruction_set as instruction_set_here
 from convblocks.analysis.memory.timeline import Moment, Timeline
 from convblocks.analysis.trace import Trace, check_alone, once_per_trace, trace
-from convblocks.analysis.trace.batches import norms_of_one_value
+from convblocks.analysis.trace.several_examples import norms_of_one_value
 from convblocks.analysis.trace.walk import buffers, parameters
 from convblocks.errors import OptionError, TraceError
 from convblocks.records import StepMemory

@@ -1,4 +1,4 @@
-"""Why a forward pass could not be observed, in one line: what was given, where it broke, the mend."""
+"""Why a forward pass could not be observed, in one line: what was given, where it broke, the fix."""
 
 import inspect
 import re
@@ -12,10 +12,10 @@ import torch
 from torch import nn
 from torch.nn.modules.lazy import LazyModuleMixin
 
-from convblocks.analysis.trace.batches import keeping_axis, lost_axis
 from convblocks.analysis.trace.fitting import Sizes, depths
 from convblocks.analysis.trace.fixes import Broken, fix_of
 from convblocks.analysis.trace.graph import Trace
+from convblocks.analysis.trace.several_examples import keeping_axis, lost_axis
 from convblocks.analysis.trace.walk import modules
 from convblocks.errors import TraceError
 from convblocks.text import listed, times
@@ -87,19 +87,19 @@ def refusal(module: nn.Module, inputs: list[torch.Tensor], failed: Failed, retry
     if "in the TorchScript interpreter" in text:  # after its own traceback
         text = text.splitlines()[-1]
     told = " ".join(text.split())
-    mend = _dtype_fix(module, inputs, failed, retry) or _fix(module, inputs, failed, retry, told)
-    mend = mend or next((mend for sign, mend in MENDS if sign in told), "")
+    fix = _dtype_fix(module, inputs, failed, retry) or _fix(module, inputs, failed, retry, told)
+    fix = fix or next((fix for sign, fix in FIXES if sign in told), "")
     reason = told if told and isinstance(error, SPEAKING) else f"{type(error).__name__} {told}".strip()
-    most = SHORTER if mend else LONGEST
+    most = SHORTER if fix else LONGEST
     if len(reason) > most:
         reason = reason[:most].rsplit(" ", 1)[0] + " …"
-    if mend:
-        mend = f"; {mend}"
+    if fix:
+        fix = f"; {fix}"
         reason = reason.rstrip(".")
     at = f" at {failed.path}" if failed.path else ""
     what = f" in {_call(*failed.running)}" if failed.running else ""
     line = line_of(error)
-    return TraceError(f"{name} cannot take an input of {sizes}{at}{what}{line}: {reason}{mend}")
+    return TraceError(f"{name} cannot take an input of {sizes}{at}{what}{line}: {reason}{fix}")
 
 
 def refusal_of_one(module: nn.Module, failed: Failed, several: Trace) -> TraceError:
@@ -156,7 +156,7 @@ def _fix(
     return fix_of(broken) or _fix_in_words(reason, layer, failed.path)
 
 
-LONGEST, SHORTER = 240, 160  # characters of torch's own message, alone and before a mend
+LONGEST, SHORTER = 240, 160  # characters of torch's own message, alone and before a fix
 SPEAKING = (
     RuntimeError,
     ValueError,
@@ -174,7 +174,7 @@ _DTYPE = (
 )
 _CHANNELS = "give the channels that this layer takes first and then the spatial axes, e.g. 3x224x224"
 _FIXED = "this layer takes one number of features only: give the input size that the module is made for"
-MENDS = (
+FIXES = (
     ("on meta tensors", _VALUES),
     ("meta tensor; no data", _VALUES),
     ("on a meta tensor", _VALUES),

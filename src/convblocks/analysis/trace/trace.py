@@ -12,7 +12,6 @@ import torch
 from torch import nn
 from torch.nn.parameter import is_lazy
 
-from convblocks.analysis.trace.batches import SEVERAL
 from convblocks.analysis.trace.failure import (
     Failed,
     Retry,
@@ -23,6 +22,7 @@ from convblocks.analysis.trace.failure import (
 )
 from convblocks.analysis.trace.graph import Parameter, Trace, Value
 from convblocks.analysis.trace.recorder import Recorder
+from convblocks.analysis.trace.several_examples import SEVERAL
 from convblocks.analysis.trace.values import META
 from convblocks.analysis.trace.walk import buffers, modules, parameters, tensors
 from convblocks.analysis.trace.watch import observing

@@ -3,17 +3,17 @@
 from collections.abc import Iterator
 from math import prod
 
-from convblocks.advice.view import Found, View, depending, named
+from convblocks.advice.view import View, Violation, depending, named
 from convblocks.analysis.rules import POINTWISE
 from convblocks.analysis.trace import Failed, Op, Trace
-from convblocks.analysis.trace.batches import SEVERAL, keeping_axis, lost_axis, norms_of_one_value
+from convblocks.analysis.trace.several_examples import SEVERAL, keeping_axis, lost_axis, norms_of_one_value
 from convblocks.analysis.trace.shapes import Shape
 from convblocks.text import plural, times
 
 RESHAPES = frozenset({"view", "reshape", "flatten", "unflatten", "squeeze", "expand"})
 
 
-def batch_axis(view: View) -> Iterator[Found]:
+def batch_axis(view: View) -> Iterator[Violation]:
     """Compares the outputs of one example with those of several."""
     several = view.several
     if view.failed:
@@ -25,23 +25,23 @@ def batch_axis(view: View) -> Iterator[Found]:
         yield from _other_outputs(view, several)
 
 
-def _one_fails(view: View, failed: Failed, several: Trace) -> Found:
+def _one_fails(view: View, failed: Failed, several: Trace) -> Violation:
     culprit = lost_axis(view.trace, several)
-    return Found(
+    return Violation(
         place=culprit.path if culprit else failed.path,
         message=f"fails with one example, and runs with {SEVERAL}: {_reason(failed)}",
-        mend=keeping_axis(culprit) if culprit else "take the batch's size from x.shape[0]",
+        fix=keeping_axis(culprit) if culprit else "take the batch's size from x.shape[0]",
         figures={"runs_with": SEVERAL},
         severity="error",
     )
 
 
-def _several_fail(view: View, failed: Failed) -> Found:
+def _several_fail(view: View, failed: Failed) -> Violation:
     culprit = _fixed(view.trace, failed.trace)
-    return Found(
+    return Violation(
         place=culprit.path if culprit else failed.path,
         message=f"runs with one example, and fails with {SEVERAL}: {_reason(failed)}",
-        mend=f"{culprit.name} gives {plural(culprit.outputs[0].shape[0], 'row')} whatever the batch: x.flatten(1), or "
+        fix=f"{culprit.name} gives {plural(culprit.outputs[0].shape[0], 'row')} whatever the batch: x.flatten(1), or "
         "x.shape[0] as its first size"
         if culprit
         else "take the batch's size from x.shape[0]",
@@ -67,7 +67,7 @@ def _fixed(one: Trace, several: Trace) -> Op | None:
     return found
 
 
-def _other_outputs(view: View, several: Trace) -> Iterator[Found]:
+def _other_outputs(view: View, several: Trace) -> Iterator[Violation]:
     known = depending(several)
     for one, more in zip(view.trace.outputs, several.outputs, strict=False):
         if more.number not in known or not more.shape:
@@ -77,41 +77,41 @@ def _other_outputs(view: View, several: Trace) -> Iterator[Found]:
             return
 
 
-def _other_output(view: View, several: Trace, one: Shape, more: Shape) -> Found | None:
+def _other_output(view: View, several: Trace, one: Shape, more: Shape) -> Violation | None:
     grown = prod(more) / max(prod(one), 1)
     figures: dict[str, int | float | str] = {"one": times(one), "several": times(more)}
     said = f"one example gives an output of {times(one) or '1'}, {SEVERAL} give {times(more)}"
     if len(one) != len(more):
         culprit = lost_axis(view.trace, several)
-        mend = keeping_axis(culprit) if culprit else "keep the batch axis of one example"
-        return Found(place=culprit.path if culprit else "", message=said, mend=mend, figures=figures)
+        fix = keeping_axis(culprit) if culprit else "keep the batch axis of one example"
+        return Violation(place=culprit.path if culprit else "", message=said, fix=fix, figures=figures)
     if grown == SEVERAL and (SEVERAL, 1) in zip(more, one, strict=True):
         return None
     if grown == SEVERAL and more[0] == SEVERAL * one[0]:
         culprit = _rows(several)
-        mend = "x.flatten(1) in place of a view with a number of features"
+        fix = "x.flatten(1) in place of a view with a number of features"
         if culprit:
             each = culprit.inputs[0].elements // SEVERAL
-            mend = f"{culprit.name} lays an example in {plural(one[0], 'row')}: x.flatten(1), and {each} features in "
-            mend += "the layer behind it"
+            fix = f"{culprit.name} lays an example in {plural(one[0], 'row')}: x.flatten(1), and {each} features in "
+            fix += "the layer behind it"
         message = f"{said}: {one[0]} rows an example, which no loss takes with one target each"
-        return Found(place=culprit.path if culprit else "", message=message, mend=mend, figures=figures)
+        return Violation(place=culprit.path if culprit else "", message=message, fix=fix, figures=figures)
     if grown == SEVERAL:
         culprit = _fixed(view.trace, several)
-        mend = "x.flatten(1), or x.shape[0] as its first size"
-        return Found(
+        fix = "x.flatten(1), or x.shape[0] as its first size"
+        return Violation(
             place=culprit.path if culprit else "",
             message=f"{said}: all examples are laid in the same rows",
-            mend=f"{culprit.name}: {mend}" if culprit else mend,
+            fix=f"{culprit.name}: {fix}" if culprit else fix,
             figures=figures,
         )
     culprit = _crossed(view.trace, several)
     if culprit is None:
         return None
-    return Found(
+    return Violation(
         place=culprit.path,
         message=f"{culprit.name} meets each example with each other one: {said}",
-        mend="give both sides the same axes, as by squeeze(1) or [:, None]; the batch axis of the one stands at "
+        fix="give both sides the same axes, as by squeeze(1) or [:, None]; the batch axis of the one stands at "
         "another axis of the other",
         figures=figures,
     )
@@ -143,14 +143,14 @@ def _crossed(one: Trace, several: Trace) -> Op | None:
     return None
 
 
-def norm_of_one_value(view: View) -> Iterator[Found]:
+def norm_of_one_value(view: View) -> Iterator[Violation]:
     """Training has no variance of one value, and torch refuses it; eval mode takes the running statistics."""
     for op in norms_of_one_value(view.trace):
-        yield Found(
+        yield Violation(
             place=op.path,
             message=f"a batch of one example has one value a channel here ({times(op.inputs[0].shape)}): a training "
             "step of it fails",
-            mend="train with 2 examples a batch or more, also in the last one (drop_last=True), or norm without the "
+            fix="train with 2 examples a batch or more, also in the last one (drop_last=True), or norm without the "
             f"batch (GroupNorm) in {named(op.path)}",
             figures={"channels": op.inputs[0].shape[1]},
         )

@@ -32,7 +32,7 @@ def deep(layers, gain, activation=nn.Tanh):
 def test_vanishing_and_exploding_signals(module, expected):
     findings = advise(module, (8, 16, 16), signal=True, ignore=["CB2"])
     assert {(f.id, f.figures["kind"]) for f in findings} == expected
-    assert all("shortcut" in f.mend or "norm" in f.mend for f in findings)
+    assert all("shortcut" in f.fix or "norm" in f.fix for f in findings)
 
 
 def test_layers_that_are_dead_are_an_error():

@@ -4,7 +4,7 @@ from collections.abc import Iterator
 
 import torch
 
-from convblocks.advice.view import PASSING, Found, View, named
+from convblocks.advice.view import PASSING, View, Violation, named
 from convblocks.analysis.rules import ADAPTIVE, CONVOLUTIONS, LINEAR, POINTWISE, POOLS, argument
 from convblocks.analysis.trace import Op, Value
 from convblocks.analysis.trace.walk import parameters
@@ -26,7 +26,7 @@ CARRIED = (
 """They treat all channels alike and let each stand where it stands."""
 
 
-def activation_before_loss(view: View) -> Iterator[Found]:
+def activation_before_loss(view: View) -> Iterator[Violation]:
     """Only the forward is seen, and not the loss: what is said holds for a loss that applies the same again."""
     for value in view.trace.outputs:
         op = view.maker(value)
@@ -37,16 +37,16 @@ def activation_before_loss(view: View) -> Iterator[Found]:
             continue
         if any(use.name not in SHAPED for use in view.uses(op.outputs[0])):
             continue  # an attention map or a gate that is given out too
-        yield Found(
+        yield Violation(
             place=op.path,
             message=f"{name} is the last op, and the forward alone is seen here: before a loss that applies it again, "
             "the gradients are small and training is slow or stops",
-            mend=f"give scores and leave {name} to the loss, or take a loss that expects its result: {LOSSES[name]}",
+            fix=f"give scores and leave {name} to the loss, or take a loss that expects its result: {LOSSES[name]}",
             figures={"op": name},
         )
 
 
-def identical_filters(view: View) -> Iterator[Found]:
+def identical_filters(view: View) -> Iterator[Violation]:
     """Filters of one weight get one gradient as long as what reads them treats them alike: they stay copies.
 
     Zeros alone are meant where the next layer tells the channels apart, as at the end of a branch.
@@ -66,10 +66,10 @@ def identical_filters(view: View) -> Iterator[Found]:
         if not alike and (not readers or not weight.any(1)[copies].any()):
             continue
         end = "they get the same gradient and never differ" if alike else "they start as one and differ late"
-        yield Found(
+        yield Violation(
             place=op.path,
             message=f"{plural(int(copies.sum()), 'filter')} of {len(first)} have the same weights as another: {end}",
-            mend=f"draw the weights of {named(op.path)} at random, e.g. nn.init.kaiming_normal_(layer.weight)",
+            fix=f"draw the weights of {named(op.path)} at random, e.g. nn.init.kaiming_normal_(layer.weight)",
             figures={"copies": int(copies.sum()), "filters": len(first)},
             severity=None if alike else "note",
         )

@@ -33,13 +33,13 @@ def told(capsys, *arguments):
 
 def test_its_tables_are_whole_in_80_columns(plain, capsys, monkeypatch):
     monkeypatch.setenv("COLUMNS", "80")
-    lines = told(capsys, plain, "--input", "3x16x16", "--batch-size", "8", "--mend").splitlines()
+    lines = told(capsys, plain, "--input", "3x16x16", "--batch-size", "8", "--fix").splitlines()
     assert max(map(len, lines)) <= 80
     assert not any("…" in line for line in lines)
-    heading = next(i for i, line in enumerate(lines) if line.startswith("symptom and mend"))
+    heading = next(i for i, line in enumerate(lines) if line.startswith("symptom and fix"))
     assert lines[heading + 1].rstrip() == "vanishing gradient"
-    mends = {line.split()[0]: line for line in lines[heading + 2 :] if line.startswith("  ")}
-    assert "cured" in mends["shortcut"]
+    fixes = {line.split()[0]: line for line in lines[heading + 2 :] if line.startswith("  ")}
+    assert "cured" in fixes["shortcut"]
 
 
 def test_the_steps_of_a_training_are_whole_in_80_columns(plain, capsys, monkeypatch):
@@ -52,8 +52,12 @@ def test_the_steps_of_a_training_are_whole_in_80_columns(plain, capsys, monkeypa
     assert heading.split() == ["step", "loss", "spread/layer", "gradient/layer", "over", "all", "symptoms"]
 
 
-def test_its_record_says_the_same(plain, capsys):
-    found = json.loads(told(capsys, plain, "--input", "3x16x16", "--batch-size", "8", "--mend", "--json"))
+@pytest.mark.parametrize("option", ["--fix", "--mend"])
+def test_its_record_says_the_same_under_the_option_s_old_name_too(plain, capsys, option):
+    main(["signal", plain, "--input", "3x16x16", "--batch-size", "8", option, "--json"])
+    text, notice = capsys.readouterr()
+    assert ("--fix" in notice) == (option == "--mend")
+    found = json.loads(text)
     symptoms = {symptom["kind"] for symptom in found["signal"]["symptoms"]}
     assert "vanishing gradient" in symptoms
     assert {check["symptom"] for check in found["mends"]} == symptoms

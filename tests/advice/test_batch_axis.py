@@ -25,7 +25,7 @@ SIZE = (3, 4, 4)  # of which the convolution makes 8 · 4 · 4 = 128 values
 
 
 def found(module, rule="CB501", size=SIZE):
-    return [(f.severity, f.message, f.mend) for f in advise(module, size, select=rule)]
+    return [(f.severity, f.message, f.fix) for f in advise(module, size, select=rule)]
 
 
 def squeezed(x):
@@ -51,9 +51,9 @@ BATCHES = {
 @pytest.mark.parametrize("name", BATCHES)
 def test_a_batch_axis_that_is_lost_folded_or_fixed(name):
     module, severity, words = BATCHES[name]
-    ((level, message, mend),) = found(module)
+    ((level, message, fix),) = found(module)
     assert level == severity
-    assert words in f"{message}; {mend}"
+    assert words in f"{message}; {fix}"
     shapes = []
     for batch in (1, 3):
         try:
@@ -123,10 +123,10 @@ def pooled(norm):
 
 def test_a_batch_norm_over_one_value():
     net = pooled(nn.BatchNorm2d(6))
-    ((severity, message, mend),) = found(net, "CB502")
+    ((severity, message, fix),) = found(net, "CB502")
     assert severity == "note"
     assert "one value a channel" in message
-    assert "after.1" in mend
+    assert "after.1" in fix
     with pytest.raises(ValueError, match="Expected more than 1 value per channel"):
         net.train()(torch.rand(1, *SIZE))
     with pytest.raises(
@@ -154,9 +154,9 @@ def test_a_map_that_is_larger_has_a_variance(size):
 def test_a_forward_of_its_own_for_one_example_has_no_op_to_blame():
     """Other ops run, so that none of them is the same one with another number of axes."""
     net = Does(lambda x: x.exp() if len(x) == 1 else x.mean((2, 3)))
-    ((_, message, mend),) = found(net)
+    ((_, message, fix),) = found(net)
     assert "3 give 3×8" in message
-    assert mend == "keep the batch axis of one example"
+    assert fix == "keep the batch axis of one example"
 
 
 def test_the_refusal_of_one_example_names_what_drops_its_axis():

@@ -45,7 +45,7 @@ def test_sizes_told_to_fail_are_those_that_fail(pool, join, n):
     assert [f.figures["sizes"] for f in findings] == ([", ".join(failing)] if failing else [])
     if failing:
         assert findings[0].severity == "warning"
-        assert "multiples of 2" in findings[0].mend
+        assert "multiples of 2" in findings[0].fix
 
 
 def test_a_failure_at_the_size_given_is_an_error():

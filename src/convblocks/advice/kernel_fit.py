@@ -3,7 +3,7 @@
 from collections.abc import Iterator
 from math import prod
 
-from convblocks.advice.view import Found, View
+from convblocks.advice.view import View, Violation
 from convblocks.analysis.cost import macs
 from convblocks.analysis.fields.receptive_field import Field
 from convblocks.analysis.rules import (
@@ -44,7 +44,7 @@ def _padded_before(view: View, op: Op) -> bool:
     return before is not None and before.name == "pad"
 
 
-def even_kernel(view: View) -> Iterator[Found]:
+def even_kernel(view: View) -> Iterator[Violation]:
     """Without stride, an even kernel has no centre: what it gives lies half a position off, as causal ones mean to."""
     for op in view.trace.ops:
         if op.name not in WINDOWED or _causal(view, op):
@@ -56,11 +56,11 @@ def even_kernel(view: View) -> Iterator[Found]:
         ]
         if even:
             kernel = times(w.size for w in windows(op))
-            yield Found(
+            yield Violation(
                 place=op.path,
                 message=f"its {kernel} kernel has no centre: each such layer moves the map by half a position, and no "
                 f"padding keeps its size ({times(map_of(op))} → {times(map_after(op))})",
-                mend=f"kernel_size={even[0].size + 1} or {even[0].size - 1}, with padding="
+                fix=f"kernel_size={even[0].size + 1} or {even[0].size - 1}, with padding="
                 f"{even[0].dilation * even[0].size // 2} or {even[0].dilation * (even[0].size - 2) // 2}",
                 figures={"kernel_size": even[0].size, "shift": 0.5},
             )
@@ -109,7 +109,7 @@ def readers(view: View, value: Value) -> list[Op]:
     return found
 
 
-def padding_off(view: View) -> Iterator[Found]:
+def padding_off(view: View) -> Iterator[Violation]:
     """Padding that is not what the kernel takes away, (kernel_size − 1)·dilation/2 at each end."""
     for op in view.convolutions():
         if _padded_before(view, op):
@@ -127,11 +127,11 @@ def padding_off(view: View) -> Iterator[Found]:
             dilated = f" with dilation {w.dilation}" if w.dilation > 1 else ""
             strided = f" with stride {w.stride}, where {fitting} would be" if w.stride > 1 else ""
             verb = "becomes" if w.stride > 1 else "grows" if grows else "shrinks"
-            yield Found(
+            yield Violation(
                 place=op.path,
                 message=f"the map {verb}: {times(map_of(op))} → {times(map_after(op))}"
                 f"{strided}, by {what} a kernel of {w.size}{dilated}",
-                mend=f"padding={fits} keeps it"
+                fix=f"padding={fits} keeps it"
                 if w.stride == 1
                 else f"padding={fits}, so that only the stride makes it smaller",
                 figures={
@@ -146,7 +146,7 @@ def padding_off(view: View) -> Iterator[Found]:
             break
 
 
-def taps_beyond_map(view: View) -> Iterator[Found]:
+def taps_beyond_map(view: View) -> Iterator[Violation]:
     """Weights of a kernel that at no output position meet anything but padding."""
     for op in view.convolutions():
         touched = [
@@ -158,12 +158,12 @@ def taps_beyond_map(view: View) -> Iterator[Found]:
             weight = weight_of(op)
             idle = weight.elements // taps * (taps - useful)
             spent = macs(op) // taps * (taps - useful)
-            yield Found(
+            yield Violation(
                 place=op.path,
                 message=f"on a map of {times(map_of(op))}, {taps - useful} of the {taps} weights of its "
                 f"{times(w.size for w in windows(op))} kernel meet padding only: {plural(idle, 'parameter')} and "
                 f"{plural(spent, 'MAC')} an image for nothing",
-                mend="fewer strides before it, a larger image, or a smaller kernel here",
+                fix="fewer strides before it, a larger image, or a smaller kernel here",
                 figures={"params": idle, "macs": spent, "useful_taps": useful, "taps": taps},
             )
 

@@ -1,4 +1,4 @@
-"""Mends by name, each applied to a copy of the module, and the check that it works on this one.
+"""Fixes by name, each applied to a copy of the module, and the check that it works on this one.
 
 he         He-normal weights
 lsuv       orthogonal weights, each layer scaled until this batch leaves it with unit variance
@@ -14,7 +14,7 @@ import torch
 from torch import nn
 
 from convblocks.errors import OptionError, TraceError
-from convblocks.records import MendCheck, Rate, Signal
+from convblocks.records import FixCheck, Rate, Signal
 from convblocks.signal.diagnose import Loss, signal
 from convblocks.signal.observe import (
     Call,
@@ -29,75 +29,89 @@ from convblocks.signal.observe import (
 )
 from convblocks.signal.shortcuts import add_shortcuts_
 
-Mend = Callable[[nn.Module, torch.Tensor, list[Call]], str]
-"""Changes a module in place, knowing a batch and the calls of its body; says what it did. Raises TraceError."""
+Fix = Callable[[nn.Module, torch.Tensor, list[Call]], str]
+"""Changes a module in place, for a batch and the calls of its body; returns what it did. Raises TraceError."""
 
 
-def mended(module: nn.Module, mend: str, x: torch.Tensor, *, seed: int = 0) -> tuple[nn.Module, str]:
-    """A mended copy of the module, in training mode, and what was done to it, in words.
+def with_fix(module: nn.Module, fix: str, x: torch.Tensor, *, seed: int = 0) -> tuple[nn.Module, str]:
+    """Returns a copy of the module with a fix, in training mode, and what was done to it.
 
-    x: a batch (N, C, *spatial). he and lsuv start the weights anew: what was learnt is gone.
-    Raises OptionError for a mend that does not exist, TraceError for one that this module does not allow.
+    Args:
+        module: any module with convolutions or linear layers; it is not changed.
+        fix: he, lsuv, norm or shortcut. he and lsuv start the weights anew: what was learnt is gone.
+        x: a batch (N, C, *spatial).
+        seed: of everything random.
+
+    Raises:
+        OptionError: for a fix that does not exist.
+        TraceError: for one that this module does not allow.
     """
-    if mend not in MENDS:
-        raise OptionError("mend", mend, f"expected one of {', '.join(MENDS)}")
+    if fix not in FIXES:
+        raise OptionError("fix", fix, f"expected one of {', '.join(FIXES)}")
     x = inputs_for(module, x)
     with seeded(seed, x, module), torch.no_grad():
         copy = copy_of(module).train()
-        change = MENDS[mend](copy, x, _body(copy, x))
+        change = FIXES[fix](copy, x, _body(copy, x))
     return copy, change
 
 
-def check_mends(
+def check_fixes(
     module: nn.Module,
     x: torch.Tensor,
     y: torch.Tensor | None = None,
     *,
-    found: Signal | None = None,
+    before: Signal | None = None,
     loss: Loss | None = None,
     seed: int = 0,
-) -> tuple[MendCheck, ...]:
-    """For each symptom, each of its mends on a copy of the module, measured again with the same batch.
+) -> tuple[FixCheck, ...]:
+    """Tries each fix of each symptom on a copy of the module, and measures again with the same batch.
 
-    x, y, loss: as in `signal`; found: what it said, measured here if not given.
+    Args:
+        module: any module; it is not changed.
+        x: a batch (N, C, *spatial).
+        y: classes (N,), or whatever `loss` takes; see `signal`.
+        before: what `signal` returned for this batch, measured here if not given.
+        loss: see `signal`.
+        seed: of everything random.
     """
-    found = found or signal(module, x, y, loss=loss, seed=seed)
+    before = before or signal(module, x, y, loss=loss, seed=seed)
     after: dict[str, tuple[Signal | None, str]] = {}
-    for mend in dict.fromkeys(mend for symptom in found.symptoms for mend in symptom.mends):
+    for fix in dict.fromkeys(fix for symptom in before.symptoms for fix in symptom.fixes):
         try:
-            copy, change = mended(module, mend, x, seed=seed)
-            after[mend] = signal(copy, x, y, loss=loss, seed=seed), change
+            copy, change = with_fix(module, fix, x, seed=seed)
+            after[fix] = signal(copy, x, y, loss=loss, seed=seed), change
         except TraceError as error:
-            after[mend] = None, str(error)
+            after[fix] = None, str(error)
     return tuple(
-        _compared(symptom.kind, mend, found, *after[mend])
-        for symptom in found.symptoms
-        for mend in symptom.mends
+        _compared(symptom.kind, fix, before, *after[fix])
+        for symptom in before.symptoms
+        for fix in symptom.fixes
     )
 
 
-def _compared(kind: str, mend: str, before: Signal, after: Signal | None, words: str) -> MendCheck:
+def _compared(kind: str, fix: str, before: Signal, after: Signal | None, change: str) -> FixCheck:
+    """Compares the figure of a symptom with and without a fix; `change` says why where it could not be applied."""
     figure, measure, ideal = _figure(kind)
     start = measure(before)
     if after is None:
-        return MendCheck(
+        return FixCheck(
             symptom=kind,
-            mend=mend,
+            fix=fix,
             change="",
             figure=figure,
             before=start,
             after=None,
             verdict="not applicable",
-            problem=words,
+            problem=change,
         )
     end, kinds = measure(after), [symptom.kind for symptom in after.symptoms]
     had = {symptom.kind for symptom in before.symptoms}
     same_figure = [k for k in kinds if _figure(k)[0] == figure]
     far, near = _distance(start, ideal), _distance(end, ideal)
-    return MendCheck(
+    return FixCheck(
         symptom=kind,
-        mend=mend,
-        change=words,
+        fix=fix,
+        change=change,
         figure=figure,
         before=start,
         after=end,
@@ -107,35 +121,39 @@ def _compared(kind: str, mend: str, before: Signal, after: Signal | None, words:
 
 
 def _figure(kind: str) -> tuple[str, Callable[[Signal], float | None], float]:
-    """What a symptom is judged by: in words, as a function of the signal, and its ideal value."""
+    """Returns the figure that shows a symptom: its name, its value as a function of the signal, and its ideal."""
     if kind.endswith("activation"):
-        return "activation end to end", lambda found: _over_all(found.activation), 1.0
+        return "activation end to end", lambda signal: _over_all(signal.activation), 1.0
     if kind == "shattered gradient":
-        return "correlation at neighbours", lambda found: found.shattering and found.shattering.neighbour, 1.0
+        return (
+            "correlation at neighbours",
+            lambda signal: signal.shattering and signal.shattering.neighbour,
+            1.0,
+        )
     if kind.endswith("gradient"):
-        return "gradient end to end", lambda found: _over_all(found.gradient), 1.0
+        return "gradient end to end", lambda signal: _over_all(signal.gradient), 1.0
     if kind == "dead":
-        return "layers at 0", lambda found: _layers(found, 0.0), 0.0
-    return "layers not finite", lambda found: _layers(found, None), 0.0
+        return "layers at 0", lambda signal: _layers(signal, 0.0), 0.0
+    return "layers not finite", lambda signal: _layers(signal, None), 0.0
 
 
 def _over_all(rate: Rate | None) -> float | None:
     return rate.over_all if rate else None
 
 
-def _layers(found: Signal, value: float | None) -> float:
-    return float(sum(value in (layer.rms, layer.gradient_norm) for layer in found.layers))
+def _layers(signal: Signal, value: float | None) -> float:
+    return float(sum(value in (layer.rms, layer.gradient_norm) for layer in signal.layers))
 
 
 def _distance(figure: float | None, ideal: float) -> float:
-    """From the ideal: in factors where that is 1 and the figure positive, else as it is."""
+    """Returns the distance from the ideal: in factors where that is 1 and the figure positive, else as it is."""
     if figure is None:
         return inf
     return abs(log(figure)) if ideal == 1 and figure > 0 else abs(figure - ideal)
 
 
 def _body(module: nn.Module, x: torch.Tensor) -> list[Call]:
-    """Calls before the head: up to the last on a map; of a module without maps, all but the last."""
+    """Returns the calls before the head: up to the last on a map; of a module without maps, all but the last."""
     calls, _ = main_path_calls(module, x)
     wide = [i for i, call in enumerate(calls) if positions(call.layer, call.output) > 1]
     return calls[: wide[-1] + 1] if wide else calls[:-1]
@@ -204,7 +222,7 @@ def _norm_for(call: Call) -> nn.Module:
 
 
 def _followed_by_norm(module: nn.Module, x: torch.Tensor) -> set[str]:
-    """Weight layers after which the next module to run is a norm; norms called as functions are not seen."""
+    """Returns the weight layers after which the next module to run is a norm; norms called as functions are missed."""
     order: list[tuple[str, nn.Module]] = []
     leaves = [(name, m) for name, m in module.named_modules() if not list(m.children())]
     handles = [
@@ -220,7 +238,7 @@ def _followed_by_norm(module: nn.Module, x: torch.Tensor) -> set[str]:
 
 
 def replace_(module: nn.Module, name: str, new: nn.Module) -> None:
-    """Put `new` where the submodule `name` was."""
+    """Puts `new` where the submodule `name` was."""
     parent, _, child = name.rpartition(".")
     setattr(module.get_submodule(parent), child, new)
 
@@ -230,6 +248,6 @@ def shortcut_(module: nn.Module, x: torch.Tensor, body: list[Call]) -> str:
     return add_shortcuts_(module, x, {call.name for call in body})
 
 
-MENDS: dict[str, Mend] = {"he": he_, "lsuv": lsuv_, "norm": norm_, "shortcut": shortcut_}
+FIXES: dict[str, Fix] = {"he": he_, "lsuv": lsuv_, "norm": norm_, "shortcut": shortcut_}
 
-__all__ = ["MENDS", "check_mends", "mended"]
+__all__ = ["FIXES", "check_fixes", "with_fix"]
