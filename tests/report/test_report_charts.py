@@ -64,8 +64,8 @@ def test_every_implementation_looks_the_same_in_every_chart_even_if_some_are_unf
 
 def test_56_implementations_all_look_different():
     found = series_styles([str(n) for n in range(56)])
-    assert len({(look.colour, look.symbol) for look in found}) == 56
-    assert len({look.symbol for look in found[: len(SYMBOLS)]}) == len(SYMBOLS)
+    assert len({(style.colour, style.symbol) for style in found}) == 56
+    assert len({style.symbol for style in found[: len(SYMBOLS)]}) == len(SYMBOLS)
 
 
 def test_cost_is_macs_without_latency(records):

@@ -45,6 +45,7 @@ from convblocks.records.study import (
     Study,
     Summary,
     Task,
+    Verdict,
 )
 
 __all__ = [
@@ -86,4 +87,5 @@ __all__ = [
     "Summary",
     "Symptom",
     "Task",
+    "Verdict",
 ]

@@ -9,6 +9,8 @@
 A figure that is not finite is None.
 """
 
+from typing import Literal
+
 from msgspec import Struct, field
 
 from convblocks.records.study import Interval
@@ -101,7 +103,7 @@ class FixCheck(Struct, frozen=True, kw_only=True):
     figure: str  # what before and after are, in words
     before: float | None
     after: float | None
-    verdict: str  # cured | better | no better | not applicable
+    verdict: Literal["cured", "better", "no better", "not applicable"]
     others: tuple[str, ...] = ()  # kinds of symptoms that the module has with the fix only
     problem: str = ""  # why it could not be applied
 
@@ -137,7 +139,7 @@ class LayerProbe(Struct, frozen=True, kw_only=True):
     accuracy: Interval  # on the test examples
     rise: Interval | None  # over the layer before, the same examples; None for the first
     productive: bool | None  # whether its input does not yet see the whole image; None: unknown
-    verdict: str  # rises | no rise | falls; "" for the first
+    verdict: Literal["rises", "no rise", "falls", ""]  # "" for the first
 
 
 class Probes(Struct, frozen=True, kw_only=True):

@@ -23,6 +23,9 @@ Axis = tuple[int, int, int]
 """Receptive field along one axis, (step, lo, hi): output i sees inputs step·i + lo … step·i + hi."""
 
 Task = Literal["classify", "segment"]
+Verdict = Literal["best", "within noise", "perhaps worse", "worse", "one seed", "unfinished"]
+"""A design against the best on validation; "unfinished" where too few of its seeds are, "one seed" where one is all."""
+
 METRICS: dict[Task, str] = {"classify": "accuracy", "segment": "mean IoU"}
 """What designs are judged by; a score is a part of one, and the higher the better."""
 
@@ -280,7 +283,7 @@ class Row(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     p_holm: float | None = None  # the same after Holm's correction for all comparisons with the best
     test: Interval
     test_difference: Interval | None
-    verdict: str  # best | within noise | perhaps worse | worse | one seed | unfinished
+    verdict: Verdict
     train_score: float  # last epoch, mean over seeds
     train_loss: float | None
     seconds_to_target: float | None  # median over the seeds that reached it

@@ -168,10 +168,10 @@ def _named(base: alt.Chart) -> list[alt.Chart]:
     texts = [
         base.transform_filter(f"{'' if leftwards else '!'}datum.leftwards")
         .mark_text(
-            align="right" if leftwards else "left", dx=4 if leftwards else -4, dy=-5, fontSize=12, **look
+            align="right" if leftwards else "left", dx=4 if leftwards else -4, dy=-5, fontSize=12, **style
         )
         .encode(y=alt.Y("height:Q"), text="design:N")
-        for look in ({"color": PAPER, "stroke": PAPER, "strokeWidth": 4}, {"color": INK})
+        for style in ({"color": PAPER, "stroke": PAPER, "strokeWidth": 4}, {"color": INK})
         for leftwards in (False, True)
     ]
     return [lines, *texts]

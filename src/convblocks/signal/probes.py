@@ -9,6 +9,7 @@ import warnings
 from collections.abc import Callable, Sequence
 from itertools import pairwise
 from math import sqrt
+from typing import Literal
 
 import numpy as np
 import torch
@@ -202,7 +203,7 @@ def _layer(name: str, right: Right, before: Right | None, productive: bool | Non
     )
 
 
-def _direction(rise: Interval) -> str:
+def _direction(rise: Interval) -> Literal["rises", "no rise", "falls"]:
     assert rise.low is not None
     assert rise.high is not None
     return "rises" if rise.low > 0 else "falls" if rise.high < 0 else "no rise"

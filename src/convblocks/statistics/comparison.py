@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from convblocks.records import TOLERANCE, Design, Latency, Run
+from convblocks.records import TOLERANCE, Design, Latency, Run, Verdict
 from convblocks.statistics.estimates import Estimate, estimate
 
 
@@ -20,7 +20,7 @@ class Comparison:
     latency: Latency | None
     difference: Estimate | None = None  # to the best, on validation
     p_holm: float | None = None  # of that difference, after Holm's correction
-    verdict: str = ""
+    verdict: Verdict = "unfinished"
     by_latency: bool = False  # whether cost is latency: where all designs of the study are timed
 
     @property

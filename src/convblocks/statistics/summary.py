@@ -5,7 +5,7 @@ from dataclasses import replace
 
 import numpy as np
 
-from convblocks.records import Design, Latency, Row, Run, Study, Summary
+from convblocks.records import Design, Latency, Row, Run, Study, Summary, Verdict
 from convblocks.statistics.comparison import Comparison, paired
 from convblocks.statistics.estimates import (
     SIGNIFICANT,
@@ -96,7 +96,7 @@ def _compared(comparisons: list[Comparison], best: Comparison, planned: int) -> 
     ]
 
 
-def _verdict(difference: Estimate | None, p_holm: float | None, planned: int) -> str:
+def _verdict(difference: Estimate | None, p_holm: float | None, planned: int) -> Verdict:
     if difference is None or p_holm is None:
         return "one seed" if planned == 1 else "unfinished"
     if not significant(difference):

@@ -83,8 +83,8 @@ def _predicted(trace: Trace, optimizer: str, isa: str) -> StepMemory:
         )
     line = Timeline(trace, isa)
     line.run()
-    always = _always(trace, optimizer)
-    learnt = always.learnt_bytes
+    static = _static_memory(trace, optimizer)
+    learnt = static.learnt_bytes
     stepping = Moment(
         "step", "", gradients=sum(learnt), workspace=OPTIMIZERS[optimizer][1] * max(learnt, default=0)
     )
@@ -95,14 +95,14 @@ def _predicted(trace: Trace, optimizer: str, isa: str) -> StepMemory:
         dtypes=tuple([str(dtype).removeprefix("torch.") for dtype in trace.dtypes]),
         batch=batch,
         optimizer=optimizer,
-        param_bytes=always.param_bytes,
-        buffer_bytes=always.buffer_bytes,
-        input_bytes=always.input_bytes,
-        optimizer_bytes=always.optimizer_bytes,
+        param_bytes=static.param_bytes,
+        buffer_bytes=static.buffer_bytes,
+        input_bytes=static.input_bytes,
+        optimizer_bytes=static.optimizer_bytes,
         gradient_bytes=sum(learnt),
         saved_bytes=line.saved_bytes,
-        tensor_bytes=always.bytes + max(line.tensor_bytes, stepping.bytes),
-        peak_bytes=always.bytes + at.bytes,
+        tensor_bytes=static.bytes + max(line.tensor_bytes, stepping.bytes),
+        peak_bytes=static.bytes + at.bytes,
         peak_phase=at.phase,
         peak_at=at.path,
         peak_gradient_bytes=at.gradients,
@@ -115,7 +115,7 @@ def _predicted(trace: Trace, optimizer: str, isa: str) -> StepMemory:
     )
 
 
-class Always(Struct, frozen=True):
+class StaticMemory(Struct, frozen=True):
     """What is held from the first moment of a step to the last."""
 
     param_bytes: int
@@ -129,11 +129,11 @@ class Always(Struct, frozen=True):
         return self.param_bytes + self.buffer_bytes + self.input_bytes + self.optimizer_bytes
 
 
-def _always(trace: Trace, optimizer: str) -> Always:
+def _static_memory(trace: Trace, optimizer: str) -> StaticMemory:
     weights = [(p.numel() * p.element_size(), p.requires_grad) for p in parameters(trace.module).values()]
     weights += [(value.bytes, p.trainable) for value, p in parameters_of_forward(trace)]
     learnt = tuple([size for size, learns in weights if learns])
-    return Always(
+    return StaticMemory(
         param_bytes=sum([size for size, _ in weights]),
         buffer_bytes=sum({id(b): b.numel() * b.element_size() for b in buffers(trace.module)}.values()),
         input_bytes=sum([value.bytes for value in trace.inputs]),
