@@ -1,1 +1,1 @@
-"""What leaves convblocks: standalone code."""
+"""Ways out of convblocks: standalone code."""

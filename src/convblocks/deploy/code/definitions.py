@@ -1,4 +1,4 @@
-"""What the printed file needs beside its modules: imports, constants, and functions brought along."""
+"""Imports, constants and functions that the printed file needs beside its modules."""
 
 import ast
 import builtins
@@ -27,17 +27,30 @@ PLAIN = (bool, int, float, str, type(None))
 
 
 class Definitions:
-    """Collects, as values are referred to, what the file must import or define before them."""
+    """Collects, as values are referred to, what the file must import or define before them.
+
+    Attributes:
+        imports: lines of import.
+        sources: definitions by name, those that others need first.
+    """
 
     def __init__(self, bring: Callable[[ast.AST, FunctionType | type], None]):
-        """bring: rewrites a copied definition in place, so that its own names are resolved too."""
+        """Starts with the imports of every file.
+
+        Args:
+            bring: rewrites a copied definition in place, so that its own names are resolved too.
+        """
         self._bring = bring
         self.imports = {IMPORTS["torch"], IMPORTS["torch.nn"]}
-        self.sources: dict[str, str] = {}  # by name, those that others need first
+        self.sources: dict[str, str] = {}
         self._names: dict[int, str] = {}
 
     def reference(self, value: object, name: str) -> ast.expr:
-        """An expression for `value`, which the code knows as `name`. Raises CodeError if a file cannot hold it."""
+        """Returns an expression for `value`, which the code calls `name`.
+
+        Raises:
+            CodeError: a file cannot hold it.
+        """
         if is_plain(value):
             return literal(value)
         if isinstance(value, ModuleType):
@@ -71,9 +84,11 @@ class Definitions:
 
     def _written(self, value: object, name: str) -> ast.expr:
         if is_record(value):
-            made = self.reference(type(value), type(value).__name__)
-            given = [ast.keyword(field, self._written(part, field)) for field, part in _fields(value).items()]
-            return ast.Call(made, [], given)
+            constructor = self.reference(type(value), type(value).__name__)
+            arguments = [
+                ast.keyword(field, self._written(part, field)) for field, part in _fields(value).items()
+            ]
+            return ast.Call(constructor, [], arguments)
         if isinstance(value, tuple):
             return ast.Tuple([self._written(v, name) for v in value], ast.Load())
         if isinstance(value, list):
@@ -84,7 +99,7 @@ class Definitions:
         return self.reference(value, getattr(value, "__name__", name))
 
     def _definition(self, value: FunctionType | BuiltinFunctionType | type) -> str:
-        """A function or class: imported from torch or Python's library, or brought along as it stands."""
+        """Returns the name of a function or class, imported from torch or Python, or brought along as it stands."""
         if id(value) in self._names:
             return self._names[id(value)]
         home, name = value.__module__ or "", value.__name__
@@ -92,7 +107,8 @@ class Definitions:
             self.imports.add(f"from {home} import {name}")
             self._names[id(value)] = name
             return name
-        own = inspect.unwrap(value) if isinstance(value, FunctionType) else value  # under its decorators
+        # under its decorators
+        own = inspect.unwrap(value) if isinstance(value, FunctionType) else value
         if isinstance(own, BuiltinFunctionType) or name == "<lambda>" or getattr(own, "__closure__", None):
             raise CodeError(
                 f"the forward pass calls {home}.{value.__qualname__}, whose code cannot be copied"
@@ -115,18 +131,22 @@ class Definitions:
 
 @cache
 def public_names() -> dict[int, str]:
-    """How people write what torch offers: ``F.max_pool2d`` by the id of the function."""
-    found: dict[int, str] = {}
+    """Returns the usual spelling of all that torch offers: ``F.max_pool2d`` by the id of the function."""
+    spellings: dict[int, str] = {}
     for prefix, module in (("nn", nn), ("F", F), ("torch", torch)):
         for name, value in vars(module).items():
             own = (getattr(value, "__module__", None) or "torch").startswith("torch")
             if own and name[0] != "_" and callable(value):
-                found.setdefault(id(value), f"{prefix}.{name}")
-    return found
+                spellings.setdefault(id(value), f"{prefix}.{name}")
+    return spellings
 
 
 def parsed(value: object) -> ast.FunctionDef | ast.ClassDef:
-    """The source of a function or class as a tree. Raises CodeError if there is none."""
+    """Returns the source of a function or class as a tree.
+
+    Raises:
+        CodeError: there is no source.
+    """
     try:
         tree = ast.parse(textwrap.dedent(inspect.getsource(value))).body[0]  # type: ignore[arg-type]
     except (OSError, TypeError, SyntaxError) as error:
@@ -137,32 +157,32 @@ def parsed(value: object) -> ast.FunctionDef | ast.ClassDef:
 
 
 def is_plain(value: object) -> bool:
-    """Whether a literal says it all: a number, string, None, or a tuple of them."""
+    """Returns true for what a literal can write: a number, string, None, or a tuple of them."""
     return type(value) in PLAIN or (
         isinstance(value, tuple) and not is_record(value) and all(map(is_plain, value))
     )
 
 
 def is_record(value: object) -> bool:
-    """Whether it is an instance of a dataclass or named tuple, which its constructor and fields say."""
+    """Returns true for an instance of a dataclass or named tuple, which a call with its fields makes again."""
     if isinstance(value, type):
         return False
     return is_dataclass(value) or (isinstance(value, tuple) and hasattr(value, "_fields"))
 
 
 def _fields(record: Any) -> dict[str, Any]:
-    """The arguments of the constructor."""
+    """Returns the arguments of the constructor."""
     names = [f.name for f in fields(record) if f.init] if is_dataclass(record) else record._fields
     return {name: getattr(record, name) for name in names}
 
 
 def is_identifier(name: str) -> bool:
-    """Whether code can write it as an attribute, ``self.name``, and Python reads the same name."""
+    """Returns true where code can write ``self.name`` and Python reads the same name."""
     return name.isidentifier() and not iskeyword(name) and normalize("NFKC", name) == name
 
 
 def identifier(name: str) -> str:
-    """A name of a layer or tensor as an argument's: ``my-conv`` becomes ``my_conv``, ``0`` becomes ``_0``."""
+    """Returns a layer's or tensor's name as an argument's: ``my-conv`` becomes ``my_conv``, ``0`` becomes ``_0``."""
     if is_identifier(name):
         return name
     name = re.sub(r"\W", "_", normalize("NFKC", name))
@@ -170,7 +190,7 @@ def identifier(name: str) -> str:
 
 
 def literal(value: object) -> ast.expr:
-    """The literal; a float that has none is written as a call."""
+    """Returns the literal; a float that has none, such as infinity, becomes a call."""
     if isinstance(value, tuple):
         return ast.Tuple([literal(v) for v in value], ast.Load())
     if isinstance(value, float) and not abs(value) < float("inf"):
@@ -179,7 +199,7 @@ def literal(value: object) -> ast.expr:
 
 
 def unparsed(tree: ast.AST) -> str:
-    """The source of a tree, with one pair of brackets around a generator that is the only argument."""
+    """Returns the source of a tree, with one pair of brackets around a generator that is the only argument."""
     text = ast.unparse(ast.fix_missing_locations(tree))
     for node in ast.walk(tree):
         if not isinstance(node, ast.Call) or len(node.args) != 1 or node.keywords:
@@ -194,6 +214,7 @@ def unparsed(tree: ast.AST) -> str:
             and node.value.elts
         ):
             row, word = ast.unparse(node.value), "return" if isinstance(node, ast.Return) else "="
-            if len(node.value.elts) > 1:  # no brackets, as people write it
+            # no brackets, as people write it
+            if len(node.value.elts) > 1:
                 text = re.sub(rf"(?m){word} {re.escape(row)}$", lambda _: f"{word} {row[1:-1]}", text)  # noqa: B023
     return text

@@ -14,7 +14,8 @@ from convblocks.deploy.code.leaves import CONTAINERS, torch_class
 from convblocks.deploy.code.specialise import bring, specialised
 from convblocks.errors import CodeError
 
-CHECKS = ("require_map",)  # hooks that refuse, and change nothing
+# hooks that refuse an input, and change nothing
+CHECKS = ("require_map",)
 
 
 @dataclass
@@ -23,25 +24,31 @@ class Instance:
 
     module: nn.Module
     path: str
-    methods: dict[str, str] = field(default_factory=dict)  # sources, specialised
-    attributes: dict[str, Any] = field(default_factory=dict)  # plain ones that the methods use
+    # sources, specialised for this instance
+    methods: dict[str, str] = field(default_factory=dict)
+    # plain attributes that the methods read
+    attributes: dict[str, Any] = field(default_factory=dict)
 
     @property
     def kind(self) -> type[nn.Module]:
+        """The module's class."""
         return type(self.module)
 
     @property
     def is_identity(self) -> bool:
-        """Whether forward returns what it is given, and nothing is in it."""
+        """True where forward returns its argument, and the module holds nothing."""
         lines = [line.strip() for line in self.methods["forward"].splitlines() if line.strip()]
         argument = lines[0].partition("(self, ")[2].partition(":")[0].partition(")")[0]
         return lines[1:] == [f"return {argument}"] and not self.module.state_dict()
 
 
 def instances(*modules: nn.Module) -> tuple[dict[int, Instance], Definitions]:
-    """Every module in `modules` of a class that is not PyTorch's, by id, with its methods; and what they refer to.
+    """Returns every module in `modules` of a class that is not PyTorch's, by id, with its methods.
 
     A method comes along if forward or something that came along names it.
+
+    Returns:
+        The instances by the id of their module, and the definitions that their methods refer to.
     """
     named = {"forward"}
 
@@ -49,37 +56,39 @@ def instances(*modules: nn.Module) -> tuple[dict[int, Instance], Definitions]:
         named.update(bring(definitions, tree, value))
 
     definitions = Definitions(copied)
-    found = {id(m): Instance(m, path) for module in modules for path, m in _own(module)}
+    by_id = {id(m): Instance(m, path) for module in modules for path, m in _own(module)}
     before = -1
-    while before < len(named):  # until no method names another
+    # until no method names another
+    while before < len(named):
         before = len(named)
-        for instance in found.values():
+        for instance in by_id.values():
             for name in _overrides(instance.kind):
                 if name in named and name not in instance.methods:
                     method = inspect.getattr_static(instance.kind, name)
-                    code, rewriting = specialised(_function(method), instance.module, definitions)
-                    instance.methods[name] = code
-                    instance.attributes |= rewriting.attributes
-                    named.update(rewriting.named)
-    return found, definitions
+                    rewritten = specialised(_function(method), instance.module, definitions)
+                    instance.methods[name] = rewritten.source
+                    instance.attributes |= rewritten.attributes
+                    named.update(rewritten.named)
+    return by_id, definitions
 
 
 def _own(module: nn.Module) -> Iterator[tuple[str, nn.Module]]:
-    seen: dict[int, str] = {}
+    first_paths: dict[int, str] = {}
     for name, m in module.named_modules(remove_duplicate=False):
         _check(m, name)
-        if id(m) in seen and m.state_dict():
+        if id(m) in first_paths and m.state_dict():
             raise CodeError(
-                f"{name} is the module that stands at {seen[id(m)]} too; a file has no word for sharing"
+                f"{name} and {first_paths[id(m)]} are one module; expected a module at each place, since a file cannot "
+                "write sharing: make a copy (copy.deepcopy)"
             )
-        new = id(m) not in seen
-        seen[id(m)] = name
+        new = id(m) not in first_paths
+        first_paths[id(m)] = name
         if new and is_own(m):
             yield name, m
 
 
 def is_own(module: nn.Module) -> bool:
-    """Whether its class says anything that PyTorch's does not."""
+    """Returns true where its class defines anything that PyTorch's does not."""
     if type(module).__module__.partition(".")[0] == "torch":
         return False
     kind = torch_class(type(module))
@@ -97,7 +106,7 @@ def _overridden_by_torch(kind: type, name: str) -> bool:
 
 
 def _overrides(kind: type[nn.Module]) -> list[str]:
-    """Methods and properties that its own classes define."""
+    """Returns the methods and properties that its own classes define."""
     own = [c for c in kind.__mro__ if c.__module__.partition(".")[0] != "torch" and c is not object]
     names = {name: None for c in own for name, v in vars(c).items() if _function(v) is not None}
     return [name for name in names if name not in ("__init__", "extra_repr")]
@@ -112,7 +121,7 @@ def _function(member: object) -> Any:
 
 
 def _check(module: nn.Module, path: str) -> None:
-    """What a file cannot say: hooks and parametrizations."""
+    """Raises CodeError for what a file cannot write: hooks, parametrizations, lazy modules."""
     where = path or "the module"
     for hooks in (module._forward_pre_hooks, module._forward_hooks):
         for hook in hooks.values():

@@ -10,18 +10,24 @@ from convblocks.deploy.code.definitions import is_plain
 from convblocks.deploy.code.node import IDENTITY, Node
 from convblocks.errors import CodeError
 
-SPREAD = ("kernel_size", "stride", "padding", "dilation", "output_padding")  # one number says all axes
+# arguments in which one number stands for all axes
+SPREAD = ("kernel_size", "stride", "padding", "dilation", "output_padding")
 CONTAINERS = {nn.Sequential: "*", nn.ModuleList: "[", nn.ModuleDict: "{"}
-MOST_WRITTEN = 256  # numbers of a tensor that stand in the file; more come with the weights
+# numbers of a tensor that stand in the file; more come with the weights
+MOST_WRITTEN = 256
 
 
 def torch_class(kind: type[nn.Module]) -> type[nn.Module]:
-    """The nearest class of PyTorch that `kind` is or derives from."""
+    """Returns the nearest class of PyTorch that `kind` is or derives from."""
     return next(c for c in kind.__mro__ if c.__module__.partition(".")[0] == "torch")
 
 
 def leaf(module: nn.Module, path: str) -> Node:
-    """``nn.Conv2d(3, 64, 3, padding=1)``. Raises CodeError if the attributes do not tell the arguments."""
+    """Returns the call that makes one of PyTorch's modules: ``nn.Conv2d(3, 64, 3, padding=1)``.
+
+    Raises:
+        CodeError: the attributes do not tell the arguments.
+    """
     kind = torch_class(type(module))
     if kind is nn.Identity:
         return IDENTITY
@@ -47,7 +53,8 @@ def leaf(module: nn.Module, path: str) -> Node:
         if default is not parameter.empty:
             defaults[parameter.name] = default
     if "padding" in args and "stride" in defaults and defaults["stride"] is None:
-        defaults["stride"] = args["kernel_size"]  # a pool's
+        # a pool's
+        defaults["stride"] = args["kernel_size"]
     return Node(name, args, defaults)
 
 
@@ -72,9 +79,15 @@ def _argument(module: nn.Module, name: str, default: Any) -> Any:
 
 
 def tensor(value: torch.Tensor, path: str, *, saved: bool = True) -> Node:
-    """``torch.ones(64, 1, 1)``; numbers that are no constant stand in full if they are few.
+    """Returns the call that makes a tensor: ``torch.ones(64, 1, 1)``; a few other numbers stand in full.
 
-    saved: the state dict has it, so that what the file starts from may be zeros.
+    Args:
+        value: the tensor, of any dtype and shape.
+        path: its name in the module, for messages.
+        saved: the state dict has it, so that the file may start from zeros.
+
+    Raises:
+        CodeError: it holds many numbers that no state dict keeps.
     """
     kind = {} if value.dtype is torch.float32 else {"dtype": Dtype(value.dtype)}
     sizes: dict[str, Any] = {f"size_{i}": n for i, n in enumerate(value.shape)} or {"size_0": ()}
@@ -83,9 +96,9 @@ def tensor(value: torch.Tensor, path: str, *, saved: bool = True) -> Node:
         return Node("torch.zeros", {**sizes, **kind}, defaults)
     first = value.detach().flatten()[0]
     if bool((value.detach() == first).all()):
-        known = "torch.zeros" if first.item() == 0 else "torch.ones" if first.item() == 1 else ""
-        if known:
-            return Node(known, {**sizes, **kind}, defaults)
+        maker = "torch.zeros" if first.item() == 0 else "torch.ones" if first.item() == 1 else ""
+        if maker:
+            return Node(maker, {**sizes, **kind}, defaults)
         size = Node("", sizes if value.shape else {}, wrap="(")
         return Node("torch.full", {"size": size, "fill_value": _shortest(first), **kind}, defaults)
     if value.numel() <= MOST_WRITTEN:
@@ -98,7 +111,7 @@ def tensor(value: torch.Tensor, path: str, *, saved: bool = True) -> Node:
 
 
 def _shortest(number: torch.Tensor) -> Any:
-    """The number with as few digits as its dtype needs: 1e-06, not 9.999999974752427e-07."""
+    """Returns the number with as few digits as its dtype needs: 1e-06, not 9.999999974752427e-07."""
     if not number.is_floating_point():
         return number.item()
     rounded = (float(f"{number.item():.{digits}g}") for digits in range(1, 18))
@@ -109,6 +122,7 @@ class Dtype(str):
     """A dtype, whose literal is its name."""
 
     def __new__(cls, dtype: torch.dtype) -> "Dtype":
+        """Makes it from torch's dtype."""
         return super().__new__(cls, dtype)
 
     def __repr__(self) -> str:
@@ -116,7 +130,7 @@ class Dtype(str):
 
 
 def container(module: nn.Module, children: dict[str, Node]) -> Node:
-    """``nn.Sequential(…)``, with names where they are not 0, 1, 2, …."""
+    """Returns ``nn.Sequential(…)`` or the like, with names where they are not 0, 1, 2, …."""
     kind = torch_class(type(module))
     wrap = CONTAINERS[kind]
     if wrap == "*" and list(children) != [str(i) for i in range(len(children))]:

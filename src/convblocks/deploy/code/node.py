@@ -9,21 +9,21 @@ Path = tuple[str, ...]
 
 @dataclass(frozen=True)
 class Node:
-    """callee(args); an arg is a literal or a Node. Those that equal their default are not written."""
+    """A call, callee(args); an arg is a literal or a Node, and one that equals its default is not written."""
 
     callee: str
     args: Mapping[str, Any]
     defaults: Mapping[str, Any] = field(default_factory=dict)
-    wrap: str = (
-        ""  # of modules "*" a row, "[" a list, "{" a dictionary, "od" an OrderedDict; "(" a tuple of numbers
-    )
+    # of modules "*" a row, "[" a list, "{" a dictionary, "od" an OrderedDict; "(" a tuple of numbers
+    wrap: str = ""
 
     def skeleton(self) -> tuple[Any, ...]:
-        """All but the literals."""
+        """Returns all but the literals, by which two calls are alike."""
         parts = ((k, v.skeleton() if isinstance(v, Node) else None) for k, v in self.args.items())
         return (self.callee, self.wrap, *parts)
 
     def literals(self, path: Path = ()) -> Iterator[tuple[Path, Any]]:
+        """Yields each literal with its path of argument names, those of inner calls too."""
         for name, value in self.args.items():
             if isinstance(value, Node):
                 yield from value.literals((*path, name))
@@ -31,7 +31,7 @@ class Node:
                 yield (*path, name), value
 
     def default(self, path: Path) -> Any:
-        """The default of the argument at `path`; ``...`` if it has none."""
+        """Returns the default of the argument at `path`; ``...`` if it has none."""
         node = self
         for name in path[:-1]:
             node = node.args[name]
@@ -42,7 +42,7 @@ IDENTITY = Node("nn.Identity", {})
 
 
 def written(node: Node, symbols: Mapping[Path, str], path: Path = ()) -> str:
-    """The call as source; `symbols` are the expressions that stand for a literal, by path."""
+    """Returns the call as source; `symbols` are the expressions that stand for a literal, by path."""
     if node.wrap == "(":
         items = [symbols.get((*path, name)) or source(value) for name, value in node.args.items()]
         return f"({', '.join(items)}{',' * (len(items) == 1)})"
@@ -50,11 +50,11 @@ def written(node: Node, symbols: Mapping[Path, str], path: Path = ()) -> str:
         return _row(node, symbols, path)
     parts: list[str] = []
     for name, value in node.args.items():
-        here = (*path, name)
+        value_path = (*path, name)
         if isinstance(value, Node):
-            text = written(value, symbols, here)
+            text = written(value, symbols, value_path)
         else:
-            text = symbols.get(here) or source(value)
+            text = symbols.get(value_path) or source(value)
             if name in node.defaults and text == source(node.defaults[name]):
                 continue
         parts.append(f"{name}={text}" if name in node.defaults else text)
@@ -83,7 +83,7 @@ def _row(node: Node, symbols: Mapping[Path, str], path: Path) -> str:
 
 
 def source(value: Any) -> str:
-    """A literal as people write it."""
+    """Returns a literal as people write it."""
     if isinstance(value, tuple | list):
         inside = ", ".join(map(source, value)) + ("," if isinstance(value, tuple) and len(value) == 1 else "")
         return f"({inside})" if isinstance(value, tuple) else f"[{inside}]"

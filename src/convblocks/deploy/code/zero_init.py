@@ -1,4 +1,4 @@
-"""Weights of PyTorch's modules that start at zero, which no constructor says: the last norm of a branch, for one."""
+"""Weights of PyTorch's modules that start at zero, which no constructor writes: the last norm of a branch, for one."""
 
 from collections.abc import Iterable, Sequence
 
@@ -10,15 +10,18 @@ from convblocks.deploy.code.leaves import torch_class
 
 
 class ZeroInit:
-    """Those that no class has said yet."""
+    """The weights that start at zero and that no class of the file initialises yet."""
 
     def __init__(self, modules: Iterable[nn.Module]):
         torchs = (m for m in modules if torch_class(type(m)) is not nn.Module)  # or derived from them
         weights = (m._parameters.get("weight") for m in torchs)
         self._left = {id(w) for w in weights if w is not None and _is_zero(w)}
 
-    def said(self, members: Sequence[nn.Module], owner: str) -> list[str]:
-        """``nn.init.zeros_(self.main[1].norm.weight)`` for each, if all `members` have the same ones; else nothing."""
+    def lines(self, members: Sequence[nn.Module], owner: str) -> list[str]:
+        """Returns ``nn.init.zeros_(self.main[1].norm.weight)`` for each that all `members` have, and strikes it off.
+
+        Empty where the members differ in theirs.
+        """
         names = [[n for n, p in m.named_parameters() if id(p) in self._left] for m in members]
         if any(names[0] != other for other in names):
             return []
@@ -31,7 +34,7 @@ def _is_zero(weight: torch.Tensor) -> bool:
 
 
 def _place(module: nn.Module, name: str, owner: str) -> str:
-    """``main.1.norm.weight`` as code reads it."""
+    """Returns the expression for ``main.1.norm.weight``: ``owner.main[1].norm.weight``."""
     for part in name.split("."):
         if isinstance(module, nn.Sequential | nn.ModuleList):
             owner += f"[{list(module._modules).index(part)}]"
