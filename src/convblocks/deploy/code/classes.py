@@ -163,9 +163,10 @@ def _generations(instances: Iterable[Instance]) -> list[list[Instance]]:
         i: [by_id[id(m)] for m in one.module.modules() if id(m) in by_id and id(m) != i]
         for i, one in by_id.items()
     }
-    needs: dict[type, set[type]] = {}
+    # ordered, for a set of classes has another order in each process
+    needs: dict[type, dict[type, None]] = {}
     for i, one in by_id.items():
-        needs.setdefault(one.kind, set()).update(other.kind for other in inside[i])
+        needs.setdefault(one.kind, {}).update(dict.fromkeys(other.kind for other in inside[i]))
     try:
         return [
             [i for i in by_id.values() if i.kind is kind] for kind in TopologicalSorter(needs).static_order()

@@ -10,7 +10,9 @@ import pytest
 import torch
 from torch import nn
 
+from convblocks import BlockSpec
 from convblocks.deploy.code import module_code
+from convblocks.deploy.code.outputs import equal
 
 
 class Net(nn.Module):
@@ -157,3 +159,19 @@ def test_the_printed_file_says_each_shape(printed, kind):
     assert lines[kind] == f"(1, 3, 16, 16) -> {prints}"
     assert f"shapes           (N, 3, 16, 16) -> {doc}\n" in texts[kind]
     assert ("def shapes(" in texts[kind]) == (kind is not Plain)
+
+
+def test_what_takes_no_example_alone_is_printed():
+    """PyTorch norms one position of one channel only where the batch has more of them."""
+    block = BlockSpec("preactivation_bottleneck", norm="instance").build(8, 8)
+    assert "(N, 8, 1, 1) -> (N, 8, 1, 1)" in module_code(block, (8, 1, 1))
+
+
+def test_equal_outputs_have_the_same_bits():
+    x = torch.tensor([1.0, float("nan")])
+    assert equal(x, x.clone())
+    assert equal([x, {"a": x}], (x, {"a": x}))
+    assert not equal(x, x.double())
+    assert not equal([x], [x, x])
+    assert not equal({"a": x}, {"b": x})
+    assert not equal(Scores(x), Scores(x + 1))

@@ -61,7 +61,7 @@ DRAWS = 300  # of all tests together
 
 @dataclass
 class Drawn:
-    """A module, what it was built from, and the text of its file, which is made when asked for."""
+    """A module, what it was built from, and the text of its file, which is made on demand."""
 
     specs: list[BlockSpec]
     module: nn.Module
@@ -70,11 +70,11 @@ class Drawn:
 
 
 class Draw:
-    """The draws of one seed. `asked` counts, by family and name, the options that were not to be their default."""
+    """The draws of one seed. `tried` counts, by family and name, the options that were not to be their default."""
 
     def __init__(self, seed: int):
         self.seed, self.random = seed, random.Random(seed)
-        self.asked: Counter[tuple[str, str]] = Counter()
+        self.tried: Counter[tuple[str, str]] = Counter()
 
     def run(self) -> Drawn:
         """A block of the seed's family or, every third time, a network that has it."""
@@ -100,7 +100,7 @@ class Draw:
             value = self.axes(self.random.choice(OPTIONS[name]), dims)
             if value == defaults[name]:
                 continue
-            self.asked[family, name] += 1
+            self.tried[family, name] += 1
             try:
                 spec = BlockSpec(family, **{**spec.options, name: value})
             except ConvblocksError:

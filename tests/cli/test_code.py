@@ -3,19 +3,16 @@
 import subprocess
 import sys
 
-import numpy as np
 import pytest
 import torch
 from msgspec.structs import replace
-from safetensors.torch import load_file, save_file
+from safetensors.torch import save_file
 
 from convblocks import BlockSpec, Network, Stage, Stem, load
 from convblocks.cli import main
-from convblocks.deploy.code import module_code
-from convblocks.errors import CodeError
-from convblocks.networks.segmentation import DilatedHead, UNetHead
 from convblocks.networks.zoo import ZOO
 from convblocks.runs.store import RunFolder
+from tests.deploy.code.printed import made, namespace
 
 NETWORK = Network(
     in_channels=3,
@@ -30,12 +27,6 @@ def printed(capsys, *arguments):
     found = capsys.readouterr()
     assert found.err == ""
     return found.out
-
-
-def made(text):
-    space = {"__name__": "printed"}
-    exec(compile(text, "printed", "exec"), space)  # noqa: S102
-    return space["make"]()
 
 
 def test_a_family_s_options_and_place(capsys):
@@ -74,13 +65,12 @@ def test_a_family_s_options_and_place(capsys):
 )
 def test_the_class_serves_other_places_too(capsys, family, kind, option):
     """The shortcut's condition is in the class, so that it is right wherever it stands."""
-    space = {"__name__": "printed"}
     stride = 2 if "average" in option else 1
-    exec(printed(capsys, family, *option.split(), "--input", "8x9x9", "--stride", stride), space)  # noqa: S102
+    names = namespace(printed(capsys, family, *option.split(), "--input", "8x9x9", "--stride", stride))
     name, _, value = option.removeprefix("--").replace("-", "_").partition("=")
     spec = BlockSpec(family, **({name: float(value) if value[0] == "0" else value} if option else {}))
     for place in ((8, 8, 1), (8, 24, 1), (8, 8, 2), (16, 48, 2)):
-        theirs, ours = space[kind](*place).eval(), spec.build(*place).eval()
+        theirs, ours = names[kind](*place).eval(), spec.build(*place).eval()
         # without what it skips, a pool is not there to be counted in our keys
         theirs.load_state_dict(dict(zip(theirs.state_dict(), ours.state_dict().values(), strict=True)))
         x = torch.randn(1, place[0], 9, 9)
@@ -100,36 +90,11 @@ def test_a_network_of_the_zoo_in_the_same_bits(capsys, name):
 
 
 def test_a_depthwise_convolution_stays_one_at_other_widths(capsys):
-    space = {"__name__": "printed"}
-    exec(printed(capsys, "inverted", "--input", "8x9x9"), space)  # noqa: S102
-    theirs, ours = space["InvertedResidualBlock"](12).eval(), BlockSpec("inverted").build(12, 12).eval()
+    names = namespace(printed(capsys, "inverted", "--input", "8x9x9"))
+    theirs, ours = names["InvertedResidualBlock"](12).eval(), BlockSpec("inverted").build(12, 12).eval()
     theirs.load_state_dict(ours.state_dict())
     x = torch.randn(1, 12, 9, 9)
     assert torch.equal(theirs(x), ours(x))
-
-
-@pytest.mark.parametrize(
-    "head",
-    [
-        UNetHead(),
-        UNetHead(block=BlockSpec("preactivation"), norm="batch", activation="relu"),
-        DilatedHead(width=8, rates=(2, 3)),
-        DilatedHead(width=8, rates=(2, 3), norm="batch", activation="relu"),
-    ],
-)
-def test_a_network_that_scores_every_position(head):
-    stage = NETWORK.stages[0]
-    network = Network(
-        in_channels=3,
-        classes=5,
-        stem=NETWORK.stem,
-        stages=(stage, Stage(block=stage.block, blocks=1, out_channels=24, stride=2)),
-        head=head,
-    ).build()
-    theirs = made(module_code(network, (3, 17, 18))).eval()
-    theirs.load_state_dict(network.state_dict())
-    x = torch.randn(2, 3, 17, 18)
-    assert torch.equal(theirs(x), network.eval()(x))
 
 
 def test_a_block_s_file(capsys, tmp_path):
@@ -187,14 +152,13 @@ def test_a_run_folder_gives_what_it_recommends_and_loads_its_weights(capsys, run
         f" --design {recommended}", ""
     )
     ours, x = load(run_folder, recommended), torch.rand(2, 1, 8, 8)
-    space = {"__name__": "printed"}
-    exec(text, space)  # noqa: S102
-    theirs = space["make"]().eval()
+    names = namespace(text)
+    theirs = names["make"]().eval()
     best = max(
         RunFolder(run_folder).runs(), key=lambda r: (r.design == recommended, r.validation_score, -r.seed)
     )
     weights = RunFolder(run_folder).weights(recommended, best.seed)
-    theirs.load_state_dict(space["read_safetensors"](str(weights)))
+    theirs.load_state_dict(names["read_safetensors"](str(weights)))
     assert torch.equal(theirs(x), ours(x))
     with pytest.raises(SystemExit):
         main(["code", str(run_folder), "--design", "gone"])
@@ -215,22 +179,6 @@ def test_a_run_that_recommends_nothing_asks_for_a_design(capsys, run_folder, cha
     choices = " or ".join([f"{run_folder}:{design.name}" for design in folder.designs()])
     assert found.out == ""
     assert found.err.endswith(f"choose one: {choices}\n")
-
-
-def test_the_reader_of_weights_reads_what_safetensors_writes(tmp_path):
-    space = {"__name__": "printed"}
-    exec(module_code(NETWORK.build(), (3, 16, 16)), space)  # noqa: S102
-    floats = (torch.float64, torch.float32, torch.float16, torch.bfloat16)
-    kinds = (*floats, torch.int64, torch.int32, torch.int16, torch.int8, torch.uint8, torch.bool)
-    tensors = {str(k): torch.arange(6).reshape(2, 3).to(k) for k in kinds} | {"scalar": torch.tensor(3)}
-    save_file(tensors, tmp_path / "w.safetensors", {"network": "x"})
-    found = space["read_safetensors"](str(tmp_path / "w.safetensors"))
-    expected = load_file(tmp_path / "w.safetensors")
-    assert found.keys() == expected.keys()
-    assert all(torch.equal(found[n], t) and found[n].dtype == t.dtype for n, t in expected.items())
-    save_file({"odd": torch.zeros(1, dtype=torch.uint64)}, tmp_path / "w.safetensors")
-    with pytest.raises(ValueError, match="odd has dtype U64; known are F64, F32"):
-        space["read_safetensors"](str(tmp_path / "w.safetensors"))
 
 
 @pytest.mark.parametrize(
@@ -255,31 +203,3 @@ def test_what_cannot_be_is_one_line(capsys, arguments, message):
     assert found.out == ""
     (line,) = found.err.splitlines()
     assert message in line
-
-
-class Hooked(torch.nn.Module):
-    def forward(self, x):
-        return x + 1
-
-
-class Numpy(torch.nn.Module):
-    def forward(self, x):
-        return np.add(x, 1)
-
-
-def test_what_no_file_can_say_is_refused():
-    hooked = Hooked()
-    hooked.register_forward_hook(lambda *_: None)
-    with pytest.raises(CodeError, match="the module has the forward hook <lambda>"):
-        module_code(hooked, (1, 2, 2))
-    twice = torch.nn.Conv2d(2, 2, 1)
-    with pytest.raises(CodeError, match="0 and 1 are one module|1 and 0 are one module"):
-        module_code(torch.nn.Sequential(twice, twice), (2, 2, 2))
-    with pytest.raises(CodeError, match="uses numpy; a file that imports torch alone cannot"):
-        module_code(Numpy(), (1, 2, 2))
-
-
-def test_a_missing_ruff_names_its_install_line(monkeypatch):
-    monkeypatch.setattr("importlib.util.find_spec", lambda name: None)
-    with pytest.raises(ValueError, match=r"needs ruff: pip install 'convblocks\[code\]'"):
-        module_code(Hooked(), (1, 2, 2))

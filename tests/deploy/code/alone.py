@@ -1,4 +1,4 @@
-"""Runs each file of a folder in one fresh interpreter that has no convblocks, and prints what it found as JSON.
+"""Runs each file of a folder in one fresh interpreter that has no convblocks; prints keys, bits and constants as JSON.
 
 python -I alone.py FOLDER, with N.py and N.safetensors: its weights, and its input as "input of the test".
 """
@@ -35,8 +35,8 @@ def passed(module, x):
     }
 
 
-def starts(module):
-    """The number that weights start at, where it is one number, such as a norm's."""
+def constants(module):
+    """The numbers that weights start at, where all of a weight are one number, such as a norm's."""
     many = {n: t for n, t in module.named_parameters() if t.numel() > 1 or t.ndim == 0}
     return {n: t.flatten()[0].item() for n, t in many.items() if bool((t == t.flatten()[0]).all())}
 
@@ -52,17 +52,17 @@ class Refuse:
 
 def main(folder):
     sys.meta_path.insert(0, Refuse)
-    found = {}
+    results = {}
     for file in sorted(Path(folder).glob("*.py")):
         space = {"__name__": file.stem}
         exec(compile(file.read_text(), str(file), "exec"), space)  # noqa: S102
         tensors = space["read_safetensors"](str(file.with_suffix(".safetensors")))
         x, module = tensors.pop(INPUT), space["make"]()
-        found[file.stem] = {"starts": starts(module)}
+        results[file.stem] = {"constants": constants(module)}
         module.load_state_dict(tensors)
-        found[file.stem] |= passed(module, x)
+        results[file.stem] |= passed(module, x)
     assert "convblocks" not in sys.modules
-    print(json.dumps(found))  # noqa: T201
+    print(json.dumps(results))  # noqa: T201
 
 
 if __name__ == "__main__":
