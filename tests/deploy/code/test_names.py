@@ -5,6 +5,7 @@ import torch
 from torch import nn
 
 from convblocks.deploy.code import module_code
+from tests.deploy.code.printed import made
 
 
 class Names(nn.Module):
@@ -52,9 +53,7 @@ class Children(nn.Module):
 )
 def test_the_file_s_module_has_the_same_names(make):
     module = make()
-    space = {"__name__": "file"}
-    exec(module_code(module, (3, 8, 8)), space)  # noqa: S102 - what module_code wrote
-    made = space["make"]()
-    assert list(made.state_dict()) == list(module.state_dict())
+    theirs = made(module_code(module, (3, 8, 8)))
+    assert list(theirs.state_dict()) == list(module.state_dict())
     for name, weight in module.state_dict().items():
-        assert bool(weight.any()) == bool(made.state_dict()[name].any())  # zero where it starts at zero
+        assert bool(weight.any()) == bool(theirs.state_dict()[name].any())  # zero where it starts at zero
