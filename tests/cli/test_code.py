@@ -168,7 +168,7 @@ def test_a_run_folder_gives_what_it_recommends_and_loads_its_weights(capsys, run
     assert f"--design {recommended}: give the design once" in capsys.readouterr().err
 
 
-@pytest.mark.parametrize("changes", [{"told": False}, {"recommended": None}])
+@pytest.mark.parametrize("changes", [{"conclusive": False}, {"recommended": None}])
 def test_a_run_that_recommends_nothing_asks_for_a_design(capsys, run_folder, changes):
     folder = RunFolder(run_folder)
     folder.save_summary(replace(folder.summary(), **changes))

@@ -11,7 +11,9 @@ from convblocks.deploy.code.docstring import docstring
 
 def lines(module, size, **given):
     output = module(torch.zeros(2, *size))
-    text = docstring(module, size, output, **{"title": "", "command": "", "width": 100, **given})
+    text = docstring(
+        analyze(module, size), module, output, **{"title": "", "command": "", "width": 100, **given}
+    )
     return ast.literal_eval(text).splitlines()
 
 
