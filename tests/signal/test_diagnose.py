@@ -7,14 +7,12 @@ import numpy as np
 import pytest
 import torch
 import torch.nn.functional as F
-from scipy import stats
 from torch import nn
 
 from convblocks import BLOCKS, ResidualBlock, ReversibleBlock, advise
 from convblocks.errors import OptionError, TraceError
 from convblocks.layers.reversible_chain import couple
 from convblocks.signal import gradient_norms, signal, signal_along
-from convblocks.signal.rates import fit_rate
 
 
 class Backwards(nn.Module):
@@ -139,32 +137,6 @@ def test_a_relu_network_with_doubled_he_weights_explodes_by_2_a_layer():
     assert found.symptoms[0].kind == "exploding gradient"
 
 
-def test_dead_layers_and_overflow_are_symptoms_too():
-    dead = mlp(4, 8, scaled_orthogonal(1.0), nn.ReLU)
-    dead.insert(4, nn.Threshold(1e9, 0.0))
-    assert signal(dead, torch.randn(4, 8)).symptoms[0].kind == "dead"
-    found = signal(mlp(4, 8, scaled_orthogonal(1e20)), torch.randn(4, 8))
-    assert found.symptoms[0].kind == "not finite"
-    assert found.layers[-1].rms is None
-
-
-def test_the_fit_is_that_of_scipy():
-    norms = np.exp(np.random.default_rng(0).normal(size=20).cumsum())
-    rate, line = fit_rate(norms.tolist()), stats.linregress(range(20), np.log(norms))
-    reach = stats.t.ppf(0.975, 18) * line.stderr
-    assert log(rate.factor) == pytest.approx(line.slope)
-    assert rate.standard_error == pytest.approx(line.stderr)
-    assert (log(rate.low), log(rate.high)) == pytest.approx((line.slope - reach, line.slope + reach))
-    assert fit_rate([1.0, 0.0, None, 2.0]) is None
-    assert fit_rate([4.0, None, 1.0, 0.5, 0.0, 0.125]).factor == pytest.approx(0.5)
-
-
-def test_a_rate_that_may_be_1_crosses_no_bound():
-    rate = fit_rate([1.0, 2.0, 1.0, 2.1, 1.0, 2.0])
-    assert rate.low < 1 < rate.high
-    assert rate.layers_to_bound is None
-
-
 def test_the_head_is_measured_but_not_fitted():
     torch.manual_seed(0)
     body = [nn.Conv2d(8, 8, 1, bias=False) for _ in range(6)]
@@ -175,25 +147,6 @@ def test_the_head_is_measured_but_not_fitted():
     assert len(found.layers) == 7
     assert found.gradient.steps == 5
     assert found.gradient.factor == pytest.approx(0.7, rel=1e-4)
-
-
-class Gated(nn.Module):
-    """A convolution whose output a squeeze-and-excitation scales."""
-
-    def __init__(self):
-        super().__init__()
-        self.before, self.reduce = nn.Conv2d(4, 4, 3), nn.Conv2d(4, 2, 1)
-        self.expand, self.after = nn.Conv2d(2, 4, 1), nn.Conv2d(4, 4, 3)
-
-    def forward(self, x):
-        x = self.before(x)
-        return self.after(x * self.expand(self.reduce(x.mean((2, 3), keepdim=True))).sigmoid()).mean((2, 3))
-
-
-def test_side_layers_are_not_on_the_main_path(example):
-    module, x, y = example
-    assert signal(module, x, y).unreached == ("vain",)
-    assert [layer.name for layer in signal(Gated(), torch.randn(2, 4, 8, 8)).layers] == ["before", "after"]
 
 
 def test_the_module_the_generator_and_the_batch_stay_as_they_were(example):

@@ -134,5 +134,5 @@ def _fixes(checks: Sequence[FixCheck]) -> Table:
             symptom = check.symptom
             table.add_row(symptom)
         figures = significant(check.before), significant(check.after)
-        table.add_row(f"  {check.fix}", *figures, check.verdict, ", ".join(check.others))
+        table.add_row(f"  {check.fix}", *figures, check.verdict, ", ".join(check.new_symptoms))
     return table

@@ -104,7 +104,8 @@ class FixCheck(Struct, frozen=True, kw_only=True):
     before: float | None
     after: float | None
     verdict: Literal["cured", "better", "no better", "not applicable"]
-    others: tuple[str, ...] = ()  # kinds of symptoms that the module has with the fix only
+    # kinds of symptoms that the module has with the fix only
+    new_symptoms: tuple[str, ...] = field(default=(), name="others")
     problem: str = ""  # why it could not be applied
 
 

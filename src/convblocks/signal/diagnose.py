@@ -1,6 +1,6 @@
-"""How a batch fares on its way through a module, and its gradient on the way back.
+"""The norms of a batch on its way through a module, and of its gradient on the way back.
 
-At initialisation, or at any other weights; `signal_along` looks on while a copy trains. The theory of the
+At initialisation, or at any other weights; `signal_along` measures while a copy trains. The theory of the
 rates: He et al. 2015 (arXiv:1502.01852) for ReLU, Schoenholz et al. 2017 (arXiv:1611.01232) for tanh.
 """
 
@@ -45,43 +45,57 @@ def signal(
     shattering: bool = True,
     seed: int = 0,
 ) -> Signal:
-    """Norms of activations and gradients at every weight layer on the main path, their rates, and the symptoms.
+    """Measures activations and gradients at every weight layer on the main path, with their rates and symptoms.
 
-    x: a batch (N, C, *spatial), best a real one. y: its classes (N,), or whatever `loss(output, y)` takes;
-    cross-entropy if no loss is given. Without y, gradients are those of ⟨output, v⟩ / N, v standard normal.
-    training: in training mode, where batch norms use this batch. shattering: also correlate the gradients
-    at neighbouring inputs, for two examples or more. The module is not changed, and nothing random is drawn.
-    A layer whose figures are 0 only as long as trainable parameters are that start at 0, as the last norm of a
-    residual branch (Goyal et al. 2017, arXiv:1706.02677, section 5.1), is not among the symptoms.
-    Raises OptionError for an x that is no batch, TraceError for a module that cannot be run, or that y does not fit.
+    The module is not changed, and no state of a random generator either. A layer whose figures are 0 only as long as
+    trainable parameters are 0 that start so, as the last norm of a residual branch (Goyal et al. 2017,
+    arXiv:1706.02677, section 5.1), is not among the symptoms.
+
+    Args:
+        module: any module with convolutions or linear layers.
+        x: a batch (N, C, *spatial), best a real one.
+        y: its classes (N,), or whatever `loss` takes. Without y, gradients are those of ⟨output, v⟩ / N, with v
+            standard normal.
+        loss: takes (output, y); cross-entropy if not given.
+        training: measure in training mode, where batch norms use this batch.
+        shattering: also correlate the gradients at neighbouring inputs, for two examples or more.
+        seed: of everything random.
+
+    Raises:
+        OptionError: for an x that is no batch.
+        TraceError: for a module that cannot be run, or that y does not fit.
     """
     x = inputs_for(module, x)
     with seeded(seed, x, module):
         layers, body, unreached = _layers(copy_of(module).train(training), x, y, loss)
-        found = shattered_gradients(module, x, seed=seed) if shattering and len(x) > 1 else None
+        shattered = shattered_gradients(module, x, seed=seed) if shattering and len(x) > 1 else None
         dead = _dead(layers)
         if dead:
             dead &= _dead_once_zeros_learn(module, x, y, loss, training=training)
-    activation = fit_rate([_told_apart(layer) for layer in layers[:body]])
+    activation = fit_rate([_resolved_spread(layer) for layer in layers[:body]])
     gradient = fit_rate([layer.gradient_norm for layer in reversed(layers[:body])])
     return Signal(
-        loss=_in_words(y, loss),
+        loss=_loss_name(y, loss),
         batch=len(x),
         training=training,
         layers=layers,
         unreached=unreached,
         activation=activation,
         gradient=gradient,
-        shattering=found,
-        symptoms=symptoms_of(layers, activation, gradient, found, dead),
+        shattering=shattered,
+        symptoms=symptoms_of(layers, activation, gradient, shattered, dead),
     )
 
 
 def gradient_norms(module: nn.Module, x: torch.Tensor, y: torch.Tensor) -> dict[str, float | None]:
-    """‖∂loss/∂weight‖₂ of every convolution on the main path, by module path, in order of execution.
+    """Returns ‖∂loss/∂weight‖₂ of every convolution on the main path, by module path, in order of execution.
 
-    One batch `x` (N, C, *spatial) with classes `y` (N,), in training mode, at the module's present weights.
-    None: not finite.
+    Measured in training mode, at the module's present weights. None: not finite.
+
+    Args:
+        module: a classifier; it is not changed.
+        x: one batch (N, C, *spatial).
+        y: its classes (N,).
     """
     layers = signal(module, x, y, shattering=False).layers
     # a class of the user's own may be a convolution under another name
@@ -103,11 +117,22 @@ def signal_along(
     shattering: bool = False,
     seed: int = 0,
 ) -> SignalAlong:
-    """The signal of the first batch after each of `steps` SGD steps of a copy of the module.
+    """Measures the signal of the first batch after each of `steps` SGD steps of a copy of the module.
 
-    batches: pairs of x (N, C, *spatial) and classes (N,), gone through in order and again from the start.
     Ends early, at a last record, where the loss is no longer finite. The module is not changed.
-    Raises OptionError and TraceError as `signal` does.
+
+    Args:
+        module: a classifier with convolutions or linear layers.
+        batches: pairs of x (N, C, *spatial) and classes (N,), gone through in order and again from the start.
+        steps: numbers of steps to measure after; 0 is before the first.
+        learning_rate: of SGD.
+        momentum: of SGD.
+        shattering: see `signal`.
+        seed: of everything random.
+
+    Raises:
+        OptionError: for no batches, or no steps.
+        TraceError: as `signal` does.
     """
     if not batches:
         raise OptionError("batches", batches, "expected at least one pair (x, y)")
@@ -117,24 +142,24 @@ def signal_along(
     optimizer = torch.optim.SGD(copy.parameters(), lr=learning_rate, momentum=momentum)
     batches = [(inputs_for(copy, x), y) for x, y in batches]
     x, y = batches[0]
-    found: list[SignalStep] = []
+    records: list[SignalStep] = []
     with seeded(seed, x, module):
         for step, batch in enumerate(islice(cycle(batches), max(steps) + 1)):
             if step in steps:
                 measured = signal(copy, x, y, shattering=shattering, seed=seed)
-                found.append(SignalStep(step=step, loss=_loss_of(copy, x, y), signal=measured))
-                if found[-1].loss is None:
+                records.append(SignalStep(step=step, loss=_loss_of(copy, x, y), signal=measured))
+                if records[-1].loss is None:
                     break
             optimizer.zero_grad(set_to_none=True)
             with backward_of(module):
                 _loss(copy(batch[0]), batch[1], None).backward()
             optimizer.step()
-    words = f"SGD, learning rate {learning_rate:g}, momentum {momentum:g}, batches of {len(x)}"
-    return SignalAlong(optimizer=words, steps=tuple(found))
+    optimized_by = f"SGD, learning rate {learning_rate:g}, momentum {momentum:g}, batches of {len(x)}"
+    return SignalAlong(optimizer=optimized_by, steps=tuple(records))
 
 
-def _told_apart(layer: LayerSignal) -> float | None:
-    """The spread between examples; None where it is lost in the rounding of a float32."""
+def _resolved_spread(layer: LayerSignal) -> float | None:
+    """Returns the spread between examples; None where it is lost in the rounding of a float32."""
     if layer.spread is None or layer.rms is None or layer.spread < RESOLVED * layer.rms:
         return None
     return layer.spread
@@ -147,9 +172,12 @@ def _dead(layers: Sequence[LayerSignal]) -> set[str]:
 def _dead_once_zeros_learn(
     module: nn.Module, x: torch.Tensor, y: torch.Tensor | None, loss: Loss | None, *, training: bool
 ) -> set[str]:
-    """Layers dead after trainable parameters that are all 0 and get a gradient have taken a step; nothing else moves.
+    """Returns the layers that are still dead after a step of the trainable parameters that are all 0.
 
-    Several times, as a zero head lets a gradient through to the zero norms below it only then.
+    Only those parameters move, and only by a gradient that is not 0.
+
+    Steps are taken until no such parameter is left, as a zero head lets a gradient through to the zero norms below it
+    only after its own step.
     """
     copy = copy_of(module).train(training)
     trainable = {name for name, p in module.named_parameters() if p.requires_grad}
@@ -178,16 +206,20 @@ def _loss_of(module: nn.Module, x: torch.Tensor, y: torch.Tensor) -> float | Non
 def _layers(
     module: nn.Module, x: torch.Tensor, y: torch.Tensor | None, loss: Loss | None
 ) -> tuple[tuple[LayerSignal, ...], int, tuple[str, ...]]:
-    """Of the layers that the loss depends on; how many of them come before the head; and the others' names."""
+    """Measures the layers that the loss depends on.
+
+    Returns:
+        Their signals, how many of them come before the head, and the names of the layers that no gradient reaches.
+    """
     calls, output = main_path_calls(module, x.requires_grad_())
     value = _loss(output, y, loss)
     weights = {call.name: weights_of(call.layer) for call in calls}
-    asked = [*(call.output for call in calls), *(w for found in weights.values() for w in found)]
+    followed = [*(call.output for call in calls), *(w for own in weights.values() for w in own)]
     with backward_of(module):
-        gradients = _gradients(value, asked)
+        gradients = _gradients(value, followed)
     of_outputs = gradients[: len(calls)]
     rest = iter(gradients[len(calls) :])
-    of_weights = {name: [next(rest) for _ in found] for name, found in weights.items()}
+    of_weights = {name: [next(rest) for _ in own] for name, own in weights.items()}
     reached = [call for call, g in zip(calls, of_outputs, strict=True) if g is not None]
     layers = tuple(
         _layer(call, g, of_weights[call.name])
@@ -203,11 +235,13 @@ def _layers(
     return layers, wide[-1] + 1 if wide else len(layers), tuple(dict.fromkeys(unreached))
 
 
-def _gradients(value: torch.Tensor, asked: Sequence[torch.Tensor]) -> list[torch.Tensor | None]:
-    """None for what `value` does not depend on, and for what was made without autograd, as under no_grad."""
-    followed = [t for t in asked if t.requires_grad]
-    found = iter(torch.autograd.grad(value, followed, allow_unused=True) if value.requires_grad else ())
-    return [next(found, None) if t.requires_grad else None for t in asked]
+def _gradients(value: torch.Tensor, tensors: Sequence[torch.Tensor]) -> list[torch.Tensor | None]:
+    """Returns ∂value/∂tensor; None where there is no dependence, or none that autograd saw, as under no_grad."""
+    differentiable = [t for t in tensors if t.requires_grad]
+    gradients = iter(
+        torch.autograd.grad(value, differentiable, allow_unused=True) if value.requires_grad else ()
+    )
+    return [next(gradients, None) if t.requires_grad else None for t in tensors]
 
 
 def _layer(call: Call, gradient: torch.Tensor, of_weight: Sequence[torch.Tensor | None]) -> LayerSignal:
@@ -225,7 +259,7 @@ def _layer(call: Call, gradient: torch.Tensor, of_weight: Sequence[torch.Tensor 
 
 
 def _loss(output: torch.Tensor, y: torch.Tensor | None, loss: Loss | None) -> torch.Tensor:
-    """What gradients are taken of. Raises TraceError for labels that do not fit."""
+    """Returns the number that gradients are taken of. Raises TraceError for labels that do not fit."""
     if y is None:
         return (output * torch.randn_like(output)).sum() / len(output)
     y = y.to(output.device)
@@ -238,7 +272,7 @@ def _loss(output: torch.Tensor, y: torch.Tensor | None, loss: Loss | None) -> to
         raise TraceError(f"{name} cannot take {shapes}: {reason}") from error
 
 
-def _in_words(y: torch.Tensor | None, loss: Loss | None) -> str:
+def _loss_name(y: torch.Tensor | None, loss: Loss | None) -> str:
     if y is None:
         return "a random cotangent: ⟨output, v⟩ / N, v standard normal"
     return (

@@ -33,13 +33,21 @@ Profile = NDArray[np.float64]
 def effective_field(
     module: nn.Module, x: torch.Tensor, *, layer: str | None = None, axes: str | None = None, seed: int = 0
 ) -> EffectiveField:
-    """|∂(output at the centre)/∂input|, averaged over examples and input channels, and its Gaussian along each axis.
+    """Measures |∂(output at the centre)/∂input|, mean over examples and input channels, and its Gaussian on each axis.
 
-    x: (N, C, *spatial), or as `axes` names it after N, e.g. ``time,channels``; the more examples the smoother.
-    layer: path of a submodule with a map (N, K, *n), or (N, *n, K) where it puts that out, by default the last.
-    Channels of the central output are added with random weights, standard normal, other ones for each
-    example. In eval mode; batch norms that have seen no batch yet take their statistics from x. Raises OptionError
-    for a layer that is not there or has no map, TraceError for a module that cannot be run.
+    Channels of the central output are added with random weights, standard normal, other ones for each example. In eval
+    mode; batch norms that were given no batch yet take their statistics from x.
+
+    Args:
+        module: any module; it is not changed.
+        x: examples (N, C, *spatial), or as `axes` names it after N; the more, the smoother.
+        layer: path of a submodule with a map (N, K, *n), or (N, *n, K) where it puts that out; the last by default.
+        axes: names of the axes of x after N where channels are not first, e.g. ``time,channels``.
+        seed: of the weights.
+
+    Raises:
+        OptionError: for a layer that is not there or has no map.
+        TraceError: for a module that cannot be run.
     """
     x = inputs_for(module, x)
     traced = _traced(module, x, axes)
@@ -56,8 +64,8 @@ def effective_field(
         total = (middle * torch.randn_like(middle)).sum()
         with backward_of(module):
             (gradient,) = torch.autograd.grad(total, given, materialize_grads=True)
-    others = [axis for axis in range(x.ndim) if axis not in spatial]
-    counts = gradient.double().abs().mean(others).cpu().numpy()
+    averaged = [axis for axis in range(x.ndim) if axis not in spatial]
+    counts = gradient.double().abs().mean(averaged).cpu().numpy()
     if not np.isfinite(counts).all() or counts.sum() == 0:
         raise TraceError(
             f"the gradient of {name} at the centre is {'0' if counts.sum() == 0 else 'not finite'}"
@@ -75,12 +83,12 @@ def effective_field(
 
 
 def _traced(module: nn.Module, x: torch.Tensor, axes: str | None) -> Trace | None:
-    found = attempt(module, tuple(x.shape[1:]), axes=axes)
-    return None if isinstance(found, Failed) else found
+    traced = attempt(module, tuple(x.shape[1:]), axes=axes)
+    return None if isinstance(traced, Failed) else traced
 
 
 def _spatial(traced: Trace | None, x: torch.Tensor, axes: str | None) -> tuple[int, ...]:
-    """Spatial axes of x. Raises OptionError where its batch axis is not the first."""
+    """Returns the spatial axes of x. Raises OptionError where its batch axis is not the first."""
     if axes is not None:
         layout = parse_axes(axes, x.shape[1:])
         if layout.batch:
@@ -90,21 +98,24 @@ def _spatial(traced: Trace | None, x: torch.Tensor, axes: str | None) -> tuple[i
 
 
 def _maps(traced: Trace | None) -> dict[str, list[int]]:
-    """By path of a module, the axes of its last output that run along the input's spatial ones, where each has one."""
-    found: dict[str, list[int]] = {}
+    """Returns, by path of a module, the axes of its last output that run along the input's spatial ones.
+
+    Modules in whose output an input axis has no axis of its own are left out.
+    """
+    maps: dict[str, list[int]] = {}
     fields = states(traced) if traced else {}
     for op in traced.ops if traced else ():
         for value in op.outputs:
             if places := map_axes(fields.get(value.number, ()), value.shape):
                 parts = op.path.split(".")
-                found |= {".".join(parts[: i + 1]): places for i in range(len(parts))}
-    return found
+                maps |= {".".join(parts[: i + 1]): places for i in range(len(parts))}
+    return maps
 
 
 def _output(
     module: nn.Module, x: torch.Tensor, layer: str | None, maps: dict[str, list[int]], dims: int
 ) -> tuple[str, torch.Tensor]:
-    """The path and the output (N, K, *n) of the layer; of the last leaf with several positions if none is named."""
+    """Returns path and output (N, K, *n) of a layer; of the last leaf with several positions if none is named."""
     named = {name: m for name, m in module.named_modules() if name}
     if layer is not None and layer not in named:
         raise OptionError("layer", layer, f"expected a module path such as {', '.join(list(named)[-3:])}")
@@ -113,7 +124,7 @@ def _output(
         if layer is not None
         else {name: m for name, m in named.items() if not list(m.children())}
     )
-    found: list[tuple[str, torch.Tensor]] = []
+    outputs: list[tuple[str, torch.Tensor]] = []
 
     def keep(name: str, output: object) -> torch.Tensor | None:
         if not isinstance(output, torch.Tensor) or output.ndim != dims + 2:
@@ -122,7 +133,7 @@ def _output(
         turned = output.movedim(places, list(range(2, dims + 2)))
         if layer is None and turned[0, 0].numel() == 1:
             return None
-        found.append((name, turned))
+        outputs.append((name, turned))
         return output.clone()  # the next one may work in place
 
     handles = [
@@ -134,19 +145,18 @@ def _output(
     finally:
         for handle in handles:
             handle.remove()
-    if not found:
-        where = f"layer {layer!r}" if layer is not None else "no layer"
+    if not outputs:
         problem = (
-            "was not called, or gives no map"
+            f"layer {layer!r} was not called, or gives no map"
             if layer is not None
-            else "gives a map of more than one position"
+            else "no layer gives a map of more than one position"
         )
-        raise OptionError("layer", layer, f"{where} {problem} (N, K, {dims} spatial axes)")
-    return found[-1]
+        raise OptionError("layer", layer, f"{problem} (N, K, {dims} spatial axes)")
+    return outputs[-1]
 
 
 def _theoretical(traced: Trace | None, layer: str, dims: int) -> list[float | None]:
-    """Size of the layer's receptive field per axis, from the trace; that of the image where it sees all."""
+    """Returns the size of the layer's receptive field per axis, from the trace; that of the image where it sees all."""
     if traced is None:
         return [None] * dims
     fields = receptive_fields(traced)
@@ -168,8 +178,8 @@ def _size(axis: AxisField, n: int) -> float | None:
 
 
 def _profile(counts: NDArray[np.float64], axis: int) -> Profile:
-    """Summed over all other axes, as parts of one."""
-    profile = counts.sum(tuple(other for other in range(counts.ndim) if other != axis))
+    """Sums over all other axes, and returns parts of one."""
+    profile = counts.sum(tuple(summed for summed in range(counts.ndim) if summed != axis))
     return np.asarray(profile / profile.sum())
 
 
@@ -196,21 +206,21 @@ def _gaussian(places: Profile, height: float, centre: float, sigma: float) -> Pr
 def _least_squares(
     places: Profile, profile: Profile, centre: float, sigma: float
 ) -> tuple[float, float] | None:
-    """σ and R² of the Gaussian of least squares; None where there is none to find."""
+    """Fits a Gaussian by least squares, and returns its σ and R²; None where there is none to fit."""
     from scipy.optimize import OptimizeWarning, curve_fit  # here, for workers that train need none of it
 
     if np.count_nonzero(profile) < 4 or sigma == 0:
         return None
     try:
-        found, _ = curve_fit(_gaussian, places, profile, p0=(profile.max(), centre, sigma), maxfev=2000)
+        fitted, _ = curve_fit(_gaussian, places, profile, p0=(profile.max(), centre, sigma), maxfev=2000)
     except (RuntimeError, OptimizeWarning):
         return None
-    left = profile - _gaussian(places, *found)
-    return abs(float(found[2])), 1 - float(left @ left / np.sum((profile - profile.mean()) ** 2))
+    left = profile - _gaussian(places, *fitted)
+    return abs(float(fitted[2])), 1 - float(left @ left / np.sum((profile - profile.mean()) ** 2))
 
 
 def _small(counts: NDArray[np.float64]) -> tuple[tuple[float, ...], ...]:
-    """At most MAP × MAP, by means, the largest 1; volumes are summed over their first axis."""
+    """Shrinks to at most MAP × MAP, by means, and scales the largest to 1; volumes are summed over their first axis."""
     plane = torch.from_numpy(counts.sum(0) if counts.ndim == 3 else counts)
     if plane.ndim == 1:
         plane = plane[None]

@@ -37,7 +37,7 @@ class Call:
 
 
 def copy_of(module: nn.Module) -> nn.Module:
-    """A deep copy in which every floating-point parameter takes a gradient. Raises TraceError.
+    """Returns a deep copy in which every floating-point parameter takes a gradient. Raises TraceError.
 
     Tensors that were computed, as an old-style weight norm's weight, are copied without their history; what cannot be
     copied, as a lock or an open file, is shared.
@@ -61,7 +61,7 @@ def copy_of(module: nn.Module) -> nn.Module:
 
 
 def _shared(module: nn.Module, memo: dict[int, Any]) -> dict[int, Any]:
-    """Attributes that cannot be copied, by their ids."""
+    """Returns the attributes that cannot be copied, by their ids."""
     shared = {}
     for part in module.modules():
         for name, value in vars(part).items():
@@ -75,7 +75,7 @@ def _shared(module: nn.Module, memo: dict[int, Any]) -> dict[int, Any]:
 
 
 def inputs_for(module: nn.Module, x: torch.Tensor) -> torch.Tensor:
-    """`x` (N, C, *spatial) in the dtype and on the device of the module's weights. Raises OptionError."""
+    """Returns `x` (N, C, *spatial) in the dtype and on the device of the module's weights. Raises OptionError."""
     if x.ndim < 2 or len(x) == 0:
         raise OptionError("x", tuple(x.shape), "expected a batch (N, C, *spatial) of at least one example")
     weight = next((p for p in module.parameters() if p.is_floating_point()), x)
@@ -85,14 +85,14 @@ def inputs_for(module: nn.Module, x: torch.Tensor) -> torch.Tensor:
 
 @contextmanager
 def seeded(seed: int, x: torch.Tensor, module: nn.Module) -> Iterator[None]:
-    """Draws from `seed` within; leaves the generators as they were, and the module, which its copy's hooks may know."""
+    """Draws from `seed` within; restores the generators, and the module, which its copy's hooks may change."""
     with torch.random.fork_rng(devices=[x.device] if x.is_cuda else []), restored(module.modules()):
         torch.manual_seed(seed)
         yield
 
 
 def main_path_calls(module: nn.Module, x: torch.Tensor) -> tuple[list[Call], torch.Tensor]:
-    """Run the module; its weight layers' calls in order, and its first output.
+    """Runs the module; returns its weight layers' calls in order, and its first output.
 
     Left out: paths with a part called shortcut, downsample or skip, and layers on a map of one position
     between layers on larger ones, which are a squeeze-and-excitation's. The tensors kept are those before any in-place
@@ -121,12 +121,12 @@ def main_path_calls(module: nn.Module, x: torch.Tensor) -> tuple[list[Call], tor
 
 
 Hook = Callable[[str, nn.Module, torch.Tensor, torch.Tensor], torch.Tensor | None]
-"""Of path, layer, input and output; what it returns, if anything, goes on in place of the output."""
+"""Takes path, layer, input and output; a tensor that it returns goes on in place of the output."""
 
 
 @contextmanager
 def hooked(module: nn.Module, hook: Hook) -> Iterator[None]:
-    """Call `hook` after every weight layer."""
+    """Calls `hook` after every weight layer within."""
 
     def hooking(name: str) -> Callable[..., torch.Tensor | None]:
         return lambda layer, given, named, output: hook(name, layer, (*given, *named.values())[0], output)
@@ -144,7 +144,7 @@ def hooked(module: nn.Module, hook: Hook) -> Iterator[None]:
 
 
 def run(module: nn.Module, x: torch.Tensor) -> torch.Tensor:
-    """The first tensor that the module gives for x. Raises TraceError."""
+    """Returns the first tensor that the module gives for x. Raises TraceError."""
     try:
         result = module(x.clone())  # a first layer that works in place would change a leaf
     except Exception as error:  # a forward may raise anything
@@ -161,7 +161,7 @@ def run(module: nn.Module, x: torch.Tensor) -> torch.Tensor:
 
 @contextmanager
 def backward_of(module: nn.Module) -> Iterator[None]:
-    """Autograd's errors in words. Raises TraceError."""
+    """Turns autograd's errors within into a TraceError that says what to do."""
     try:
         yield
     except RuntimeError as error:
@@ -172,7 +172,7 @@ def backward_of(module: nn.Module) -> Iterator[None]:
 
 
 def _cause(reason: str) -> str:
-    """What autograd's message means, with the fix."""
+    """Returns what autograd's message means, with the fix."""
     if "modified by an inplace operation" in reason:
         tensor = re.search(r"is output \d+ of (\w+?)Backward", reason)
         made = f" (a result of {tensor[1]})" if tensor else ""
@@ -186,7 +186,7 @@ def _cause(reason: str) -> str:
 
 
 def on_main_path(calls: list[Call]) -> list[Call]:
-    """Without side paths; see `main_path_calls`."""
+    """Leaves out side paths; see `main_path_calls`."""
     calls = [call for call in calls if not SIDE_PATHS & set(call.name.split("."))]
     wide = {i for i, call in enumerate(calls) if positions(call.layer, call.output) > 1}
     first, last = (min(wide), max(wide)) if wide else (0, -1)
@@ -194,18 +194,18 @@ def on_main_path(calls: list[Call]) -> list[Call]:
 
 
 def positions(layer: nn.Module, tensor: torch.Tensor) -> int:
-    """Positions of a layer's input or output, channels and batch not counted."""
+    """Counts the positions of a layer's input or output, without channels and batch."""
     spatial = tensor.shape[1:-1] if isinstance(layer, nn.Linear) else tensor.shape[2:]
     return prod(spatial)
 
 
 def weights_of(layer: nn.Module) -> list[torch.Tensor]:
-    """A weight layer's parameters but for its bias; several where the weight is parametrised."""
+    """Returns a weight layer's parameters but for its bias; several where the weight is parametrised."""
     return [p for name, p in layer.named_parameters() if not name.endswith("bias")]
 
 
 def settled(module: nn.Module, x: torch.Tensor) -> nn.Module:
-    """A copy in eval mode. Batch norms that have seen nothing yet take the statistics of `x`.
+    """Returns a copy in eval mode, where batch norms that were given no batch yet take the statistics of `x`.
 
     In eval mode an example's gradient is its own, which in training mode it is not; but a fresh batch norm
     would do nothing there.

@@ -33,12 +33,21 @@ BATCH = 128
 
 
 def probe(module: nn.Module, train: Pair, test: Pair, *, pool: int = 1, strength: float = 1.0) -> Probes:
-    """Accuracy of a logistic regression on every main-path layer's output, and whether it still rises.
+    """Trains a logistic regression on every main-path layer's output, and tells whether its accuracy still rises.
 
-    train, test: pairs of x (N, C, *spatial) and classes (N,). pool: positions per axis, 1 to 4, that an output is
-    averaged to. strength: scikit-learn's C, the inverse of the L2 penalty on standardised features. A layer's
-    output is what the next one is given, with norm, activation and shortcut, where that has as many channels.
-    Intervals count the test examples, not the probes' own training. Raises OptionError, TraceError.
+    A layer's output is what the next one is given, with norm, activation and shortcut, where that has as many channels.
+    Intervals count the test examples, not the probes' own training.
+
+    Args:
+        module: a trained classifier; it is not changed.
+        train: x (N, C, *spatial) and classes (N,).
+        test: the same of other examples.
+        pool: positions per axis, 1 to 4, that an output is averaged to.
+        strength: scikit-learn's C, the inverse of the L2 penalty on standardised features.
+
+    Raises:
+        OptionError: for examples that cannot be used, or another pool.
+        TraceError: for a module that cannot be run, or whose outputs are not finite.
     """
     _check(train, test, pool)
     before, scores = _features(module, train[0], pool)
@@ -66,26 +75,26 @@ def probe(module: nn.Module, train: Pair, test: Pair, *, pool: int = 1, strength
 
 
 def productive_layers(module: nn.Module, input_size: tuple[int, ...]) -> dict[str, bool]:
-    """By path, whether a layer's input does not yet see the whole image along some axis; unknown ones left out.
+    """Returns by path whether a layer is productive; layers of which it is unknown are left out.
 
-    Richter et al. 2021, section 3: a layer behind the border layer can add no new context. Empty where the module
-    cannot be traced.
+    A layer is productive if its input does not yet see the whole image along some axis (Richter et al. 2021,
+    section 3): behind the border layer none can add new context. Empty where the module cannot be traced.
     """
     try:
         traced = trace(module, input_size)
     except TraceError:
         return {}
     fields = receptive_fields(traced)
-    found: dict[str, bool] = {}
+    productive: dict[str, bool] = {}
     for op in traced.ops:
-        if op.inputs and op.inputs[0].number in fields and op.path not in found:
+        if op.inputs and op.inputs[0].number in fields and op.path not in productive:
             sees = [
                 _whole(axis, n)
                 for axis, n in zip(fields[op.inputs[0].number], spatial_size(traced), strict=True)
             ]
             if None not in sees:
-                found[op.path] = not all(sees)
-    return found
+                productive[op.path] = not all(sees)
+    return productive
 
 
 def _whole(axis: AxisField, size: int) -> bool | None:
@@ -112,9 +121,9 @@ def _check(train: Pair, test: Pair, pool: int) -> None:
 def _features(
     module: nn.Module, x: torch.Tensor, pool: int
 ) -> tuple[dict[str, NDArray[np.float32]], torch.Tensor]:
-    """Pooled outputs of the body's layers, and the module's scores, in eval mode."""
+    """Returns the pooled outputs of the body's layers, and the module's scores, in eval mode."""
     copy = copy_of(module).eval()
-    found: dict[str, list[torch.Tensor]] = {}
+    outputs: dict[str, list[torch.Tensor]] = {}
     scores = []
     with torch.inference_mode(), restored(module.modules()):
         for chunk in inputs_for(copy, x).split(BATCH):
@@ -124,13 +133,13 @@ def _features(
                     f"{type(module).__name__} gives {tuple(output.shape)}; expected scores (N, classes)"
                 )
             for name, tensor in _outputs(calls).items():
-                found.setdefault(name, []).append(_pooled(tensor, pool))
+                outputs.setdefault(name, []).append(_pooled(tensor, pool))
             scores.append(output.float().cpu())
-    return {name: torch.cat(parts).numpy() for name, parts in found.items()}, torch.cat(scores)
+    return {name: torch.cat(parts).numpy() for name, parts in outputs.items()}, torch.cat(scores)
 
 
 def _outputs(calls: Sequence[Call]) -> dict[str, torch.Tensor]:
-    """What each layer makes of its input; the last, whose output is the scores, is left out."""
+    """Returns what each layer makes of its input; the last, whose output is the scores, is left out."""
     outputs: dict[str, torch.Tensor] = {}
     for call, following in pairwise(calls):
         same = _channels(following.given) == _channels(call.output)
@@ -143,7 +152,7 @@ def _channels(tensor: torch.Tensor) -> int:
 
 
 def _pooled(tensor: torch.Tensor, pool: int) -> torch.Tensor:
-    """(N, C, *n) → (N, C · pool^axes), means of equal shares; an axis shorter than `pool` stays."""
+    """Pools (N, C, *n) → (N, C · pool^axes), means of equal shares; an axis shorter than `pool` stays."""
     sizes = [min(pool, n) for n in tensor.shape[2:]]
     pools: tuple[Callable[..., torch.Tensor], ...] = (
         F.adaptive_avg_pool1d,
@@ -162,7 +171,7 @@ def _right(
     truth: NDArray[np.int64],
     strength: float,
 ) -> Right:
-    """1 for each test example that a probe trained on (x, y) gets right."""
+    """Returns 1 for each test example that a probe trained on (x, y) gets right."""
     from sklearn.exceptions import ConvergenceWarning  # here, for workers that train need none of it
     from sklearn.linear_model import LogisticRegression
     from sklearn.preprocessing import StandardScaler
@@ -177,7 +186,7 @@ def _right(
 
 
 def wilson(right: Right) -> Interval:
-    """A share and its 95 % score interval (Wilson 1927), which holds near 0 and 1 too."""
+    """Returns a share and its 95 % score interval (Wilson 1927), which holds near 0 and 1 too."""
     n, share = len(right), float(right.mean())
     centre = (share + NORMAL**2 / (2 * n)) / (1 + NORMAL**2 / n)
     reach = NORMAL / (1 + NORMAL**2 / n) * sqrt(share * (1 - share) / n + NORMAL**2 / (4 * n**2))
@@ -185,7 +194,7 @@ def wilson(right: Right) -> Interval:
 
 
 def paired(right: Right, before: Right) -> Interval:
-    """The difference on the same examples and its 95 % interval; 3 / n either way where no example differs."""
+    """Returns the difference on the same examples and its 95 % interval; 3 / n either way where no example differs."""
     difference = right - before
     mean, n = float(difference.mean()), len(difference)
     reach = NORMAL * float(difference.std(ddof=1)) / sqrt(n) or 3 / n
@@ -210,7 +219,7 @@ def _direction(rise: Interval) -> Literal["rises", "no rise", "falls"]:
 
 
 def _last_productive(layers: Sequence[LayerProbe]) -> str | None:
-    """The layer before the first unproductive one, if every layer from there on is."""
+    """Returns the layer before the first unproductive one, if every layer from there on is."""
     first = next((i for i, layer in enumerate(layers) if layer.productive is False), None)
     return layers[first - 1].name if first else None
 

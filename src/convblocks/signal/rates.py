@@ -15,18 +15,22 @@ MOST_LAYERS = 100_000  # beyond which a crossing is of no interest
 
 
 def fit_rate(norms: Sequence[float | None]) -> Rate | None:
-    """The factor per layer of norms in the order of the signal; None with fewer than three above 0 and finite.
+    """Fits the factor per layer, by ordinary least squares of ln(norm) against the layer's place.
 
-    Ordinary least squares of ln(norm) against the layer's place.
+    Args:
+        norms: of each layer, in the order in which the signal passes them.
+
+    Returns:
+        The rate; None where fewer than three norms are positive and finite.
     """
-    known = [(place, log(norm)) for place, norm in enumerate(norms) if norm and 0 < norm < inf]
-    if len(known) < 3:
+    fitted = [(place, log(norm)) for place, norm in enumerate(norms) if norm and 0 < norm < inf]
+    if len(fitted) < 3:
         return None
-    places, logs = np.array(known).T
+    places, logs = np.array(fitted).T
     away = places - places.mean()
     slope = float(away @ logs / (away @ away))
     left = logs - logs.mean() - slope * away
-    degrees, steps = len(known) - 2, len(norms) - 1
+    degrees, steps = len(fitted) - 2, len(norms) - 1
     error = sqrt(float(left @ left) / degrees / float(away @ away))
     reach = float(stdtrit(degrees, (1 + LEVEL) / 2)) * error
     return Rate(
@@ -41,7 +45,7 @@ def fit_rate(norms: Sequence[float | None]) -> Rate | None:
 
 
 def _crossing(slope: float, reach: float) -> float | None:
-    """Layers until exp(slope · layers) leaves (VANISHED, EXPLODED)."""
+    """Returns the layers until exp(slope · layers) leaves (VANISHED, EXPLODED)."""
     if abs(slope) <= reach or slope == 0:
         return None
     layers = log(VANISHED if slope < 0 else EXPLODED) / slope
@@ -49,7 +53,7 @@ def _crossing(slope: float, reach: float) -> float | None:
 
 
 def changed(rate: Rate | None) -> str:
-    """``vanishing`` or ``exploding`` if the fit crosses its bound within the layers there are, else nothing."""
+    """Returns ``vanishing`` or ``exploding`` if the fit crosses its bound within the layers there are, else nothing."""
     if rate is None or rate.layers_to_bound is None or rate.layers_to_bound > rate.steps:
         return ""
     return "vanishing" if rate.factor < 1 else "exploding"
@@ -60,5 +64,5 @@ def _exp(power: float) -> float:
 
 
 def finite(number: float) -> float | None:
-    """JSON has no NaN and no infinity."""
+    """Returns a number as JSON can hold it: None for NaN and infinity."""
     return number if isfinite(number) else None

@@ -116,7 +116,7 @@ def _compared(kind: str, fix: str, before: Signal, after: Signal | None, change:
         before=start,
         after=end,
         verdict="cured" if not same_figure else "better" if near <= far / 2 and near < inf else "no better",
-        others=tuple(k for k in kinds if k not in had),
+        new_symptoms=tuple(k for k in kinds if k not in had),
     )
 
 
@@ -168,14 +168,14 @@ def _start_anew(layer: nn.Module, name: str, start: Callable[[torch.Tensor], obj
 
 
 def he_(module: nn.Module, x: torch.Tensor, body: list[Call]) -> str:  # noqa: ARG001
-    """Weights from N(0, 2 / fan_in), biases 0 (He et al. 2015, arXiv:1502.01852, equation 10)."""
+    """Draws weights from N(0, 2 / fan_in), biases 0 (He et al. 2015, arXiv:1502.01852, equation 10)."""
     for call in body:
         _start_anew(call.layer, call.name, lambda w: nn.init.kaiming_normal_(w, nonlinearity="relu"))
     return f"He-normal weights in {len(body)} layers"
 
 
 def lsuv_(module: nn.Module, x: torch.Tensor, body: list[Call]) -> str:
-    """Layer-sequential unit variance (Mishkin & Matas 2016, arXiv:1511.06422), in a single pass.
+    """Applies layer-sequential unit variance (Mishkin & Matas 2016, arXiv:1511.06422), in a single pass.
 
     Without biases a layer is linear in its weight, so that one division gives its output unit variance.
     """
@@ -201,7 +201,7 @@ def lsuv_(module: nn.Module, x: torch.Tensor, body: list[Call]) -> str:
 
 
 def norm_(module: nn.Module, x: torch.Tensor, body: list[Call]) -> str:
-    """A batch norm after each convolution (each linear layer, if there are none) that no norm follows."""
+    """Puts a batch norm after each convolution (each linear layer, if there are none) that no norm follows."""
     convolutions = [call for call in body if not isinstance(call.layer, nn.Linear)]
     followed = _followed_by_norm(module, x)
     bare = {call.name: call for call in convolutions or body if call.name not in followed}
@@ -244,7 +244,7 @@ def replace_(module: nn.Module, name: str, new: nn.Module) -> None:
 
 
 def shortcut_(module: nn.Module, x: torch.Tensor, body: list[Call]) -> str:
-    """x + f(x) / √B around each of B pairs of layers, or single ones, that keep the shape; see shortcuts.py."""
+    """Puts x + f(x) / √B around each of B pairs of layers, or single ones, that keep the shape; see shortcuts.py."""
     return add_shortcuts_(module, x, {call.name for call in body})
 
 

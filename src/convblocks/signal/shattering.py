@@ -19,11 +19,21 @@ CHUNK = 64  # points in one pass
 def shattered_gradients(
     module: nn.Module, x: torch.Tensor, *, points: int = 33, pairs: int = PAIRS, seed: int = 0
 ) -> Shattering:
-    """Correlation of input gradients by distance, on lines between examples 0 and 1, 2 and 3, … of x.
+    """Correlates input gradients by distance, on lines between examples 0 and 1, 2 and 3, … of x.
 
-    x: (N, C, *spatial), N ≥ 2. points: on each line, its ends among them. The correlation is the cosine, for a
-    gradient's mean is part of what a step follows. In eval mode; batch norms that have seen no batch yet take
-    their statistics from x. Raises OptionError, TraceError.
+    The correlation is the cosine, for a gradient's mean is part of what a step follows. In eval mode; batch norms that
+    were given no batch yet take their statistics from x.
+
+    Args:
+        module: any module; it is not changed.
+        x: examples (N, C, *spatial), N ≥ 2.
+        points: on each line, its ends among them.
+        pairs: of examples, at most.
+        seed: of the output direction.
+
+    Raises:
+        OptionError: for fewer than two examples, or three points.
+        TraceError: for a module that cannot be run, or passes no gradient to its input.
     """
     if len(x) < 2:
         raise OptionError("x", tuple(x.shape), "expected at least two examples")
@@ -41,20 +51,20 @@ def shattered_gradients(
             if directions is None:
                 directions = torch.randn_like(run(copy, line[:1])[0]).detach()
             at_lag += _correlations(_input_gradients(copy, line, directions)) / pairs
-    found = at_lag.tolist()
+    correlations = at_lag.tolist()
     distances = [(k + 1) / (points - 1) for k in range(points - 1)]
     return Shattering(
         distances=tuple(distances),
-        correlations=tuple(found),
-        neighbour=found[0],
-        half_distance=next((d for d, c in zip(distances, found, strict=True) if c < 0.5), None),
+        correlations=tuple(correlations),
+        neighbour=correlations[0],
+        half_distance=next((d for d, c in zip(distances, correlations, strict=True) if c < 0.5), None),
         white_noise=x[0].numel() ** -0.5,
         pairs=pairs,
     )
 
 
 def _input_gradients(module: nn.Module, line: torch.Tensor, directions: torch.Tensor) -> torch.Tensor:
-    """∂⟨output, directions⟩/∂input at each point; (points, inputs), float64."""
+    """Returns ∂⟨output, directions⟩/∂input at each point: (points, inputs), float64."""
     parts = []
     for chunk in line.split(CHUNK):
         given = chunk.detach().requires_grad_()
@@ -71,7 +81,7 @@ def _input_gradients(module: nn.Module, line: torch.Tensor, directions: torch.Te
 
 
 def _correlations(gradients: torch.Tensor) -> torch.Tensor:
-    """Mean cosine of all pairs of rows at distance 1, 2, …; 0 where a gradient is 0 or not finite."""
+    """Returns the mean cosine of all pairs of rows at distance 1, 2, …; 0 where a gradient is 0 or not finite."""
     units = nn.functional.normalize(torch.nan_to_num(gradients, 0.0, 0.0, 0.0), dim=1, eps=1e-300)
     cosines = units @ units.T
     return torch.stack([cosines.diagonal(lag).mean() for lag in range(1, len(gradients))])

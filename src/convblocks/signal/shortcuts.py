@@ -19,7 +19,7 @@ from convblocks.signal.observe import WEIGHT_LAYERS, run
 PAIR = 2
 ADDITIONS = frozenset({"add", "add_", "__add__", "__iadd__", "__radd__"})
 Shapes = dict[int, tuple[torch.Size, torch.Size] | None]
-"""By id of a module: the shapes it is given and gives; None for one called twice, or with more than a tensor."""
+"""By id of a module: the shapes of its input and output; None for one called twice, or with more than a tensor."""
 
 
 class Shortcut(nn.Module):
@@ -30,7 +30,9 @@ class Shortcut(nn.Module):
         self.branch, self.scale = branch, scale
 
     def forward(self, x: torch.Tensor) -> torch.Tensor:
-        return x + self.scale * self.branch(x.clone())  # the branch may work in place
+        """Adds the scaled branch to its input, (N, …) each."""
+        # cloned, since the branch may work in place
+        return x + self.scale * self.branch(x.clone())
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,7 +44,19 @@ class Place:
 
 
 def add_shortcuts_(module: nn.Module, x: torch.Tensor, layers: set[str]) -> str:
-    """Put them around `layers` (module paths) wherever they fit; says how many. Raises TraceError if nowhere."""
+    """Puts shortcuts around `layers` wherever they fit, in place.
+
+    Args:
+        module: the module to change.
+        x: a batch (N, C, *spatial).
+        layers: module paths of weight layers.
+
+    Returns:
+        How many were added, as a text.
+
+    Raises:
+        TraceError: where none fits.
+    """
     marked = {id(module.get_submodule(name)) for name in layers}
     places = _places(module, marked, _shapes(module, x), _adding(module, x))
     if not places:
@@ -59,25 +73,25 @@ def add_shortcuts_(module: nn.Module, x: torch.Tensor, layers: set[str]) -> str:
 
 
 def _places(module: nn.Module, marked: set[int], shapes: Shapes, adding: set[int]) -> list[Place]:
-    """Where shortcuts fit, from the outside in; never inside a module that adds already."""
+    """Returns where shortcuts fit, from the outside in; never inside a module that adds already."""
     if id(module) in adding:
         return []
-    found: list[Place] = []
+    places: list[Place] = []
     children = list(module.named_children())
     while children:
         row = _row(children if isinstance(module, nn.Sequential) else children[:1], marked, shapes, adding)
         if row:
-            found.append(Place(module, tuple(name for name, _ in children[:row])))
+            places.append(Place(module, tuple(name for name, _ in children[:row])))
         else:
-            found += _places(children[0][1], marked, shapes, adding)
+            places += _places(children[0][1], marked, shapes, adding)
         children = children[row or 1 :]
-    return found
+    return places
 
 
 def _row(
     children: Sequence[tuple[str, nn.Module]], marked: set[int], shapes: Shapes, adding: set[int]
 ) -> int:
-    """How many of the first children fit under one shortcut; 0 for none."""
+    """Counts how many of the first children fit under one shortcut; 0 for none."""
     first, total, longest = shapes.get(id(children[0][1])), 0, 0
     if first is None or not _count(children[0][1], marked):
         return 0
@@ -92,7 +106,7 @@ def _row(
 
 
 def _count(module: nn.Module, marked: set[int]) -> int:
-    """Weight layers within; those of side paths or the head make it too many to be touched."""
+    """Counts the weight layers within; those of side paths or the head make it too many to be touched."""
     layers = [m for m in module.modules() if isinstance(m, WEIGHT_LAYERS)]
     return len(layers) if all(id(m) in marked for m in layers) else PAIR + 1
 
@@ -115,7 +129,7 @@ def _shapes(module: nn.Module, x: torch.Tensor) -> Shapes:
 
 
 def _adding(module: nn.Module, x: torch.Tensor) -> set[int]:
-    """Modules whose own forward adds two tensors; none known where the module cannot be traced."""
+    """Returns the modules whose own forward adds two tensors; none where the module cannot be traced."""
     try:
         ops = trace(module, x.shape[1:]).ops
     except TraceError:

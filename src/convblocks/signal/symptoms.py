@@ -28,19 +28,19 @@ def symptoms_of(
     shattering: Shattering | None,
     dead: Collection[str],
 ) -> tuple[Symptom, ...]:
-    """What is wrong, the gravest first. dead: names of the layers that do not learn."""
-    found = [
+    """Returns what is wrong, the gravest first. dead: names of the layers that do not learn."""
+    symptoms = [
         _not_finite(layers),
         _dead([layer.name for layer in layers if layer.name in dead]),
         _rate("gradient", gradient),
         _rate("activation", activation),
         _shattered(shattering),
     ]
-    return tuple(symptom for symptom in found if symptom)
+    return tuple(symptom for symptom in symptoms if symptom)
 
 
 def symptom(kind: str, evidence: str) -> Symptom:
-    """With its fixes."""
+    """Returns a symptom with its fixes."""
     return Symptom(kind=kind, evidence=evidence, fixes=FIXES_FOR[kind])
 
 
@@ -69,13 +69,13 @@ def _rate(what: str, rate: Rate | None) -> Symptom | None:
     )
 
 
-def _shattered(found: Shattering | None) -> Symptom | None:
-    if found is None or found.neighbour >= SHATTERED:
+def _shattered(shattering: Shattering | None) -> Symptom | None:
+    if shattering is None or shattering.neighbour >= SHATTERED:
         return None
     return symptom(
         "shattered gradient",
-        f"gradients at inputs {found.distances[0]:.1%} of the way between two examples apart correlate by "
-        f"{found.neighbour:.2f} only; white noise by 0 ± {found.white_noise:.2g}",
+        f"gradients at inputs {shattering.distances[0]:.1%} of the way between two examples apart correlate by "
+        f"{shattering.neighbour:.2f} only; white noise by 0 ± {shattering.white_noise:.2g}",
     )
 
 
