@@ -39,7 +39,7 @@ SKIP = ("fix them, or leave those examples out with ", Setting("skip_broken", Tr
 
 @dataclass
 class Arrays:
-    """Parts as `complete` takes them, channels first, labels or label maps, and how they came to be so."""
+    """Parts as `complete` takes them, channels first, with labels or label maps, and notes on their preparation."""
 
     parts: Mapping[str, tuple[Examples, Targets]]
     classes: tuple[str, ...]
@@ -51,7 +51,7 @@ class Arrays:
 def finish(
     arrays: Arrays, *, name: str, source: str, size: Size | None, split_seed: int, split: str = ""
 ) -> Dataset:
-    """Resample if asked, draw the missing parts, fill in the card; `split` replaces the words of the draw."""
+    """Resamples to `size`, draws the missing parts and fills in the card; `split` replaces the sentence on the draw."""
     preparation = list(arrays.preparation)
     parts = dict(arrays.parts)
     maps = any(y.ndim > 1 for _, y in parts.values())
@@ -59,8 +59,8 @@ def finish(
     target = shape[2:] if size is None else per_axis(size, len(shape) - 2)
     if target != shape[2:]:
         values = sum(len(y) for _, y in parts.values()) * shape[1] * prod(target)
-        what = f"{shown(source)}: resampled to {times(target)}, it"
-        require_memory(values * 4, what, "pass a smaller ", Setting("image_size"))
+        size_text = f"{shown(source)}: resampled to {times(target)}, it"
+        require_memory(values * 4, size_text, "pass a smaller ", Setting("image_size"))
         parts = {
             part: (resample(x, target), resample_maps(y, target) if maps else y)
             for part, (x, y) in parts.items()
@@ -73,12 +73,12 @@ def finish(
         split_seed,
         shown(source),
     )
-    taken = {}
-    for part, (given, indices) in takes.items():
-        x, y = parts[given]
-        taken[part] = (x, y) if len(indices) == len(y) else (x[indices], y[indices])
+    assembled = {}
+    for part, (source_part, indices) in takes.items():
+        x, y = parts[source_part]
+        assembled[part] = (x, y) if len(indices) == len(y) else (x[indices], y[indices])
     return assemble(
-        taken,
+        assembled,
         arrays.classes,
         name=name,
         source=source,
@@ -90,30 +90,32 @@ def finish(
 
 
 def channels_first(x: npt.NDArray[Any], where: str, layout: str | None = None) -> tuple[Examples, list[str]]:
-    """`x` as (N, C, *spatial), uint8 or float32, by the rules at the top of this file, and what was done.
+    """Turns `x` into (N, C, *spatial), uint8 or float32, by the rules at the top of this file.
+
+    The second value lists what was done, for the card.
 
     Raises DataError, beginning with `where`, for other shapes and for what is no number.
     """
     if x.dtype.kind not in "biuf":
         raise DataError(f"{where}: holds {x.dtype}: expected whole or floating-point numbers")
-    given, found = x.shape, layout or _layout(x.shape, where)
-    if found == "none":
+    shape, axis = x.shape, layout or _layout(x.shape, where)
+    if axis == "none":
         x = x[:, None]
-    elif found == "channels-last":
+    elif axis == "channels-last":
         x = np.moveaxis(x, -1, 1)
     if x.ndim - 2 not in KINDS:
-        asked = (
+        advice = (
             (" for ", Setting("layout", layout))
             if layout
             else ("; another axis is named by ", Setting("layout"))
         )
-        raise DataError(f"{where}: has shape {given}: expected {LAYOUTS[layout]}", *asked)
-    words = [f"{KINDS[x.ndim - 2]} of {plural(x.shape[1], 'channel')}{AXIS[found]}"]
+        raise DataError(f"{where}: has shape {shape}: expected {LAYOUTS[layout]}", *advice)
+    steps = [f"{KINDS[x.ndim - 2]} of {plural(x.shape[1], 'channel')}{AXIS[axis]}"]
     if x.dtype == np.uint8:
-        return np.ascontiguousarray(x), [*words, "uint8 values as given"]
+        return np.ascontiguousarray(x), [*steps, "uint8 values as given"]
     with np.errstate(over="ignore"):  # what float32 cannot hold becomes infinite, and is found later
         converted = np.ascontiguousarray(x, dtype=np.float32)
-    return converted, [*words, f"{x.dtype} values as float32"]
+    return converted, [*steps, f"{x.dtype} values as float32"]
 
 
 def _layout(shape: tuple[int, ...], where: str) -> str:
@@ -127,7 +129,7 @@ def _layout(shape: tuple[int, ...], where: str) -> str:
 
 
 def _refuse_to_guess(axes: tuple[int, ...], where: str) -> NoReturn:
-    """The shorter of the outer axes would count the channels, if any does."""
+    """Raises DataError: the shorter of the outer axes would count the channels, if any does."""
     first = axes[0] <= axes[-1]
     channels, spatial = (axes[0], axes[1:]) if first else (axes[-1], axes[:-1])
     raise DataError(
@@ -140,9 +142,9 @@ def _refuse_to_guess(axes: tuple[int, ...], where: str) -> NoReturn:
 
 
 def only_finite(x: Examples, y: Labels, where: str, skip_broken: bool) -> tuple[Examples, Labels, int]:
-    """Examples without NaN and infinity, and how many others there were.
+    """Returns the examples without NaN and infinity, their labels, and the number of other examples.
 
-    Raises DataError, beginning with `where`, for those others, unless they are to be skipped.
+    Raises DataError, beginning with `where`, for other examples, unless they are to be skipped.
     """
     if x.dtype == np.uint8:
         return x, y, 0

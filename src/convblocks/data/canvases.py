@@ -24,7 +24,7 @@ Maps = npt.NDArray[np.uint8]
 
 
 def compose_parts(scans: npt.NDArray[np.float32], digits: Labels) -> dict[str, tuple[Canvases, Maps]]:
-    """Canvases (N, 1, CANVAS, CANVAS) and label maps (N, CANVAS, CANVAS) of each part.
+    """Returns canvases (N, 1, CANVAS, CANVAS) and label maps (N, CANVAS, CANVAS) of each part.
 
     `scans` (n, 8, 8) are of `digits` (n,); label d + 1 is digit d, and 0 the background. The same every time.
     """
@@ -41,14 +41,14 @@ def compose_parts(scans: npt.NDArray[np.float32], digits: Labels) -> dict[str, t
 
 
 def _groups(order: npt.NDArray[np.int64]) -> npt.NDArray[np.int64]:
-    """(canvases, PER_CANVAS) of them; those that fill no canvas are left over."""
+    """Returns (canvases, PER_CANVAS) of them; those that fill no canvas are left over."""
     return order[: len(order) // PER_CANVAS * PER_CANVAS].reshape(-1, PER_CANVAS)
 
 
 def compose(
     scans: npt.NDArray[np.float32], digits: Labels, random: np.random.Generator
 ) -> tuple[Canvases, Maps]:
-    """One canvas with these scans, and its label map."""
+    """Returns one canvas with these scans, and its label map."""
     canvas = np.zeros((CANVAS, CANVAS), np.float32)
     labels = np.zeros((CANVAS, CANVAS), np.uint8)
     side = scans.shape[-1]

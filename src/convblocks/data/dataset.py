@@ -1,4 +1,4 @@
-"""What training gets: three parts of (x, y) as arrays, and a card that says what they are.
+"""A data set: three parts of (x, y) as arrays, and a card that describes them.
 
 The labels tell the task: one class for each example is a data set to classify, a label map for each, with IGNORE
 where there is no label, is one to segment.
@@ -23,7 +23,8 @@ from convblocks.text import shown
 Examples = npt.NDArray[np.uint8 | np.float32]
 LabelMaps = npt.NDArray[np.uint8]
 Targets = npt.NDArray[np.int64 | np.uint8]  # labels (N,) or label maps
-IGNORE = 255  # of a label map: counts neither in the loss nor in the score
+IGNORE = 255
+"""The label of a position that counts neither in the loss nor in the score."""
 
 
 @dataclass(frozen=True, eq=False, slots=True)
@@ -42,7 +43,7 @@ class Split:
 
 @dataclass(frozen=True, eq=False, slots=True)
 class Dataset:
-    """Examples to train on, to choose by, and to judge by. `card.classes[label]` names a label."""
+    """Examples to train on, to choose by, and to score by. `card.classes[label]` names a label."""
 
     card: DataCard
     train: Split
@@ -61,7 +62,7 @@ def assemble(
     skipped: int = 0,
     notes: Sequence[str] = (),
 ) -> Dataset:
-    """The data set of `parts` ("train", "validation", "test"). Raises DataError for an empty part."""
+    """Builds the data set of `parts` ("train", "validation", "test"). Raises DataError for an empty part."""
     check_class_names(classes, shown(source))
     splits = {}
     for part in PARTS:
@@ -97,13 +98,13 @@ def assemble(
 
 
 def label_counts(maps: Targets, classes: int) -> list[int]:
-    """How many positions of label maps each class has; those to ignore have none."""
+    """Counts the positions of each class in label maps; those to ignore belong to none."""
     counts: list[int] = np.bincount(maps.reshape(-1), minlength=IGNORE + 1)[:classes].tolist()
     return counts
 
 
 def fingerprint(splits: Sequence[Split], classes: Sequence[str]) -> str:
-    """SHA-256 over class names and, part by part, shapes, types and bytes of x and y."""
+    """Returns the SHA-256 over class names and, part by part, shapes, types and bytes of x and y."""
     digest = hashlib.sha256(json.dumps(list(classes)).encode())
     for split in splits:
         for array in (split.x, split.y):
@@ -113,7 +114,7 @@ def fingerprint(splits: Sequence[Split], classes: Sequence[str]) -> str:
 
 
 def check_class_names(classes: Sequence[str], where: str) -> None:
-    """Raise DataError for a name that no report could hold; folder names may be any bytes."""
+    """Raises DataError for a name that no report could hold; folder names may be any bytes."""
     for name in classes:
         try:
             name.encode()

@@ -29,30 +29,32 @@ TEXTURES = ("brick", "grass", "gravel")
 
 
 class Embedded(NamedTuple):
-    """A set's arrays, and how it was split if that is not left to chance."""
+    """Arrays of a set, and a sentence on its split if that is not left to chance."""
 
     arrays: Arrays
     split: str = ""
 
 
 def load_embedded(name: str, *, source: str, size: Size | None, split_seed: int) -> Dataset:
-    """The set EMBEDDED[name]. Raises MissingExtra without its package, DataError without its file."""
-    found = EMBEDDED[name]()
-    return finish(found.arrays, name=name, source=source, size=size, split_seed=split_seed, split=found.split)
+    """Loads the set EMBEDDED[name]. Raises MissingExtra without its package, DataError without its file."""
+    embedded = EMBEDDED[name]()
+    return finish(
+        embedded.arrays, name=name, source=source, size=size, split_seed=split_seed, split=embedded.split
+    )
 
 
 def digits() -> Embedded:
-    """scikit-learn's digits: the test part of the UCI set Optical Recognition of Handwritten Digits."""
+    """Loads scikit-learn's digits: the test part of the UCI set Optical Recognition of Handwritten Digits."""
     from sklearn.datasets import load_digits
 
     scans = load_digits()
     x = scans.images.astype(np.float32)[:, None]
-    words = ["greyscale images, values 0–16 as float32"]
-    return Embedded(Arrays({"all": (x, scans.target.astype(np.int64))}, tuple("0123456789"), words))
+    preparation = ["greyscale images, values 0–16 as float32"]
+    return Embedded(Arrays({"all": (x, scans.target.astype(np.int64))}, tuple("0123456789"), preparation))
 
 
 def canvases() -> Embedded:
-    """scikit-learn's digits on larger canvases, each pixel labelled with its digit; see canvases.py."""
+    """Composes scikit-learn's digits on larger canvases, each pixel labelled with its digit; see canvases.py."""
     from sklearn.datasets import load_digits
 
     scans = load_digits()
@@ -61,24 +63,24 @@ def canvases() -> Embedded:
         "by scan: 60% train, 20% validation, 20% test of each digit, and no scan in two parts; a scan stands on "
         f"{composed.TRAINING_USES} canvases in train and on one elsewhere; the split seed plays no part"
     )
-    words = [
+    preparation = [
         f"greyscale canvases of {composed.CANVAS}×{composed.CANVAS} pixels with {composed.PER_CANVAS} scans of 8×8 "
         "each, values 0–16 as float32; a pixel is its digit's where at least half of it is ink"
     ]
     classes = (composed.BACKGROUND, *"0123456789")
-    return Embedded(Arrays(parts, classes, words), split)
+    return Embedded(Arrays(parts, classes, preparation), split)
 
 
 def faces() -> Embedded:
-    """scikit-image's subset of Labeled Faces in the Wild: the first 100 crops are faces, the others not."""
+    """Loads scikit-image's subset of Labeled Faces in the Wild: the first 100 crops are faces, the others not."""
     crops = _sample("lfw_subset", "lfw_subset.npy", "faces")
     y = np.repeat(np.array([0, 1], np.int64), 100)
-    words = ["greyscale images, values 0–1 as float32"]
-    return Embedded(Arrays({"all": (crops.astype(np.float32)[:, None], y)}, ("face", "no face"), words))
+    preparation = ["greyscale images, values 0–1 as float32"]
+    return Embedded(Arrays({"all": (crops.astype(np.float32)[:, None], y)}, ("face", "no face"), preparation))
 
 
 def textures() -> Embedded:
-    """Patches of three 512×512 textures; train, validation and test are bands side by side, with gaps."""
+    """Cuts patches of three 512×512 textures; train, validation and test are bands side by side, with gaps."""
     photographs = [_sample(name, f"{name}.png", "textures") for name in TEXTURES]
     parts = {}
     for part in PARTS:
@@ -89,22 +91,22 @@ def textures() -> Embedded:
         f"by place: bands of a photograph, from the left 9 columns of patches for train, 3 for validation, "
         f"3 for test, {GAP} pixels apart; the split seed plays no part"
     )
-    words = [f"greyscale patches of {PATCH}×{PATCH} pixels that do not overlap, uint8 values as given"]
-    return Embedded(Arrays(parts, TEXTURES, words), split)
+    preparation = [f"greyscale patches of {PATCH}×{PATCH} pixels that do not overlap, uint8 values as given"]
+    return Embedded(Arrays(parts, TEXTURES, preparation), split)
 
 
 def texture_patches(photograph: npt.NDArray[np.uint8], part: str) -> npt.NDArray[np.uint8]:
-    """(N, PATCH, PATCH) of one part's band of a (512, 512) photograph, row by row."""
+    """Returns (N, PATCH, PATCH) of one part's band of a (512, 512) photograph, row by row."""
     first, columns = COLUMNS[part]
-    left = first * PATCH + PARTS.index(part) * GAP
-    band = photograph[:, left : left + columns * PATCH]
+    start = first * PATCH + PARTS.index(part) * GAP
+    band = photograph[:, start : start + columns * PATCH]
     rows = len(photograph) // PATCH
     grid = band.reshape(rows, PATCH, columns, PATCH).swapaxes(1, 2)
     return grid.reshape(rows * columns, PATCH, PATCH)
 
 
 def _sample(function: str, file: str, name: str) -> npt.NDArray[Any]:
-    """One of scikit-image's samples, only if its file is installed: it would download others."""
+    """Loads one of scikit-image's samples, only if its file is installed: it would download others."""
     try:
         import skimage.data
     except ImportError as error:

@@ -29,7 +29,7 @@ BATCH = 32  # files a thread takes at a time
 
 
 class File(NamedTuple):
-    """One image, where it belongs, and what its header says."""
+    """One image file, its part and class, and its header."""
 
     path: Path
     part: str
@@ -38,21 +38,28 @@ class File(NamedTuple):
 
 
 class Format(NamedTuple):
-    """What all images are brought to."""
+    """The form that all images are brought to.
+
+    `bits` are those that greyscale images of more than 8 bits really use; None without such images. `size` is the size
+    that the caller gave, to which images are resized and cropped.
+    """
 
     channels: int
     height: int
     width: int
-    bits: int | None  # that greyscale images of more than 8 bits really use; None without such images
-    size: Size | None  # as given: resize and crop to it
+    bits: int | None
+    size: Size | None
 
 
 class Order(NamedTuple):
-    """The files in the order of the arrays: train, validation, test."""
+    """The files in the order of the arrays: train, validation, test.
+
+    `ends` are the positions where train and validation end; `split` is a sentence on how the parts came about.
+    """
 
     files: list[File]
-    ends: list[int]  # of train and of validation
-    split: str  # in words
+    ends: list[int]
+    split: str
 
 
 class Read(NamedTuple):
@@ -65,17 +72,17 @@ class Read(NamedTuple):
 
 
 def load_folder(root: Path, *, source: str, size: Size | None, split_seed: int, skip_broken: bool) -> Dataset:
-    """Read the folder. Raises DataError for a layout, sizes or files that cannot be used."""
+    """Reads a folder of images. Raises DataError for a layout, sizes or files that cannot be used."""
     listing = find_images(root)
     classes = sorted({name for part in listing.parts.values() for name in part})
     check_class_names(classes, shown(root))
-    wanted = [
+    listed_files = [
         (path, part, classes.index(name))
         for part, of_class in listing.parts.items()
         for name, paths in of_class.items()
         for path in paths
     ]
-    read = read_files(root, wanted, classes, size, split_seed, skip_broken)
+    read = read_files(root, listed_files, classes, size, split_seed, skip_broken)
     unused = listing.unused and f"; {listed([shown(name) + '/' for name in listing.unused])} not used"
     return assemble(
         labelled(read),
@@ -84,42 +91,44 @@ def load_folder(root: Path, *, source: str, size: Size | None, split_seed: int, 
         source=source,
         split=f"{read.order.split}{unused or ''}",
         preparation=preparation(read.form, read.files, listing.ignored),
-        skipped=len(wanted) - len(read.files),
+        skipped=len(listed_files) - len(read.files),
         notes=listing.notes,
     )
 
 
 def read_files(
     root: Path,
-    wanted: Sequence[tuple[Path, str, int]],
+    listed_files: Sequence[tuple[Path, str, int]],
     classes: Sequence[str],
     size: Size | None,
     split_seed: int,
     skip_broken: bool,
 ) -> Read:
-    """Looks at the files (path, part, label), draws the parts and decodes; `root` is the place that errors name."""
+    """Reads the headers of files (path, part, label), draws the parts and decodes; errors name `root`."""
     with catch_warnings():  # around all threads: Pillow warns of what is checked here or does not matter
         simplefilter("ignore")
-        files = read_headers(wanted, skip_broken)
+        files = read_headers(listed_files, skip_broken)
         return read_images(root, files, classes, size, split_seed, skip_broken)
 
 
 def labelled(read: Read) -> dict[str, tuple[Examples, Targets]]:
-    """Images and labels of each part."""
+    """Returns images and labels of each part."""
     labels = np.array([file.label for file in read.order.files], np.int64)
     arrays = zip(np.split(read.x, read.order.ends), np.split(labels, read.order.ends), strict=True)
     return dict(zip(PARTS, arrays, strict=True))
 
 
 def name_of(root: Path) -> str:
-    """The folder's own name, whatever path leads to it."""
+    """Returns the folder's own name, whatever path leads to it."""
     return shown((root if root.name.strip(".") else root.resolve()).name)
 
 
-def read_headers(wanted: Sequence[tuple[Path, str, int]], skip_broken: bool) -> list[File]:
-    """Those of the files (path, part, label) with a usable header."""
-    headers = in_threads(lambda item: read_header(item[0]), wanted, skip_broken)
-    return [File(*item, header) for item, header in zip(wanted, headers, strict=True) if header is not None]
+def read_headers(listed_files: Sequence[tuple[Path, str, int]], skip_broken: bool) -> list[File]:
+    """Returns those of the files (path, part, label) that have a usable header."""
+    headers = in_threads(lambda item: read_header(item[0]), listed_files, skip_broken)
+    return [
+        File(*item, header) for item, header in zip(listed_files, headers, strict=True) if header is not None
+    ]
 
 
 def read_images(
@@ -130,7 +139,7 @@ def read_images(
     split_seed: int,
     skip_broken: bool,
 ) -> Read:
-    """Draw the parts and decode, again without those that turn out to be broken."""
+    """Draws the parts and decodes their images, again without those that turn out to be broken."""
     while True:
         form, broken = _choose_format(root, files, size, skip_broken)
         if not broken:
@@ -145,7 +154,7 @@ def read_images(
 def _choose_format(
     root: Path, files: list[File], size: Size | None, skip_broken: bool
 ) -> tuple[Format, set[Path]]:
-    """One format for all, and the files that turned out to be broken."""
+    """Returns one format for all images, and the files that turned out to be broken."""
     if not files:
         raise DataError(f"{shown(root)}: not one of its images can be read: check that they are whole")
     if size is None:
@@ -184,18 +193,20 @@ def _check_same_size(root: Path, files: list[File]) -> None:
 
 
 def _draw_parts(root: Path, files: list[File], classes: Sequence[str], seed: int) -> Order:
-    given: dict[str, list[File]] = {}
+    files_of_part: dict[str, list[File]] = {}
     for file in files:
-        given.setdefault(file.part, []).append(file)
-    labels = {part: np.array([file.label for file in members], np.int64) for part, members in given.items()}
+        files_of_part.setdefault(file.part, []).append(file)
+    labels = {
+        part: np.array([file.label for file in members], np.int64) for part, members in files_of_part.items()
+    }
     takes, split = complete(labels, classes, seed, shown(root))
-    ordered = [given[takes[part].part][i] for part in PARTS for i in takes[part].indices]
+    ordered = [files_of_part[takes[part].part][i] for part in PARTS for i in takes[part].indices]
     ends = np.cumsum([len(takes[part].indices) for part in PARTS]).tolist()
     return Order(ordered, ends[:-1], split)
 
 
 def _decode_all(files: list[File], form: Format, skip_broken: bool) -> tuple[Examples, set[Path]]:
-    """(N, C, H, W) of `files` in their order, and those that are broken, whose pixels are undefined."""
+    """Returns (N, C, H, W) of `files` in their order, and those that are broken, whose pixels are undefined."""
     x: Examples = np.empty((len(files), form.channels, form.height, form.width), dtype=np.uint8)
 
     def fill(at: int) -> bool:
@@ -211,35 +222,34 @@ def _decode_all(files: list[File], form: Format, skip_broken: bool) -> tuple[Exa
 
 
 def preparation(form: Format, files: list[File], ignored: int) -> str:
-    """What was done to the images, in words."""
-    """What was done to the images, in words."""
+    """Describes what was done to the images."""
     kind = "greyscale" if form.channels == 1 else "RGB"
-    words = [f"8-bit {kind} of {form.width}×{form.height} pixels"]
+    steps = [f"8-bit {kind} of {form.width}×{form.height} pixels"]
     if {file.header[:2] for file in files} == {(form.width, form.height)}:
-        words.append("not resized")
+        steps.append("not resized")
     else:
         square = isinstance(form.size, int)
-        to = (
+        resizing = (
             f"shorter side resized to {form.size}"
             if square
             else f"resized to cover {form.width}×{form.height}"
         )
-        words.append(f"{to} (bilinear, antialiased), then the centre cropped")
-    words.append("EXIF orientation applied, transparency laid over white")
+        steps.append(f"{resizing} (bilinear, antialiased), then the centre cropped")
+    steps.append("EXIF orientation applied, transparency laid over white")
     grey = sum(file.header.grey for file in files)
     if form.channels == 3 and grey:
-        words.append(f"{plural(grey, 'greyscale image')} turned into RGB")
+        steps.append(f"{plural(grey, 'greyscale image')} turned into RGB")
     if form.bits is not None:
-        words.append(f"16-bit values scaled to 8 bits, from 0–{2**form.bits - 1} to 0–255")
+        steps.append(f"16-bit values scaled to 8 bits, from 0–{2**form.bits - 1} to 0–255")
     if ignored:
-        words.append(f"{plural(ignored, 'other file')} ignored")
-    return "; ".join(words)
+        steps.append(f"{plural(ignored, 'other file')} ignored")
+    return "; ".join(steps)
 
 
 def in_threads(work: Callable[[T], R], items: Sequence[T], skip_broken: bool) -> Iterator[R | None]:
-    """`work(item)` for all items, in their order; None for broken files if they are to be skipped."""
+    """Yields `work(item)` for all items, in their order; None for broken files if they are to be skipped."""
 
-    def one(item: T) -> R | None:
+    def result_of(item: T) -> R | None:
         try:
             return work(item)
         except BrokenImageError:
@@ -249,5 +259,5 @@ def in_threads(work: Callable[[T], R], items: Sequence[T], skip_broken: bool) ->
 
     batches = [items[start : start + BATCH] for start in range(0, len(items), BATCH)]
     with ThreadPoolExecutor(max_workers=min(8, max(2, os.cpu_count() or 2))) as pool:
-        for results in pool.map(lambda batch: [one(item) for item in batch], batches):
+        for results in pool.map(lambda batch: [result_of(item) for item in batch], batches):
             yield from results

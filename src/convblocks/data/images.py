@@ -45,7 +45,7 @@ UPRIGHT = {  # EXIF orientation → what undoes it
 
 
 class BrokenImageError(DataError):
-    """This one file is damaged, not an image or too large; the others may be fine."""
+    """One file is damaged, not an image or too large; other files may be fine."""
 
 
 class ImageHeader(NamedTuple):
@@ -72,7 +72,7 @@ def read_header(path: Path) -> ImageHeader:
 
 
 def highest_value(path: Path) -> int:
-    """The highest value of a greyscale image of more than 8 bits. Raises as `read_header` does."""
+    """Returns the highest value of a greyscale image of more than 8 bits. Raises as `read_header` does."""
     with _opened(path) as image:
         values = np.asarray(image)
         if values.min() < 0 or values.max() > 65_535:
@@ -84,7 +84,7 @@ def highest_value(path: Path) -> int:
 
 
 def decode(path: Path, *, channels: int, bits: int = 16, size: Size | None = None) -> npt.NDArray[np.uint8]:
-    """The image as (C, H, W) with C = 1 or 3; (C, height, width) of a size that is given.
+    """Decodes an image to (C, H, W) with C = 1 or 3; (C, height, width) of a size that is given.
 
     Greyscale of more than 8 bits is taken to span 0 to 2^bits − 1. Raises as `read_header` does.
     """
@@ -103,8 +103,8 @@ def to_pixels(
         scaled = np.asarray(upright).astype(np.float64) * (255 / (2**bits - 1))
         upright = Image.fromarray(np.rint(np.clip(scaled, 0, 255)).astype(np.uint8))
     if upright.has_transparency_data:
-        seen = upright.convert("RGBA")
-        upright = Image.alpha_composite(Image.new("RGBA", seen.size, "white"), seen)
+        with_alpha = upright.convert("RGBA")
+        upright = Image.alpha_composite(Image.new("RGBA", with_alpha.size, "white"), with_alpha)
     upright = upright.convert("L" if channels == 1 else "RGB")
     if size is not None:
         upright = _cover(upright, size, Image.Resampling.BILINEAR)
@@ -112,10 +112,13 @@ def to_pixels(
     return pixels[None] if channels == 1 else np.moveaxis(pixels, -1, 0)
 
 
-def decode_mask(path: Path, seen: tuple[int, int], of: Path, size: Size | None) -> npt.NDArray[np.uint8]:
-    """The values of a mask as (H, W), or of the given size: those of the image `of`, which is (width, height) as seen.
+def decode_mask(
+    path: Path, image_size: tuple[int, int], image_path: Path, size: Size | None
+) -> npt.NDArray[np.uint8]:
+    """Decodes a mask to (H, W), or to the given size.
 
-    Of a palette the indices count. A size takes the nearest pixels of what `decode` would. Raises BrokenImageError
+    Of a palette the indices count. `image_size` is (width, height) of the image after its EXIF orientation, which the
+    mask must have too. A size takes the nearest pixels of what `decode` would. Raises BrokenImageError
     as `read_header` does, and DataError for another size, colours and values above 255.
     """
     with _opened(path) as image:
@@ -125,10 +128,10 @@ def decode_mask(path: Path, seen: tuple[int, int], of: Path, size: Size | None) 
         grey = image if image.mode in MASK_MODES else _one_channel(path, image)
         turn = UPRIGHT.get(_orientation(image.getexif()))
         upright: Image.Image = grey if turn is None else grey.transpose(turn)
-        if upright.size != seen:
+        if upright.size != image_size:
             raise DataError(
-                f"{shown(path)}: the mask has {times(upright.size)} pixels and {shown(of.name)} {times(seen)}: "
-                "bring them to one size"
+                f"{shown(path)}: the mask has {times(upright.size)} pixels and {shown(image_path.name)} "
+                f"{times(image_size)}: bring them to one size"
             )
         values = np.asarray(upright)
         if values.max() == 65_535 and np.isin(values, (0, 65_535)).all():
@@ -143,21 +146,21 @@ def decode_mask(path: Path, seen: tuple[int, int], of: Path, size: Size | None) 
 
 
 def _one_channel(path: Path, image: Image.Image) -> Image.Image:
-    """A grey mask that was saved as RGB, opaque; its channels are alike. Raises DataError for colours."""
+    """Returns the one channel of a grey mask that was saved as opaque RGB. Raises DataError for colours."""
     *channels, alpha = np.moveaxis(np.asarray(image.convert("RGBA")), -1, 0)
     if not (alpha == 255).all() or any((channel != channels[0]).any() for channel in channels):
         raise DataError(f"{shown(path)}: a mask of mode {image.mode} in colours; {ONE_CHANNEL}")
     return Image.fromarray(channels[0])
 
 
-def _cover(image: Image.Image, size: Size, how: Image.Resampling) -> Image.Image:
-    """The largest centred part of the size's proportions, resized in one step: a long image is never resized whole."""
+def _cover(image: Image.Image, size: Size, resampling: Image.Resampling) -> Image.Image:
+    """Resizes the largest centred part of the size's proportions, in one step: a long image is never resized whole."""
     height, width = per_axis(size, 2)
     wide = image.width * height > image.height * width
     part_width = image.height * width / height if wide else image.width
     part_height = image.height if wide else image.width * height / width
     left, top = (image.width - part_width) / 2, (image.height - part_height) / 2
-    return image.resize((width, height), how, box=(left, top, left + part_width, top + part_height))
+    return image.resize((width, height), resampling, box=(left, top, left + part_width, top + part_height))
 
 
 def _orientation(exif: Image.Exif) -> int:
@@ -167,7 +170,7 @@ def _orientation(exif: Image.Exif) -> int:
 
 @contextmanager
 def _opened(path: Path) -> Iterator[Image.Image]:
-    """The file as a Pillow image; everything that goes wrong inside becomes a DataError naming the file."""
+    """Opens the file as a Pillow image; everything that goes wrong inside becomes a DataError naming the file."""
     try:
         _check_file(path)
         with path.open("rb") as file, Image.open(file, formats=FORMATS) as image:

@@ -10,11 +10,11 @@ from convblocks.data.split import Labels
 from convblocks.errors import DataError
 from convblocks.text import listed, plural
 
-WANTED = "expected one class per example, a whole number or text"
+EXPECTED = "expected one class per example, a whole number or text"
 
 
 class Encoded(NamedTuple):
-    """Class names, sorted by value; each array of labels as positions among them; and how labels were read."""
+    """Class names, sorted by value; each array of labels as positions among them; and notes on how they were read."""
 
     classes: tuple[str, ...]
     labels: dict[str, Labels]
@@ -32,14 +32,16 @@ def encode_labels(labels: Mapping[str, npt.NDArray[Any]], where: str) -> Encoded
         labels, notes = _one_hot(labels, where)
     plain = {key: _plain(values, f"{where}: {key}") for key, values in labels.items()}
     if len({values.dtype.kind for values in plain.values()}) > 1:
-        raise DataError(f"{where}: {listed(plain)} hold numbers and text: {WANTED}, the same in all parts")
+        raise DataError(f"{where}: {listed(plain)} hold numbers and text: {EXPECTED}, the same in all parts")
     values, codes = np.unique(np.concatenate(list(plain.values())), return_inverse=True)
     if len(values) < 2:
-        raise DataError(f"{where}: all labels are {values[0]!s}, and to classify takes two classes: {WANTED}")
+        raise DataError(
+            f"{where}: all labels are {values[0]!s}, and to classify takes two classes: {EXPECTED}"
+        )
     try:
         names = tuple(str(value) for value in values.tolist())
     except (ValueError, SystemError) as error:  # numpy can hold numbers that are no characters
-        raise DataError(f"{where}: a label in {listed(plain, 'or')} is not valid text: {WANTED}") from error
+        raise DataError(f"{where}: a label in {listed(plain, 'or')} is not valid text: {EXPECTED}") from error
     ends = np.cumsum([len(v) for v in plain.values()])[:-1]
     pieces = np.split(codes.reshape(-1).astype(np.int64), ends)
     return Encoded(names, dict(zip(plain, pieces, strict=True)), notes)
@@ -48,17 +50,20 @@ def encode_labels(labels: Mapping[str, npt.NDArray[Any]], where: str) -> Encoded
 def _one_hot(
     labels: Mapping[str, npt.NDArray[Any]], where: str
 ) -> tuple[dict[str, npt.NDArray[Any]], list[str]]:
-    """The place of the 1 in each row, and that in words. Raises DataError unless each row has one 1, else 0."""
+    """Returns the position of the 1 in each row, and a note that says so.
+
+    Raises DataError unless each row has one 1, and 0 elsewhere.
+    """
     for key, values in labels.items():
         at = f"{where}: {key}"
         first = next(iter(labels))
         if values.shape[1:] != labels[first].shape[1:]:
             shapes = f"has shape {values.shape} and {first} {labels[first].shape}"
-            raise DataError(f"{at} {shapes}: {WANTED}, the same in all parts")
+            raise DataError(f"{at} {shapes}: {EXPECTED}, the same in all parts")
         if values.dtype.kind not in "biuf" or not np.isin(values, (0, 1)).all():
             raise DataError(
                 f"{at}: has shape {values.shape}, so {values.shape[1]} values for each example, and they are not all "
-                f"0 or 1: {WANTED}, so (N,), (N, 1) or one-hot; keep the one column that is the class"
+                f"0 or 1: {EXPECTED}, so (N,), (N, 1) or one-hot; keep the one column that is the class"
             )
         marks = np.count_nonzero(values, axis=1)
         if wrong := int(np.count_nonzero(marks != 1)):
@@ -74,12 +79,12 @@ def _one_hot(
 
 
 def _plain(values: npt.NDArray[Any], where: str) -> npt.NDArray[Any]:
-    """(N,) of int64 or text."""
+    """Returns labels (N,) of int64 or text."""
     if values.ndim == 2 and values.shape[1] == 1:
         values = values[:, 0]
     if values.ndim != 1:
         raise DataError(
-            f"{where}: has shape {values.shape}: {WANTED}, so (N,), (N, 1) or one-hot (N, K); to segment, give a "
+            f"{where}: has shape {values.shape}: {EXPECTED}, so (N,), (N, 1) or one-hot (N, K); to segment, give a "
             f"folder with images/ and masks/"
         )
     kind = values.dtype.kind
@@ -89,9 +94,9 @@ def _plain(values: npt.NDArray[Any], where: str) -> npt.NDArray[Any]:
         try:
             return np.char.decode(values, "utf-8")
         except UnicodeDecodeError as error:
-            raise DataError(f"{where}: holds bytes that are not UTF-8 text: {WANTED}") from error
+            raise DataError(f"{where}: holds bytes that are not UTF-8 text: {EXPECTED}") from error
     if kind not in "biuf":
-        raise DataError(f"{where}: holds {values.dtype}: {WANTED}")
+        raise DataError(f"{where}: holds {values.dtype}: {EXPECTED}")
     return _whole(values, where)
 
 
@@ -101,5 +106,7 @@ def _whole(values: npt.NDArray[Any], where: str) -> Labels:
         wrong = np.flatnonzero(whole != values)
     if len(wrong):
         first = int(wrong[0])
-        raise DataError(f"{where}: holds {values[first]} at index {first}: {WANTED}, and numbers below 2^63")
+        raise DataError(
+            f"{where}: holds {values[first]} at index {first}: {EXPECTED}, and numbers below 2^63"
+        )
     return whole

@@ -1,4 +1,4 @@
-"""Which files of a folder are which class of which part, without opening any of them.
+"""Finds the image files of each class and part of a folder, without opening any of them.
 
     photos/cat/1.png, photos/dog/a/2.png          classes cat and dog
     photos/train/cat/1.png, photos/test/cat/…     parts, each with one folder per class
@@ -45,37 +45,43 @@ ONE_PER_CLASS = "expected one folder per class, as in cat/1.png and dog/2.png"
 
 
 class Listing(NamedTuple):
-    """`parts[part][class]`: its image files, sorted; part is "all", or "train", "validation", "test"."""
+    """The image files of a folder, sorted: `parts[part][class]`; part is "all", or "train", "validation", "test".
+
+    Attributes:
+        ignored: number of files that are no images, or lie outside the class folders.
+        unused: names of folders beside the parts.
+        notes: sentences on folders whose names do not say plainly what they are.
+    """
 
     parts: dict[str, dict[str, list[Path]]]
-    ignored: int  # files that are no images, or lie outside the class folders
-    unused: tuple[str, ...]  # folders beside the parts
-    notes: tuple[str, ...] = ()  # how folders were read whose names do not say it plainly
+    ignored: int
+    unused: tuple[str, ...]
+    notes: tuple[str, ...] = ()
 
 
 def part_of(name: str) -> str | None:
-    """The part that a folder's name stands for.
+    """Returns the part that a folder's name stands for; None for a name of no part.
 
     >>> part_of("Train"), part_of("training_set"), part_of("testset"), part_of("bus")
     ('train', 'train', 'test', None)
     """
-    words = re.findall(r"[a-z]+", name.casefold())
-    for word in words:
-        found = PART_NAMES.get(word) or PART_NAMES.get(re.sub("(set|data)$", "", word))
-        if found:
-            return found
+    tokens = re.findall(r"[a-z]+", name.casefold())
+    for token in tokens:
+        part = PART_NAMES.get(token) or PART_NAMES.get(re.sub("(set|data)$", "", token))
+        if part:
+            return part
     return None
 
 
 def find_images(root: Path) -> Listing:
-    """List the folder. Raises DataError for a layout that is none of the two above."""
+    """Lists the images of a folder. Raises DataError for a layout that is none of the two above."""
     with listing_errors(root):
         return _find(root)
 
 
 @contextmanager
 def listing_errors(root: Path) -> Iterator[None]:
-    """A folder that cannot be read becomes a DataError."""
+    """Turns the OSError of a folder that cannot be read into a DataError."""
     try:
         yield
     except OSError as error:
@@ -93,8 +99,8 @@ def _find(root: Path) -> Listing:
     if holders == folders and not any(part_of(folder.name) for folder in folders):
         inner = _inner_names(folders)
         if _are_parts(inner) and len(folders) == 1:
-            found = _find(folders[0])
-            return found._replace(notes=(f"read from {shown(folders[0].name)}/ inside", *found.notes))
+            listing = _find(folders[0])
+            return listing._replace(notes=(f"read from {shown(folders[0].name)}/ inside", *listing.notes))
         if _are_parts(inner):
             return _parts_within_classes(folders, len(loose), sorted(inner))
     roles = _roles(root, [f for f in folders if f in holders or f.name.casefold() in PART_NAMES])
@@ -109,12 +115,12 @@ def _find(root: Path) -> Listing:
 
 
 def _roles(root: Path, folders: list[Path]) -> dict[str, Path]:
-    """Part → its folder; "eval" is the test part, or beside one the validation part."""
+    """Returns the folder of each part; "eval" is the test part, or beside one the validation part."""
     roles: dict[str, Path] = {}
-    of_name = {folder: part for folder in folders if (part := part_of(folder.name))}
-    for folder, part in of_name.items():
-        others = [other for other, its in of_name.items() if its == part and other != folder]
-        if others and "eval" in folder.name.casefold() and "validation" not in of_name.values():
+    part_of_folder = {folder: part for folder in folders if (part := part_of(folder.name))}
+    for folder, part in part_of_folder.items():
+        rivals = [rival for rival, role in part_of_folder.items() if role == part and rival != folder]
+        if rivals and "eval" in folder.name.casefold() and "validation" not in part_of_folder.values():
             part = "validation"
         if part in roles:
             names = f"{shown(roles[part].name)}/ and {shown(folder.name)}/"
@@ -124,7 +130,7 @@ def _roles(root: Path, folders: list[Path]) -> dict[str, Path]:
 
 
 def _holds_folders(folder: Path) -> bool:
-    """Whether it holds folders and no images beside them, as a part does, and a class in many folders."""
+    """Returns true where it holds folders and no images beside them, as a part does, and a class in many folders."""
     inside, loose = children(folder)
     return bool(inside) and not any(path.suffix.lower() in SUFFIXES for path in loose)
 
@@ -138,17 +144,17 @@ def _are_parts(names: set[str]) -> bool:
 
 
 def _parts_within_classes(classes: list[Path], ignored: int, names: list[str]) -> Listing:
-    """cat/train/1.png, cat/test/1.png, dog/train/1.png, …"""
+    """Lists folders in which each class holds the parts: cat/train/1.png, cat/test/1.png, dog/train/1.png."""
     parts: dict[str, dict[str, list[Path]]] = {}
     for folder in classes:
         inside, loose = children(folder)
         ignored += len(loose)
         for part, place in _roles(folder, inside).items():
-            images, others = files_below(place, SUFFIXES)
+            images, other_files = files_below(place, SUFFIXES)
             parts.setdefault(part, {})[folder.name] = images
-            ignored += len(others)
-    told = listed([f"{shown(name)}/" for name in names])
-    return Listing(parts, ignored, (), (f"{told} inside the class folders read as the parts",))
+            ignored += len(other_files)
+    inner = listed([f"{shown(name)}/" for name in names])
+    return Listing(parts, ignored, (), (f"{inner} inside the class folders read as the parts",))
 
 
 def _parts(root: Path, folders: list[Path], loose: list[Path], roles: dict[str, Path]) -> Listing:
@@ -164,35 +170,36 @@ def _parts(root: Path, folders: list[Path], loose: list[Path], roles: dict[str, 
         if len(inside) == 1 and _holds_folders(inside[0]):  # seg_train/seg_train/cat, as archives unpack
             folder, ignored = inside[0], ignored + len(beside)
             notes.append(f"the {part} part read from {shown(folder.relative_to(root))}/")
-        parts[part], others = _classes(folder)
-        ignored += others
+        parts[part], other_files = _classes(folder)
+        ignored += other_files
     _check_two(roles["train"], parts["train"])
     unused = tuple(f.name for f in folders if f not in roles.values())
     return Listing(parts, ignored, unused, tuple(notes))
 
 
 def _check_part_names(root: Path, folders: list[Path], holders: list[Path]) -> None:
-    """Refuse folders called like parts that would become classes, but for one called "train" of images."""
-    named = [folder for folder in folders if folder in holders and part_of(folder.name)]
-    named += [
+    """Refuses folders called like parts that would become classes, but for one called "train" of images."""
+    like_parts = [folder for folder in folders if folder in holders and part_of(folder.name)]
+    like_parts += [
         folder
         for folder in folders
-        if folder not in named and PART_NAMES.get(folder.name.casefold(), "train") != "train"
+        if folder not in like_parts and PART_NAMES.get(folder.name.casefold(), "train") != "train"
     ]
-    if not named or len(folders) == 1:
+    if not like_parts or len(folders) == 1:
         return
-    names = listed([f"{shown(folder.name)}/" for folder in named])
-    if len(named) == len(folders) and "train" not in map(part_of, [folder.name for folder in folders]):
+    names = listed([f"{shown(folder.name)}/" for folder in like_parts])
+    if len(like_parts) == len(folders) and "train" not in map(part_of, [folder.name for folder in folders]):
         raise DataError(f"{shown(root)}: holds {names} but no train/: add it, or give one of them alone")
-    others = listed([f"{shown(folder.name)}/" for folder in folders if folder not in named])
+    like_classes = listed([f"{shown(folder.name)}/" for folder in folders if folder not in like_parts])
     raise DataError(
-        f"{shown(root)}: {names} is called like a part, but {others} beside it is none: move the class folders to "
-        f"train on into train/, or rename {names} if it is a class, e.g. to {shown(named[0].name)}_class"
+        f"{shown(root)}: {names} is called like a part, but {like_classes} beside it is none: move the class "
+        f"folders to train on into train/, or rename {names} if it is a class, e.g. to "
+        f"{shown(like_parts[0].name)}_class"
     )
 
 
 def _check_class_names(root: Path, folders: list[Path], holders: list[Path]) -> None:
-    """Refuse folders of images with something else beside, and parts with names of one's own."""
+    """Refuses folders of images with something else beside, and parts with names of one's own."""
     for folder in folders:
         if folder.name.casefold() in IMAGE_FOLDERS and {f.name for f in folders} != {"images", "masks"}:
             raise DataError(
@@ -202,8 +209,8 @@ def _check_class_names(root: Path, folders: list[Path], holders: list[Path]) -> 
     inside = [{inner.name for inner in children(folder)[0]} for folder in holders]
     if len(holders) == len(folders) and len(inside[0]) > 1 and all(names == inside[0] for names in inside):
         names, inner = (
-            listed([f"{shown(name)}/" for name in found])
-            for found in ([folder.name for folder in folders], sorted(inside[0]))
+            listed([f"{shown(name)}/" for name in folder_names])
+            for folder_names in ([folder.name for folder in folders], sorted(inside[0]))
         )
         raise DataError(
             f"{shown(root)}: {names} each hold {inner}: if these are the classes, call the outer folders train/, "
@@ -213,25 +220,27 @@ def _check_class_names(root: Path, folders: list[Path], holders: list[Path]) -> 
 
 
 def _classes(folder: Path) -> tuple[dict[str, list[Path]], int]:
-    """Class name → image files, and how many files are left over."""
+    """Returns the image files of each class, and the number of other files."""
     folders, loose = children(folder)
     if not folders:
         images = sum(path.suffix.lower() in SUFFIXES for path in loose)
-        found = f"{plural(images, 'image')} in no class folder" if images else "neither folders nor images"
-        raise DataError(f"{shown(folder)}: holds {found}; {ONE_PER_CLASS}")
+        content = f"{plural(images, 'image')} in no class folder" if images else "neither folders nor images"
+        raise DataError(f"{shown(folder)}: holds {content}; {ONE_PER_CLASS}")
     ignored = len(loose)
     classes = {}
     for child in folders:
-        images_in_class, others = files_below(child, SUFFIXES)
+        images_in_class, other_files = files_below(child, SUFFIXES)
         if not images_in_class:
-            kinds = Counter(path.suffix.lower() or "without a suffix" for path in others)
-            seen = f" but {listed([f'{n} {kind}' for kind, n in kinds.most_common()])}" if others else ""
+            kinds = Counter(path.suffix.lower() or "without a suffix" for path in other_files)
+            content = (
+                f" but {listed([f'{n} {kind}' for kind, n in kinds.most_common()])}" if other_files else ""
+            )
             raise DataError(
-                f"{shown(child)}: the class folder holds no images{seen}: add some ({', '.join(SUFFIXES)}) "
+                f"{shown(child)}: the class folder holds no images{content}: add some ({', '.join(SUFFIXES)}) "
                 f"or delete the folder"
             )
         classes[child.name] = images_in_class
-        ignored += len(others)
+        ignored += len(other_files)
     return classes, ignored
 
 
@@ -245,7 +254,7 @@ def _check_two(folder: Path, classes: dict[str, list[Path]]) -> None:
 
 
 def children(folder: Path) -> tuple[list[Path], list[Path]]:
-    """Folders and files directly in `folder`, sorted by name, without hidden ones."""
+    """Returns folders and files directly in `folder`, sorted by name, without hidden ones."""
     folders: list[Path] = []
     files: list[Path] = []
     with os.scandir(folder) as entries:
@@ -256,16 +265,16 @@ def children(folder: Path) -> tuple[list[Path], list[Path]]:
 
 
 def files_below(folder: Path, suffixes: tuple[str, ...]) -> tuple[list[Path], list[Path]]:
-    """All files below `folder` with such a suffix, sorted by their path inside it, and all other files."""
-    images: list[Path] = []
-    others: list[Path] = []
+    """Returns all files below `folder` with such a suffix, sorted by their path inside it, and all other files."""
+    matching: list[Path] = []
+    other_files: list[Path] = []
     for place, subfolders, names in os.walk(folder, onerror=_raise):
         subfolders[:] = [name for name in subfolders if not _hidden(name)]
         for name in names:
             path = Path(place, name)
             if not _hidden(name):
-                (images if path.suffix.lower() in suffixes else others).append(path)
-    return sorted(images, key=Path.as_posix), others
+                (matching if path.suffix.lower() in suffixes else other_files).append(path)
+    return sorted(matching, key=Path.as_posix), other_files
 
 
 def _hidden(name: str) -> bool:

@@ -37,27 +37,29 @@ def load_dataset(
     layout: str | None = None,
     task: Task | None = None,
 ) -> Dataset:
-    """Load a data set whole into memory, in three parts.
+    """Loads a data set whole into memory, in three parts.
 
-    source        an embedded set's name (digits, faces, textures, canvases), a folder of images with one
-                  folder per class, a folder with images/ and masks/, or a .npz file; None for "digits", or
-                  "canvases" to segment. A name wins over a folder called so: give "./digits" for that.
-                  Or what a script holds: arrays (x, y), a torch Dataset of (image, label), a table with columns
-                  path and label; see objects.py.
-    image_size    positions along every spatial axis, or along each: (height, width) of images. Images in folders:
-                  resized to cover it, then the centre; arrays: each axis resampled to it. None for the sizes
-                  as they are.
-    split_seed    draws the parts that the data does not bring along, within each class.
-    skip_broken   leave out broken image files, or examples with NaN, and count them in `card.skipped`.
-    layout        which axis of a .npz file's examples counts the channels, however long it is:
-                  "channels-first" (N, C, …), "channels-last" (N, …, C) or "none"; None for an axis of
-                  1, 3 or 4, last or else first after N.
-    task          "classify" or "segment", for which the data must serve; None for what they are for.
+    All x are (N, C, *spatial), uint8 or float32. All y are (N,) int64 to classify, and (N, *spatial) uint8 to segment,
+    where 255 is no class. The card says how the parts came about and what was done to the examples.
 
-    All x are (N, C, *spatial), uint8 or float32; all y (N,) int64 to classify, (N, *spatial) uint8 to segment,
-    where 255 is no class. The card says how the parts came about
-    and what was done to the examples. Raises DataError for data that cannot be used, MissingExtra for an
-    embedded set whose package is not installed, OptionError for the other arguments.
+    Args:
+        source: an embedded set's name (digits, faces, textures, canvases), a folder of images with one folder per
+            class, a folder with images/ and masks/, or a .npz file; None for "digits", or "canvases" to segment. A
+            name wins over a folder of that name: give "./digits" for the folder. Or what a script holds: arrays
+            (x, y), a torch Dataset of (image, label), a table with columns path and label; see objects.py.
+        image_size: positions along every spatial axis, or along each: (height, width) of images. Images in folders
+            are resized to cover it, and their centre is cropped; each axis of arrays is resampled to it. None keeps
+            the sizes.
+        split_seed: the seed by which parts that the data lack are drawn, within each class.
+        skip_broken: leaves out broken image files, or examples with NaN, and counts them in `card.skipped`.
+        layout: the axis of a .npz file's examples that counts the channels, however long it is: "channels-first"
+            (N, C, …), "channels-last" (N, …, C) or "none"; None for an axis of 1, 3 or 4, last or else first after N.
+        task: "classify" or "segment", for which the data must serve; None for the task that they are for.
+
+    Raises:
+        DataError: data that cannot be used.
+        MissingExtra: an embedded set whose package is not installed.
+        OptionError: another argument that cannot be used.
     """
     size = _size(image_size)
     if not (_is_whole(split_seed) and split_seed >= 0):
@@ -72,28 +74,32 @@ def load_dataset(
         )
         _check_task(dataset, dataset.card.source, task)
         return dataset
-    given = os.fsdecode(DEFAULT[task] if source is None else source)
-    dataset = _load(given, size, split_seed, skip_broken, layout, task)
-    _check_task(dataset, given, task)
+    name = os.fsdecode(DEFAULT[task] if source is None else source)
+    dataset = _load(name, size, split_seed, skip_broken, layout, task)
+    _check_task(dataset, name, task)
     loading = Loading(
-        source=given,
+        source=name,
         image_size=size,
         split_seed=split_seed,
         skip_broken=skip_broken,
         layout=layout,
         task=task,
     )
-    if not _is_text(given):
+    if not _is_text(name):
         return dataset
     return dataclasses.replace(dataset, card=msgspec.structs.replace(dataset.card, loading=loading))
 
 
 def load_again(card: DataCard, folder: str | os.PathLike[str] | None = None) -> Dataset:
-    """The data set that `card` is of, from where it was loaded; the same to the bit.
+    """Loads the data set of `card` again from its source, the same to the bit.
 
-    folder   where a relative path starts; None for the working directory. Raises DataError if the card does
-    not say how it was loaded, as those of earlier versions and of a script's own arrays do not, and if the
-    data are no longer the same; and as load_dataset does.
+    Args:
+        card: the card of a data set that load_dataset gave.
+        folder: the folder where a relative path starts; None for the working directory.
+
+    Raises:
+        DataError: the card does not say how it was loaded, as those of earlier versions and of a script's own arrays
+            do not; or the data are no longer the same. And as load_dataset does.
     """
     loading = card.loading
     if loading is None:
@@ -112,24 +118,24 @@ def load_again(card: DataCard, folder: str | os.PathLike[str] | None = None) -> 
     return dataset
 
 
-def _check_task(dataset: Dataset, given: str, task: Task | None) -> None:
+def _check_task(dataset: Dataset, name: str, task: Task | None) -> None:
     if task not in (None, dataset.card.task):
         kind = f"is a data set to {dataset.card.task}, not to {task}"
-        raise DataError(f"{shown(given)}: {kind}: give other data, or another ", Setting("task"))
+        raise DataError(f"{shown(name)}: {kind}: give other data, or another ", Setting("task"))
 
 
-def _changes(then: DataCard, now: DataCard) -> str:
-    """How data differ from what they were, in words."""
-    found = [
+def _changes(before_card: DataCard, after_card: DataCard) -> str:
+    """Describes how data differ from those of an earlier card."""
+    changes = [
         f"{name} {before} before, {after} now"
         for name, before, after in (
-            ("classes", listed([*then.classes]), listed([*now.classes])),
-            ("shape", times(then.shape), times(now.shape)),
-            *((part, getattr(then, part), getattr(now, part)) for part in PARTS),
+            ("classes", listed([*before_card.classes]), listed([*after_card.classes])),
+            ("shape", times(before_card.shape), times(after_card.shape)),
+            *((part, getattr(before_card, part), getattr(after_card, part)) for part in PARTS),
         )
         if before != after
     ]
-    return f"the data have changed since: {'; '.join(found) or 'other values, labels or another order'}"
+    return f"the data have changed since: {'; '.join(changes) or 'other values, labels or another order'}"
 
 
 def _is_text(name: str) -> bool:
@@ -141,20 +147,20 @@ def _is_text(name: str) -> bool:
 
 
 def _load(
-    given: str,
+    text: str,
     size: Size | None,
     split_seed: int,
     skip_broken: bool,
     layout: str | None,
     task: Task | None,
 ) -> Dataset:
-    name = ALIASES.get(given, given)
+    name = ALIASES.get(text, text)
     if name in EMBEDDED:
         _needs_arrays(layout, f"embedded set {name}")
-        return load_embedded(name, source=given, size=size, split_seed=split_seed)
-    path = Path(given)
-    if _is_folder(path, given):
-        _needs_arrays(layout, f"folder {shown(given)}")
+        return load_embedded(name, source=text, size=size, split_seed=split_seed)
+    path = Path(text)
+    if _is_folder(path, text):
+        _needs_arrays(layout, f"folder {shown(text)}")
         if task == "classify":
             refuse_to_classify(path)
         masked = task == "segment" or (task is None and has_masks(path))
@@ -162,17 +168,17 @@ def _load(
     else:
         reader = partial(load_npz, layout=layout)
     try:
-        return reader(path, source=shown(given), size=size, split_seed=split_seed, skip_broken=skip_broken)
+        return reader(path, source=shown(text), size=size, split_seed=split_seed, skip_broken=skip_broken)
     except MemoryError as error:
         raise DataError(
-            f"{shown(given)}: does not fit into memory: pass a smaller ",
+            f"{shown(text)}: does not fit into memory: pass a smaller ",
             Setting("image_size"),
             " or give less",
         ) from error
 
 
 def _size(image_size: int | Sequence[int] | None) -> Size | None:
-    """`image_size` in the form that records keep. Raises OptionError for what is no size."""
+    """Returns `image_size` in the form that records keep. Raises OptionError for what is no size."""
     if image_size is None:
         return None
     axes = tuple(image_size) if isinstance(image_size, list | tuple) else (image_size,)
@@ -197,34 +203,34 @@ def _is_whole(value: object) -> bool:
     return isinstance(value, int) and not isinstance(value, bool)
 
 
-def _is_folder(path: Path, given: str) -> bool:
-    """True for a folder, False for a .npz file. Raises DataError for all else."""
+def _is_folder(path: Path, text: str) -> bool:
+    """Returns true for a folder, false for a .npz file. Raises DataError for all else."""
     names = [*EMBEDDED, *ALIASES]
     takes = f"{TAKES} ({', '.join(EMBEDDED)})"
     try:
-        mode = path.stat().st_mode if given else 0  # Path("") would be the working directory
+        mode = path.stat().st_mode if text else 0  # Path("") would be the working directory
     except (OSError, ValueError) as error:  # ValueError: a name that no file can have
         if not isinstance(error, FileNotFoundError | NotADirectoryError | ValueError):
-            raise DataError(f"{shown(given)}: cannot be read: {error.strerror}; expected {takes}") from error
+            raise DataError(f"{shown(text)}: cannot be read: {error.strerror}; expected {takes}") from error
         mode = 0
     if stat.S_ISDIR(mode):
         return True
     if stat.S_ISREG(mode) and path.suffix.lower() == ".npz":
         return False
     if mode and not stat.S_ISREG(mode):
-        raise DataError(f"{shown(given)}: is a device, pipe or socket; expected {takes}")
+        raise DataError(f"{shown(text)}: is a device, pipe or socket; expected {takes}")
     if mode:
         kind = f"a {path.suffix} file" if path.suffix else "a file"
-        raise DataError(f"{shown(given)}: is {shown(kind)}, which cannot be read as data; expected {takes}")
-    close = [repr(name) for name in [*get_close_matches(given.lower(), names, n=1), *_beside(path, given)]]
+        raise DataError(f"{shown(text)}: is {shown(kind)}, which cannot be read as data; expected {takes}")
+    close = [repr(name) for name in [*get_close_matches(text.lower(), names, n=1), *_beside(path, text)]]
     hint = (
         f"; did you mean {listed(close, 'or')}?" if close else f"; the embedded data sets are {listed(names)}"
     )
-    raise DataError(f"{given!r}: there is no such folder, file or embedded data set; expected {TAKES}{hint}")
+    raise DataError(f"{text!r}: there is no such folder, file or embedded data set; expected {TAKES}{hint}")
 
 
-def _beside(path: Path, given: str) -> list[str]:
-    """The folder or .npz file with the name nearest to the last part of `path`, whose parent folder exists."""
+def _beside(path: Path, text: str) -> list[str]:
+    """Returns the folder or .npz file with the name nearest to the last part of `path`, whose parent folder exists."""
     try:
         entries = [entry for entry in path.parent.iterdir() if not entry.name.startswith(".")]
         usable = [entry.name for entry in entries if entry.is_dir() or entry.suffix.lower() == ".npz"]
@@ -232,6 +238,6 @@ def _beside(path: Path, given: str) -> list[str]:
         return []
     of_name = {name.casefold().removesuffix(".npz"): name for name in usable}
     close = get_close_matches(path.name.casefold().removesuffix(".npz"), [*of_name], n=1)
-    before = given.rstrip("/\\").removesuffix(path.name)
+    before = text.rstrip("/\\").removesuffix(path.name)
     near = [before + of_name[name] for name in close]
     return [f"./{name}" if name in (*EMBEDDED, *ALIASES) else name for name in near]

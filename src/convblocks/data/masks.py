@@ -34,26 +34,29 @@ EXPECTED = f"expected {IMAGES}/ and {MASKS}/ with files of the same names, as in
 
 
 class Pairs(NamedTuple):
-    """Of each part ("all", or "train", "validation", "test") the images, each with its mask."""
+    """Images and their masks: `parts[part][image]`; part is "all", or "train", "validation", "test".
+
+    `ignored` counts files that are no images or no masks, and masks without an image.
+    """
 
     parts: dict[str, dict[Path, Path]]
-    ignored: int  # files that are no images or no masks, and masks without an image
+    ignored: int
 
 
 def has_masks(root: Path) -> bool:
-    """Whether the folder is one of images and masks."""
+    """Returns true for a folder of images and masks."""
     with listing_errors(root):
         return any(True for _ in _places(root))
 
 
 def load_masked(root: Path, *, source: str, size: Size | None, split_seed: int, skip_broken: bool) -> Dataset:
-    """Read the folder. Raises DataError for a layout, sizes, files or values that cannot be used."""
+    """Reads a folder of images and masks. Raises DataError for a layout, sizes, files or values that cannot be used."""
     pairs = find_pairs(root)
     masks = {image: mask for part in pairs.parts.values() for image, mask in part.items()}
     with catch_warnings():  # as in load_folder
         simplefilter("ignore")
-        wanted = [(image, part, 0) for part, images in pairs.parts.items() for image in images]
-        files = read_headers(wanted, skip_broken)
+        listed_files = [(image, part, 0) for part, images in pairs.parts.items() for image in images]
+        files = read_headers(listed_files, skip_broken)
         while True:
             read = read_images(root, files, ("any",), size, split_seed, skip_broken)
             y, broken = _decode_masks(read.order.files, masks, read.form, skip_broken)
@@ -72,13 +75,13 @@ def load_masked(root: Path, *, source: str, size: Size | None, split_seed: int, 
         source=source,
         split=read.order.split,
         preparation=f"{prepared}; masks to the nearest pixel" if size else prepared,
-        skipped=len(wanted) - len(read.files),
+        skipped=len(listed_files) - len(read.files),
         notes=maps.notes,
     )
 
 
 def refuse_to_classify(root: Path) -> None:
-    """Raise DataError for a folder whose images have masks of the same names: its folders are no classes."""
+    """Raises DataError for a folder whose images have masks of the same names: its folders are no classes."""
     with listing_errors(root):
         for _, images, masks in _places(root):
             stems = {path.relative_to(masks).with_suffix("") for path in files_below(masks, MASK_SUFFIXES)[0]}
@@ -93,7 +96,7 @@ def refuse_to_classify(root: Path) -> None:
 
 
 def find_pairs(root: Path) -> Pairs:
-    """List the folder. Raises DataError for an image without a mask, and for a layout that is none of those above."""
+    """Lists the folder. Raises DataError for an image without a mask, and for a layout that is none of those above."""
     with listing_errors(root):
         places = list(_places(root))
         if not places:
@@ -106,13 +109,13 @@ def find_pairs(root: Path) -> Pairs:
         for part, images, masks in places:
             if part in parts:
                 raise DataError(f"{shown(root)}: holds two folders for its {part} part: keep one of them")
-            parts[part], others = _paired(images, masks)
-            ignored += others
+            parts[part], unpaired = _paired(images, masks)
+            ignored += unpaired
         return Pairs(parts, ignored)
 
 
 def _places(root: Path) -> Iterator[tuple[str, Path, Path]]:
-    """(part, folder of images, folder of masks)."""
+    """Yields (part, folder of images, folder of masks)."""
     if (root / IMAGES).is_dir() and (root / MASKS).is_dir():
         inner = [(part, folder) for folder in children(root / IMAGES)[0] if (part := part_of(folder.name))]
         if any(part == "train" for part, _ in inner):
@@ -128,42 +131,42 @@ def _places(root: Path) -> Iterator[tuple[str, Path, Path]]:
 
 
 def _paired(images: Path, masks: Path) -> tuple[dict[Path, Path], int]:
-    """Each image's mask, in the order of the images, and how many files are left over."""
-    found, other_images = files_below(images, SUFFIXES)
-    found_masks, other_masks = files_below(masks, MASK_SUFFIXES)
-    of_stem: dict[Path, Path] = {}
-    for mask in found_masks:
+    """Returns the mask of each image, in the order of the images, and the number of other files."""
+    image_paths, other_images = files_below(images, SUFFIXES)
+    mask_paths, other_masks = files_below(masks, MASK_SUFFIXES)
+    mask_of_stem: dict[Path, Path] = {}
+    for mask in mask_paths:
         stem = mask.relative_to(masks).with_suffix("")
-        if stem in of_stem:
+        if stem in mask_of_stem:
             raise DataError(
-                f"{shown(mask)}: {shown(of_stem[stem].name)} is the same image's mask: keep one of them"
+                f"{shown(mask)}: {shown(mask_of_stem[stem].name)} is the same image's mask: keep one of them"
             )
-        of_stem[stem] = mask
+        mask_of_stem[stem] = mask
     pairs: dict[Path, Path] = {}
-    stems: dict[Path, Path] = {}
-    for image in found:
+    image_of_stem: dict[Path, Path] = {}
+    for image in image_paths:
         stem = image.relative_to(images).with_suffix("")
-        if stem in stems:
+        if stem in image_of_stem:
             raise DataError(
-                f"{shown(image)}: {shown(stems[stem].name)} has the same mask: rename or remove one"
+                f"{shown(image)}: {shown(image_of_stem[stem].name)} has the same mask: rename or remove one"
             )
-        if stem not in of_stem:
+        if stem not in mask_of_stem:
             expected = shown((masks / stem).with_suffix(".png"))
             lossy = next(
                 (path for path in other_masks if path.relative_to(masks).with_suffix("") == stem), None
             )
             instead = f" in place of {shown(lossy.name)}, which cannot be a mask" if lossy else ""
             raise DataError(f"{shown(image)}: has no mask: add {expected}{instead}, or take the image out")
-        stems[stem], pairs[image] = image, of_stem[stem]
+        image_of_stem[stem], pairs[image] = image, mask_of_stem[stem]
     if not pairs:
         raise DataError(f"{shown(images)}: holds no images ({', '.join(SUFFIXES)}); {EXPECTED}")
-    return pairs, len(other_images) + len(other_masks) + len(found_masks) - len(pairs)
+    return pairs, len(other_images) + len(other_masks) + len(mask_paths) - len(pairs)
 
 
 def _decode_masks(
     files: list[File], masks: dict[Path, Path], form: Format, skip_broken: bool
 ) -> tuple[LabelMaps, set[Path]]:
-    """(N, H, W) of the files' masks as they are, and the images whose masks are broken."""
+    """Returns the masks as they are, (N, H, W), and the images whose masks are broken."""
     y: LabelMaps = np.empty((len(files), form.height, form.width), np.uint8)
 
     def fill(at: int) -> bool:
@@ -176,7 +179,7 @@ def _decode_masks(
 
 
 class Maps(NamedTuple):
-    """Names of the classes, label maps as positions among them, and how values were read that do not say it."""
+    """Label maps `y` as positions among `classes`, and sentences on values that do not say what they are."""
 
     classes: tuple[str, ...]
     y: LabelMaps
@@ -184,7 +187,7 @@ class Maps(NamedTuple):
 
 
 def _classes(root: Path, y: LabelMaps, masks: Sequence[Path], least: int) -> Maps:
-    """The maps' values as classes, each in `least` masks or more. Raises DataError for what they cannot mean."""
+    """Reads the maps' values as classes, each in `least` masks or more. Raises DataError for what they cannot mean."""
     counts = np.stack([np.bincount(mask.reshape(-1), minlength=IGNORE + 1) for mask in y])  # [mask, value]
     values = np.flatnonzero(counts[:, :IGNORE].any(axis=0)).tolist()
     white = bool(counts[:, IGNORE].any())
@@ -193,9 +196,9 @@ def _classes(root: Path, y: LabelMaps, masks: Sequence[Path], least: int) -> Map
         note = f"masks of 0 and {IGNORE}: {IGNORE} read as class 1, the foreground"
         return Maps(names or ("0", str(IGNORE)), (y == IGNORE).astype(np.uint8), [note])
     if len(values) < 2:
-        held = f"one class, {values[0]}" if values else "no class"
+        content = f"one class, {values[0]}" if values else "no class"
         raise DataError(
-            f"{shown(root / MASKS)}: the masks hold {held} ({IGNORE} marks what has none), and to segment takes two "
+            f"{shown(root / MASKS)}: the masks hold {content} ({IGNORE} marks what has none), and to segment takes two "
             f"classes or more: write them as 0, 1, 2, …, or background and foreground as 0 and {IGNORE}"
         )
     if names is not None:
@@ -214,13 +217,13 @@ def _classes(root: Path, y: LabelMaps, masks: Sequence[Path], least: int) -> Map
     position[values] = np.arange(len(values))
     notes = []
     if values != list(range(len(values))):
-        told = listed([str(value) for value in values])
-        notes.append(f"mask values {told} read as classes 0 to {len(values) - 1}, in this order")
+        in_order = listed([str(value) for value in values])
+        notes.append(f"mask values {in_order} read as classes 0 to {len(values) - 1}, in this order")
     return Maps(tuple(map(str, values)), position[y], notes)
 
 
 def _check_one_foreground(root: Path, counts: npt.NDArray[np.int64]) -> None:
-    """Refuse masks of 0 and 1 among masks of 0 and 255, which are two ways to write the same."""
+    """Refuses masks of 0 and 1 among masks of 0 and 255, which are two ways to write the same."""
     ones, whites = counts[:, 1] > 0, counts[:, IGNORE] > 0
     if not (ones & whites).any():
         raise DataError(
@@ -231,32 +234,32 @@ def _check_one_foreground(root: Path, counts: npt.NDArray[np.int64]) -> None:
 
 
 def _check_values(root: Path, counts: npt.NDArray[np.int64], masks: Sequence[Path], least: int) -> None:
-    """Refuse values that look like grey levels, where 255 is no class but white, and stray ones."""
-    held = np.count_nonzero(counts[:, :IGNORE], axis=0)
-    values = np.flatnonzero(held).tolist()
-    common, rare = [v for v in values if held[v] >= least], [v for v in values if held[v] < least]
+    """Refuses values that look like grey levels, where 255 is no class but white, and stray ones."""
+    masks_with = np.count_nonzero(counts[:, :IGNORE], axis=0)
+    values = np.flatnonzero(masks_with).tolist()
+    common, rare = [v for v in values if masks_with[v] >= least], [v for v in values if masks_with[v] < least]
     if counts[:, IGNORE].any() and not (_are_numbers(values) or _are_numbers(common)):
         pixels = counts.sum(axis=0).tolist()
-        found = [f"{value} ({plural(pixels[value], 'pixel')})" for value in [*values, IGNORE]]
+        levels = [f"{value} ({plural(pixels[value], 'pixel')})" for value in [*values, IGNORE]]
         raise DataError(
-            f"{shown(root / MASKS)}: the masks hold the values {listed(found)}, which look like grey levels, and "
+            f"{shown(root / MASKS)}: the masks hold the values {listed(levels)}, which look like grey levels, and "
             f"{IGNORE} marks what has no class: write the classes as 0, 1, 2, …, or name them in {CLASSES}, that of "
             "0 first"
         )
     if rare:
-        value, number = rare[0], int(held[rare[0]])
+        value, number = rare[0], int(masks_with[rare[0]])
         first = int(np.argmax(counts[:, value] > 0))
         pixels = plural(int(counts[first, value]), "pixel")
         alike = f", and {plural(len(rare) - 1, 'other value')} likewise" if len(rare) > 1 else ""
         raise DataError(
-            f"{shown(masks[first])}: holds the value {value} in {pixels}, and {_others(number - 1)}{alike}; expected "
-            f"a class in {least} masks or more: fix the masks, add examples of it, or, if it is to stay, name the "
-            f"classes 0 to {value} in {CLASSES}"
+            f"{shown(masks[first])}: holds the value {value} in {pixels}, and {_other_masks(number - 1)}{alike}; "
+            f"expected a class in {least} masks or more: fix the masks, add examples of it, or, if it is to stay, "
+            f"name the classes 0 to {value} in {CLASSES}"
         )
 
 
 def _are_numbers(values: Sequence[int]) -> bool:
-    """Whether they count from 0 or 1, and not on to white."""
+    """Returns true for values that count from 0 or 1, and not on to white."""
     return (
         bool(values)
         and values[0] <= 1
@@ -265,7 +268,7 @@ def _are_numbers(values: Sequence[int]) -> bool:
     )
 
 
-def _others(number: int) -> str:
+def _other_masks(number: int) -> str:
     return f"only {plural(number, 'other mask')} does" if number else "no other mask does"
 
 

@@ -1,4 +1,4 @@
-"""Refuse data that cannot fit before reading it: a clear sentence instead of a killed process."""
+"""Refuses data that cannot fit into memory before they are read: a clear sentence instead of a killed process."""
 
 import os
 from collections.abc import Callable, Iterator
@@ -12,21 +12,21 @@ USABLE = 0.8  # of the available memory; the rest is for the networks
 GIB = 2**30
 
 
-def require_memory(needed_bytes: int, what: str, *fix: Part) -> None:
-    """Raise DataError if `needed_bytes` exceed 80 % of the memory that is available now."""
+def require_memory(needed_bytes: int, subject: str, *fix: Part) -> None:
+    """Raises DataError if `needed_bytes` exceed 80 % of the memory that is available now."""
     available = available_bytes()
     if available is not None and needed_bytes > USABLE * available:
         raise DataError(
-            f"{what} would take {needed_bytes / GIB:.2f} GiB of memory, more than {USABLE:.0%} of the "
+            f"{subject} would take {needed_bytes / GIB:.2f} GiB of memory, more than {USABLE:.0%} of the "
             f"{available / GIB:.2f} GiB available: ",
             *fix,
         )
 
 
 def available_bytes() -> int | None:
-    """Memory this process can still take, or None where the system does not say (Windows)."""
-    known = [b for b in (_system_bytes(), _container_bytes()) if b is not None]
-    return min(known, default=None)
+    """Returns the bytes of memory that this process can still take, or None where the system does not say (Windows)."""
+    bounds = [b for b in (_system_bytes(), _container_bytes()) if b is not None]
+    return min(bounds, default=None)
 
 
 def _system_bytes() -> int | None:
@@ -45,7 +45,7 @@ def _system_bytes() -> int | None:
 def _container_bytes(
     root: Path = Path("/sys/fs/cgroup"), membership: Path = Path("/proc/self/cgroup")
 ) -> int | None:
-    """What the tightest limit of the process's control groups leaves; None without a limit.
+    """Returns the bytes that the tightest limit of the process's control groups leaves; None without a limit.
 
     Limits nest: a group may take no more than each group that it lies in. Version 2 has one tree, at `root`, version
     1 one for memory below it. Within a container the path may be the host's, which is not there; its root then is.
@@ -59,12 +59,15 @@ def _container_bytes(
         _, _, rest = line.partition(":")
         controllers, _, path = rest.partition(":")
         paths.update({name: path for name in controllers.split(",") if name in paths})
-    left = [*_left(root, paths[""], _version_2), *_left(root / "memory", paths["memory"], _version_1)]
-    return min(left, default=None)
+    available = [
+        *_available(root, paths[""], _version_2),
+        *_available(root / "memory", paths["memory"], _version_1),
+    ]
+    return min(available, default=None)
 
 
-def _left(tree: Path, path: str, read: Callable[[Path], int]) -> Iterator[int]:
-    """What each group on the way from the tree's root to `path` leaves, where it has a limit."""
+def _available(tree: Path, path: str, read: Callable[[Path], int]) -> Iterator[int]:
+    """Yields the bytes that each group on the way from the tree's root to `path` leaves, where it has a limit."""
     within = Path(path.strip("/"))
     for group in (within, *within.parents):
         with suppress(OSError, ValueError, KeyError):
@@ -86,6 +89,6 @@ def _version_1(group: Path) -> int:
 
 
 def _usage(group: Path) -> dict[str, int]:
-    """Memory of a group and those within by kind; what is no cache, which gives way, cannot be taken back."""
+    """Returns the bytes of memory of a group and those within, by kind; all but the cache cannot be taken back."""
     lines = (group / "memory.stat").read_text("ascii").splitlines()
     return {kind: int(size) for kind, size in (line.split() for line in lines)}

@@ -1,4 +1,4 @@
-"""A .npz file as a data set: which keys are the examples and labels of which part. Never unpickles."""
+"""A .npz file as a data set, by the keys of its examples and labels of each part. Never unpickles."""
 
 import zipfile
 from pathlib import Path
@@ -44,13 +44,13 @@ class Pair(NamedTuple):
 def load_npz(
     path: Path, *, source: str, size: Size | None, split_seed: int, skip_broken: bool, layout: str | None
 ) -> Dataset:
-    """Read a .npz file. Raises DataError for keys, shapes or values that cannot be used."""
+    """Loads a .npz file as a data set. Raises DataError for keys, shapes or values that cannot be used."""
     arrays = read_npz(path, skip_broken=skip_broken, layout=layout)
     return finish(arrays, name=shown(path.stem), source=source, size=size, split_seed=split_seed)
 
 
 def read_npz(path: Path, *, skip_broken: bool, layout: str | None = None) -> Arrays:
-    """The parts of a .npz file. Raises DataError naming the file, and the key where it is about one."""
+    """Reads the parts of a .npz file. Raises DataError naming the file, and the key where it is about one."""
     pairs, raw = _read_raw(path)
     return to_arrays(pairs, raw, shown(path), skip_broken=skip_broken, layout=layout)
 
@@ -58,7 +58,9 @@ def read_npz(path: Path, *, skip_broken: bool, layout: str | None = None) -> Arr
 def to_arrays(
     pairs: dict[str, Pair], raw: dict[str, AnyArray], where: str, *, skip_broken: bool, layout: str | None
 ) -> Arrays:
-    """The parts as examples and labels that can be used; takes the examples out of `raw`, whose keys `pairs` holds.
+    """Returns the parts as examples and labels that can be used.
+
+    `pairs` has the keys in `raw` of each part; the examples are taken out of `raw`, so that memory holds them once.
 
     Raises DataError, beginning with `where`, for lengths, shapes and values that cannot be used.
     """
@@ -66,51 +68,53 @@ def to_arrays(
     for pair in pairs.values():
         _check_lengths(where, pair, raw[pair.x], raw[pair.y])
         if raw[pair.x].shape[1:] != raw[first].shape[1:] or raw[pair.x].dtype != raw[first].dtype:
-            held = [f"{key} {raw[key].dtype} of shape {raw[key].shape}" for key in (first, pair.x)]
-            raise DataError(f"{where}: {listed(held)}: examples of all parts need one shape and one type")
+            shapes = [f"{key} {raw[key].dtype} of shape {raw[key].shape}" for key in (first, pair.x)]
+            raise DataError(f"{where}: {listed(shapes)}: examples of all parts need one shape and one type")
     encoded = encode_labels({pair.y: raw[pair.y] for pair in pairs.values()}, where)
     parts, skipped = {}, 0
-    words: list[str] = []
+    steps: list[str] = []
     for part, pair in pairs.items():
-        x, words = channels_first(raw.pop(pair.x), f"{where}: {pair.x}", layout)
+        x, steps = channels_first(raw.pop(pair.x), f"{where}: {pair.x}", layout)
         x, y, dropped = only_finite(x, encoded.labels[pair.y], f"{where}: {pair.x}", skip_broken)
         parts[part] = (x, y)
         skipped += dropped
     if skipped:
-        words.append(f"{plural(skipped, 'example')} with NaN or infinite values left out")
-    return Arrays(parts, encoded.classes, words, skipped, encoded.notes)
+        steps.append(f"{plural(skipped, 'example')} with NaN or infinite values left out")
+    return Arrays(parts, encoded.classes, steps, skipped, encoded.notes)
 
 
 def find_pairs(keys: list[str], where: str) -> dict[str, Pair]:
-    """Part → its keys, spelled as in the file. Raises DataError for keys missing or in conflict."""
+    """Returns the keys of each part, spelled as in the file. Raises DataError for keys missing or in conflict."""
     spelled: dict[str, str] = {}
     for key in keys:
         if key.lower() in spelled:
             both = f"{shown(spelled[key.lower()])} and {shown(key)}"
             raise DataError(f"{where}: holds both {both}: keep one of them")
         spelled[key.lower()] = key
-    seen = f"it holds {listed([shown(key) for key in keys])}" if keys else "it holds nothing"
+    content = f"it holds {listed([shown(key) for key in keys])}" if keys else "it holds nothing"
     pairs: dict[str, Pair] = {}
     for part, candidates in KEYS.items():
         for names in candidates:
             present = [spelled[name] for name in names if name in spelled]
             if len(present) == 1:
                 missing = names[0] if names[1] in spelled else names[1]
-                raise DataError(f"{where}: {present[0]} is there, {missing} is missing; {seen}; {EXPECTED}")
+                raise DataError(
+                    f"{where}: {present[0]} is there, {missing} is missing; {content}; {EXPECTED}"
+                )
             if present and part in pairs:
                 both = f"{pairs[part].x} and {present[0]}"
                 raise DataError(f"{where}: holds both {both} for one part: keep one of them")
             if present:
                 pairs[part] = Pair(*present)
     if not pairs:
-        raise DataError(f"{where}: no examples and labels found; {seen}; {EXPECTED}")
+        raise DataError(f"{where}: no examples and labels found; {content}; {EXPECTED}")
     if "all" in pairs and len(pairs) > 1:
-        raise DataError(f"{where}: holds {pairs['all'].x} beside train or test parts; {seen}; {EXPECTED}")
+        raise DataError(f"{where}: holds {pairs['all'].x} beside train or test parts; {content}; {EXPECTED}")
     return pairs
 
 
 def _read_raw(path: Path) -> tuple[dict[str, Pair], dict[str, AnyArray]]:
-    """Keys and arrays as they are in the file."""
+    """Reads keys and arrays as they are in the file."""
     where = shown(path)
     try:
         with open_regular(path) as file:  # is_zipfile on a path would call an unreadable file no zip
@@ -120,9 +124,9 @@ def _read_raw(path: Path) -> tuple[dict[str, Pair], dict[str, AnyArray]]:
             file.seek(0)
             with np.load(file, allow_pickle=False) as archive:
                 pairs = find_pairs(archive.files, where)
-                held = sum(member.file_size for member in archive.zip.infolist())
-                what = f"{where}: its arrays, with a working copy,"
-                require_memory(2 * held, what, "give fewer or smaller examples")
+                stored_bytes = sum(member.file_size for member in archive.zip.infolist())
+                arrays_text = f"{where}: its arrays, with a working copy,"
+                require_memory(2 * stored_bytes, arrays_text, "give fewer or smaller examples")
                 return pairs, {key: _member(archive, key, where) for pair in pairs.values() for key in pair}
     except (DataError, MemoryError):
         raise

@@ -58,7 +58,7 @@ def load_object(
 
 
 def name_of_object(source: object) -> str:
-    """What messages and records call data of a script.
+    """Returns the name that messages and records give to data of a script.
 
     >>> name_of_object((0, 1)), name_of_object({"x": 0, "y": 1})
     ('arrays', 'arrays')
@@ -69,7 +69,7 @@ def name_of_object(source: object) -> str:
 
 
 def _raw(source: object, where: str, size: Size | None) -> tuple[dict[str, Pair], dict[str, AnyArray]]:
-    """Keys of each part, and the arrays of all keys."""
+    """Returns the keys of each part, and the arrays of all keys."""
     if isinstance(source, Mapping):
         keys = [str(key) for key in source]
         parts = {PART_NAMES.get(str(key).casefold()): value for key, value in source.items()}
@@ -90,23 +90,23 @@ def _raw(source: object, where: str, size: Size | None) -> tuple[dict[str, Pair]
 
 
 def _check_parts(keys: list[str], where: str) -> None:
-    """Refuse two keys for one part, and a key that is no part beside others that are."""
+    """Refuses two keys for one part, and a key that is no part beside others that are."""
     key_of: dict[str, str] = {}
-    others = []
+    other_keys = []
     for key in keys:
         part = PART_NAMES.get(key.casefold())
         if part is None:
-            others.append(key)
+            other_keys.append(key)
         elif part in key_of:
             both = f"{shown(repr(key_of[part]))} and {shown(repr(key))}"
             raise DataError(f"{where}: {both} are both the {part} part: keep one of them")
         else:
             key_of[part] = key
-    if key_of and others:
+    if key_of and other_keys:
         parts = listed([shown(repr(key)) for key in key_of.values()])
-        close = get_close_matches(others[0].casefold(), PARTS, n=1)
+        close = get_close_matches(other_keys[0].casefold(), PARTS, n=1)
         raise DataError(
-            f"{where}: {shown(repr(others[0]))} is no part, but stands beside {parts}; expected {listed([*PARTS])}"
+            f"{where}: {shown(repr(other_keys[0]))} is no part, but stands beside {parts}; expected {listed([*PARTS])}"
             + (f"; did you mean {close[0]}?" if close else "")
         )
 
@@ -131,7 +131,7 @@ def _is_table(source: object) -> bool:
 
 
 def _is_dataset(source: object) -> bool:
-    """Whether it is map-style: items by number, as many as its length says."""
+    """Returns true for a map-style source: items by number, as many as its length says."""
     array = hasattr(source, "dtype") or hasattr(source, "__array__")
     items = hasattr(source, "__getitem__") and hasattr(source, "__len__")
     return items and not array and not isinstance(source, str | bytes | tuple | type | Mapping)
@@ -142,7 +142,7 @@ def _is_list(pair: tuple[object, object]) -> bool:
 
 
 def to_array(value: Any, where: str) -> AnyArray:
-    """A tensor, array, series or list as an array of numbers or text. Raises DataError for other values."""
+    """Turns a tensor, array, series or list into an array of numbers or text. Raises DataError for other values."""
     try:
         if hasattr(value, "detach"):  # a tensor; NumPy has no bfloat16
             value = value.detach().cpu().resolve_conj().resolve_neg()
@@ -152,10 +152,10 @@ def to_array(value: Any, where: str) -> AnyArray:
         raise
     except Exception as error:
         raise DataError(f"{where}: cannot be an array ({shown(error)}): expected numbers or text") from error
-    if array.dtype == object and all(isinstance(one, str) for one in array.reshape(-1)):
+    if array.dtype == object and all(isinstance(element, str) for element in array.reshape(-1)):
         return array.astype(str)
     if array.dtype == object:
-        kinds = sorted({type(one).__name__ for one in array.reshape(-1)})
+        kinds = sorted({type(element).__name__ for element in array.reshape(-1)})
         raise DataError(
             f"{where}: holds {listed(kinds)}: expected numbers, or for labels also text, in each place"
         )
@@ -163,7 +163,7 @@ def to_array(value: Any, where: str) -> AnyArray:
 
 
 def _read_dataset(source: Any, where: str, size: Size | None) -> tuple[AnyArray, AnyArray]:
-    """Examples (N, …) and labels (N, …) of a map-style Dataset, each item read once."""
+    """Reads examples (N, …) and labels (N, …) of a map-style Dataset, each item once."""
     number = len(source)
     if number == 0:
         raise DataError(f"{where}: is empty: expected (image, label) pairs")
@@ -175,8 +175,8 @@ def _read_dataset(source: Any, where: str, size: Size | None) -> tuple[AnyArray,
         pixels, is_grey = _pixels(image, f"{where}: item {at}", size)
         grey &= is_grey
         if at == 0:
-            what = f"{where}: {plural(number, 'example')} of {times(pixels.shape)}"
-            require_memory(2 * number * pixels.nbytes, what, "give fewer or smaller examples")
+            examples_text = f"{where}: {plural(number, 'example')} of {times(pixels.shape)}"
+            require_memory(2 * number * pixels.nbytes, examples_text, "give fewer or smaller examples")
         elif pixels.shape != examples[0].shape:
             raise DataError(
                 f"{where}: item 0 has shape {times(examples[0].shape)} and item {at} {times(pixels.shape)}, and a "
@@ -189,7 +189,7 @@ def _read_dataset(source: Any, where: str, size: Size | None) -> tuple[AnyArray,
     x = np.stack(examples)
     if grey:  # of PIL images, which were all decoded as RGB
         x = x[..., :1]
-    return x, _named(source, _stacked(labels, where))
+    return x, _with_class_names(source, _stacked(labels, where))
 
 
 def _item(source: Any, at: int, where: str) -> tuple[object, object]:
@@ -205,13 +205,13 @@ def _item(source: Any, at: int, where: str) -> tuple[object, object]:
     if not isinstance(item, tuple | list) or len(item) != 2:
         two = isinstance(source, list) and len(source) == 2
         fix = "; arrays x and y are given as a tuple, (x, y)" if two else ""
-        found = f"{type(item).__name__} of {len(item)}" if hasattr(item, "__len__") else type(item).__name__
-        raise DataError(f"{where}: item {at} is a {found}: expected a pair (image, label){fix}")
+        kind = f"{type(item).__name__} of {len(item)}" if hasattr(item, "__len__") else type(item).__name__
+        raise DataError(f"{where}: item {at} is a {kind}: expected a pair (image, label){fix}")
     return item[0], item[1]
 
 
 def _pixels(image: object, where: str, size: Size | None) -> tuple[AnyArray, bool]:
-    """The example as an array, and whether it is a grey PIL image, whose three channels are alike."""
+    """Returns the example as an array, and true where it is a grey PIL image, whose three channels are alike."""
     if not isinstance(image, Image.Image):
         return to_array(image, where), False
     if image.mode.startswith(("I", "F")):
@@ -224,7 +224,7 @@ def _pixels(image: object, where: str, size: Size | None) -> tuple[AnyArray, boo
 
 
 def _check_repeats(source: Any, examples: list[AnyArray], where: str, size: Size | None) -> None:
-    """Refuse items that differ when read again: no study could go on with them, nor would an epoch be one."""
+    """Refuses items that differ when read again: no study could go on with them, nor would an epoch be one."""
     for at, before in enumerate(examples[:REREAD]):
         again, _ = _pixels(_item(source, at, where)[0], f"{where}: item {at}", size)
         if not np.array_equal(before, again, equal_nan=before.dtype.kind == "f"):
@@ -237,13 +237,13 @@ def _check_repeats(source: Any, examples: list[AnyArray], where: str, size: Size
 def _stacked(labels: list[AnyArray], where: str) -> AnyArray:
     shapes = {label.shape for label in labels}
     if len(shapes) > 1:
-        found = listed([str(shape) for shape in sorted(shapes)])
-        raise DataError(f"{where}: labels of the shapes {found}: expected one class per example")
+        shapes_text = listed([str(shape) for shape in sorted(shapes)])
+        raise DataError(f"{where}: labels of the shapes {shapes_text}: expected one class per example")
     return np.stack(labels)
 
 
-def _named(source: Any, labels: AnyArray) -> AnyArray:
-    """Labels by the names in the Dataset's `classes`, as torchvision's have it, where they are places in it."""
+def _with_class_names(source: Any, labels: AnyArray) -> AnyArray:
+    """Names labels by the Dataset's `classes`, which torchvision's have, where they are positions in it."""
     classes = getattr(source, "classes", None)
     if not isinstance(classes, list | tuple) or not all(isinstance(name, str) for name in classes):
         return labels
@@ -256,20 +256,20 @@ def _named(source: Any, labels: AnyArray) -> AnyArray:
 
 
 def _load_table(table: Any, where: str, size: Size | None, split_seed: int, skip_broken: bool) -> Dataset:
-    """Images by their paths, which start at the working directory."""
+    """Reads a table of images by their paths, which start at the working directory."""
     columns = {str(name).casefold(): name for name in table.columns}
     if missing := [name for name in ("path", "label") if name not in columns]:
-        held = listed([shown(name) for name in table.columns]) if len(columns) else "nothing"
+        columns_text = listed([shown(name) for name in table.columns]) if len(columns) else "nothing"
         raise DataError(
-            f"{where}: has no column {' and no column '.join(missing)}; it holds {held}; expected path and label, and "
-            f"perhaps part with {listed([*PARTS])}"
+            f"{where}: has no column {' and no column '.join(missing)}; it holds {columns_text}; expected path and "
+            f"label, and perhaps part with {listed([*PARTS])}"
         )
     paths = list(_paths(list(table[columns["path"]]), where))
     encoded = encode_labels({"label": to_array(list(table[columns["label"]]), f"{where}: label")}, where)
     check_class_names(encoded.classes, where)
     parts = _parts_of(list(table[columns["part"]]), where) if "part" in columns else ["all"] * len(paths)
-    wanted = list(zip(paths, parts, encoded.labels["label"].tolist(), strict=True))
-    read = read_files(Path(where), wanted, encoded.classes, size, split_seed, skip_broken)
+    listed_files = list(zip(paths, parts, encoded.labels["label"].tolist(), strict=True))
+    read = read_files(Path(where), listed_files, encoded.classes, size, split_seed, skip_broken)
     return assemble(
         labelled(read),
         encoded.classes,
@@ -277,7 +277,7 @@ def _load_table(table: Any, where: str, size: Size | None, split_seed: int, skip
         source=where,
         split=read.order.split,
         preparation=preparation(read.form, read.files, 0),
-        skipped=len(wanted) - len(read.files),
+        skipped=len(listed_files) - len(read.files),
     )
 
 

@@ -26,7 +26,7 @@ def per_axis(size: Size, axes: int) -> tuple[int, ...]:
 
 
 def resample(x: Examples, size: Size) -> Examples:
-    """`x` (N, C, *spatial) with its spatial axes brought to `size`; the same dtype, uint8 rounded."""
+    """Resamples `x` (N, C, *spatial) to `size` along its spatial axes; the dtype stays, uint8 is rounded."""
     target = per_axis(size, x.ndim - 2)
     if x.shape[2:] == target:
         return x
@@ -42,7 +42,7 @@ def resample(x: Examples, size: Size) -> Examples:
 
 
 def resample_maps(y: Targets, size: Size) -> Targets:
-    """Label maps (N, *spatial) with their axes brought to `size`, each position the nearest one's; labels stay."""
+    """Resamples label maps (N, *spatial) to `size`: each position takes the nearest one's label."""
     for axis, to in enumerate(per_axis(size, y.ndim - 1), start=1):
         length = y.shape[axis]
         y = y.take(((2 * np.arange(to) + 1) * length) // (2 * to), axis)  # as Pillow's NEAREST
@@ -50,7 +50,7 @@ def resample_maps(y: Targets, size: Size) -> Targets:
 
 
 def _weights(length: int, size: int) -> npt.NDArray[np.float32]:
-    """(size, length): how much of each input position goes into each output position; rows add up to 1."""
+    """Returns (size, length): the share of each input position in each output position; rows add up to 1."""
     scale = length / size
     centres = (np.arange(size) + 0.5) * scale
     distance = np.abs(np.arange(length) + 0.5 - centres[:, None]) / max(scale, 1.0)

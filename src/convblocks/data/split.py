@@ -1,6 +1,6 @@
 """Three parts from what was given: parts that came with the data stay, missing ones are drawn by class.
 
-A class's share of each part is rounded so that the parts' totals stay near the asked fractions too,
+A class's share of each part is rounded so that the parts' totals stay near the wanted fractions too,
 and every part gets at least one example of every class.
 """
 
@@ -29,29 +29,34 @@ class Take(NamedTuple):
 
 
 def complete(
-    given: Mapping[str, Labels], classes: Sequence[str], seed: int, where: str
+    labels_of_part: Mapping[str, Labels], classes: Sequence[str], seed: int, where: str
 ) -> tuple[dict[str, Take], str]:
-    """Which examples train, validation and test consist of, and that in words.
+    """Returns the examples of train, validation and test, and a sentence on how they came about.
 
-    `given` has the labels of "all", or of "train" with any of "validation" and "test". Raises DataError,
+    `labels_of_part` has the labels of "all", or of "train" with any of "validation" and "test". Raises DataError,
     beginning with `where`, for a class without training examples, or with too few to be split.
     """
-    if "all" in given or set(given) == {"train"}:
-        whole = "all" if "all" in given else "train"
-        _check_classes(given, whole, classes, where)
-        pieces = stratified_split(given[whole], FRACTIONS, seed, classes, where)
+    if "all" in labels_of_part or set(labels_of_part) == {"train"}:
+        whole = "all" if "all" in labels_of_part else "train"
+        _check_classes(labels_of_part, whole, classes, where)
+        pieces = stratified_split(labels_of_part[whole], FRACTIONS, seed, classes, where)
         takes = {part: Take(whole, piece) for part, piece in zip(PARTS, pieces, strict=True)}
         percent = ", ".join(f"{f:.0%} {part}" for f, part in zip(FRACTIONS, PARTS, strict=True))
         return takes, f"{percent}, drawn at random {_within(classes)}with split seed {seed}"
-    if "train" not in given:
-        raise DataError(f"{where}: there is a {' and a '.join(given)} part but no train part: add it")
-    _check_classes(given, "train", classes, where)
-    takes = {part: Take(part, np.arange(len(labels))) for part, labels in given.items()}
-    missing = [part for part in PARTS if part not in given]
+    if "train" not in labels_of_part:
+        raise DataError(
+            f"{where}: there is a {' and a '.join(labels_of_part)} part but no train part: add it"
+        )
+    _check_classes(labels_of_part, "train", classes, where)
+    takes = {part: Take(part, np.arange(len(labels))) for part, labels in labels_of_part.items()}
+    missing = [part for part in PARTS if part not in labels_of_part]
     if not missing:
         return takes, "train, validation and test as given"
-    kept, held_out = stratified_split(given["train"], (1 - HELD_OUT, HELD_OUT), seed, classes, where)
-    takes |= {"train": Take("train", kept), missing[0]: Take("train", held_out)}
+    fractions = (1 - HELD_OUT, HELD_OUT)
+    train_indices, held_out_indices = stratified_split(
+        labels_of_part["train"], fractions, seed, classes, where
+    )
+    takes |= {"train": Take("train", train_indices), missing[0]: Take("train", held_out_indices)}
     other = "test" if missing[0] == "validation" else "validation"
     return takes, (
         f"{other} as given; {missing[0]} is {HELD_OUT:.0%} of the given train part, drawn at random "
@@ -60,14 +65,14 @@ def complete(
 
 
 def _within(classes: Sequence[str]) -> str:
-    """Where examples are of one kind, as those to segment are, there is nothing to draw within."""
+    """Returns nothing for examples of one kind, as those to segment are: there is nothing to draw within."""
     return "within each class " if len(classes) > 1 else ""
 
 
 def stratified_split(
     labels: Labels, fractions: Sequence[float], seed: int, classes: Sequence[str], where: str
 ) -> tuple[Indices, ...]:
-    """Sorted indices of each part: disjoint, together all of `labels`, each class shared out by `fractions`.
+    """Returns sorted indices of each part: disjoint, together all of `labels`, each class split by `fractions`.
 
     The same labels, fractions and seed give the same parts. Raises DataError, with `where` and the name
     among `classes`, for a class with fewer examples than there are parts.
@@ -82,9 +87,9 @@ def stratified_split(
         if count == 0:
             continue
         if count < len(fractions):
-            one_kind = len(classes) == 1
-            has = "has" if one_kind else f"class {classes[label]!r} has"
-            fix = "add examples" if one_kind else "add examples, leave the class out,"
+            unclassed = len(classes) == 1
+            has = "has" if unclassed else f"class {classes[label]!r} has"
+            fix = "add examples" if unclassed else "add examples, leave the class out,"
             raise DataError(
                 f"{where}: {has} {plural(count, 'example')}, and a split "
                 f"into {len(fractions)} parts takes at least {len(fractions)}: {fix} or give the parts"
@@ -98,7 +103,7 @@ def stratified_split(
 
 
 def _shares(count: int, fractions: npt.NDArray[np.float64], owed: npt.NDArray[np.float64]) -> Indices:
-    """How many of `count` examples each part gets: its fraction rounded up where most is owed, else down."""
+    """Returns the number of examples of each part: its fraction of `count` rounded up where most is owed, else down."""
     ideal = count * fractions
     shares = np.maximum(np.floor(ideal + 1e-9), 1).astype(np.int64)
     while shares.sum() > count:  # the guaranteed one of a small part has to come from a large one
@@ -109,12 +114,14 @@ def _shares(count: int, fractions: npt.NDArray[np.float64], owed: npt.NDArray[np
     return shares
 
 
-def _check_classes(given: Mapping[str, Labels], train: str, classes: Sequence[str], where: str) -> None:
-    """Every class needs examples to train on."""
-    counts = np.bincount(given[train], minlength=len(classes))
+def _check_classes(
+    labels_of_part: Mapping[str, Labels], train: str, classes: Sequence[str], where: str
+) -> None:
+    """Raises DataError for a class without examples to train on."""
+    counts = np.bincount(labels_of_part[train], minlength=len(classes))
     for label, name in enumerate(classes):
         if counts[label]:
             continue
-        others = [part for part, labels in given.items() if np.any(labels == label)]
-        problem = f"is in {listed(others)} but not in train" if others else "has no usable example"
+        other_parts = [part for part, labels in labels_of_part.items() if np.any(labels == label)]
+        problem = f"is in {listed(other_parts)} but not in train" if other_parts else "has no usable example"
         raise DataError(f"{where}: class {name!r} {problem}: add examples to train on or leave it out")
