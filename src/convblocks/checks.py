@@ -7,14 +7,17 @@ from convblocks.errors import OptionError
 from convblocks.text import listed
 
 MOST_LAYERS = 10_000
-"""Of a block or a stem: a file that asks for more is refused before it is built. The deepest published has 1,202."""
+"""The most layers of a block or a stem: a file of more is refused before it is built.
+
+The deepest published network has 1,202.
+"""
 
 PerAxis = int | Sequence[int]
 """One number for all spatial axes, or one for each."""
 
 
 def whole(option: str, value: object, *, at_least: int, at_most: int = 2**31 - 1, hint: str = "") -> int:
-    """`value` as an int from `at_least` to `at_most`, or OptionError, ending in `hint` where it is too small."""
+    """Returns `value` as an int in these bounds. Raises OptionError, which ends in `hint` for too small a value."""
     if isinstance(value, int) and not isinstance(value, bool) and value >= at_least:
         if value > at_most:
             raise OptionError(option, value, f"expected a whole number of at most {at_most:,}")
@@ -23,14 +26,14 @@ def whole(option: str, value: object, *, at_least: int, at_most: int = 2**31 - 1
 
 
 def truth(option: str, value: object, *, or_none: bool = False) -> bool:
-    """`value`, if it is True or False, and no text or number that Python takes for either."""
+    """Returns `value`, if it is True or False, and no text or number that Python takes for either."""
     if isinstance(value, bool):
         return value
     raise OptionError(option, value, "expected True, False or None" if or_none else "expected True or False")
 
 
 def per_axis(option: str, value: PerAxis, dims: int, *, at_least: int) -> tuple[int, ...]:
-    """`value` spread over `dims` spatial axes."""
+    """Returns `value` spread over `dims` spatial axes."""
     if isinstance(value, Sequence):
         if len(value) != dims:
             raise OptionError(option, value, f"expected one number, or {dims} of them for dims={dims}")
@@ -39,7 +42,7 @@ def per_axis(option: str, value: PerAxis, dims: int, *, at_least: int) -> tuple[
 
 
 def odd_kernel(value: PerAxis, dims: int) -> tuple[int, ...]:
-    """Kernel size per axis, odd so that the map can keep its size."""
+    """Returns the kernel size of each axis, odd so that the map can keep its size."""
     kernel = per_axis("kernel_size", value, dims, at_least=1)
     for k in kernel:
         if k % 2 == 0:
@@ -52,14 +55,14 @@ def odd_kernel(value: PerAxis, dims: int) -> tuple[int, ...]:
 
 
 def dimensions(dims: object) -> int:
-    """1 for signals, 2 for images, 3 for volumes."""
+    """Returns `dims`, if it is 1 (signals), 2 (images) or 3 (volumes)."""
     if dims in (1, 2, 3) and not isinstance(dims, bool) and isinstance(dims, int):
         return dims
     raise OptionError("dims", dims, "expected 1 (signals), 2 (images) or 3 (volumes)")
 
 
 def dividing_groups(groups: object, **channels: int) -> int:
-    """`groups`, if it divides every one of the named channel counts."""
+    """Returns `groups`, if it divides every one of the named channel counts."""
     groups = whole("groups", groups, at_least=1)
     if any(count % groups for count in channels.values()):
         common = gcd(*channels.values())
@@ -73,7 +76,7 @@ def dividing_groups(groups: object, **channels: int) -> int:
 
 
 def one_of(option: str, value: object, table: Mapping[str, object] | Iterable[str]) -> str:
-    """`value`, if it is a key of `table`."""
+    """Returns `value`, if it is a key of `table`."""
     names = list(table)
     if isinstance(value, str) and value in names:
         return value
@@ -81,7 +84,7 @@ def one_of(option: str, value: object, table: Mapping[str, object] | Iterable[st
 
 
 def probability(option: str, value: object) -> float:
-    """`value` as a probability below 1."""
+    """Returns `value` as a probability below 1."""
     if isinstance(value, int | float) and not isinstance(value, bool) and 0 <= value < 1:
         return float(value)
     raise OptionError(option, value, "expected a probability from 0 up to, but not including, 1")

@@ -1,4 +1,4 @@
-"""Every exception convblocks raises for what a user did.
+"""All exceptions that convblocks raises for what a user did.
 
     ConvblocksError (ValueError)
     ├── OptionError    an option of a layer, block, network or command cannot work
@@ -7,7 +7,7 @@
     ├── WeightsError   weights do not fit a network, or their file cannot be read
     ├── RunError       a run folder is missing, busy, damaged or of another study
     ├── TraceError     a module's forward pass cannot be observed
-    ├── TargetError    what a command shall look at does not exist, or is no module and makes none
+    ├── TargetError    the target of a command does not exist, or is no module and makes none
     ├── CodeError      a module cannot be written as a file that stands alone
     └── MissingExtra   an optional package is not installed; names the install line
 
@@ -40,10 +40,11 @@ class ConvblocksError(ValueError):
     """Base of all errors that a user can fix; made of the parts of its message."""
 
     def parts(self) -> tuple[Part, ...]:
+        """Returns the message in parts: text, and the arguments that it names."""
         return self.args
 
     def render(self, spell: Callable[[Setting], str]) -> str:
-        """The message, with each argument as `spell` writes it."""
+        """Returns the message, with each argument as `spell` writes it."""
         return "".join(part if isinstance(part, str) else spell(part) for part in self.parts())
 
     def __str__(self) -> str:
@@ -58,10 +59,11 @@ class OptionError(ConvblocksError):
         super().__init__(option, given, expected)  # all of them, so that it survives the way from a worker
 
     def parts(self) -> tuple[Part, ...]:
+        """Returns the option with its value, and the expectation."""
         return Setting(self.option, self.given), f": {self.expected}"
 
     def at(self, path: str) -> "SpecError":
-        """The same as the error of a description, in which the option is at `path`."""
+        """Returns the same refusal as the error of a description, in which the option is at `path`."""
         return SpecError(path, f"got {shown(repr(self.given))}; {self.expected}")
 
 
@@ -73,6 +75,7 @@ class SpecError(ConvblocksError):
         super().__init__(path, problem)
 
     def parts(self) -> tuple[Part, ...]:
+        """Returns path and problem, as text."""
         return (f"{self.path}: {self.problem}" if self.path else self.problem,)
 
 
@@ -101,11 +104,12 @@ class CodeError(ConvblocksError):
 
 
 class MissingExtra(ConvblocksError):
-    """An optional package is missing; names the line that installs it."""
+    """An optional package is missing; the message names the line that installs it."""
 
     def __init__(self, package: str, extra: str, purpose: str):
         self.package, self.extra, self.purpose = package, extra, purpose
         super().__init__(package, extra, purpose)
 
     def parts(self) -> tuple[Part, ...]:
+        """Returns the purpose, the package and the line that installs it, as text."""
         return (f"{self.purpose} needs {self.package}: pip install 'convblocks[{self.extra}]'",)

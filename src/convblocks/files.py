@@ -10,11 +10,11 @@ from secrets import token_hex
 from typing import BinaryIO
 
 MOST_TEXT = 16 * 2**20
-"""Bytes of a text, such as a network's description, beyond which it is none."""
+"""The most bytes of a text such as a network's description."""
 TEMPORARY = ".convblocks-"
-"""How the name of a file begins that is being written."""
+"""The first letters in the name of a file that is being written."""
 UNSYNCED = {errno.EINVAL, errno.ENOSYS, errno.ENOTSUP, errno.EOPNOTSUPP}
-"""What file systems say that cannot sync a folder."""
+"""Errors of file systems that cannot sync a folder."""
 
 
 @contextmanager
@@ -44,13 +44,13 @@ def replacing(path: Path) -> Iterator[Path]:
 
 
 def write(path: Path, content: bytes) -> None:
-    """Replace a file in one step."""
+    """Replaces a file in one step."""
     with replacing(path) as temporary:
         temporary.write_bytes(content)
 
 
 def make_folder(path: Path) -> None:
-    """Make a folder and those on the way to it, each on disk in the one above before it is used."""
+    """Makes a folder and those on the way to it, each on disk in the one above before it is used."""
     if not path.is_dir():
         make_folder(path.parent)
         path.mkdir(exist_ok=True)
@@ -58,7 +58,7 @@ def make_folder(path: Path) -> None:
 
 
 def sync_folder(path: Path) -> None:
-    """Wait until the names in a folder are on disk: a file that was renamed into it survives a power cut."""
+    """Waits until the names in a folder are on disk: a file that was renamed into it survives a power cut."""
     try:
         folder = os.open(path, os.O_RDONLY)
     except PermissionError:
@@ -100,7 +100,7 @@ def require_replaceable(path: Path) -> None:
 
 
 def open_regular(path: Path, flags: int = os.O_RDONLY) -> BinaryIO:
-    """Open a file to be read, at once: a pipe would wait for a writer, and a device may never end.
+    """Opens a file to be read, at once: a pipe would wait for a writer, and a device may never end.
 
     `flags` are those of os.open, e.g. O_NOFOLLOW, or O_RDWR to write as well. Raises OSError, which names `path`.
     """
@@ -120,7 +120,7 @@ def open_regular(path: Path, flags: int = os.O_RDONLY) -> BinaryIO:
 
 
 def read_text(path: Path) -> str:
-    """The text of a UTF-8 file that people write. Raises OSError, also for more than MOST_TEXT; UnicodeDecodeError."""
+    """Returns the text of a UTF-8 file. Raises OSError, also for more than MOST_TEXT bytes, and UnicodeDecodeError."""
     with open_regular(path) as file:
         content = file.read(MOST_TEXT + 1)
     if len(content) > MOST_TEXT:

@@ -1,4 +1,4 @@
-"""Numbers as people read them: pure functions, the same in HTML, Markdown and the terminal.
+"""Numbers as text: pure functions, the same in HTML, Markdown and the terminal.
 
 Whatever is not a finite number reads as `MISSING`, never as "nan". A minus is a real minus (−), and a number
 holds on to its unit with a no-break space, which the examples below show as a plain one.
@@ -15,7 +15,7 @@ _SUPERSCRIPTS = str.maketrans("-0123456789", "⁻⁰¹²³⁴⁵⁶⁷⁸⁹")
 
 
 def percent(part: float | None, *, unit: bool = True) -> str:
-    """A part of one in percent, with one decimal.
+    """Returns a part of one in percent, with one decimal.
 
     >>> percent(0.9741).replace(_NBSP, " ")
     '97.4 %'
@@ -30,7 +30,7 @@ def percent(part: float | None, *, unit: bool = True) -> str:
 
 
 def points(difference: float | None) -> str:
-    """A difference of two parts of one, in percentage points and always with its sign.
+    """Returns a difference of two parts of one, in percentage points and always with its sign.
 
     >>> points(-0.0123), points(0.02), points(0.0001)
     ('−1.2', '+2.0', '0.0')
@@ -42,7 +42,7 @@ def points(difference: float | None) -> str:
 
 
 def accuracy(interval: Interval) -> str:
-    """An accuracy and its interval in percent.
+    """Returns an accuracy and its interval in percent.
 
     >>> accuracy(Interval(0.974, 0.9612, 0.9849))
     '97.4 [96.1, 98.5]'
@@ -54,7 +54,7 @@ def accuracy(interval: Interval) -> str:
 
 
 def difference(interval: Interval | None) -> str:
-    """A difference of accuracies and its interval in percentage points.
+    """Returns a difference of accuracies and its interval in percentage points.
 
     >>> difference(Interval(-0.031, -0.05, -0.012))
     '−3.1 [−5.0, −1.2]'
@@ -69,7 +69,7 @@ def _ends(low: str, high: str) -> str:
 
 
 def significant(number: float | None, digits: int = 3) -> str:
-    """Rounded to `digits` significant digits; powers of ten outside 0.001 … 99 999.
+    """Returns a number of `digits` significant digits; powers of ten outside 0.001 … 99 999.
 
     >>> significant(1.2345), significant(0.0456), significant(1234.5)
     ('1.23', '0.0456', '1230')
@@ -91,7 +91,7 @@ def significant(number: float | None, digits: int = 3) -> str:
 
 
 def ratio(number: float | None) -> str:
-    """Two significant digits: ratios of gradient norms differ by powers of ten.
+    """Returns two significant digits: ratios of gradient norms differ by powers of ten.
 
     >>> ratio(1762), ratio(0.714), ratio(2.4e-7)
     ('1800', '0.71', '2.4×10⁻⁷')
@@ -100,7 +100,7 @@ def ratio(number: float | None) -> str:
 
 
 def count(number: float | None) -> str:
-    """Three significant digits and an SI prefix.
+    """Returns three significant digits and an SI prefix.
 
     >>> [count(n).replace(_NBSP, " ") for n in (950, 4_990_000, 999_999, 1.5e9)]
     ['950', '4.99 M', '1.00 M', '1.50 G']
@@ -109,7 +109,7 @@ def count(number: float | None) -> str:
 
 
 def size(number_bytes: float | None) -> str:
-    """Bytes in binary units, three significant digits.
+    """Returns bytes in binary units, three significant digits.
 
     >>> [size(n).replace(_NBSP, " ") for n in (512, 4096, 12_700_000)]
     ['512 B', '4.00 KiB', '12.1 MiB']
@@ -130,7 +130,7 @@ def _scaled(number: float | None, base: int, units: tuple[str, ...]) -> str:
 
 
 def milliseconds(ms: float | None, *, unit: bool = True) -> str:
-    """Three significant digits.
+    """Returns three significant digits and the unit.
 
     >>> milliseconds(0.81234).replace(_NBSP, " ")
     '0.812 ms'
@@ -139,7 +139,7 @@ def milliseconds(ms: float | None, *, unit: bool = True) -> str:
 
 
 def seconds(s: float | None, *, unit: bool = True) -> str:
-    """Three significant digits.
+    """Returns three significant digits and the unit.
 
     >>> seconds(12.345).replace(_NBSP, " ")
     '12.3 s'
@@ -152,7 +152,7 @@ def _with_unit(text: str, unit: str) -> str:
 
 
 def p_value(p: float | None) -> str:
-    """Two significant digits at most, and no false exactness near 0.
+    """Returns two significant digits at most, and no false exactness near 0.
 
     >>> [p_value(p).replace(_NBSP, " ") for p in (0.0312, 0.00002, 1.0, None)]
     ['p = 0.03', 'p < 0.001', 'p = 1.00', '']

@@ -16,17 +16,19 @@ from types import ModuleType
 MACHINERY = ("importlib", "importlib._bootstrap", "importlib._bootstrap_external", "_frozen_importlib")
 
 
-class _OwnModules(MetaPathFinder):
+class _UserModules(MetaPathFinder):
     """Finds the top-level modules that are named, and what they and their like import, each in one folder."""
 
     def __init__(self) -> None:
-        self.named: dict[str, str] = {}  # module that is being looked for → folder
-        self.folders: dict[str, str] = {}  # module that was found → folder, which it may import from
+        # the folder in which to look for a module that is being imported, and that from which a loaded one may import
+        self.requested: dict[str, str] = {}
+        self.folders: dict[str, str] = {}
 
     def find_spec(
         self, name: str, path: Sequence[str] | None, target: ModuleType | None = None
     ) -> ModuleSpec | None:
-        folder = self.named.get(name) or self.folders.get(_importer())
+        """Returns the module's spec, if it lies in the folder that is open to whoever imports it."""
+        folder = self.requested.get(name) or self.folders.get(_importer())
         if path is not None or folder is None:  # a path: that of the package which the module is in
             return None
         spec = PathFinder.find_spec(name, [folder], target)
@@ -35,47 +37,47 @@ class _OwnModules(MetaPathFinder):
         return spec
 
 
-_own = _OwnModules()
+_finder = _UserModules()
 
 
 def import_named(name: str) -> ModuleType:
-    """Import a module that the user named, from sys.path or else from the working directory."""
+    """Imports a module that the user named, from sys.path or else from the working directory."""
     top = name.partition(".")[0]
     _install()
     with suppress(OSError):  # the working directory has been deleted
-        _own.named[top] = str(Path.cwd())
+        _finder.requested[top] = str(Path.cwd())
     try:
         return import_module(name)
     finally:
-        _own.named.pop(top, None)
+        _finder.requested.pop(top, None)
 
 
 def open_folder(module: str, folder: str) -> None:
-    """Let a module of the user's, which is loaded from a file, import others that lie in `folder`."""
+    """Lets a module of the user's, which is loaded from a file, import others that lie in `folder`."""
     _install()
-    _own.folders[module] = folder
+    _finder.folders[module] = folder
 
 
 def opened() -> set[str]:
-    """Top-level modules that may import from a folder of the user's."""
-    return set(_own.folders)
+    """Returns the top-level modules that may import from a folder of the user's."""
+    return set(_finder.folders)
 
 
 def forget(modules: set[str]) -> None:
-    """Drop modules of the user's, so that the same names may be imported from another folder."""
+    """Drops modules of the user's, so that the same names may be imported from another folder."""
     for name in [name for name in sys.modules if name.partition(".")[0] in modules]:
         del sys.modules[name]
     for name in modules:
-        _own.folders.pop(name, None)
+        _finder.folders.pop(name, None)
 
 
 def _install() -> None:
-    if _own not in sys.meta_path:
-        sys.meta_path.append(_own)
+    if _finder not in sys.meta_path:
+        sys.meta_path.append(_finder)
 
 
 def _importer() -> str:
-    """The top-level module whose code runs the import."""
+    """Returns the top-level module whose code runs the import."""
     frame = sys._getframe(2)
     while frame.f_globals.get("__name__") in MACHINERY and frame.f_back is not None:
         frame = frame.f_back

@@ -1,4 +1,4 @@
-"""Which axis of a module's first input is which, as its user names them: ``time,channels``."""
+"""The axes of a module's first input, as its user names them: ``time,channels``."""
 
 from collections.abc import Sequence
 
@@ -15,7 +15,7 @@ USUAL = {1: ("length",), 2: ("height", "width"), 3: ("depth", "height", "width")
 
 
 class Layout(Struct, frozen=True):
-    """Axes of the first input as a tensor, with its batch axis."""
+    """The axes of the first input as a tensor, with its batch axis."""
 
     spatial: tuple[int, ...]
     channels: int | None
@@ -25,8 +25,12 @@ class Layout(Struct, frozen=True):
 def parse_axes(axes: str, size: Sequence[int] | None = None) -> Layout:
     """Returns the layout that names separated by commas describe; without ``batch`` that comes first.
 
-    size: of the input without its batch axis, to which the names have to fit.
-    Raises OptionError for a name that is unknown or comes twice, and for names that do not fit the size.
+    Args:
+        axes: a name for each axis, as ``time,channels``.
+        size: the input's size without its batch axis, which the names have to fit.
+
+    Raises:
+        OptionError: a name that is unknown or comes twice, or names that do not fit the size.
     """
     names = [name.strip().lower() for name in axes.split(",")]
     kinds = ["channels" if name in CHANNELS else name for name in names]
@@ -38,15 +42,17 @@ def parse_axes(axes: str, size: Sequence[int] | None = None) -> Layout:
             raise OptionError(
                 "axes", axes, f"names {kind} twice; expected one name for each axis, e.g. time,channels"
             )
-    named = len(kinds) - (BATCH in kinds)
-    if size is not None and named != len(size):
-        given = times(size)
+    axes_named = len(kinds) - (BATCH in kinds)
+    if size is not None and axes_named != len(size):
+        size_text = times(size)
         fix = ""
-        if BATCH in kinds and len(size) == named + 1:
+        if BATCH in kinds and len(size) == axes_named + 1:
             example = [n for place, n in enumerate(size) if place != kinds.index(BATCH)]
             fix = f"; leave the batch out of the input: {'x'.join(map(str, example))}"
         raise OptionError(
-            "axes", axes, f"names {named} axes without the batch, and the input {given} has {len(size)}{fix}"
+            "axes",
+            axes,
+            f"names {axes_named} axes without the batch, and the input {size_text} has {len(size)}{fix}",
         )
     ordered = kinds if BATCH in kinds else [BATCH, *kinds]
     return Layout(
@@ -57,7 +63,7 @@ def parse_axes(axes: str, size: Sequence[int] | None = None) -> Layout:
 
 
 def axis_names(rank: int, layout: Layout) -> tuple[str, ...]:
-    """Names of the axes without the batch, as `parse_axes` reads them, of an input of this rank."""
+    """Returns the names of the axes without the batch, as `parse_axes` reads them, of an input of this rank."""
     spatial = USUAL.get(len(layout.spatial), tuple(f"axis{place}" for place in layout.spatial))
     names = dict(zip(layout.spatial, spatial, strict=True))
     return tuple([names.get(place, "channels") for place in range(rank) if place != layout.batch])

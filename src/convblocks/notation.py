@@ -12,9 +12,8 @@ import tomli_w
 
 from convblocks.errors import SpecError
 
-LETTER = re.compile(  # or a quoted text, which counts as one
-    r""""(?:\\.|[^"\\])*"|'[^']*'|.""", re.DOTALL
-)
+# a quoted text counts as one letter
+LETTER = re.compile(r""""(?:\\.|[^"\\])*"|'[^']*'|.""", re.DOTALL)
 WORD = re.compile(
     r"[A-Za-z_][\w.+-]*(\([\w,]*\))?", re.ASCII
 )  # what needs no quotes, if it means nothing else
@@ -24,7 +23,7 @@ PYTHON = {"None": None, "True": True, "False": False}  # true and false are TOML
 
 
 def split(text: str) -> list[str]:
-    """The parts between commas: ``simple,wide(kernels=B(3,1,3))`` is two. Raises SpecError for an open bracket."""
+    """Returns the parts between commas: ``simple,wide(kernels=B(3,1,3))`` is two. Raises SpecError."""
     parts, inside = [""], 0
     for letter in LETTER.findall(text):
         inside += (letter in ("(", "[")) - (letter in (")", "]"))
@@ -40,7 +39,7 @@ def split(text: str) -> list[str]:
 
 
 def parse(text: str) -> tuple[str, dict[str, Any]]:
-    """``residual(depth=4)`` as ("residual", {"depth": 4}). Raises SpecError, whose path is the option."""
+    """Returns ("residual", {"depth": 4}) for ``residual(depth=4)``. Raises SpecError, whose path is the option."""
     family, bracket, rest = text.strip().partition("(")
     if not bracket:
         return family, {}
@@ -48,17 +47,17 @@ def parse(text: str) -> tuple[str, dict[str, Any]]:
         raise SpecError("family", f"expected a family's name, or NAME(OPTION=VALUE), not {text!r}")
     options: dict[str, Any] = {}
     for part in split(rest[:-1]) if rest[:-1].strip() else ():
-        name, equals, given = (piece.strip() for piece in part.partition("="))
-        if not (name.isidentifier() and equals and given):
+        name, equals, typed = (piece.strip() for piece in part.partition("="))
+        if not (name.isidentifier() and equals and typed):
             raise SpecError("family", f"{part!r} is no option of {family}; expected NAME=VALUE, e.g. depth=3")
         if name in options:
             raise SpecError(name, "is given twice; once is enough")
-        options[name] = value(given)
+        options[name] = value(typed)
     return family.strip(), options
 
 
 def value(text: str) -> Any:
-    """An option's value as typed: 4, 0.1, true, [3, 5] or 3,5 for the axes, None; all else is a word."""
+    """Returns an option's value as typed: 4, 0.1, true, [3, 5] or 3,5 for the axes, None; all else is text."""
     if text in PYTHON:
         return PYTHON[text]
     if NUMBERS.fullmatch(text):
@@ -67,47 +66,47 @@ def value(text: str) -> Any:
         table = tomllib.loads(f"value = {text}")
     except (ValueError, RecursionError):  # of TOML's syntax, or a number of too many digits
         return text
-    found = table["value"]
-    return found if len(table) == 1 and _plain(found) else text  # no date or table
+    parsed = table["value"]
+    return parsed if len(table) == 1 and _plain(parsed) else text  # no date or table
 
 
 def written(family: str, options: Mapping[str, Any]) -> str:
-    """The inverse of parse: the one text of a family with these options, whatever their order."""
-    told = ",".join(f"{name}={_text(given)}" for name, given in sorted(options.items()))
-    return f"{family}({told})" if told else family
+    """Returns the one text of a family with these options, whatever their order: the inverse of parse."""
+    typed = ",".join(f"{name}={_text(setting)}" for name, setting in sorted(options.items()))
+    return f"{family}({typed})" if typed else family
 
 
 def short(family: str, options: Mapping[str, Any]) -> str:
-    """A few lower-case letters that are fit for a file's name: residual-eca for residual(attention=eca)."""
+    """Returns a few lower-case letters that are fit for a file's name: residual-eca for residual(attention=eca)."""
     return "-".join([family.rpartition(":")[2].lower(), *_in_short(options)])
 
 
 def _in_short(options: Mapping[str, Any]) -> Iterator[str]:
-    for name, given in sorted(options.items()):
-        if given is True:
+    for name, setting in sorted(options.items()):
+        if setting is True:
             yield name
-        elif given is False or given is None or given == "none":
+        elif setting is False or setting is None or setting == "none":
             yield f"no{name}"
         else:
-            each = given if isinstance(given, list | tuple) else [given]
-            letters = "x".join(re.sub(r"[^a-z0-9._-]", "", _text(one).lower()) for one in each)
-            yield letters if letters and isinstance(given, str) else f"{name}{letters}"
+            elements = setting if isinstance(setting, list | tuple) else [setting]
+            letters = "x".join(re.sub(r"[^a-z0-9._-]", "", _text(element).lower()) for element in elements)
+            yield letters if letters and isinstance(setting, str) else f"{name}{letters}"
 
 
-def _plain(found: object) -> bool:
-    return all(map(_plain, found)) if isinstance(found, list) else isinstance(found, PLAIN)
+def _plain(value_read: object) -> bool:
+    return all(map(_plain, value_read)) if isinstance(value_read, list) else isinstance(value_read, PLAIN)
 
 
-def _text(given: object) -> str:
-    if given is None:
+def _text(setting: object) -> str:
+    if setting is None:
         return "None"
-    if isinstance(given, str) and WORD.fullmatch(given) and value(given) == given:
-        return given
-    return _toml(given)
+    if isinstance(setting, str) and WORD.fullmatch(setting) and value(setting) == setting:
+        return setting
+    return _toml(setting)
 
 
-def _toml(given: object) -> str:
-    if isinstance(given, list | tuple):
-        return f"[{','.join(map(_toml, given))}]"
-    told = given if isinstance(given, PLAIN) else repr(given)  # which does not read back
-    return tomli_w.dumps({"value": told}).removeprefix("value = ").rstrip("\n")
+def _toml(setting: object) -> str:
+    if isinstance(setting, list | tuple):
+        return f"[{','.join(map(_toml, setting))}]"
+    plain = setting if isinstance(setting, PLAIN) else repr(setting)  # which does not read back
+    return tomli_w.dumps({"value": plain}).removeprefix("value = ").rstrip("\n")

@@ -7,7 +7,7 @@
         options = {"depth": 3}      # on top of (in_channels, out_channels, *, stride)
         dims = 2                    # spatial axes of its input
 
-What a block promises: (N, in_channels, *n) → (N, out_channels, *ceil(n / stride)) for any stride and size,
+A block promises (N, in_channels, *n) → (N, out_channels, *ceil(n / stride)) for any stride and size,
 gradients for every parameter and for the input, an untouched input, the same bits again in eval mode and the same
 function in the form that is deployed, if that is another,
 and that PyTorch can move it: meta, channels last, autocast, torch.export, torch.compile, a state dict.
@@ -27,7 +27,7 @@ SIZES = {1: (11,), 2: (9, 7), 3: (5, 6, 7)}
 
 
 class BlockConformance:
-    """Subclass it with `block`, and `options` and `dims` where needed; pytest runs the rest."""
+    """The tests of a block: subclass it with `block`, and `options` and `dims` where needed; pytest runs the rest."""
 
     block: type[nn.Module]
     options: Mapping[str, Any] = {}
@@ -36,12 +36,12 @@ class BlockConformance:
     def make(
         self, in_channels: int = IN_CHANNELS, out_channels: int = OUT_CHANNELS, **place: Any
     ) -> nn.Module:
-        """The block under test."""
+        """Returns the block under test."""
         torch.manual_seed(0)
         return self.block(in_channels, out_channels, **{**place, **self.options})
 
     def example(self, *, batch: int = 2, channels: int = IN_CHANNELS) -> torch.Tensor:
-        """A random input with axes of different, odd and even lengths."""
+        """Returns a random input with axes of different, odd and even lengths."""
         shape = (batch, channels, *SIZES[self.dims])
         return torch.randn(shape, generator=torch.Generator().manual_seed(1))
 
@@ -130,9 +130,9 @@ class BlockConformance:
         block, x = self.make().eval(), self.example()
         expected = block(x)
         with torch.autocast("cpu", dtype=torch.bfloat16):
-            found = block(x)
-        assert found.isfinite().all()
-        assert (found - expected).norm() <= 0.1 * expected.norm() + 1e-3 * prod(expected.shape) ** 0.5
+            out = block(x)
+        assert out.isfinite().all()
+        assert (out - expected).norm() <= 0.1 * expected.norm() + 1e-3 * prod(expected.shape) ** 0.5
 
     def test_export_gives_the_same_program(self) -> None:
         block, x = self.make().eval(), self.example()

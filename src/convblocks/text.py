@@ -93,7 +93,7 @@ def sentence(text: str) -> str:
 
 
 def escaped(text: str) -> str:
-    r"""Text of one or more lines in which each character that is not safe to show is written as its escape.
+    r"""Returns text of one or more lines in which each character that is not safe to show is written as its escape.
 
     >>> print(escaped("a\x1b[2Jb\u202ec\udce9"))
     a\x1b[2Jb\u202ec\xe9
@@ -102,16 +102,16 @@ def escaped(text: str) -> str:
 
 
 def one_line(text: str) -> str:
-    """The same as `escaped`, on one line.
+    r"""Returns the same as `escaped`, on one line.
 
-    >>> one_line("no\\n  batch ")
+    >>> one_line("no\n  batch ")
     'no batch'
     """
     return escaped(" ".join(text.split()))
 
 
 def shown(name: object) -> str:
-    """A name or the spelling of a value as `escaped` writes it, on one line, without its middle where it is long."""
+    """Returns a name or value as `escaped` writes it, on one line, without its middle where it is long."""
     text, half = str(name), LONGEST // 2
     if len(text) > LONGEST:
         text = f"{text[:half]}…{text[-half:]}"
@@ -119,7 +119,7 @@ def shown(name: object) -> str:
 
 
 def readable(text: str) -> str:
-    r"""Text that UTF-8 can hold: bytes that are no text, and halves of characters, are written as their escapes.
+    r"""Returns text that UTF-8 can hold: bytes that are no text, and halves of characters, become their escapes.
 
     >>> readable("caf\udce9")
     'caf\\xe9'
@@ -128,7 +128,7 @@ def readable(text: str) -> str:
 
 
 def with_texts(value: Any, change: Callable[[str], str]) -> Any:
-    """A value of dicts, lists and plain values in which each text, keys too, is changed."""
+    """Returns a value of dicts, lists and plain values with each text in it changed, keys too."""
     if isinstance(value, str):
         return change(value)
     if isinstance(value, dict):
@@ -137,7 +137,7 @@ def with_texts(value: Any, change: Callable[[str], str]) -> Any:
 
 
 def safe_json(text: str) -> str:
-    r"""JSON of the same value in which what is not safe to show is written by JSON's own escapes.
+    r"""Returns JSON of the same value in which what is not safe to show is written by JSON's own escapes.
 
     >>> print(safe_json('"a\u202eb"'))
     "a\u202eb"

@@ -1,4 +1,4 @@
-"""What an addition of main path and shortcut asks of a block."""
+"""Options of a block on which the addition of main path and shortcut depends."""
 
 import torch
 from torch import nn
@@ -11,7 +11,7 @@ from convblocks.layers.conv import same_padding
 def addable_padding(
     padding: PerAxis | None, kernel_size: PerAxis, dilation: PerAxis, dims: int
 ) -> tuple[int, ...]:
-    """The padding that keeps the map; an explicit one must equal it, or main path and shortcut differ."""
+    """Returns the padding that keeps the map; an explicit one must equal it, or main path and shortcut differ."""
     dims = dimensions(dims)
     same = same_padding(odd_kernel(kernel_size, dims), per_axis("dilation", dilation, dims, at_least=1))
     if padding is not None and per_axis("padding", padding, dims, at_least=0) != same:
@@ -25,7 +25,7 @@ def addable_padding(
 
 
 def zero_last_norm_(last: torch.Tensor | nn.Module, norm: str) -> None:
-    """Start the scale of the main path's last norm at 0."""
+    """Starts the scale of the main path's last norm at 0."""
     weight = getattr(last, "weight", None)
     if weight is None:
         raise OptionError(

@@ -20,10 +20,12 @@ from convblocks.notation import parse, written
 from convblocks.text import listed, shown
 
 PLACE = ("in_channels", "out_channels", "stride", "dims")
-"""What a block's place in a network decides, and a spec therefore does not."""
+"""The arguments that a block's place in a network decides, and a spec therefore does not."""
 
-TRIAL_CHANNELS = 960  # on the meta device they cost nothing; most numbers of groups divide them, 32 too
-MOST_TRIAL_CHANNELS = 2**24  # torch cannot count the weights of many more
+TRIAL_CHANNELS = 960
+"""Channels of a trial on the meta device, where they cost nothing; most numbers of groups divide them, 32 too."""
+MOST_TRIAL_CHANNELS = 2**24
+"""Torch cannot count the weights of many more channels."""
 
 
 class BlockSpec:
@@ -31,7 +33,7 @@ class BlockSpec:
 
     `family` is a name in BLOCKS or a class of yours as ``package.module:Class``, whose constructor takes
     (in_channels, out_channels, *, stride, …). It is built once on the meta device, at channels that its groups
-    divide, so that what it cannot be is said here. Raises SpecError, whose path is the option.
+    divide, so that a block that cannot be is refused here. Raises SpecError, whose path is the option.
     """
 
     __slots__ = ("_options", "family")
@@ -39,14 +41,14 @@ class BlockSpec:
     _options: tuple[tuple[str, Any], ...]
 
     def __init__(self, family: str, **options: Any):
-        known = block_options(family)
+        options_of_family = block_options(family)
         for name in options:
             if name in PLACE:
                 raise SpecError(
                     name, f"is set by the block's place in the network, not by its spec ({family})"
                 )
-            if name not in known:
-                raise SpecError(name, f"{family} has no such option{_hint(name, list(known))}")
+            if name not in options_of_family:
+                raise SpecError(name, f"{family} has no such option{_hint(name, list(options_of_family))}")
         items = sorted((name, _frozen(value)) for name, value in options.items())
         object.__setattr__(self, "family", family)
         object.__setattr__(self, "_options", tuple(items))
@@ -58,11 +60,11 @@ class BlockSpec:
         return MappingProxyType(dict(self._options))
 
     def option(self, name: str) -> Any:
-        """An option's value, given or default; None where the family has no such option or default."""
+        """Returns an option's value, given or default; None where the family has no such option or default."""
         return self.options.get(name, block_options(self.family).get(name))
 
     def build(self, in_channels: int, out_channels: int, stride: Any = 1, *, dims: int = 2) -> nn.Module:
-        """The module. Raises SpecError whose path is the option that cannot work."""
+        """Builds the module. Raises SpecError whose path is the option that cannot work."""
         family = block_class(self.family)
         place = {"stride": stride}
         if "dims" in _parameters(self.family):
@@ -83,7 +85,7 @@ class BlockSpec:
             ) from error
 
     def deployed(self) -> "BlockSpec":
-        """The block that is deployed: itself, unless its family is turned into another form after training.
+        """Returns the block that is deployed: itself, unless its family is turned into another form after training.
 
         Raises SpecError for a class of yours whose `deployed` is not so.
         """
@@ -91,12 +93,12 @@ class BlockSpec:
         return BlockSpec(self.family, **{**self.options, **form}) if form else self
 
     def to_dict(self) -> dict[str, Any]:
-        """``{"family": "residual", "depth": 4}``."""
+        """Returns a plain table: ``{"family": "residual", "depth": 4}``."""
         return {"family": self.family, **self.options}
 
     @classmethod
     def from_dict(cls, table: Mapping[str, Any]) -> "BlockSpec":
-        """The inverse of to_dict. Raises SpecError."""
+        """Returns the spec of a table that `to_dict` gave. Raises SpecError."""
         require_shallow(table)
         if not isinstance(table, Mapping) or not isinstance(table.get("family"), str):
             raise SpecError(
@@ -107,7 +109,7 @@ class BlockSpec:
 
     @classmethod
     def parse(cls, text: str) -> "BlockSpec":
-        """``residual(attention=eca)`` as typed where a command takes families; str is the inverse. Raises SpecError."""
+        """Reads ``residual(attention=eca)`` as a command line has it; str is the inverse. Raises SpecError."""
         family, options = parse(text)
         return cls(family, **options)
 
@@ -135,7 +137,7 @@ class BlockSpec:
 
 
 def block_class(family: str) -> type[nn.Module]:
-    """The class behind a family's name or ``package.module:Class``. Raises SpecError."""
+    """Returns the class behind a family's name or ``package.module:Class``. Raises SpecError."""
     if not isinstance(family, str):
         raise SpecError(
             "family",
@@ -150,23 +152,23 @@ def _class_called(family: str) -> type[nn.Module]:
         return BLOCKS[family]
     module_name, colon, class_name = family.partition(":")
     if not colon:
-        known = f"; the families are {', '.join(BLOCKS)}, your own is named package.module:Class"
+        otherwise = f"; the families are {', '.join(BLOCKS)}, your own is named package.module:Class"
         raise SpecError(
-            "family", f"there is no family {shown(repr(family))}{_hint(family, list(BLOCKS), known)}"
+            "family", f"there is no family {shown(repr(family))}{_hint(family, list(BLOCKS), otherwise)}"
         )
     try:
-        found = getattr(import_named(module_name), class_name)
+        block = getattr(import_named(module_name), class_name)
     except Exception as error:  # importing runs the user's file, which may raise anything
         raise SpecError("family", f"{family!r} cannot be imported: {error}") from error
-    if not (inspect.isclass(found) and issubclass(found, nn.Module)):
+    if not (inspect.isclass(block) and issubclass(block, nn.Module)):
         raise SpecError("family", f"{family!r} is not a torch.nn.Module class")
-    missing = {"in_channels", "out_channels", "stride"} - set(inspect.signature(found).parameters)
+    missing = {"in_channels", "out_channels", "stride"} - set(inspect.signature(block).parameters)
     if missing:
         raise SpecError(
             "family",
             f"{family!r} must take (in_channels, out_channels, *, stride, …); it lacks {sorted(missing)}",
         )
-    return found
+    return block
 
 
 def _parameters(family: str) -> Mapping[str, inspect.Parameter]:
@@ -174,7 +176,7 @@ def _parameters(family: str) -> Mapping[str, inspect.Parameter]:
 
 
 def block_options(family: str) -> dict[str, Any]:
-    """The options of a family with their defaults, read off its constructor."""
+    """Returns the options of a family with their defaults, read off its constructor."""
     parameters = _parameters(family).values()
     return {
         p.name: None if p.default is p.empty else p.default
@@ -184,45 +186,45 @@ def block_options(family: str) -> dict[str, Any]:
 
 
 def fixed_depth(family: str, options: Mapping[str, Any]) -> int | None:
-    """The block depth that options fix: `depth`, or what the class's own `fixed_depth(**options)` reads off them.
+    """Returns the block depth that options fix: `depth`, or what the class's own `fixed_depth(**options)` reads off.
 
-    Raises SpecError for options of which none can be read.
+    None where they leave it open. Raises SpecError for options that cannot be.
     """
-    asked = getattr(block_class(family), "fixed_depth", None)
+    read_depth = getattr(block_class(family), "fixed_depth", None)
     try:
-        found = asked(**options) if asked else options.get("depth")
-        return None if found is None else whole("depth", found, at_least=1)
+        depth = read_depth(**options) if read_depth else options.get("depth")
+        return None if depth is None else whole("depth", depth, at_least=1)
     except OptionError as error:
         raise error.at(error.option) from error
 
 
 def deployed_options(family: str) -> Mapping[str, Any]:
-    """What a class's own `deployed` says: the options of the form that `reparameterize()` turns its trained block into.
+    """Returns a class's own `deployed`: the options of the form into which `reparameterize()` turns a trained block.
 
     Empty where a family is deployed as it is trained. Raises SpecError for what is no such thing.
     """
     family_class = block_class(family)
-    found = getattr(family_class, "deployed", {})
-    if not isinstance(found, Mapping):
-        raise SpecError("", f"{family}.deployed is {found!r}; expected options, as in {{'merged': True}}")
-    for name in found:
+    form = getattr(family_class, "deployed", {})
+    if not isinstance(form, Mapping):
+        raise SpecError("", f"{family}.deployed is {form!r}; expected options, as in {{'merged': True}}")
+    for name in form:
         if name not in block_options(family):
             raise SpecError("", f"{family}.deployed has {name}, which is none of its options")
-    if found and not callable(getattr(family_class, "reparameterize", None)):
+    if form and not callable(getattr(family_class, "reparameterize", None)):
         raise SpecError("", f"{family}.deployed needs a method reparameterize() that turns a trained block")
-    return found
+    return form
 
 
 def foreign_classes(table: object) -> list[str]:
-    """Families named package.module:Class anywhere in the tables of a block or network; building one runs its code."""
-    named, parts = [], [table]
+    """Returns the families named package.module:Class in the tables of a block or network; building them runs code."""
+    families, parts = [], [table]
     while parts:  # without recursion, since a stranger's tables may nest without end
         part = parts.pop()
         if isinstance(part, dict):
-            named.append(part.get("family"))
+            families.append(part.get("family"))
         if isinstance(part, dict | list):
             parts += reversed(list(part.values()) if isinstance(part, dict) else part)
-    return list(dict.fromkeys(name for name in named if isinstance(name, str) and ":" in name))
+    return list(dict.fromkeys(name for name in families if isinstance(name, str) and ":" in name))
 
 
 def refusal_of_code(action: str, classes: Sequence[str]) -> tuple[Part, ...]:
@@ -235,14 +237,14 @@ def refusal_of_code(action: str, classes: Sequence[str]) -> tuple[Part, ...]:
 
 @lru_cache(maxsize=65_536)
 def meta_block(spec: BlockSpec, in_channels: int, out_channels: int, stride: Any, dims: int) -> nn.Module:
-    """The block on the meta device, without memory, in eval mode; shared, so never change it."""
+    """Returns the block on the meta device, without memory, in eval mode; shared, so never change it."""
     with torch.device("meta"):
         return spec.build(in_channels, out_channels, stride, dims=dims).eval()
 
 
 @lru_cache(maxsize=65_536)
 def _try(spec: BlockSpec) -> None:
-    """Raise SpecError if the block cannot be built for any number of axes, at channels that suit its options."""
+    """Raises SpecError if the block cannot be built for any number of axes, at channels that suit its options."""
     values = [value for _, value in spec._options]
     channels = TRIAL_CHANNELS
     for value in values:

@@ -84,7 +84,7 @@ class BottleneckBlock(nn.Module):
 
 
 def middle_channels(out_channels: int, expansion: int, groups: int) -> int:
-    """Channels of the k×k convolutions: out_channels // expansion, never 0, a multiple of groups."""
+    """Returns the channels of the k×k convolutions: out_channels // expansion, never 0, a multiple of groups."""
     whole("out_channels", out_channels, at_least=1)
     middle = max(1, out_channels // whole("expansion", expansion, at_least=1))
     try:

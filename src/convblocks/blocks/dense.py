@@ -72,10 +72,15 @@ class DenseBlock(nn.Module):
 
 
 def dense_layers(depth: int, bottleneck: bool) -> int:
-    """How many layers `depth` convolutions make beside the transition's: one each, or two with a bottleneck."""
-    each = 2 if truth("bottleneck", bottleneck) else 1
+    """Returns the number of layers of `depth` convolutions, one of which is the transition's.
+
+    A layer has one convolution, or two with a bottleneck.
+    """
+    per_layer = 2 if truth("bottleneck", bottleneck) else 1
     hint = f": {'1×1 and k×k' if bottleneck else 'a convolution'} for each layer, and the transition's 1×1"
-    layers, rest = divmod(whole("depth", depth, at_least=each + 1, at_most=MOST_LAYERS, hint=hint) - 1, each)
+    layers, rest = divmod(
+        whole("depth", depth, at_least=per_layer + 1, at_most=MOST_LAYERS, hint=hint) - 1, per_layer
+    )
     if rest:
         raise OptionError(
             "depth", depth, f"expected an odd number with a bottleneck, as {depth - 1} or {depth + 1}{hint}"

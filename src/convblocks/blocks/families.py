@@ -1,4 +1,4 @@
-"""The one table of families; a family is a line here and a file beside it."""
+"""The table of families; a family is a line here and a file beside it."""
 
 from torch import nn
 

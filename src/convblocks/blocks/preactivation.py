@@ -89,5 +89,5 @@ class PreActivationBlock(nn.Module):
 
     def forward(self, x: torch.Tensor) -> torch.Tensor:
         ready = self.activation(self.norm(x))
-        kept = x if isinstance(self.shortcut, nn.Identity) else self.shortcut(ready)
-        return self.stochastic_depth(self.main(ready)) + kept
+        shortcut = x if isinstance(self.shortcut, nn.Identity) else self.shortcut(ready)
+        return self.stochastic_depth(self.main(ready)) + shortcut

@@ -91,5 +91,5 @@ class PreActivationBottleneckBlock(nn.Module):
 
     def forward(self, x: torch.Tensor) -> torch.Tensor:
         ready = self.activation(self.norm(x))
-        kept = x if isinstance(self.shortcut, nn.Identity) else self.shortcut(ready)
-        return self.stochastic_depth(self.expand(self.spatial(self.reduce(ready)))) + kept
+        shortcut = x if isinstance(self.shortcut, nn.Identity) else self.shortcut(ready)
+        return self.stochastic_depth(self.expand(self.spatial(self.reduce(ready)))) + shortcut

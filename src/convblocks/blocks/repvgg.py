@@ -13,9 +13,9 @@ from convblocks.layers import ConvNormAct, make_activation, make_norm
 
 
 class RepVGGBlock(nn.Module):
-    """`depth` × act(norm(k×k(x)) + norm(1×1(x)) + norm(x)); reparameterized, `depth` × act(k×k(x))
-    (Ding et al. 2021, arXiv:2101.03697, figure 2).
+    """`depth` × act(norm(k×k(x)) + norm(1×1(x)) + norm(x)) (Ding et al. 2021, arXiv:2101.03697, figure 2).
 
+    Reparameterized it is `depth` × act(k×k(x)).
     (N, in_channels, *n) → (N, out_channels, *ceil(n / stride)). The first layer changes the channels and strides;
     norm(x) stands where a layer's shape stays. The norm is batch norm, which eval mode makes linear: so
     `reparameterize` turns each layer into one k×k convolution with bias. `reparameterized` builds the block that
@@ -80,7 +80,7 @@ class RepVGGBlock(nn.Module):
         return self.layers(x)
 
     def reparameterize(self) -> Self:
-        """Each layer's branches become one convolution with bias, in place; the same function as in eval mode.
+        """Turns each layer's branches into one convolution with bias, in place; the function in eval mode stays.
 
         Outputs differ by rounding only. What is made of frozen parameters alone is frozen. A block that was turned
         already stays as it is. Returns the block.
@@ -92,7 +92,7 @@ class RepVGGBlock(nn.Module):
 
 
 def reparameterize(module: nn.Module) -> nn.Module:
-    """Turn every RepVGGBlock in `module`, itself included, in place; returns the module.
+    """Turns every RepVGGBlock in `module`, itself included, in place; returns the module.
 
     And every block of a class of yours whose `deployed` says that it has such a form.
     """
@@ -127,7 +127,7 @@ class Branches(nn.Module):
 
     @torch.no_grad()
     def merged(self) -> nn.Module:
-        """One convolution: 1×1 kernels and the identity stand at the centre of k×k ones (section 3.3, figure 4)."""
+        """Returns one convolution, with 1×1 kernels and the identity amid k×k ones (section 3.3, figure 4)."""
         conv = self.spatial.conv
         centre = [k // 2 for k in reversed(conv.kernel_size) for _ in range(2)]
         branches = [
@@ -144,7 +144,7 @@ class Branches(nn.Module):
 
 
 def _unit_kernels(pointwise: torch.Tensor) -> torch.Tensor:
-    """The 1×1 weight that gives x back: 1 where an output channel meets its own input channel within its group."""
+    """Returns the 1×1 weight that gives x back: 1 from each channel to itself, counted within its group."""
     weight = torch.zeros_like(pointwise)
     channels = torch.arange(len(weight))
     weight[channels, channels % weight.shape[1]] = 1
@@ -152,7 +152,7 @@ def _unit_kernels(pointwise: torch.Tensor) -> torch.Tensor:
 
 
 def _folded(weight: torch.Tensor, norm: nn.Module) -> tuple[torch.Tensor, torch.Tensor]:
-    """Weight and bias of a convolution without bias and its batch norm in eval mode."""
+    """Returns weight and bias of a convolution without bias and its batch norm in eval mode."""
     assert isinstance(norm, nn.BatchNorm1d | nn.BatchNorm2d | nn.BatchNorm3d)
     assert norm.running_mean is not None
     assert norm.running_var is not None

@@ -71,7 +71,7 @@ class ResNeXtBlock(nn.Module):
 
 
 def grouped_channels(out_channels: int, groups: int, base_width: int) -> int:
-    """Channels of the k×k convolutions: `groups` times the width of one, which is `base_width` at 256 channels."""
+    """Returns the channels of the k×k convolutions: `groups` times `base_width` at 256 channels."""
     whole("out_channels", out_channels, at_least=1)
     width = out_channels * whole("base_width", base_width, at_least=1) // 256
     return max(1, width) * whole("groups", groups, at_least=1)

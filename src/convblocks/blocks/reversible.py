@@ -30,7 +30,7 @@ class ReversibleBlock(nn.Module):
 
     channels_multiple_of = 2
     preactivated: ClassVar[bool] = True
-    """What it puts out is neither normed nor activated: a network of it closes with both."""
+    """Its output is neither normed nor activated: a network of it closes with both."""
 
     def __init__(
         self,
@@ -105,7 +105,7 @@ class PoolAndFill(nn.Module):
 
 
 def half(option: str, channels: int) -> int:
-    """Half the channels. Raises OptionError for an odd number."""
+    """Returns half the channels. Raises OptionError for an odd number."""
     whole(option, channels, at_least=2)
     if channels % 2:
         raise OptionError(

@@ -7,11 +7,12 @@ import msgspec
 
 from convblocks.errors import SpecError
 
-MOST_NESTED = 32  # a network's tables and lists nest five deep; what reads them may recurse
+MOST_NESTED = 32
+"""A network's tables and lists nest five deep; what reads them may recurse."""
 
 
 def read_table(text: str | bytes, form: str = "JSON") -> object:
-    """What JSON or TOML says. Raises SpecError for text that is neither, or nests without end."""
+    """Returns the table of JSON or TOML. Raises SpecError for text that is neither, or nests without end."""
     try:
         if form == "TOML":
             table: object = tomllib.loads(text if isinstance(text, str) else text.decode())
@@ -26,7 +27,7 @@ def read_table(text: str | bytes, form: str = "JSON") -> object:
 
 
 def require_shallow(table: object) -> None:
-    """Raise SpecError for tables and lists that nest deeper than MOST_NESTED."""
+    """Raises SpecError for tables and lists that nest deeper than MOST_NESTED."""
     level = [table]
     for _ in range(MOST_NESTED + 1):
         level = list({id(part): part for whole in level for part in _parts(whole)}.values())

@@ -1,4 +1,4 @@
-"""Wide residual block: the kernels of its convolutions as Wide ResNet writes them, B(3,3), B(3,1,3), …"""
+"""Wide residual block, whose kernels are given as Wide ResNet writes them: B(3,3), B(3,1,3)."""
 
 import re
 from typing import ClassVar
@@ -88,18 +88,18 @@ class WideBlock(nn.Module):
         self.stochastic_depth = StochasticDepth(stochastic_depth)
 
     @staticmethod
-    def fixed_depth(kernels: str | None = None, depth: int | None = None, **_others: object) -> int | None:
-        """The block depth that these options leave no choice of; None where they do. Raises OptionError."""
+    def fixed_depth(kernels: str | None = None, depth: int | None = None, **_options: object) -> int | None:
+        """Returns the block depth that these options fix; None where they leave it open. Raises OptionError."""
         return depth if kernels is None else len(kernel_list(kernels, depth))
 
     def forward(self, x: torch.Tensor) -> torch.Tensor:
         ready = self.activation(self.norm(x))
-        kept = x if isinstance(self.shortcut, nn.Identity) else self.shortcut(ready)
-        return self.stochastic_depth(self.main(ready)) + kept
+        shortcut = x if isinstance(self.shortcut, nn.Identity) else self.shortcut(ready)
+        return self.stochastic_depth(self.main(ready)) + shortcut
 
 
 def kernel_list(kernels: str | None, depth: int | None) -> list[int]:
-    """The kernel size of each convolution: [3, 1, 3] for B(3,1,3), `depth` times 3 where no kernels are given."""
+    """Returns the kernel size of each convolution: [3, 1, 3] for B(3,1,3), `depth` times 3 without kernels."""
     if depth is not None:
         whole("depth", depth, at_least=1, at_most=MOST_LAYERS, hint=": a block has at least one convolution")
     if kernels is None:

@@ -1,4 +1,4 @@
-"""What blocks are made of: convolution-norm-activation, attention, shortcuts, pools, what trains branches."""
+"""The layers of blocks: convolution-norm-activation, attention, shortcuts, pools, initialisation."""
 
 from convblocks.layers.activation import ACTIVATIONS, make_activation
 from convblocks.layers.attention import ATTENTIONS, SqueezeExcite, make_attention

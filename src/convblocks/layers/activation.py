@@ -22,7 +22,7 @@ ACTIVATIONS: dict[str, Callable[[], nn.Module]] = {
 
 
 def make_activation(name: str, *, overwrites: bool = True) -> nn.Module:
-    """The activation of that name; `overwrites=False` where its input is needed elsewhere."""
+    """Returns the activation of that name; `overwrites=False` where its input is needed elsewhere."""
     activation: Any = ACTIVATIONS[one_of("activation", name, ACTIVATIONS)]()
     if not overwrites and hasattr(activation, "inplace"):
         activation.inplace = False

@@ -48,7 +48,7 @@ class EfficientChannelAttention(nn.Module):
 
 
 def eca_kernel(channels: int) -> int:
-    """(log2(channels) + 1) / 2, whole and odd: Wang et al. 2020, equation 12, with γ = 2 and b = 1."""
+    """Returns (log2(channels) + 1) / 2, whole and odd: Wang et al. 2020, equation 12, with γ = 2 and b = 1."""
     half = int((log2(channels) + 1) / 2)
     return half if half % 2 else half + 1
 
@@ -98,11 +98,11 @@ ATTENTIONS: dict[str, Callable[[int, int], nn.Module]] = {
 
 
 def make_attention(name: str, channels: int, dims: int = 2) -> nn.Module:
-    """The attention of that name over `channels`; (N, channels, *spatial) → the same."""
+    """Returns the attention of that name over `channels`; (N, channels, *spatial) → the same."""
     make = ATTENTIONS[one_of("attention", name, ATTENTIONS)]
     return make(whole("channels", channels, at_least=1), dimensions(dims))
 
 
 def _axes(x: torch.Tensor) -> tuple[int, ...]:
-    """The spatial ones."""
+    """Returns the spatial axes."""
     return tuple(range(2, x.ndim))

@@ -9,7 +9,7 @@ from convblocks.layers.conv import ConvNormAct, ConvOptions, conv_stack
 
 
 def bottleneck_depth(depth: object) -> int:
-    """`depth`, if it leaves a k×k convolution between the two 1×1 ones."""
+    """Returns `depth`, if it leaves a k×k convolution between the two 1×1 ones."""
     return whole(
         "depth",
         depth,
@@ -29,7 +29,7 @@ def bottleneck_layers(
     activation: str,
     **options: Unpack[ConvOptions],
 ) -> tuple[nn.Module, nn.Module, ConvNormAct]:
-    """(reduce, spatial, expand) over `channels` (in, middle, out) with `depth` − 2 k×k convolutions.
+    """Returns (reduce, spatial, expand) over `channels` (in, middle, out) with `depth` − 2 k×k convolutions.
 
     The first k×k convolution strides, and all of them are grouped. Nothing acts behind expand, which ends the
     main path of a residual block.

@@ -32,7 +32,10 @@ BRANCH_SCALES: dict[str, Callable[[], nn.Module]] = {
 
 
 def make_branch_scale(name: str, *, zero_init: bool = False) -> nn.Module:
-    """The scale of that name. Raises OptionError beside `zero_init`: two factors at 0 give each other no gradient."""
+    """Returns the scale of that name.
+
+    Raises OptionError beside `zero_init`: two factors at 0 give each other no gradient.
+    """
     if truth("zero_init", zero_init) and one_of("branch_scale", name, BRANCH_SCALES) != "none":
         raise OptionError(
             "branch_scale",

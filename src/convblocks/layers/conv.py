@@ -28,14 +28,12 @@ CONV: dict[int, Callable[..., nn.Conv1d | nn.Conv2d | nn.Conv3d]] = {
     3: nn.Conv3d,
 }
 PADDING_MODES = ("zeros", "reflect", "replicate", "circular")
-BEYOND_PADDING = {
-    "reflect": 1,
-    "circular": 0,
-}  # positions that a map needs beyond what it lends to its padding
+BEYOND_PADDING = {"reflect": 1, "circular": 0}
+"""Positions that a map needs beyond those that it lends to its padding."""
 
 
 def same_padding(kernel: tuple[int, ...], dilation: tuple[int, ...]) -> tuple[int, ...]:
-    """The padding with which a convolution of that odd kernel turns n into ceil(n / stride)."""
+    """Returns the padding with which a convolution of that odd kernel turns n into ceil(n / stride)."""
     return tuple(d * (k - 1) // 2 for k, d in zip(kernel, dilation, strict=True))
 
 
@@ -52,7 +50,7 @@ def make_conv(
     padding_mode: str = "zeros",
     dims: int = 2,
 ) -> nn.Conv1d | nn.Conv2d | nn.Conv3d:
-    """A convolution with checked options; `padding=None` keeps the map at stride 1, which takes an odd kernel."""
+    """Returns a convolution with checked options; `padding=None` keeps the map at stride 1, for an odd kernel."""
     dims = dimensions(dims)
     whole("in_channels", in_channels, at_least=1)
     whole("out_channels", out_channels, at_least=1)
@@ -79,7 +77,7 @@ def make_conv(
 
 
 def needs_bias(bias: bool | None, norm: str) -> bool:
-    """`bias=None` asks for one only without a norm, whose shift would cancel it."""
+    """Returns true for a convolution with bias; `bias=None` is one only without a norm, whose shift would cancel it."""
     return norm == "none" if bias is None else truth("bias", bias, or_none=True)
 
 
@@ -176,7 +174,7 @@ class NormActConv(nn.Module):
 
 
 def require_map(conv: nn.Module, inputs: tuple[torch.Tensor]) -> None:
-    """Refuse a map that is too small for the convolution to pad with the map's own values."""
+    """Refuses a map that is too small for the convolution to pad with the map's own values."""
     assert isinstance(conv, nn.Conv1d | nn.Conv2d | nn.Conv3d)
     least = [int(p) + BEYOND_PADDING[conv.padding_mode] for p in conv.padding]
     size = list(inputs[0].shape[2:])
@@ -189,7 +187,7 @@ def require_map(conv: nn.Module, inputs: tuple[torch.Tensor]) -> None:
 
 
 class ConvOptions(TypedDict):
-    """What the layers of a stack share."""
+    """The options that the layers of a stack share."""
 
     dilation: PerAxis
     groups: int
@@ -211,7 +209,7 @@ def conv_stack(
     last_activation: str | None = None,
     **options: Unpack[ConvOptions],
 ) -> nn.Sequential:
-    """`depth` ConvNormAct layers; the first changes the channels and strides, the last may act differently."""
+    """Returns `depth` ConvNormAct layers; the first changes the channels and strides, the last may act differently."""
     last = activation if last_activation is None else last_activation
     return nn.Sequential(
         *(

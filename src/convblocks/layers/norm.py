@@ -34,5 +34,5 @@ NORMS: dict[str, Callable[[int, int], nn.Module]] = {
 
 
 def make_norm(name: str, channels: int, dims: int = 2) -> nn.Module:
-    """The norm of that name over `channels`; (N, channels, *spatial) → the same."""
+    """Returns the norm of that name over `channels`; (N, channels, *spatial) → the same."""
     return NORMS[one_of("norm", name, NORMS)](channels, dims)

@@ -35,6 +35,7 @@ class Pool(nn.Module):
         return AVERAGE_POOL[dims](x, windows, self.stride, ceil_mode=True, count_include_pad=False)
 
     def extra_repr(self) -> str:
+        """Returns what `repr` shows between the brackets."""
         return f"{self.how}, stride={self.stride}"
 
 
@@ -72,5 +73,5 @@ POOLS: dict[str, Callable[[int], nn.Module]] = {
 
 
 def make_pool(name: str, dims: int = 2) -> nn.Module:
-    """The pool of that name."""
+    """Returns the pool of that name; (N, C, *n) → (N, C, *ceil(n / 2))."""
     return POOLS[one_of("pool", name, POOLS)](dims)

@@ -15,7 +15,7 @@ Pair = tuple[torch.Tensor, torch.Tensor]
 
 
 def reversible(functions: nn.ModuleList, a: torch.Tensor, b: torch.Tensor) -> Pair:
-    """The pair behind all functions; autograd keeps that pair alone, whatever their number.
+    """Returns the pair behind all functions; autograd keeps that pair alone, whatever their number.
 
     Each function keeps its input's shape, does not write to it, and gives the same when run again: none may
     draw random numbers. Backward runs each a second time, on copies of its buffers, so that running statistics
@@ -34,16 +34,17 @@ def reversible(functions: nn.ModuleList, a: torch.Tensor, b: torch.Tensor) -> Pa
 
 
 def couple(functions: nn.ModuleList, a: torch.Tensor, b: torch.Tensor) -> Pair:
-    """The same by ordinary autograd, which keeps what every function needs."""
+    """Returns the same pair by ordinary autograd, which keeps what every function needs."""
     for f in functions:
         a, b = b, a + f(b)
     return a, b
 
 
 class _Chain(torch.autograd.Function):
-    """The parameters are arguments, so that autograd knows of them and notices if one is changed before backward.
+    """The chain as one op of autograd.
 
-    Both passes write to one pair of halves of their own, since on a CPU new memory costs more than the sum itself.
+    The parameters are arguments, so that autograd knows of them and notices if one is changed before backward. Both
+    passes write to one pair of halves of their own, since on a CPU new memory costs more than the sum itself.
     """
 
     @staticmethod
@@ -73,7 +74,7 @@ class _Chain(torch.autograd.Function):
 
 
 class _Once(torch.autograd.Function):
-    """The last `count` tensors, whose dependence on the others is not followed: whoever asks for it is told so.
+    """Passes on the last `count` tensors, and refuses gradients of them.
 
     PyTorch's once_differentiable tells only who asks for all leaves; torch.autograd.grad would take it to be 0.
     """
@@ -98,17 +99,17 @@ def _gradients(
     grad_b: torch.Tensor,
     parameters: list[torch.Tensor],
 ) -> list[torch.Tensor | None]:
-    """Of the chain's inputs and parameters, from its output, which is undone in place."""
+    """Returns the gradients of the chain's inputs and parameters, from its output, which is undone in place."""
     grads: list[torch.Tensor | None] = [None] * len(parameters)
     with _as_before(ctx, parameters):
-        for f, own in zip(reversed(ctx.functions), reversed(ctx.own), strict=True):
-            grad_x, *of = _undo(ctx, f, a, b, grad_b, [parameters[i] for i in own])
+        for f, indices in zip(reversed(ctx.functions), reversed(ctx.own), strict=True):
+            grad_x, *grads_of_f = _undo(ctx, f, a, b, grad_b, [parameters[i] for i in indices])
             a, b = b, a
             # What is added comes second, for a sum has the layout of its first: here that of the map.
             grad_a, grad_b = grad_b, grad_x + grad_a
             del grad_x  # or it is there while the next function runs
-            for i, grad in zip(own, of, strict=True):
-                grads[i] = grad if (others := grads[i]) is None else others + grad
+            for i, grad in zip(indices, grads_of_f, strict=True):
+                grads[i] = grad if (other_grad := grads[i]) is None else other_grad + grad
     return [grad_a, grad_b, *grads]
 
 
@@ -120,7 +121,7 @@ def _undo(
     grad: torch.Tensor,
     parameters: list[torch.Tensor],
 ) -> tuple[torch.Tensor, ...]:
-    """Take f(x) away from y, in place; the gradients of x and of the parameters, from that of f(x)."""
+    """Takes f(x) off y in place; returns the gradients of x and of the parameters, from that of f(x)."""
     with torch.enable_grad(), torch.autocast(**ctx.autocast):
         x = x.detach().requires_grad_()
         out = f(x)
@@ -130,8 +131,8 @@ def _undo(
 
 @contextmanager
 def _as_before(ctx: Any, parameters: list[torch.Tensor]) -> Iterator[None]:
-    """The modules with the parameters and in the modes of the forward pass, and with copies of their buffers."""
-    now = [(m.training, dict(m._parameters), dict(m._buffers)) for m in ctx.modules]
+    """Gives the modules the parameters and the modes of the forward pass, and copies of their buffers."""
+    states = [(m.training, dict(m._parameters), dict(m._buffers)) for m in ctx.modules]
     try:
         for m, training, places in zip(ctx.modules, ctx.training, ctx.places, strict=True):
             names = [name for name, p in m._parameters.items() if p is not None]
@@ -140,14 +141,14 @@ def _as_before(ctx: Any, parameters: list[torch.Tensor]) -> Iterator[None]:
             m._buffers.update({name: b if b is None else b.clone() for name, b in m._buffers.items()})
         yield
     finally:
-        for m, (training, own, buffers) in zip(ctx.modules, now, strict=True):
+        for m, (training, parameters_now, buffers) in zip(ctx.modules, states, strict=True):
             m.training = training
-            m._parameters.update(own)
+            m._parameters.update(parameters_now)
             m._buffers.update(buffers)
 
 
 def _autocast(device: str) -> dict[str, Any]:
-    """The arguments that repeat the autocast that is on."""
+    """Returns the arguments that repeat the autocast that is on."""
     if not torch.amp.is_autocast_available(device):  # such as meta
         return {"device_type": "cpu", "enabled": False}
     return {

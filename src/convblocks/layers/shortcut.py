@@ -22,11 +22,11 @@ def make_shortcut(
     norm: str = "batch",
     dims: int = 2,
 ) -> nn.Module:
-    """(N, in_channels, *n) → (N, out_channels, *ceil(n / stride)); the identity if nothing changes.
+    """Returns a shortcut, (N, in_channels, *n) → (N, out_channels, *ceil(n / stride)); the identity if nothing changes.
 
-    kind: ``projection`` is a strided 1×1 convolution and norm (He et al. 2016, option B);
-        ``average`` pools first, so that no input is skipped (ResNet-D, He et al. 2019, arXiv:1812.01187);
-        ``zeros`` skips positions and adds channels of zeros, without parameters (He et al. 2016, option A).
+    ``projection`` is a strided 1×1 convolution and norm (He et al. 2016, option B); ``average`` pools first, so that no
+    input is skipped (ResNet-D, He et al. 2019, arXiv:1812.01187); ``zeros`` skips positions and adds channels of zeros,
+    without parameters (He et al. 2016, option A).
     """
     one_of("shortcut", kind, SHORTCUTS)
     steps = per_axis("stride", stride, dims, at_least=1)
@@ -64,5 +64,5 @@ class SkipAndFill(nn.Module):
         self.in_channels, self.out_channels, self.stride = in_channels, out_channels, stride
 
     def forward(self, x: torch.Tensor) -> torch.Tensor:
-        kept = x[(slice(None), slice(None), *(slice(None, None, step) for step in self.stride))]
-        return F.pad(kept, (0, 0) * (x.ndim - 2) + (0, self.out_channels - self.in_channels))
+        skipped = x[(slice(None), slice(None), *(slice(None, None, step) for step in self.stride))]
+        return F.pad(skipped, (0, 0) * (x.ndim - 2) + (0, self.out_channels - self.in_channels))

@@ -16,8 +16,9 @@ class StochasticDepth(nn.Module):
     def forward(self, x: torch.Tensor) -> torch.Tensor:
         if not self.training or self.p == 0:
             return x
-        kept = torch.empty(x.shape[0], *[1] * (x.ndim - 1), dtype=x.dtype, device=x.device)
-        return x * kept.bernoulli_(1 - self.p).div_(1 - self.p)
+        mask = torch.empty(x.shape[0], *[1] * (x.ndim - 1), dtype=x.dtype, device=x.device)
+        return x * mask.bernoulli_(1 - self.p).div_(1 - self.p)
 
     def extra_repr(self) -> str:
+        """Returns what `repr` shows between the brackets."""
         return f"p={self.p}"

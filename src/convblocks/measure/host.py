@@ -1,4 +1,4 @@
-"""What machine and versions a figure came from."""
+"""The machine and the versions that a figure came from."""
 
 import os
 import platform
@@ -13,7 +13,7 @@ PACKAGES = ("convblocks", "torch", "numpy", "scikit-learn", "pillow")
 
 
 def describe_host(device: str = "cpu") -> Host:
-    """Processor, memory, system and versions; `device` is where the modules run, e.g. cpu or cuda:1."""
+    """Returns processor, memory, system and versions; `device` is where the modules run, e.g. cpu or cuda:1."""
     return Host(
         cpu=_cpu(),
         cores=len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1,

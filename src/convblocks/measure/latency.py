@@ -1,4 +1,4 @@
-"""Inference time of several modules, interleaved so that a machine's drift meets all of them alike."""
+"""Measures the inference time of several modules, interleaved so that a machine's drift meets all of them alike."""
 
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
@@ -14,7 +14,7 @@ WARMUP = 5
 def latencies(
     modules: Mapping[str, nn.Module], x: torch.Tensor, *, repeats: int = 51, threads: int = 1
 ) -> dict[str, np.ndarray]:
-    """Milliseconds of each of `repeats` forward passes on `x` (N, C, *spatial), by module name.
+    """Returns milliseconds of each of `repeats` forward passes on `x` (N, C, *spatial), by module name.
 
     In eval mode, without gradients, one pass of each module in turn, after WARMUP rounds. The modules stay what they
     are: copies of them run.
@@ -35,7 +35,7 @@ def latencies(
 
 @contextmanager
 def threads_of(count: int) -> Iterator[None]:
-    """Let torch compute with that many threads, for a while."""
+    """Lets torch compute with `count` threads inside the context."""
     before = torch.get_num_threads()
     torch.set_num_threads(count)
     try:

@@ -1,4 +1,4 @@
-"""The same network at the widths that meet a budget."""
+"""Finds the widths at which a network meets a budget of MACs or parameters."""
 
 from collections.abc import Callable
 from contextlib import suppress
@@ -17,64 +17,76 @@ from convblocks.networks.network_spec import Network, Stage
 from convblocks.records import TOLERANCE
 
 WIDEST = 65_536
-MOST_STEPS = 4  # stages whose widths are tried one step up and down
+MOST_STEPS = 4
+"""Stages whose widths are tried one step up and down."""
 
 
 def with_budget(
     network: Network, size: Shape, *, macs: int | None = None, params: int | None = None
 ) -> Network:
-    """The network with stem's and stages' widths scaled alike, nearest to that many MACs or parameters at `size`.
+    """Scales the widths of stem and stages alike to come nearest to a budget.
 
     A head keeps widths of its own (MobileNetV2's last 1,280, the hidden layers of AlexNet and VGG), which may be most
-    of the parameters: give it others first. Groups and families keep dividing what they split. Raises OptionError for
-    no budget or two, and for one that no widths meet within 3 %.
+    of the parameters: give it others first. Groups and families keep dividing what they split.
+
+    Args:
+        network: the network to scale.
+        size: the input's spatial size, at which MACs are counted.
+        macs: the budget in multiply-accumulates for one example.
+        params: the budget in parameters, in place of `macs`.
+
+    Raises:
+        OptionError: no budget or two, or one that no widths meet within 3 %.
     """
     if (macs is None) == (params is None):
         raise OptionError("macs, params", (macs, params), "expected one of the two")
-    kind = "params" if macs is None else "macs"
-    budget = whole(kind, params if macs is None else macs, at_least=1, at_most=2**62)
+    unit = "params" if macs is None else "macs"
+    budget = whole(unit, params if macs is None else macs, at_least=1, at_most=2**62)
 
-    def spent(candidate: Network) -> int:
+    def cost_of(candidate: Network) -> int:
         cost: Cost = network_cost(candidate, size)
         return cost.params if macs is None else cost.macs
 
     widest = max(network.channels)
     factor = least_that_spends(
-        budget, lambda factor: spent(_scaled(network, factor)), most=WIDEST / widest, step=0.25 / widest
+        budget, lambda factor: cost_of(_scaled(network, factor)), most=WIDEST / widest, step=0.25 / widest
     )
-    best = min(_near(_scaled(network, factor)), key=lambda candidate: abs(spent(candidate) - budget))
-    if abs(spent(best) - budget) > TOLERANCE * budget:
+    best = min(_near(_scaled(network, factor)), key=lambda candidate: abs(cost_of(candidate) - budget))
+    if abs(cost_of(best) - budget) > TOLERANCE * budget:
         widths = "/".join(map(str, best.channels))
-        raise OptionError(kind, budget, f"the nearest widths {widths} give {spent(best):,}")
+        raise OptionError(unit, budget, f"the nearest widths {widths} give {cost_of(best):,}")
     return best
 
 
 def least_that_spends(
-    budget: int, spent: Callable[[float], int], *, most: float, step: float, least: float = 1e-6
+    budget: int, cost_at: Callable[[float], int], *, most: float, step: float, least: float = 1e-6
 ) -> float:
-    """The smallest number up to `most`, to within `step`, that spends the budget; what it spends must grow with it."""
+    """Returns the least number up to `most`, to within `step`, whose cost is the budget; the cost must grow with it."""
     low, high = 0.0, most
     while high - low > step and high > least:
         middle = (low + high) / 2
-        low, high = (middle, high) if spent(middle) < budget else (low, middle)
+        low, high = (middle, high) if cost_at(middle) < budget else (low, middle)
     return high
 
 
 def _units(network: Network) -> list[int]:
-    """What the channels of each map are a multiple of, the stem's first: by the stages before and behind it."""
-    gives = [1, *map(_unit, network.stages)]
-    takes = [*(_input_unit(stage, network.dims) for stage in network.stages), 1]
-    return [lcm(given, taken) for given, taken in zip(gives, takes, strict=True)]
+    """Returns the number that each map's channels must be a multiple of, the stem's first.
+
+    The stages before and behind the map decide it.
+    """
+    out_units = [1, *map(_unit, network.stages)]
+    in_units = [*(_input_unit(stage, network.dims) for stage in network.stages), 1]
+    return [lcm(out_unit, in_unit) for out_unit, in_unit in zip(out_units, in_units, strict=True)]
 
 
 def _unit(stage: Stage) -> int:
     groups = stage.block.option("groups") or 1
-    return _of_family(stage) * groups * ((stage.block.option("expansion") or 1) if groups > 1 else 1)
+    return _family_multiple(stage) * groups * ((stage.block.option("expansion") or 1) if groups > 1 else 1)
 
 
 def _input_unit(stage: Stage, dims: int) -> int:
-    """The family's own, times the groups if they split the block's input."""
-    unit, groups = _of_family(stage), stage.block.option("groups") or 1
+    """Returns the family's multiple, times the groups if they split the block's input."""
+    unit, groups = _family_multiple(stage), stage.block.option("groups") or 1
     try:
         meta_block(stage.block, unit * (groups + 1), stage.out_channels, stage.stride, dims)
     except SpecError:
@@ -82,7 +94,7 @@ def _input_unit(stage: Stage, dims: int) -> int:
     return unit
 
 
-def _of_family(stage: Stage) -> int:
+def _family_multiple(stage: Stage) -> int:
     multiple: int = getattr(block_class(stage.block.family), "channels_multiple_of", 1)
     return multiple
 
@@ -92,7 +104,7 @@ def _scaled(network: Network, factor: float) -> Network:
 
 
 def _at(network: Network, widths: list[float]) -> Network:
-    """The stem's and each stage's width rounded to what groups and families divide."""
+    """Returns the network with these widths of stem and stages, rounded to what groups and families divide."""
     entering, *rounded = (
         max(1, round(width / unit)) * unit for width, unit in zip(widths, _units(network), strict=True)
     )
@@ -104,12 +116,12 @@ def _at(network: Network, widths: list[float]) -> Network:
 
 
 def _near(network: Network) -> list[Network]:
-    """Its last stages one step wider and narrower, each on its own."""
+    """Returns the network, and those whose last stages are one step wider or narrower, each on its own."""
     fixed = max(0, len(network.stages) - MOST_STEPS)
     steps = [(0,)] * fixed + [(-1, 0, 1)] * (len(network.stages) - fixed)
-    found, (_, *units) = [network], _units(network)
+    networks, (_, *units) = [network], _units(network)
     for ns in product(*steps):
         widths = [w + n * unit for w, n, unit in zip(network.channels, ns, units, strict=True)]
         with suppress(SpecError):  # a block may refuse to lose channels
-            found.append(_at(network, [network.entering, *widths]))
-    return found
+            networks.append(_at(network, [network.entering, *widths]))
+    return networks

@@ -1,4 +1,4 @@
-"""A backbone that keeps its maps large: its last stages dilate instead of striding."""
+"""Turns strides of a backbone's last stages into dilation, so that its maps stay large."""
 
 from msgspec.structs import replace
 
@@ -10,27 +10,30 @@ from convblocks.networks.per_axis import Axes, product
 
 
 def dilated(network: Network, most: int = 8) -> Network:
-    """The network with no map smaller than the input by more than `most` along an axis (its output stride).
+    """Returns the network with no map smaller than the input by more than `most` along an axis (its output stride).
 
     A stage whose stride would shrink the map further keeps it, and it and all after it have their convolutions dilated
     by the strides left out, so that they see as far as before (Chen et al. 2017, arXiv:1706.05587, section 3.2: every
-    convolution of such a stage dilates). Raises OptionError for a `most` below what the stem shrinks by, and SpecError
-    for a family without `dilation` and for a stage whose pools would shrink the map further.
+    convolution of such a stage dilates).
+
+    Raises:
+        OptionError: `most` is below what the stem shrinks by.
+        SpecError: a family without the option `dilation`, or a stage whose pools would shrink the map further.
     """
     dims = network.dims
     stages: list[Stage] = []
-    reached: Axes = network.stem.reduction(dims) if network.stem else 1
-    least = max(_axes(reached, dims))
+    reduction: Axes = network.stem.reduction(dims) if network.stem else 1
+    least = max(_axes(reduction, dims))
     hint = f": the stem shrinks the map to 1/{least}, and its strides stay" if least > 1 else ""
     whole("most", most, at_least=least, hint=hint)
     spread: Axes = 1
     for i, stage in enumerate(network.stages):
-        kept, left_out = _shared(stage.stride, reached, most, dims)
-        spread = product(spread, left_out, dims=dims)
+        kept_stride, dilation = _shared(stage.stride, reduction, most, dims)
+        spread = product(spread, dilation, dims=dims)
         if spread != 1:
-            stage = replace(stage, block=_spread(stage.block, spread, dims, i), stride=kept)
-        reached = product(reached, stage.reduction(dims), dims=dims)
-        if (shrunk := max(_axes(reached, dims))) > most:
+            stage = replace(stage, block=_spread(stage.block, spread, dims, i), stride=kept_stride)
+        reduction = product(reduction, stage.reduction(dims), dims=dims)
+        if (shrunk := max(_axes(reduction, dims))) > most:
             raise _pools(stage.block, i, f"shrinks the map to 1/{shrunk}, and most={most}")
         stages.append(stage)
     return replace(network, stages=tuple(stages))
@@ -40,12 +43,12 @@ def _axes(axes: Axes, dims: int) -> tuple[int, ...]:
     return per_axis("stride", axes, dims, at_least=1)
 
 
-def _shared(stride: Axes, reached: Axes, most: int, dims: int) -> tuple[Axes, Axes]:
-    """The stride to keep and the stride to leave out."""
-    wanted, before = _axes(stride, dims), _axes(reached, dims)
-    kept = [s if s * r <= most else 1 for s, r in zip(wanted, before, strict=True)]
-    left_out = [s // k for s, k in zip(wanted, kept, strict=True)]
-    return product(tuple(kept), dims=dims), product(tuple(left_out), dims=dims)
+def _shared(stride: Axes, reduction: Axes, most: int, dims: int) -> tuple[Axes, Axes]:
+    """Returns the stride to keep, and the stride that becomes dilation."""
+    strides, reductions = _axes(stride, dims), _axes(reduction, dims)
+    kept_strides = [s if s * r <= most else 1 for s, r in zip(strides, reductions, strict=True)]
+    dilations = [s // k for s, k in zip(strides, kept_strides, strict=True)]
+    return product(tuple(kept_strides), dims=dims), product(tuple(dilations), dims=dims)
 
 
 def _spread(block: BlockSpec, by: Axes, dims: int, at: int) -> BlockSpec:

@@ -1,4 +1,4 @@
-"""What may stand behind the stages: each head is a frozen value, told apart by its `kind` in TOML and JSON.
+"""Heads behind the stages of a network, as frozen values; TOML and JSON have their `kind`.
 
 A head has ``build(channels, strides, classes, dims)``, which gives its module: `channels` and `strides` are those
 of each stage's map, the strides counted from the input. The module takes the last stage's map; if its
@@ -17,7 +17,7 @@ from convblocks.networks.per_axis import Axes
 from convblocks.networks.segmentation import DilatedHead, UNetHead
 
 POOLED_NORMS = ("none", "batch", "group", "layer")
-"""Norms that one mean a channel leaves something to norm."""
+"""The norms that can norm one mean for each channel."""
 
 
 class ClassificationHead(nn.Module):
@@ -80,11 +80,12 @@ class MeanHead(
 ):
     """Mean over all positions, then a linear layer; the default adds nothing before, between or after.
 
-    width        of a last 1×1 convolution before the mean (MobileNetV2's 1,280); 0 for none
-    norm         after that convolution, or by itself: what closes networks of pre-activation blocks
-    activation   after that norm
-    pooled_norm  of the means, a norm over the channels (ConvNeXt's ``layer``)
-    dropout      of the means, before the linear layer
+    Args:
+        width: channels of a last 1×1 convolution before the mean (MobileNetV2's 1,280); 0 for none.
+        norm: the norm after that convolution, or by itself: it closes networks of pre-activation blocks.
+        activation: the activation after that norm.
+        pooled_norm: the norm of the means over the channels (ConvNeXt's ``layer``).
+        dropout: the probability that a mean is set to 0 before the linear layer.
     """
 
     width: int = 0
@@ -96,7 +97,7 @@ class MeanHead(
     def build(
         self, channels: tuple[int, ...], strides: tuple[Axes, ...], classes: int, dims: int
     ) -> ClassificationHead:
-        """The module. Raises OptionError."""
+        """Builds the module; see the head of this file. Raises OptionError."""
         del strides  # the mean takes a map of any size
         last, width = self._last(channels[-1], dims)
         pooled = make_norm(one_of("pooled_norm", self.pooled_norm, POOLED_NORMS), width, 1)
@@ -104,7 +105,7 @@ class MeanHead(
         return ClassificationHead(width, classes, last=last, norm=pooled, dropout=dropout)
 
     def _last(self, channels: int, dims: int) -> tuple[nn.Module | None, int]:
-        """What stands before the mean, and its channels."""
+        """Returns the layers before the mean, and their channels."""
         if whole("width", self.width, at_least=0):
             last = ConvNormAct(channels, self.width, 1, norm=self.norm, activation=self.activation, dims=dims)
             return last, self.width
@@ -135,7 +136,7 @@ class GridHead(
     def build(
         self, channels: tuple[int, ...], strides: tuple[Axes, ...], classes: int, dims: int
     ) -> GridClassifier:
-        """The module. Raises OptionError."""
+        """Builds the module; see the head of this file. Raises OptionError."""
         del strides  # the grid takes a map of any size
         grid = per_axis("grid", self.grid, dims, at_least=1)
         hidden = tuple(whole("hidden", width, at_least=1) for width in self.hidden)

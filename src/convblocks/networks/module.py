@@ -1,4 +1,4 @@
-"""What a Network spec builds."""
+"""The modules that a Network describes."""
 
 from collections.abc import Iterable
 
@@ -24,7 +24,7 @@ class Standardise(nn.Module):
         self.register_buffer("std", torch.ones(channels))
 
     def fit_(self, mean: torch.Tensor, std: torch.Tensor) -> None:
-        """Take over statistics per channel; a channel that never varies is only centred."""
+        """Takes over statistics per channel; a channel that never varies is only centred."""
         self.mean.copy_(mean)
         self.std.copy_(torch.where(std > 0, std, 1.0))
 
@@ -56,7 +56,7 @@ class ConvNet(nn.Module):
         self.head = head
 
     def body(self) -> nn.Sequential:
-        """stem → stages: everything that has a map."""
+        """Returns stem → stages: everything that has a map."""
         return nn.Sequential(self.stem, self.stages)
 
     def forward(self, x: torch.Tensor) -> torch.Tensor:
@@ -67,7 +67,7 @@ class ConvNet(nn.Module):
 
 
 def maps_of(stages: nn.Sequential, x: torch.Tensor) -> list[torch.Tensor]:
-    """What each stage puts out."""
+    """Returns the map of each stage."""
     maps = []
     for stage in stages:
         x = stage(x)

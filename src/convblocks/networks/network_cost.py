@@ -20,7 +20,7 @@ NOTHING = Cost(params=0, macs=0, activations=0)
 
 
 def network_cost(network: Network, size: Shape) -> Cost:
-    """Exactly what tracing the whole network for an input of `size` (spatial axes) would count.
+    """Returns exactly what tracing the whole network for an input of `size` (spatial axes) would count.
 
     Raises OptionError for a `size` with other axes than the network has.
     """
@@ -39,14 +39,14 @@ def network_cost(network: Network, size: Shape) -> Cost:
 
 
 def stage_cost(stage: Stage, shape: Shape, dims: int) -> tuple[Cost, Shape]:
-    """Of a stage for an input of `shape` (channels, *spatial), and the shape that it puts out."""
+    """Returns the cost of a stage for an input of `shape` (channels, *spatial), and its output's shape."""
     cost, shape = _block_cost(stage.block, stage.out_channels, stage.stride, shape, dims)
-    for left in range(stage.blocks - 1, 0, -1):
+    for remaining in range(stage.blocks - 1, 0, -1):
         before = shape
-        each, shape = _block_cost(stage.block, stage.out_channels, 1, before, dims)
+        block_cost, shape = _block_cost(stage.block, stage.out_channels, 1, before, dims)
         if shape == before:  # and so it stays
-            return cost + each * left, shape
-        cost += each
+            return cost + block_cost * remaining, shape
+        cost += block_cost
     return cost, shape
 
 
@@ -67,7 +67,7 @@ def _block_cost(spec: BlockSpec, channels: int, stride: Axes, shape: Shape, dims
 
 @lru_cache(maxsize=4096)
 def stem_cost(stem: Stem | None, shape: Shape, dims: int) -> tuple[Cost, Shape]:
-    """Of the stem likewise."""
+    """Returns the cost of a stem for an input of `shape` (channels, *spatial), and its output's shape."""
     return _counted(_on_meta(lambda: stem.build(shape[0], dims)), shape) if stem else (NOTHING, shape)
 
 
@@ -75,7 +75,7 @@ def stem_cost(stem: Stem | None, shape: Shape, dims: int) -> tuple[Cost, Shape]:
 def head_cost(
     head: Head, shapes: tuple[Shape, ...], reductions: tuple[Axes, ...], classes: int, size: Shape
 ) -> Cost:
-    """Of the head behind stages that put out maps of `shapes`, for an input of `size`."""
+    """Returns the cost of a head behind stages that put out maps of `shapes`, for an input of `size`."""
     channels, dims = tuple(shape[0] for shape in shapes), len(size)
     module = _on_meta(lambda: head.build(channels, reductions, classes, dims))
     if getattr(module, "every_map", False):

@@ -35,12 +35,12 @@ class Stage(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, omit_
     stride: Axes = 1
 
     def places(self, in_channels: int) -> Iterator[tuple[int, Axes]]:
-        """(in_channels, stride) of each block."""
+        """Yields (in_channels, stride) of each block."""
         for i in range(self.blocks):
             yield (in_channels, self.stride) if i == 0 else (self.out_channels, 1)
 
     def reduction(self, dims: int) -> Axes:
-        """The map's size before the stage over that after it; each block's pool halves."""
+        """Returns the map's size before the stage over that after it; each block's pool halves."""
         pools = 1 if self.block.option("pool") in (None, "none") else 2**self.blocks
         return product(self.stride, pools, dims=dims)
 
@@ -76,7 +76,7 @@ class Network(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, omi
         self._try("head", self.build_head)
 
     def _check_size(self) -> None:
-        """Before any block is built: a file of a few lines may ask for millions."""
+        """Refuses too many blocks before any is built: a file of a few lines may describe millions."""
         for i, stage in enumerate(self.stages):
             whole(f"stages[{i}].blocks", stage.blocks, at_least=1, at_most=MOST_BLOCKS)
         blocks = sum(stage.blocks for stage in self.stages)
@@ -109,17 +109,17 @@ class Network(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, omi
 
     @property
     def channels(self) -> tuple[int, ...]:
-        """Of each stage's map."""
+        """Channels of each stage's map."""
         return tuple(stage.out_channels for stage in self.stages)
 
     @property
     def reductions(self) -> tuple[Axes, ...]:
         """The input's size over each stage's map, as timm calls it."""
-        reached, found = (self.stem.reduction(self.dims) if self.stem else 1), []
+        reduction, reductions = (self.stem.reduction(self.dims) if self.stem else 1), []
         for stage in self.stages:
-            reached = product(reached, stage.reduction(self.dims), dims=self.dims)
-            found.append(reached)
-        return tuple(found)
+            reduction = product(reduction, stage.reduction(self.dims), dims=self.dims)
+            reductions.append(reduction)
+        return tuple(reductions)
 
     def _check_stage(self, path: str, stage: Stage, in_channels: int) -> None:
         try:
@@ -174,28 +174,36 @@ class Network(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, omi
         return standardise, stem, stages
 
     def build_stem(self) -> nn.Module:
-        """The stem alone; the identity where there is none."""
+        """Builds the stem alone; the identity where there is none."""
         return self.stem.build(self.in_channels, self.dims) if self.stem else nn.Identity()
 
     def build_head(self) -> nn.Module:
-        """The head alone."""
+        """Builds the head alone."""
         return self.head.build(self.channels, self.reductions, self.classes, self.dims)
 
     def with_classes(self, classes: int) -> Self:
-        """The same network for another number of classes."""
+        """Returns the same network for another number of classes."""
         return replace(self, classes=classes)
 
     def with_in_channels(self, in_channels: int) -> Self:
-        """The same network for another input."""
+        """Returns the same network for another number of input channels."""
         return replace(self, in_channels=in_channels)
 
     def with_blocks(
         self, block: BlockSpec | str, *, stages: int | Iterable[int] | None = None, **options: Any
     ) -> Self:
-        """The same network of other blocks, in all stages or those numbered: ``with_blocks("residual", depth=3)``.
+        """Returns the same network of other blocks: ``with_blocks("residual", depth=3)``.
 
-        Each stage keeps its number of blocks, channels and stride. Raises SpecError, and OptionError for a stage
-        that is not there and for options beside a BlockSpec, which has its own.
+        Each stage keeps its number of blocks, channels and stride.
+
+        Args:
+            block: a BlockSpec, or the name of a family.
+            stages: the numbers of the stages to change, from the end where negative; None for all.
+            options: the options of a family that is given by name.
+
+        Raises:
+            SpecError: a block that cannot be built there.
+            OptionError: a stage that is not there, or options beside a BlockSpec, which has its own.
         """
         if options and not isinstance(block, str):
             name, value = next(iter(options.items()))
@@ -204,26 +212,26 @@ class Network(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, omi
             )
         spec = BlockSpec(block, **options) if isinstance(block, str) else block
         changed, last = list(self.stages), len(self.stages) - 1
-        wanted = range(last + 1) if stages is None else stages if isinstance(stages, Iterable) else [stages]
-        for i in wanted:
+        numbers = range(last + 1) if stages is None else stages if isinstance(stages, Iterable) else [stages]
+        for i in numbers:
             if isinstance(i, bool) or not isinstance(i, int) or not -last - 1 <= i <= last:
                 raise OptionError("stages", stages, f"expected numbers of stages from 0 to {last}, not {i!r}")
             changed[i] = replace(changed[i], block=spec)
         return replace(self, stages=tuple(changed))
 
     def deployed(self) -> Self:
-        """The network of the same function whose blocks are as they are deployed, after training."""
+        """Returns the network of the same function whose blocks are as they are deployed, after training."""
         stages = tuple(replace(stage, block=stage.block.deployed()) for stage in self.stages)
         return self if stages == self.stages else replace(self, stages=stages)
 
     def to_dict(self) -> dict[str, Any]:
-        """Plain tables, lists, strings and numbers."""
+        """Returns the network as plain tables, lists, strings and numbers."""
         table: dict[str, Any] = msgspec.to_builtins(self, enc_hook=_encode)
         return table
 
     @classmethod
     def from_dict(cls, table: object) -> Self:
-        """The inverse of to_dict. Raises SpecError."""
+        """Returns the network of a table that `to_dict` gave. Raises SpecError."""
         require_shallow(table)
         try:
             return msgspec.convert(table, cls, dec_hook=_decode)
@@ -235,24 +243,26 @@ class Network(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, omi
             raise SpecError(path, str(error).partition(" - at ")[0].replace("`", "")) from error
 
     def to_toml(self) -> str:
+        """Returns the network as TOML."""
         return tomli_w.dumps(self.to_dict())
 
     @classmethod
     def from_toml(cls, text: str) -> Self:
-        """Raises SpecError, also for text that is no TOML."""
+        """Returns the network that TOML describes. Raises SpecError, also for text that is no TOML."""
         return cls.from_dict(read_table(text, "TOML"))
 
     def to_json(self) -> str:
+        """Returns the network as JSON."""
         return msgspec.json.encode(self, enc_hook=_encode).decode()
 
     @classmethod
     def from_json(cls, text: str | bytes) -> Self:
-        """Raises SpecError, also for text that is no JSON."""
+        """Returns the network that JSON describes. Raises SpecError, also for text that is no JSON."""
         return cls.from_dict(read_table(text))
 
 
 def _layers(block: BlockSpec) -> int:
-    """Of a block whose depth is an option, or follows from others, as from kernels; 1 where neither says it."""
+    """Returns a block's depth, as an option or as other options fix it (kernels); 1 where neither says it."""
     depth = block.option("depth")
     if not isinstance(depth, int):
         try:
@@ -273,5 +283,5 @@ def _decode(kind: type, value: Any) -> object:
 
 
 def _path(message: str) -> str:
-    """``stages[1].block`` from msgspec's "… - at `$.stages[1].block`"."""
+    """Extracts ``stages[1].block`` from msgspec's "… - at `$.stages[1].block`"."""
     return message.rpartition(" - at `$")[2].rstrip("`").removeprefix(".") if " - at `$" in message else ""

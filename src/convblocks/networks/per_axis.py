@@ -6,7 +6,7 @@ Axes = int | tuple[int, ...]
 
 
 def product(*strides: Axes, dims: int) -> Axes:
-    """Of strides that act one after another; one number where all axes agree."""
+    """Returns the product of strides that act one after another; one number where all axes agree."""
     axes = [1] * dims
     for stride in strides:
         axes = [a * s for a, s in zip(axes, per_axis("stride", stride, dims, at_least=1), strict=True)]

@@ -19,7 +19,7 @@ CONFIG, WEIGHTS = "config.json", "model.safetensors"
 
 
 def save_pretrained(network: Network, module: nn.Module, folder: str | Path) -> None:
-    """Write `module`, built from `network`, into `folder`. Raises WeightsError if it is of another network."""
+    """Writes `module`, built from `network`, into `folder`. Raises WeightsError if it is of another network."""
     state = {key: value.detach().cpu().contiguous() for key, value in module.state_dict().items()}
     fitting(network, state)
     folder = Path(folder)
@@ -29,12 +29,19 @@ def save_pretrained(network: Network, module: nn.Module, folder: str | Path) -> 
 
 
 def from_pretrained(name: str | Path, *, trust_code: bool = False) -> tuple[Network, ConvNet]:
-    """The network and its module in eval mode, from a folder or, if there is none, from huggingface's hub.
+    """Loads a network and its module in eval mode, from a folder or, if there is none, from huggingface's hub.
 
-    trust_code   let the configuration name classes as package.module:Class, which runs their code.
     Each weight keeps the file's dtype, so that a network saved in half precision comes back in it, as with
     huggingface's ``dtype="auto"``; ``.float()`` widens it.
-    Raises SpecError, WeightsError, and MissingExtra for a hub's name without the extra ``hub``.
+
+    Args:
+        name: a folder that `save_pretrained` wrote, or OWNER/NAME on the hub.
+        trust_code: lets the configuration name classes as package.module:Class, which runs their code.
+
+    Raises:
+        SpecError: a configuration that describes no network, or names classes that are not trusted.
+        WeightsError: weights that cannot be read or do not fit.
+        MissingExtra: a name on the hub without the extra ``hub``.
     """
     if Path(name).exists() and not Path(name).is_dir():
         raise WeightsError(f"{name}: is no folder; expected one that save_pretrained wrote")

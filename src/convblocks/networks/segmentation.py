@@ -1,4 +1,4 @@
-"""Heads that score every position, for odd sizes too and for 1, 2 or 3 axes, and the backbone that dilates.
+"""Heads that score every position, for odd sizes too and for 1, 2 or 3 axes.
 
 Network(…, head=UNetHead())                       U-Net: any stages as encoder, any family in the decoder
 dilated(Network(…, head=DilatedHead()), most=8)   DeepLab: the last stages dilate instead of striding
@@ -115,7 +115,7 @@ class AtrousPyramid(nn.Module):
 
 
 def closing(norm: str, activation: str, channels: int, dims: int) -> nn.Module:
-    """What pre-activated blocks leave to those who read their map: its norm and activation; the identity if neither."""
+    """Builds the norm and activation that pre-activated blocks leave to their readers; the identity if neither."""
     if norm == activation == "none":
         return nn.Identity()
     # never in place without a norm, for the next stage reads the map too
@@ -125,7 +125,7 @@ def closing(norm: str, activation: str, channels: int, dims: int) -> nn.Module:
 
 
 def resized(scores: torch.Tensor, size: tuple[int, ...]) -> torch.Tensor:
-    """Scores brought to the input's size, linearly, unless they have it."""
+    """Resamples scores linearly to the input's size, unless they have it."""
     if tuple(scores.shape[2:]) == tuple(size):
         return scores
     return F.interpolate(scores, tuple(size), mode=LINEAR[len(size)], align_corners=False)
@@ -138,9 +138,10 @@ class UNetHead(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, ta
     stem and first stage stride by 4, as ResNet's, is scored at a quarter of the size; one without a stride up to
     there, as the paper's and those of `compare` up to 64 pixels, at every position.
 
-    block        the double convolution behind each concatenation: any family and depth
-    norm         of every stage's map before the decoder reads it: what closes stages of pre-activation blocks
-    activation   after that norm
+    Args:
+        block: the double convolution behind each concatenation: any family and depth.
+        norm: the norm of every stage's map before the decoder reads it; it closes stages of pre-activation blocks.
+        activation: the activation after that norm.
     """
 
     block: BlockSpec = BlockSpec("simple", depth=2)
@@ -150,7 +151,7 @@ class UNetHead(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, ta
     def build(
         self, channels: tuple[int, ...], strides: tuple[Axes, ...], classes: int, dims: int
     ) -> UNetDecoder:
-        """The module. Raises SpecError for a block that cannot take the channels, OptionError for a norm."""
+        """Builds the module. Raises SpecError for a block that cannot take the channels, OptionError for a norm."""
         axes = [per_axis("stride", stride, dims, at_least=1) for stride in strides]
         ups = []
         for i in range(len(channels) - 2, -1, -1):
@@ -169,10 +170,11 @@ class DilatedHead(
 ):
     """DeepLab's head (version 3), for a backbone whose last stages dilate: see `dilated`.
 
-    width        channels of each branch
-    rates        dilation of each 3×3 branch; the paper's are for maps at an eighth or sixteenth of large images
-    norm         of the last stage's map before the branches read it: what closes stages of pre-activation blocks
-    activation   after that norm
+    Args:
+        width: channels of each branch.
+        rates: the dilation of each 3×3 branch; the paper's are for maps at an eighth or sixteenth of large images.
+        norm: the norm of the last stage's map before the branches read it; it closes stages of pre-activation blocks.
+        activation: the activation after that norm.
     """
 
     width: int = 256
@@ -183,7 +185,7 @@ class DilatedHead(
     def build(
         self, channels: tuple[int, ...], strides: tuple[Axes, ...], classes: int, dims: int
     ) -> AtrousPyramid:
-        """The module. Raises OptionError."""
+        """Builds the module. Raises OptionError."""
         del strides  # the scores are brought to the input's size whatever the map's
         width = whole("width", self.width, at_least=1)
         whole("rates", len(self.rates), at_least=0, at_most=MOST_RATES)

@@ -1,4 +1,4 @@
-"""A space of networks of known blocks, and the exact cost of as many of them as one likes.
+"""Spaces of networks of known blocks, and the exact costs of many networks at once.
 
 A network's cost is a sum over its distinct (block, input shape) pairs, and a space has few of them: each is traced
 once, and a million networks are then a few look-ups each.
@@ -25,7 +25,7 @@ MOST_ROWS = 2**24  # of a stage; their table takes half a gigabyte
 
 
 class StageChoices(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """What a stage may be: one of each."""
+    """The choices of a stage: it has one block, one number of blocks and one width of these."""
 
     block: tuple[BlockSpec, ...]
     blocks: tuple[int, ...]
@@ -33,7 +33,7 @@ class StageChoices(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True
     stride: Axes = 1
 
     def stage(self, block: int, blocks: int, out_channels: int) -> Stage:
-        """The stage of one choice, given as places."""
+        """Returns the stage of one choice, given as positions among the choices."""
         return Stage(
             block=self.block[block],
             blocks=self.blocks[blocks],
@@ -49,18 +49,19 @@ class NetworkSpace(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True
     classes: int
     stem: Stem | None = None
     stages: tuple[StageChoices, ...]
-    head: MeanHead | GridHead = MeanHead()  # what takes the last map alone
+    # a head that takes the last map alone
+    head: MeanHead | GridHead = MeanHead()
     dims: int = 2
 
     def __post_init__(self) -> None:
         whole("stages", len(self.stages), at_least=1)
         for i, stage in enumerate(self.stages):
-            for name, given in (
+            for name, choices in (
                 ("block", stage.block),
                 ("blocks", stage.blocks),
                 ("out_channels", stage.out_channels),
             ):
-                if not given:
+                if not choices:
                     raise SpecError(f"stages[{i}].{name}", "got no choice; expected at least one")
 
     @property
@@ -70,17 +71,21 @@ class NetworkSpace(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True
 
     @property
     def networks(self) -> int:
-        """How many there are."""
+        """The number of networks in the space."""
         return prod(map(prod, self.sizes))
 
     def draw(self, n: int, seed: int = 0) -> np.ndarray:
-        """`n` networks at random, as places in the choices: (n, stages, 3) for block, blocks and out_channels."""
+        """Draws `n` networks at random, as positions among the choices.
+
+        Returns:
+            whole numbers (n, stages, 3): of block, blocks and out_channels.
+        """
         random = np.random.default_rng(seed)
         n = whole("n", n, at_least=1)
         return random.integers(0, self.sizes, size=(n, len(self.stages), 3), dtype=np.int32)
 
     def network(self, choice: np.ndarray) -> Network:
-        """The network of one row of `draw`. Raises SpecError for one that cannot be built."""
+        """Returns the network of one row of `draw`. Raises SpecError for one that cannot be built."""
         return Network(
             in_channels=self.in_channels,
             classes=self.classes,
@@ -92,7 +97,7 @@ class NetworkSpace(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True
 
 
 class Costs(Struct, frozen=True, eq=False):
-    """Of many networks: an int64 array each, one element a network; see Cost."""
+    """Costs of many networks: int64 arrays of one element for each network; see Cost."""
 
     params: np.ndarray
     macs: np.ndarray
@@ -100,22 +105,22 @@ class Costs(Struct, frozen=True, eq=False):
 
 
 def space_costs(space: NetworkSpace, choices: np.ndarray, size: Shape) -> Costs:
-    """Exactly what `network_cost(space.network(row), size)` counts for each row of `choices` (n, stages, 3).
+    """Returns exactly what `network_cost(space.network(row), size)` counts for each row of `choices` (n, stages, 3).
 
-    Stages that were not met before are traced, some milliseconds a block; what is known is kept for the next call.
+    Stages that were not met before are traced, some milliseconds a block, and kept for the next call.
     Raises SpecError for a block that cannot stand where a row puts it.
     """
     _check(space, choices)
-    known = _known(space, tuple(size))
-    total = np.tile(_row(known.stem), (len(choices), 1))
-    entering = np.zeros(len(choices), dtype=np.intp)  # which shape enters the stage
-    for table, (block, blocks, out_channels) in zip(known.stages, choices.transpose(1, 2, 0), strict=True):
-        kinds, counts, widths = table.sizes
-        row = ((entering * kinds + block) * counts + blocks) * widths + out_channels
-        table.fill(row)
-        total += table.costs[row]
-        entering = table.leaving[row]
-    total += known.heads()[entering]
+    traces = _traces(space, tuple(size))
+    total = np.tile(_row(traces.stem), (len(choices), 1))
+    shape_numbers = np.zeros(len(choices), dtype=np.intp)  # which shape enters the stage
+    for stage, (block, blocks, out_channels) in zip(traces.stages, choices.transpose(1, 2, 0), strict=True):
+        kinds, counts, widths = stage.sizes
+        row = ((shape_numbers * kinds + block) * counts + blocks) * widths + out_channels
+        stage.fill(row)
+        total += stage.costs[row]
+        shape_numbers = stage.leaving[row]
+    total += traces.heads()[shape_numbers]
     return Costs(*total.T)
 
 
@@ -140,7 +145,7 @@ class _Table:
         self.leaving = np.zeros(0, dtype=np.intp)  # which shape leaves; −1 where not yet met
 
     def fill(self, rows: np.ndarray) -> None:
-        """Trace what is new."""
+        """Traces the rows that were not met before."""
         most = len(self.entering_shapes) * prod(self.sizes)
         if most > MOST_ROWS:
             raise SpecError(
@@ -166,8 +171,8 @@ class _Table:
         self.costs[row], self.leaving[row] = _row(cost), self.leaving_shapes.index(leaving)
 
 
-class _Known:
-    """What has been traced of a space at one input size."""
+class _Traces:
+    """The costs of a space's parts that have been traced at one input size."""
 
     def __init__(self, space: NetworkSpace, size: Shape):
         self.head, self.classes, self.size = space.head, space.classes, size
@@ -188,8 +193,8 @@ class _Known:
 
 
 @lru_cache(maxsize=64)
-def _known(space: NetworkSpace, size: Shape) -> _Known:
-    return _Known(space, size)
+def _traces(space: NetworkSpace, size: Shape) -> _Traces:
+    return _Traces(space, size)
 
 
 def _row(cost: Cost) -> list[int]:

@@ -30,7 +30,7 @@ class Stem(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, omit_d
     pool: str = "none"
 
     def build(self, in_channels: int, dims: int) -> nn.Module:
-        """The module. Raises OptionError."""
+        """Builds the module. Raises OptionError."""
         whole("depth", self.depth, at_least=1, at_most=MOST_LAYERS)
         narrow = max(1, self.out_channels // 2)
         widths = [in_channels, *[narrow] * (self.depth - 1), self.out_channels]
@@ -55,5 +55,5 @@ class Stem(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, omit_d
         return nn.Sequential(OrderedDict(layers=stem, pool=pool))
 
     def reduction(self, dims: int) -> Axes:
-        """The input's size over the map's."""
+        """Returns the input's size over the map's."""
         return product(self.stride, 1 if self.pool == "none" else 2, dims=dims)

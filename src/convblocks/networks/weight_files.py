@@ -1,4 +1,4 @@
-"""State dicts as people have them: in a file, in a training's checkpoint, with a wrapper's prefix on each key."""
+"""Reads state dicts as people have them: in a file, in a training's checkpoint, with a wrapper's prefix on each key."""
 
 from collections import Counter
 from collections.abc import Collection, Mapping
@@ -32,7 +32,7 @@ PREFIXES = ("module.", "_orig_mod.")  # DistributedDataParallel's and torch.comp
 
 
 def read_weights(path: Path) -> State:
-    """The tensors of a file that cannot run code: .safetensors, else torch's with ``weights_only``.
+    """Returns the tensors of a file that cannot run code: .safetensors, else torch's with ``weights_only``.
 
     Of a training's checkpoint its weights. Raises WeightsError.
     """
@@ -44,7 +44,7 @@ def read_weights(path: Path) -> State:
                 raise WeightsError(
                     f"{path}: is no file of weights; expected .safetensors, or what torch.save wrote"
                 )
-        found = torch.load(path, map_location="cpu", weights_only=True)
+        loaded = torch.load(path, map_location="cpu", weights_only=True)
     except WeightsError:
         raise
     except FileNotFoundError as error:
@@ -57,27 +57,29 @@ def read_weights(path: Path) -> State:
         raise WeightsError(
             f"{path}: holds more than tensors, and opening it could run code; expected a state dict"
         ) from error
-    state = plain(found, str(path))
+    state = plain(loaded, str(path))
     if not all(isinstance(value, torch.Tensor) for value in state.values()):
-        raise WeightsError(f"{path}: holds a {type(found).__name__}; expected a state dict of tensors alone")
+        raise WeightsError(f"{path}: holds a {type(loaded).__name__}; expected a state dict of tensors alone")
     return state
 
 
-def plain(given: Any, name: str) -> State:
-    """The state dict in `given`, which `name` tells of: itself, or the only one in a checkpoint; no prefix on all keys.
+def plain(source: Any, name: str) -> State:
+    """Returns the state dict in `source`, which errors call `name`: itself or the only one of a checkpoint, unprefixed.
 
     Raises WeightsError for what is none, as a module, and for a checkpoint that leaves the choice.
     """
-    if not isinstance(given, Mapping):
-        fix = "pass its .state_dict()" if isinstance(given, nn.Module) else "as module.state_dict() gives"
-        raise WeightsError(f"{name}: got a {type(given).__name__}, expected a state dict; {fix}")
-    inside = [key for key, value in given.items() if _holds_tensors_alone(value)]
-    if len(inside) == 1 and inside[0] in WRAPPED:
-        given = given[inside[0]]
-    elif inside:
-        keys = ", ".join(map(repr, inside))
-        raise WeightsError(f"{name}: has state dicts under {keys}; pass one, as checkpoint[{inside[0]!r}]")
-    return _without_prefix(given)
+    if not isinstance(source, Mapping):
+        fix = "pass its .state_dict()" if isinstance(source, nn.Module) else "as module.state_dict() gives"
+        raise WeightsError(f"{name}: got a {type(source).__name__}, expected a state dict; {fix}")
+    state_keys = [key for key, value in source.items() if _holds_tensors_alone(value)]
+    if len(state_keys) == 1 and state_keys[0] in WRAPPED:
+        source = source[state_keys[0]]
+    elif state_keys:
+        keys = ", ".join(map(repr, state_keys))
+        raise WeightsError(
+            f"{name}: has state dicts under {keys}; pass one, as checkpoint[{state_keys[0]!r}]"
+        )
+    return _without_prefix(source)
 
 
 def _holds_tensors_alone(value: object) -> bool:
@@ -95,26 +97,28 @@ def _without_prefix(state: Mapping[str, Any]) -> State:
     return state
 
 
-def under_prefix(state: State, wanted: Collection[str], *, alone: bool) -> State:
-    """The part of `state` whose keys are the wanted ones behind one prefix, such as Lightning's "model.", without it.
+def under_prefix(state: State, names: Collection[str], *, alone: bool) -> State:
+    """Returns the part of `state` whose keys are `names` behind one prefix, such as Lightning's "model.", without it.
 
-    alone: whether other keys beside are refused. Raises WeightsError, which names the prefixes, where there are
-    several or other keys beside.
+    With `alone`, other keys beside are refused. Raises WeightsError, which names the prefixes, where there are several
+    or other keys beside.
     """
-    found = Counter(
-        key[: -len(end)] for key in state if isinstance(key, str) for end in _endings(key) if end in wanted
+    counts = Counter(
+        key[: -len(end)] for key in state if isinstance(key, str) for end in _endings(key) if end in names
     )
-    most = max(found.values(), default=0)
-    prefixes = [prefix for prefix, number in found.items() if 2 * number > most]  # others end alike by chance
+    most = max(counts.values(), default=0)
+    prefixes = [
+        prefix for prefix, number in counts.items() if 2 * number > most
+    ]  # others end alike by chance
     if not prefixes or "" in prefixes:
         return state
     prefix = prefixes[0]
-    others = [key for key in state if not key.startswith(prefix)]
-    if len(prefixes) > 1 or (others and alone):
-        names = listed(map(repr, sorted(prefixes)))
-        beside = f", beside {len(others)} other keys, as {others[0]!r}" if len(prefixes) == 1 else ""
+    other_keys = [key for key in state if not key.startswith(prefix)]
+    if len(prefixes) > 1 or (other_keys and alone):
+        prefix_names = listed(map(repr, sorted(prefixes)))
+        beside = f", beside {len(other_keys)} other keys, as {other_keys[0]!r}" if len(prefixes) == 1 else ""
         raise WeightsError(
-            f"the weights' keys have the {'prefixes' if len(prefixes) > 1 else 'prefix'} {names}{beside}; keep "
+            f"the weights' keys have the {'prefixes' if len(prefixes) > 1 else 'prefix'} {prefix_names}{beside}; keep "
             f"those of one and take its prefix away: {{key.removeprefix({prefix!r}): value for key, value "
             f"in state.items() if key.startswith({prefix!r})}}"
         )

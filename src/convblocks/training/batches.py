@@ -1,4 +1,4 @@
-"""What training reads: the batches of each epoch, from arrays or from a source of any other kind."""
+"""Batches of training examples for each epoch, from arrays or from a source of any other kind."""
 
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -41,6 +41,8 @@ class ArrayBatches:
     one.
 
     Args:
+        split: the examples, with their classes or label maps.
+        batch_size: examples of a batch.
         augmentation: one of AUGMENTATIONS, as Recipe.augment.
     """
 
@@ -50,12 +52,14 @@ class ArrayBatches:
 
     @property
     def shape(self) -> tuple[int, ...]:
+        """Shape of one example."""
         return self.split.x.shape[1:]
 
     def __len__(self) -> int:
         return max(1, len(self.split) // self.batch_size)
 
     def epoch(self, seed: int, epoch: int) -> Iterator[Batch]:
+        """Yields the batches of an epoch in the order that (seed, epoch) gives, augmented."""
         generator = torch.Generator().manual_seed(epoch_seed(seed, epoch))
         order = torch.randperm(len(self.split), generator=generator).numpy()
         for start in range(0, len(self) * self.batch_size, self.batch_size):

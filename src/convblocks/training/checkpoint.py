@@ -17,10 +17,13 @@ from convblocks.records import Epoch
 
 
 class Progress(Struct, frozen=True, forbid_unknown_fields=True):
-    """What has been done of a training run. Raises ValueError for what no training leaves behind."""
+    """The epochs of a training that are done, their seconds, and its failure if it stopped.
+
+    Raises ValueError for values that no training leaves behind.
+    """
 
     epochs: tuple[Epoch, ...] = ()
-    epoch_s: tuple[float, ...] = ()  # seconds of each epoch
+    epoch_s: tuple[float, ...] = ()
     failure: str = ""
 
     def __post_init__(self) -> None:
@@ -32,15 +35,16 @@ class Progress(Struct, frozen=True, forbid_unknown_fields=True):
 
 
 class CheckpointError(Exception):
-    """A checkpoint cannot be gone on from; the message, which follows its path, says why."""
+    """Training cannot go on from a checkpoint; the message, which follows its path, says why."""
 
 
 def save_checkpoint(
     path: Path, module: nn.Module, optimizer: torch.optim.Optimizer, trial: str, progress: Progress
 ) -> None:
-    """Writes weights, the optimizer's state and progress. An epoch's randomness comes from its number: none is stored.
+    """Writes weights, the optimizer's state and progress.
 
-    `trial` is whatever must be the same for a training to go on from it.
+    No state of a random generator is stored: an epoch's randomness follows from its number. `trial` is text that must
+    be the same for a training to go on from the checkpoint.
     """
     tensors = {f"module.{name}": t.contiguous() for name, t in module.state_dict().items()}
     for i, state in _state(optimizer).items():
@@ -52,7 +56,7 @@ def save_checkpoint(
 def load_checkpoint(
     path: Path, module: nn.Module, optimizer: torch.optim.Optimizer, trial: str, *, epochs: int
 ) -> Progress:
-    """Restore a state and return how far it had come; nothing happens where there is no file.
+    """Restores a state and returns how far it had come; nothing happens where there is no file.
 
     Raises CheckpointError for one that is damaged, of another trial or of more than `epochs` epochs, and changes
     nothing then.
@@ -85,17 +89,21 @@ def load_checkpoint(
 def _restore(module: nn.Module, optimizer: torch.optim.Optimizer, tensors: dict[str, torch.Tensor]) -> None:
     expected = {f"module.{name}": t for name, t in module.state_dict().items()}
     state = {
-        i: kept
-        for i, kept in _after_a_step(optimizer).items()
+        i: tensors_of_parameter
+        for i, tensors_of_parameter in _after_a_step(optimizer).items()
         # a parameter that had no gradient has no state
-        if any(f"optimizer.{i}.{key}" in tensors for key in kept)
+        if any(f"optimizer.{i}.{key}" in tensors for key in tensors_of_parameter)
     }
-    expected |= {f"optimizer.{i}.{key}": t for i, kept in state.items() for key, t in kept.items()}
+    expected |= {
+        f"optimizer.{i}.{key}": t
+        for i, tensors_of_parameter in state.items()
+        for key, t in tensors_of_parameter.items()
+    }
     if _forms(tensors) != _forms(expected):
         raise CheckpointError("is of another network")
     module.load_state_dict({name: tensors[f"module.{name}"] for name in module.state_dict()})
-    for i, kept in state.items():
-        for key, t in kept.items():
+    for i, tensors_of_parameter in state.items():
+        for key, t in tensors_of_parameter.items():
             t.copy_(tensors[f"optimizer.{i}.{key}"])
     optimizer.load_state_dict({**optimizer.state_dict(), "state": state})
 
@@ -103,10 +111,10 @@ def _restore(module: nn.Module, optimizer: torch.optim.Optimizer, tensors: dict[
 def _state(optimizer: torch.optim.Optimizer) -> dict[int, dict[str, torch.Tensor]]:
     """Returns the tensors that an optimizer keeps of each parameter: momentum, moments, counts of steps."""
     state = {
-        i: {key: value for key, value in kept.items() if value is not None}
-        for i, kept in optimizer.state_dict()["state"].items()
+        i: {key: value for key, value in values.items() if value is not None}
+        for i, values in optimizer.state_dict()["state"].items()
     }
-    assert all(isinstance(value, torch.Tensor) for kept in state.values() for value in kept.values())
+    assert all(isinstance(value, torch.Tensor) for values in state.values() for value in values.values())
     return state
 
 
@@ -128,7 +136,7 @@ def _forms(tensors: dict[str, torch.Tensor]) -> dict[str, tuple[torch.dtype, tor
 
 
 def _checksum(header: dict[str, str], tensors: dict[str, torch.Tensor]) -> str:
-    """SHA-256 over all that `load_checkpoint` gives on: the header's texts, and names, types, shapes and values."""
+    """Returns the SHA-256 over all that `load_checkpoint` uses: the header, and names, types, shapes and values."""
     digest = sha256(msgspec.json.encode(header, order="sorted"))
     for name, t in sorted(tensors.items()):
         digest.update(msgspec.json.encode([name, str(t.dtype), list(t.shape)]))

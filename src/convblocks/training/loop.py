@@ -37,13 +37,25 @@ def train(
     on_epoch: Callable[[Epoch], None] = lambda epoch: None,
     on_notice: Callable[[str], None] = lambda text: None,
 ) -> Progress:
-    """Trains `module` in place on examples (N, C, *spatial) and classes (N,) or label maps; returns what happened.
+    """Trains `module` in place, and returns its scores of each epoch.
 
-    A Split is batched and augmented by the recipe; `Batches` of another kind do both themselves.
-    All randomness of an epoch is drawn from (seed, epoch), so that a run resumed from `checkpoint` ends
-    with the same bits. A checkpoint serves only the seed, the recipe and the `checkpoint_key` (what else makes a
-    training the same, such as its data) that it was saved with; where it is another's or damaged, training starts
-    afresh and `on_notice` gets a sentence. Stops at a loss that is no longer finite and says so in `failure`.
+    All randomness of an epoch is drawn from (seed, epoch), so that a run resumed from `checkpoint` ends with the same
+    bits. Training stops at a loss that is no longer finite, which `failure` of the result states.
+
+    Args:
+        module: takes examples (N, C, *spatial), and returns scores (N, classes) or (N, classes, *spatial).
+        data: a Split, which the recipe batches and augments, or `Batches` of another kind, which do both themselves.
+        validation: the examples that score each epoch.
+        recipe: optimizer, learning rate and the like.
+        seed: the number that all randomness follows from.
+        placement: device, layout and precision.
+        checkpoint: the file from which training goes on and to which its state is saved; None for none.
+        checkpoint_key: text that describes what else a training follows from, such as its data. A checkpoint serves
+            only the key, seed and recipe that it was saved with; otherwise, or where it is damaged, training starts
+            afresh and `on_notice` gets a sentence.
+        checkpoint_every_s: seconds between two checkpoints.
+        on_epoch: is called after each epoch.
+        on_notice: is called with a sentence on a checkpoint that cannot be used.
     """
     batches = ArrayBatches(data, recipe.batch_size, recipe.augment) if isinstance(data, Split) else data
     training = placement.for_training(module)
@@ -86,7 +98,7 @@ def _one_epoch(
     epoch: int,
     placement: Placement,
 ) -> tuple[float, float]:
-    """Mean loss, and the score, over the epoch's batches as they passed."""
+    """Trains one epoch; returns mean loss and score over its batches as they passed."""
     module.train()
     # stochastic depth and dropout draw from the global generator
     torch.manual_seed(epoch_seed(seed, epoch) + 1)
@@ -110,13 +122,13 @@ def _one_epoch(
 
 
 def evaluate(module: nn.Module, data: Split, *, placement: Placement = CPU) -> Outcome:
-    """What the module, in eval mode, gets wrong, and its score."""
+    """Returns the errors of the module in eval mode, and its score."""
     module.eval()
-    found: list[torch.Tensor] = []
+    hits: list[torch.Tensor] = []
     with torch.inference_mode():
         for start in range(0, len(data.y), EVALUATION_BATCH):
             part = slice(start, start + EVALUATION_BATCH)
             x = placement.place_examples(torch.from_numpy(data.x[part]))
             y = objective.as_targets(data.y[part]).to(placement.device)
-            found.append(objective.hits(module(x), y).cpu())
-    return objective.outcome(torch.cat(found))
+            hits.append(objective.hits(module(x), y).cpu())
+    return objective.outcome(torch.cat(hits))

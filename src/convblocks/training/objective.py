@@ -1,4 +1,4 @@
-"""What training minimises and what it is judged by, for classes (N,) and for label maps (N, *spatial) alike.
+"""Loss and score of a training, for classes (N,) and for label maps (N, *spatial) alike.
 
 To classify, cross entropy and accuracy.
 
@@ -17,25 +17,30 @@ import torch.nn.functional as F
 from convblocks.data.dataset import IGNORE
 from convblocks.records import Overlap
 
-IGNORED = -100  # what torch's cross entropy leaves out
+IGNORED = -100
+"""The label that torch's cross entropy leaves out."""
 
 
 class Outcome(NamedTuple):
-    """What a module makes of one part of a data set."""
+    """Errors and score of a module on one part of a data set.
 
-    errors: tuple[int, ...]  # positions of the examples in a wrong class; () to segment
-    overlaps: tuple[Overlap, ...]  # () to classify
-    score: float  # accuracy or mean IoU
+    `errors` are the positions of the examples in a wrong class, () to segment; `overlaps` is () to classify. The score
+    is accuracy or mean IoU.
+    """
+
+    errors: tuple[int, ...]
+    overlaps: tuple[Overlap, ...]
+    score: float
 
 
 def as_targets(y: np.ndarray) -> torch.Tensor:
-    """Labels or label maps as cross entropy takes them: int64, with IGNORED for IGNORE."""
+    """Returns labels or label maps as cross entropy takes them: int64, with IGNORED for IGNORE."""
     targets = torch.from_numpy(y).long()
     return targets if y.ndim == 1 else targets.masked_fill_(targets == IGNORE, IGNORED)
 
 
 def loss(scores: torch.Tensor, targets: torch.Tensor) -> torch.Tensor:
-    """Of scores (N, classes, …) over targets (N, …); 0 where no position has a label.
+    """Returns the loss of scores (N, classes, …) over targets (N, …); 0 where no position has a label.
 
     To classify mean cross entropy; to segment that plus `dice_loss`.
     """
@@ -46,7 +51,7 @@ def loss(scores: torch.Tensor, targets: torch.Tensor) -> torch.Tensor:
 
 
 def dice_loss(scores: torch.Tensor, targets: torch.Tensor) -> torch.Tensor:
-    """1 − the mean of 2 Σpy / (Σp + Σy) over the classes that the labels of the batch hold.
+    """Returns 1 − the mean of 2 Σpy / (Σp + Σy) over the classes that the labels of the batch hold.
 
     p is a position's softmax and y its label, 1 or 0; sums are over the labelled positions of the whole batch.
     """
@@ -56,18 +61,18 @@ def dice_loss(scores: torch.Tensor, targets: torch.Tensor) -> torch.Tensor:
     positions = (0, *range(2, scores.ndim))
     of_class = labels.sum(positions)
     missed = 1 - 2 * (answers * labels).sum(positions) / (answers.sum(positions) + of_class).clamp(min=1e-12)
-    held = of_class > 0
-    return (missed * held).sum() / held.sum().clamp(min=1)
+    present = of_class > 0
+    return (missed * present).sum() / present.sum().clamp(min=1)
 
 
 def hits(scores: torch.Tensor, targets: torch.Tensor) -> torch.Tensor:
-    """Of each example, whether it is right: (N,); to segment (N, classes, 3), see `overlaps`."""
+    """Returns true for each example that is right (N,); to segment (N, classes, 3), see `overlaps`."""
     answers = scores.argmax(1)
     return answers == targets if targets.ndim == 1 else overlaps(answers, targets, scores.shape[1])
 
 
 def overlaps(answers: torch.Tensor, targets: torch.Tensor, classes: int) -> torch.Tensor:
-    """(N, classes, 3): labelled positions of each class in both, in the answer and in the label."""
+    """Counts labelled positions of each class in both, in the answer and in the label: (N, classes, 3)."""
     labelled = targets != IGNORED
     n = len(targets)
     first = torch.arange(n, device=targets.device).view(n, *[1] * (targets.ndim - 1)) * classes
@@ -77,20 +82,20 @@ def overlaps(answers: torch.Tensor, targets: torch.Tensor, classes: int) -> torc
 
 
 def score(total: torch.Tensor, examples: int) -> float:
-    """Accuracy or mean IoU from the sum over so many examples of their `hits`."""
+    """Returns accuracy or mean IoU from the sum over so many examples of their `hits`."""
     if total.ndim == 0:
         return total.item() / examples
     both, answered, labelled = total.double().unbind(1)
-    held = labelled > 0
-    return (both / (answered + labelled - both))[held].mean().item()
+    present = labelled > 0
+    return (both / (answered + labelled - both))[present].mean().item()
 
 
-def outcome(found: torch.Tensor) -> Outcome:
-    """From the `hits` of all examples of a part."""
-    total = score(found.sum(0), len(found))
-    if found.ndim == 1:
-        return Outcome(tuple((~found).nonzero().flatten().tolist()), (), total)
-    both, answered, labelled = found.unbind(2)
+def outcome(results: torch.Tensor) -> Outcome:
+    """Returns the outcome of a part from the `hits` of all its examples."""
+    total = score(results.sum(0), len(results))
+    if results.ndim == 1:
+        return Outcome(tuple((~results).nonzero().flatten().tolist()), (), total)
+    both, answered, labelled = results.unbind(2)
     either = answered + labelled - both
     places = either.nonzero()
     values = torch.stack([both, either], 2)[places[:, 0], places[:, 1]]

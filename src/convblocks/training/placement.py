@@ -1,4 +1,4 @@
-"""Placement: where and in what form a module computes, as one frozen value."""
+"""Placement: device, layout and precision of a module, as one frozen value."""
 
 import re
 from dataclasses import dataclass, replace
@@ -15,7 +15,7 @@ PRECISIONS = ("float32",)
 
 @dataclass(frozen=True)
 class Placement:
-    """Where a module computes, and how its maps lie in memory.
+    """The device on which a module computes, and the layout of its maps in memory.
 
     Args:
         device: cpu, cuda or cuda:N, where N counts the CUDA devices from 0.
@@ -59,21 +59,24 @@ class Placement:
 
 
 def _check_device(device: object) -> None:
-    named = re.fullmatch("cpu|cuda(?::(0|[1-9][0-9]*))?", device) if isinstance(device, str) else None
-    if named is None:
+    match = re.fullmatch("cpu|cuda(?::(0|[1-9][0-9]*))?", device) if isinstance(device, str) else None
+    if match is None:
         raise OptionError("device", device, "expected cpu, cuda or cuda:N, e.g. cuda:1")
     if device == "cpu":
         return
     devices = torch.cuda.device_count()
     if not devices:
         raise OptionError("device", device, "torch finds no CUDA device here; use cpu")
-    if int(named[1] or 0) >= devices:
+    if int(match[1] or 0) >= devices:
         names = "cuda:0" if devices == 1 else f"cuda:0 to cuda:{devices - 1}"
         raise OptionError("device", device, f"torch finds no such CUDA device here; use {names}")
 
 
 def _crashes_in_channels_last(layer: nn.Module) -> bool:
-    """torch 2.13's CPU kernel for a 1×1 convolution with stride writes past its buffer for fewer than 8 channels."""
+    """Returns true for a layer whose backward pass crashes in channels last.
+
+    For a 1×1 convolution with stride, torch 2.13's CPU kernel writes past its buffer for fewer than 8 channels.
+    """
     return (
         isinstance(layer, nn.Conv2d)
         and layer.kernel_size == (1, 1)

@@ -14,21 +14,28 @@ AUGMENTATIONS = ("none", "shift", "flip", "shift+flip")
 
 
 class Recipe(Struct, frozen=True, kw_only=True):
-    """How every design of a study is trained; the rate rises over `warmup` of all steps, then falls to 0.
+    """The training that all designs of a study share; the rate rises over `warmup` of all steps, then falls to 0.
 
     Smith & Topin 2018, arXiv:1708.07120.
 
-    optimizer: ``sgd``, with Nesterov momentum, or ``adamw``, whose β1 is `momentum`.
-    augment: ``shift`` moves each example by up to an eighth of each axis, edges repeated;
-        ``flip`` mirrors the last axis of half of them.
-    init: how the weights start, a name in INITIALISATIONS. compare builds stem and blocks with the norm, activation
-        and branch_scale that it is made for; all but he_normal do without norms.
+    Args:
+        epochs: passes over the training examples.
+        batch_size: examples of a step.
+        optimizer: ``sgd``, with Nesterov momentum, or ``adamw``, whose β1 is `momentum`.
+        learning_rate: the rate at its peak.
+        momentum: that of the optimizer.
+        weight_decay: that of the optimizer.
+        warmup: the part of all steps over which the rate rises.
+        augment: ``shift`` moves each example by up to an eighth of each axis, edges repeated; ``flip`` mirrors the last
+            axis of half of them.
+        init: the initialisation of the weights, a name in INITIALISATIONS. compare builds stem and blocks with the
+            norm, activation and branch_scale that it is made for; all but he_normal do without norms.
     """
 
     epochs: int = 15
     batch_size: int = 32
     optimizer: str = "sgd"
-    learning_rate: float = 0.05  # at its peak
+    learning_rate: float = 0.05
     momentum: float = 0.9
     weight_decay: float = 5e-4
     warmup: float = 0.3
@@ -52,7 +59,7 @@ class Recipe(Struct, frozen=True, kw_only=True):
             raise OptionError(option, value, f"expected {expected}")
 
     def rate(self, progress: float) -> float:
-        """Learning rate after `progress` (0 to 1) of all steps."""
+        """Returns the learning rate after `progress` (0 to 1) of all steps."""
         rising = progress / self.warmup
         falling = (1 - progress) / (1 - self.warmup)
         return self.learning_rate * min(rising, falling)

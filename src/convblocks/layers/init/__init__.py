@@ -1,9 +1,9 @@
-"""How the weights of a whole network start: named choices, each made for a family of networks.
+"""Initialisations of a whole network's weights, by name, each made for a family of networks.
 
 he.py                rectifiers; with norms, any family
 delta_orthogonal.py  plain stacks without norms, tanh
-residual.py          residual families without norms: Fixup, SkipInit
-parts.py             what they look for in a module, and how they refuse one
+residual_branches.py residual families without norms: Fixup, SkipInit
+parts.py             the parts of a module that they act on, and their refusals
 """
 
 from collections.abc import Callable, Mapping
@@ -20,11 +20,17 @@ from convblocks.layers.init.residual_branches import skipinit_ as skipinit_
 
 
 class Initialisation(NamedTuple):
-    """A start of all weights, in place, with the networks it is made for."""
+    """An initialisation of all weights, and the networks it is made for.
 
-    start: Callable[[nn.Module], None]  # raises OptionError for a module to which it cannot apply
+    Attributes:
+        start: sets the weights of a module in place; raises OptionError for one to which it cannot apply.
+        made_for: the networks, as text.
+        options: the options that blocks are built with for it, as far as they have them.
+    """
+
+    start: Callable[[nn.Module], None]
     made_for: str
-    options: Mapping[str, str]  # what blocks are built with for it, as far as they have the option
+    options: Mapping[str, str]
 
 
 def _options(**options: str) -> Mapping[str, str]:
@@ -50,5 +56,5 @@ INITIALISATIONS: dict[str, Initialisation] = {
 
 
 def initialise_(module: nn.Module, init: str) -> None:
-    """Start all weights of `module` as `init` names it. Raises OptionError where it cannot apply."""
+    """Starts all weights of `module` as `init` names it. Raises OptionError where it cannot apply."""
     INITIALISATIONS[one_of("init", init, INITIALISATIONS)].start(module)

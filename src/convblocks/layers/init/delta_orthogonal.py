@@ -14,12 +14,12 @@ GAINS: dict[type[nn.Module], float] = {
     nn.ReLU: 2**0.5,  # σ_w² = 2 is critical: half of the squares pass
 }
 """By activation: the gain at which a signal neither dies nor explodes on average, with biases of 0."""
-KNOWN = tuple({type(make()) for make in ACTIVATIONS.values()} - {nn.Identity})
+ACTIVATION_TYPES = tuple({type(make()) for make in ACTIVATIONS.values()} - {nn.Identity})
 
 
 @torch.no_grad()
 def delta_orthogonal_(module: nn.Module) -> None:
-    """Kernels that are orthogonal at their centre and zero elsewhere, times the activation's critical gain; biases 0.
+    """Sets kernels orthogonal at their centre and zero elsewhere, times the activation's critical gain; biases 0.
 
     Xiao et al. 2018, arXiv:1806.05393, section 3 and algorithm 2. A convolution then maps each position by a matrix
     with orthonormal columns and keeps the norm of its input, at stride 1 and any padding. With tanh that holds nearly
@@ -53,8 +53,8 @@ def delta_orthogonal_(module: nn.Module) -> None:
 
 
 def critical_gain(module: nn.Module) -> float:
-    """Of the one activation that the module uses; 1 without any. Raises OptionError."""
-    used = {type(layer) for layer in module.modules() if isinstance(layer, KNOWN)}
+    """Returns the gain of the one activation that the module uses; 1 without any. Raises OptionError."""
+    used = {type(layer) for layer in module.modules() if isinstance(layer, ACTIVATION_TYPES)}
     if not used:
         return 1.0
     if len(used) > 1 or not used <= set(GAINS):

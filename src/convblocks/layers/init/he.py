@@ -6,7 +6,7 @@ from convblocks.layers.init.parts import convolutions
 
 
 def he_normal_(module: nn.Module) -> None:
-    """Convolutions from N(0, 2 / fan_out), biases 0, so that ReLU keeps the gradient's scale.
+    """Draws convolutions from N(0, 2 / fan_out), biases 0, so that ReLU keeps the gradient's scale.
 
     He et al. 2015, arXiv:1502.01852, section 2.2. Norms and linear layers keep PyTorch's own start. A convolution that
     scores each position is started like the others, though by the fan-out of a few classes its first loss is high:

@@ -1,4 +1,4 @@
-"""What an initialisation looks for in a module, ours or anyone's, and how it refuses one."""
+"""The parts of a module that an initialisation acts on, in ours and in anyone's, and refusals of a module."""
 
 from collections.abc import Iterable
 
@@ -13,12 +13,15 @@ GATES = (SqueezeExcite, EfficientChannelAttention, CBAM)
 
 
 def convolutions(module: nn.Module) -> dict[str, Conv]:
-    """By path, in the order of the module tree."""
+    """Returns the convolutions by path, in the order of the module tree."""
     return {path: layer for path, layer in module.named_modules() if isinstance(layer, Conv)}
 
 
 def classifiers(module: nn.Module) -> list[nn.Linear | Conv]:
-    """What gives the scores: convolutions called `scores`, or else the last linear layer outside residual blocks."""
+    """Returns the layers that give the scores.
+
+    They are the convolutions called `scores`, or else the last linear layer outside residual blocks.
+    """
     last = [conv for path, conv in convolutions(module).items() if path.rpartition(".")[2] == "scores"]
     inside = {id(part) for block in residual_blocks(module).values() for part in block.modules()}
     linear = [layer for layer in module.modules() if isinstance(layer, nn.Linear) and id(layer) not in inside]
@@ -26,7 +29,7 @@ def classifiers(module: nn.Module) -> list[nn.Linear | Conv]:
 
 
 def residual_blocks(module: nn.Module) -> dict[str, nn.Module]:
-    """By path: the modules with a child called `shortcut`, as our residual families have, and convolutions beside."""
+    """Returns, by path, the modules with a child called `shortcut`, as our residual families have, and convolutions."""
     return {
         path: part
         for path, part in module.named_modules()
@@ -35,7 +38,7 @@ def residual_blocks(module: nn.Module) -> dict[str, nn.Module]:
 
 
 def branches(block: nn.Module) -> list[list[Conv]]:
-    """The main path's convolutions of each branch that a residual block adds to what it keeps.
+    """Returns the main path's convolutions of each branch that a residual block adds to what it keeps.
 
     Each module in a child called `functions`, as our reversible family has, is a branch of its own; all else is one.
     Neither the shortcut nor an attention of ours, which gates a map, is of the main path.
@@ -43,8 +46,8 @@ def branches(block: nn.Module) -> list[list[Conv]]:
     functions = getattr(block, "functions", None)
     several = list(functions) if isinstance(functions, nn.ModuleList) else []
     beside = _ids([block.get_submodule("shortcut"), *several])
-    one = [conv for conv in _main_path(block) if id(conv) not in beside]
-    return [convs for convs in (one, *map(_main_path, several)) if convs]
+    outside = [conv for conv in _main_path(block) if id(conv) not in beside]
+    return [convs for convs in (outside, *map(_main_path, several)) if convs]
 
 
 def _main_path(module: nn.Module) -> list[Conv]:
@@ -57,7 +60,7 @@ def _ids(parts: Iterable[nn.Module]) -> set[int]:
 
 
 def refuse_norm(name: str, module: nn.Module) -> None:
-    """Raise OptionError if a layer of the module normalises."""
+    """Raises OptionError if a layer of the module normalises."""
     for path, layer in module.named_modules():
         if isinstance(layer, _NormBase | nn.GroupNorm | nn.LayerNorm | nn.RMSNorm):
             raise OptionError(

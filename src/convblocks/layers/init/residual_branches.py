@@ -11,8 +11,9 @@ from convblocks.layers.init.parts import branches, classifiers, refuse_norm, res
 
 @torch.no_grad()
 def fixup_(module: nn.Module) -> None:
-    """He normal; then in each of L branches of m convolutions the first m − 1 times L^(−1 / (2m − 2)), the last 0.
+    """Sets He normal, and scales the convolutions of each residual branch by their number (Fixup).
 
+    In each of L branches of m convolutions the first m − 1 are multiplied by L^(−1 / (2m − 2)), and the last is 0:
     Zhang et al. 2019, arXiv:1901.09321, section 3. The classifier (the last linear layer outside the blocks, or what
     scores each position) starts at 0 too, and a branch's learnt scale at 1, as far as the block has one
     (branch_scale="one"). Attention is no part of a branch's m convolutions: it gates what they give. In a reversible
@@ -24,12 +25,14 @@ def fixup_(module: nn.Module) -> None:
     refuse_norm("fixup", module)
     blocks = residual_blocks(module)
     if not blocks:
-        raise OptionError("init", "fixup", f"is made for residual blocks, and {_none(module)}; {MEND}")
+        raise OptionError(
+            "init", "fixup", f"is made for residual blocks, and {_lack_of_shortcuts(module)}; {OTHERWISE}"
+        )
     he_normal_(module)
-    found = [convs for block in blocks.values() for convs in branches(block)]
-    for *first, last in found:
+    all_branches = [convs for block in blocks.values() for convs in branches(block)]
+    for *first, last in all_branches:
         for conv in first:
-            conv.weight.mul_(len(found) ** (-1 / (2 * len(first))))
+            conv.weight.mul_(len(all_branches) ** (-1 / (2 * len(first))))
         last.weight.zero_()
     for block in blocks.values():
         for part in _scales(block):
@@ -42,14 +45,16 @@ def fixup_(module: nn.Module) -> None:
 
 @torch.no_grad()
 def skipinit_(module: nn.Module) -> None:
-    """He normal, and the learnt scale of each residual branch at 0: every block starts as its shortcut.
+    """Sets He normal, and the learnt scale of each residual branch to 0: every block starts as its shortcut.
 
     SkipInit (De & Smith 2020, arXiv:2002.10444, section 3), which ReZero (Bachlechner et al. 2020, arXiv:2003.04887)
     is too. For residual blocks with branch_scale="zero" or "one"; raises OptionError for one without.
     """
     blocks = residual_blocks(module)
     if not blocks:
-        raise OptionError("init", "skipinit", f"is made for residual blocks, and {_none(module)}; {MEND}")
+        raise OptionError(
+            "init", "skipinit", f"is made for residual blocks, and {_lack_of_shortcuts(module)}; {OTHERWISE}"
+        )
     for path, block in blocks.items():
         if not _scales(block):
             raise OptionError(
@@ -64,10 +69,10 @@ def skipinit_(module: nn.Module) -> None:
             part.scale.zero_()
 
 
-MEND = "use a family with a shortcut, e.g. residual, or start it by delta_orthogonal or he_normal"
+OTHERWISE = "use a family with a shortcut, e.g. residual, or start it by delta_orthogonal or he_normal"
 
 
-def _none(module: nn.Module) -> str:
+def _lack_of_shortcuts(module: nn.Module) -> str:
     return f"{type(module).__name__} has no module with a shortcut"
 
 

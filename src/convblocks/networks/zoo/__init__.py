@@ -60,7 +60,7 @@ PIXELS = {name: 32 if name in CIFAR else 224 for name in ZOO}
 
 
 def zoo_network(name: str, **options: int) -> Network:
-    """The network of that name. Raises OptionError for one that is not there."""
+    """Returns the network of that name. Raises OptionError for one that is not there."""
     if name not in ZOO:
         close = get_close_matches(name, ZOO, n=1)
         hint = f"did you mean {close[0]!r}?" if close else f"there are {', '.join(ZOO)}"

@@ -1,6 +1,4 @@
-"""Networks for CIFAR-10: ResNets and their plain twins (He et al. 2016, arXiv:1512.03385, section 4.2);
-pre-activation, wide and reversible ones.
-"""
+"""Networks for CIFAR-10: ResNets, their plain twins, pre-activation, wide and reversible ones."""
 
 from collections.abc import Callable
 from functools import partial
@@ -14,31 +12,32 @@ from convblocks.networks.stem import Stem
 
 
 def cifar_resnet(layers: int, classes: int = 10) -> Network:
-    """6n + 2 layers: a stem, three stages of n blocks of two convolutions at 16, 32, 64 channels, a classifier.
+    """ResNet (He et al. 2016, arXiv:1512.03385, section 4.2) of 6n + 2 layers in three stages.
 
-    The shortcuts have no parameters (option A), so that the plain twin has the same.
+    Each stage has n blocks of two convolutions, at 16, 32 and 64 channels. The shortcuts have no parameters (option A),
+    so that the plain twin has as many.
     """
     return _three_stages(BlockSpec("residual", shortcut="zeros"), _share("layers", layers, 2, 6), classes)
 
 
 def cifar_plain(layers: int, classes: int = 10) -> Network:
-    """The same layers without shortcuts."""
+    """The plain twin of `cifar_resnet`: the same layers without shortcuts."""
     return _three_stages(BlockSpec("simple", depth=2), _share("layers", layers, 2, 6), classes)
 
 
-def _share(option: str, layers: int, others: int, each: int) -> int:
-    """n of layers = each · n + others."""
-    blocks, rest = divmod(whole(option, layers, at_least=others + each) - others, each)
+def _share(option: str, layers: int, fixed: int, per_block: int) -> int:
+    """Returns n of layers = `per_block` · n + `fixed`. Raises OptionError for another number of layers."""
+    blocks, rest = divmod(whole(option, layers, at_least=fixed + per_block) - fixed, per_block)
     if rest:
-        below = each * blocks + others
+        below = per_block * blocks + fixed
         raise OptionError(
-            option, layers, f"expected {each}n + {others} of them, as {below} or {below + each}"
+            option, layers, f"expected {per_block}n + {fixed} of them, as {below} or {below + per_block}"
         )
     return blocks
 
 
 def cifar_preactivation(layers: int, classes: int = 10) -> Network:
-    """9n + 2 layers: three stages of n pre-activation bottlenecks (He et al. 2016b, arXiv:1603.05027, table 4)."""
+    """Pre-activation ResNet of 9n + 2 layers: three stages of n bottlenecks (arXiv:1603.05027, table 4)."""
     blocks = _share("layers", layers, 2, 9)
     return _preactivated(BlockSpec("preactivation_bottleneck"), blocks, (64, 128, 256), classes)
 
@@ -50,7 +49,7 @@ def wide_resnet(layers: int, widening: int, classes: int = 10) -> Network:
 
 
 def revnet(layers: int, widths: tuple[int, ...] = (32, 64, 128), classes: int = 10) -> Network:
-    """12n + 2 layers: three stages of n reversible units of 4 convolutions (arXiv:1707.04585, table 2).
+    """RevNet of 12n + 2 layers: three stages of n reversible units of 4 convolutions (arXiv:1707.04585, table 2).
 
     A stage is one block, which keeps its output alone for backward.
     """

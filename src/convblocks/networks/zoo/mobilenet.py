@@ -19,7 +19,7 @@ STAGES = (  # block, blocks (the paper's n), out_channels (c), stride (s)
 
 
 def mobilenet_v2(classes: int = 1000) -> Network:
-    """The network of width 1.0; dropout as in torchvision."""
+    """MobileNetV2 of width 1.0; dropout as in torchvision."""
     return Network(
         in_channels=3,
         classes=classes,

@@ -14,13 +14,14 @@ from convblocks.errors import OptionError
 from convblocks.networks.network_spec import Network, Stage
 from convblocks.networks.stem import Stem
 
-QUANTUM = 8  # widths are multiples of it
+QUANTUM = 8
+"""Widths are multiples of it."""
 
 
 def regnet_x(
     depth: int, initial: int, slope: float, multiplier: float, group_width: int, classes: int = 1000
 ) -> Network:
-    """`depth` blocks in stages of equal width; the paper's d, w_0, w_a, w_m and g.
+    """RegNetX of `depth` blocks in stages of equal width; the paper's d, w_0, w_a, w_m and g.
 
     Block j should be initial + slope · j wide; each stage is `multiplier` times as wide as the one before
     (equations 2 to 4). The blocks are bottlenecks that do not narrow, in groups of `group_width` channels.
@@ -45,7 +46,7 @@ def regnet_x(
 def stage_table(
     depth: int, initial: int, slope: float, multiplier: float, group_width: int
 ) -> list[tuple[int, int]]:
-    """Blocks and width of each stage. Raises OptionError."""
+    """Returns blocks and width of each stage. Raises OptionError."""
     whole("depth", depth, at_least=1)
     whole("initial", initial, at_least=QUANTUM)
     whole("group_width", group_width, at_least=1)
@@ -61,12 +62,12 @@ def stage_table(
 
 
 def _in_groups(width: int, group_width: int) -> int:
-    """The nearest width that whole groups fill.
+    """Returns the nearest width that whole groups fill.
 
     Of two the wider: 400 channels end torchvision's 400MF, where the paper has 384.
     """
-    each = min(width, group_width)
-    return each * math.floor(width / each + 0.5)
+    group = min(width, group_width)
+    return group * math.floor(width / group + 0.5)
 
 
 REGNETS: dict[str, Callable[..., Network]] = {  # the top models of section 5, by their MACs

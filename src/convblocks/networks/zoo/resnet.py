@@ -28,7 +28,7 @@ def resnet(
     stem: Stem = STEM,
     classes: int = 1000,
 ) -> Network:
-    """`blocks` and `widths` of each stage; every stage but the first halves the map."""
+    """ResNet with `blocks` and `widths` of each stage; every stage but the first halves the map."""
     return Network(
         in_channels=3,
         classes=classes,
