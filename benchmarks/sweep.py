@@ -31,7 +31,7 @@ from torch import nn
 from convblocks import analyze
 from convblocks.analysis import Trace, trace
 from convblocks.analysis.fields.receptive_field import receptive_fields
-from convblocks.analysis.rules import KNOWN
+from convblocks.analysis.ops import UNKNOWN
 from convblocks.errors import TargetError
 from convblocks.measure import describe_host
 from convblocks.targets import load_target
@@ -94,7 +94,7 @@ def _found(name: str) -> dict[str, Any]:
         "params_of_module": sum(p.numel() for p in module.parameters()),
         "macs": found.macs,
         "ops": found.ops,
-        "unknown_ops": dict(Counter(op.name for op in traced.ops if op.name not in KNOWN)),
+        "unknown_ops": dict(Counter(op.name for op in traced.ops if op.op.macs == UNKNOWN)),
         "unknown_share": found.unknown_share,
         "unknown_that_matter": unknown_that_matter(traced),
         "field": found.receptive_field,
@@ -109,7 +109,7 @@ def unknown_that_matter(trace: Trace) -> list[str]:
     for op in trace.ops:
         if any(value.number in live for value in op.inputs):
             live.update(value.number for value in op.outputs)
-            if op.name not in KNOWN:
+            if op.op.macs == UNKNOWN:
                 found.add(op.name)
     return sorted(found)
 

@@ -3,17 +3,17 @@
 from collections.abc import Iterator, Mapping, Sequence
 from functools import partial
 
-from convblocks.advice.kernel_fit import WINDOWED, reach, windows
-from convblocks.advice.view import ADDITIONS, RESAMPLED, WEIGHTED, View, Violation, depending, named
+from convblocks.advice.kernel_fit import WINDOWED, reach
+from convblocks.advice.view import RESAMPLED, WEIGHTED, View, Violation, depending, named
 from convblocks.analysis.fields.receptive_field import input_layout, spatial_size
-from convblocks.analysis.rules import CONVOLUTIONS, GLOBAL, NORMS_OF_LAST_AXES, POINTWISE
-from convblocks.analysis.trace import Failed, Op, Value
+from convblocks.analysis.ops import ADDITIONS, CONVOLUTIONS, NORMS, POINTWISE, windows
+from convblocks.analysis.ops import JOINS as LAID_TOGETHER
+from convblocks.analysis.trace import Failed, OpCall, Value
 from convblocks.analysis.trace.failure import gets_past
 from convblocks.analysis.trace.fitting import depths, multiple_that_fits, projection
 from convblocks.text import listed, times
 
-JOINS = ADDITIONS | {"cat", "concat", "stack"}
-NORMS = GLOBAL | NORMS_OF_LAST_AXES
+JOINS = ADDITIONS | LAID_TOGETHER
 LARGER = (1, 2, 3)  # odd and even sizes, and a remainder of 3
 
 
@@ -85,7 +85,7 @@ def _verb(failed: Failed) -> str:
     return "the addition" if name in ADDITIONS else "the concatenation"
 
 
-def _windows_before(value: Value, makers: Mapping[int, Op]) -> Iterator[Op]:
+def _windows_before(value: Value, makers: Mapping[int, OpCall]) -> Iterator[OpCall]:
     """Convolutions and pools on the way back to the last addition or the input, the last one first."""
     op = makers.get(value.number)
     while op is not None and op.name not in JOINS:
@@ -94,13 +94,13 @@ def _windows_before(value: Value, makers: Mapping[int, Op]) -> Iterator[Op]:
         op = makers.get(op.inputs[0].number) if op.inputs else None
 
 
-def _side(value: Value, path: Sequence[Op], first: int = 2) -> str:
+def _side(value: Value, path: Sequence[OpCall], first: int = 2) -> str:
     """A map by its sizes, from the axis `first` on: 1 is that of the channels."""
     where = f"behind {named(path[0].path, path[0].name)}" if path else "of what came in"
     return f"a map of {times(value.shape[first:])} {where}"
 
 
-def _fitting(op: Op) -> str:
+def _fitting(op: OpCall) -> str:
     """The padding that a convolution should have; empty if it has it."""
     if op.name not in CONVOLUTIONS:
         return ""
@@ -146,7 +146,7 @@ def _multiples(view: View) -> str:
     return f"; or give sizes that are multiples of {largest}" if largest > 1 and fits else ""
 
 
-def _stretched(view: View, op: Op) -> Iterator[Violation]:
+def _stretched(view: View, op: OpCall) -> Iterator[Violation]:
     """A map of one position is added to all of another, though it has not seen the whole image."""
     a, b = (value.shape[2:] for value in op.inputs)
     if len(a) != len(b) or a == b or any(use.name == "softmax" for use in view.uses(op.outputs[0])):
@@ -169,7 +169,7 @@ def _stretched(view: View, op: Op) -> Iterator[Violation]:
             return
 
 
-def _spread_channel(view: View, op: Op) -> Iterator[Violation]:
+def _spread_channel(view: View, op: OpCall) -> Iterator[Violation]:
     """A shortcut of one channel is added to each of many, where a projection was forgotten.
 
     A mask or bias of one channel on attention's scores is meant, and so is what a layer made to be of one channel.
@@ -195,7 +195,7 @@ def _spread_channel(view: View, op: Op) -> Iterator[Violation]:
         )
 
 
-def _layer_behind(view: View, value: Value) -> Op | None:
+def _layer_behind(view: View, value: Value) -> OpCall | None:
     """The convolution or linear layer that a map comes from, past norms and activations."""
     maker = view.maker(value)
     while maker is not None and maker.name in POINTWISE | NORMS and maker.name not in ADDITIONS:
@@ -203,7 +203,7 @@ def _layer_behind(view: View, value: Value) -> Op | None:
     return maker if maker is not None and maker.name in WEIGHTED else None
 
 
-def _misaligned(view: View, op: Op) -> Iterator[Violation]:
+def _misaligned(view: View, op: OpCall) -> Iterator[Violation]:
     """The middles of what both sides see lie more than half a position of this map apart.
 
     Unless both see up to the same place, and one looks farther back: so do causal branches, padded at the front or

@@ -4,10 +4,10 @@ from collections.abc import Iterator
 from math import prod
 
 from convblocks.advice.view import View, Violation, depending, named
-from convblocks.analysis.rules import POINTWISE
-from convblocks.analysis.trace import Failed, Op, Trace
+from convblocks.analysis.ops import POINTWISE
+from convblocks.analysis.trace import Failed, OpCall, Trace
+from convblocks.analysis.trace.graph import Shape
 from convblocks.analysis.trace.several_examples import SEVERAL, keeping_axis, lost_axis, norms_of_one_value
-from convblocks.analysis.trace.shapes import Shape
 from convblocks.text import plural, times
 
 RESHAPES = frozenset({"view", "reshape", "flatten", "unflatten", "squeeze", "expand"})
@@ -55,7 +55,7 @@ def _reason(failed: Failed) -> str:
     return text if len(text) <= 160 else text[:160].rsplit(" ", 1)[0] + " …"
 
 
-def _fixed(one: Trace, several: Trace) -> Op | None:
+def _fixed(one: Trace, several: Trace) -> OpCall | None:
     """The last reshape whose first axis stays as it is though more examples come."""
     found = None
     for a, b in zip(one.ops, several.ops, strict=False):
@@ -117,7 +117,7 @@ def _other_output(view: View, several: Trace, one: Shape, more: Shape) -> Violat
     )
 
 
-def _rows(several: Trace) -> Op | None:
+def _rows(several: Trace) -> OpCall | None:
     """The last op that makes more rows of a batch than it has examples."""
     found = None
     for op in several.ops:
@@ -130,7 +130,7 @@ def _rows(several: Trace) -> Op | None:
     return found
 
 
-def _crossed(one: Trace, several: Trace) -> Op | None:
+def _crossed(one: Trace, several: Trace) -> OpCall | None:
     """An op by position whose result grows with the square of the batch, where what it reads grows with the batch."""
     for a, b in zip(one.ops, several.ops, strict=False):
         if a.name != b.name:

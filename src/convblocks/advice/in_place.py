@@ -4,9 +4,7 @@ from collections.abc import Iterator
 
 from convblocks.advice.view import View, Violation, named
 from convblocks.analysis.learning import learns, needs_gradient
-from convblocks.analysis.memory.saved_rules import rule_of
-from convblocks.analysis.rules import argument
-from convblocks.analysis.trace import Op, Value
+from convblocks.analysis.trace import OpCall, Value
 
 WRITTEN = {"__iadd__": "y += x", "__isub__": "y -= x", "__imul__": "y *= x", "__itruediv__": "y /= x"}
 
@@ -17,7 +15,7 @@ def overwritten(view: View) -> Iterator[Violation]:
     Left out: ops that backward runs again, as in checkpoints, and writes through ``.data``, which are not counted.
     """
     needs = needs_gradient(view.trace)
-    keeps: dict[int, Op] = {}  # by storage: the op that keeps it
+    keeps: dict[int, OpCall] = {}  # by storage: the op that keeps it
     uncounted: set[int] = set()
     for op in view.trace.ops:
         if op.name == "data" or (op.inputs and op.inputs[0].number in uncounted):
@@ -26,18 +24,18 @@ def overwritten(view: View) -> Iterator[Violation]:
             yield _found(op, reader)
         if op.checkpoint or op.function or not learns(op, needs):
             continue
-        rule = rule_of(op)
-        for kept in (rule(op, needs) if rule else None) or ():
+        rule = op.op.saved
+        for kept in (rule(op, needs) if callable(rule) else None) or ():
             if isinstance(kept, Value):
                 keeps.setdefault(kept.storage, op)
 
 
-def _writes(op: Op) -> bool:
+def _writes(op: OpCall) -> bool:
     """Whether it writes on its input; dropout of nothing does not, even in place."""
-    return op.in_place and not ("dropout" in op.name and argument(op, 1, "p", 0.5) == 0)
+    return op.in_place and not (op.op.idle and op.get("p") == 0)
 
 
-def _found(op: Op, reader: Op) -> Violation:
+def _found(op: OpCall, reader: OpCall) -> Violation:
     done = WRITTEN.get(op.name, op.name)
     return Violation(
         place=op.path,

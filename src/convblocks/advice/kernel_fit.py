@@ -6,24 +6,11 @@ from math import prod
 from convblocks.advice.view import View, Violation
 from convblocks.analysis.cost import macs
 from convblocks.analysis.fields.receptive_field import Field
-from convblocks.analysis.rules import (
-    CONVOLUTIONS,
-    POINTWISE,
-    POOLS,
-    Window,
-    argument,
-    weight_of,
-    window,
-)
-from convblocks.analysis.trace import Op, Value
+from convblocks.analysis.ops import CONVOLUTIONS, POINTWISE, POOLS, Window, weight_of, windows
+from convblocks.analysis.trace import OpCall, Value
 from convblocks.text import plural, times
 
 WINDOWED = CONVOLUTIONS | POOLS
-
-
-def windows(op: Op) -> list[Window]:
-    """One for each spatial axis of a convolution or pool on a batch."""
-    return [window(op, axis) for axis in range(WINDOWED[op.name])]
 
 
 def reach(w: Window) -> int:
@@ -31,15 +18,15 @@ def reach(w: Window) -> int:
     return w.dilation * (w.size - 1) + 1
 
 
-def map_of(op: Op) -> tuple[int, ...]:
+def map_of(op: OpCall) -> tuple[int, ...]:
     return op.inputs[0].shape[-WINDOWED[op.name] :]
 
 
-def map_after(op: Op) -> tuple[int, ...]:
+def map_after(op: OpCall) -> tuple[int, ...]:
     return op.outputs[0].shape[-WINDOWED[op.name] :]
 
 
-def _padded_before(view: View, op: Op) -> bool:
+def _padded_before(view: View, op: OpCall) -> bool:
     before = view.maker(op.inputs[0])
     return before is not None and before.name == "pad"
 
@@ -66,17 +53,17 @@ def even_kernel(view: View) -> Iterator[Violation]:
             )
 
 
-def _causal(view: View, op: Op) -> bool:
+def _causal(view: View, op: OpCall) -> bool:
     """Whether it looks back only, by padding one end, or both and cutting one off."""
     w = windows(op)[-1]
     before = view.maker(op.inputs[0])
     if before is not None and before.name == "pad":
-        front, back = (*argument(before, 1, "pad"), 0, 0)[:2]
+        front, back = (*before["pad"], 0, 0)[:2]
         return min(front, back) == 0 and max(front, back) + w.padding >= reach(w) - 1
     return _cut_behind(view, op, WINDOWED[op.name] - 1)
 
 
-def _cut_behind(view: View, op: Op, axis: int) -> bool:
+def _cut_behind(view: View, op: OpCall, axis: int) -> bool:
     """Whether it pads both ends by all that its kernel takes away, and what it has too much is cut off at one end."""
     w = windows(op)[axis]
     if w.stride != 1 or w.padding != reach(w) - 1:
@@ -99,9 +86,9 @@ def _one_sided(given: Field, seen: Field) -> bool:
     )
 
 
-def readers(view: View, value: Value) -> list[Op]:
+def readers(view: View, value: Value) -> list[OpCall]:
     """What reads a value's positions, each by itself: past activations and the like, which keep them where they are."""
-    found: list[Op] = []
+    found: list[OpCall] = []
     for op in view.only_uses(value):
         plain = op.name in POINTWISE and len(view.maps(op)) == 1 and op.outputs[0].shape == value.shape
         behind = readers(view, op.outputs[0]) if plain else []

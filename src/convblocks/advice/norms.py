@@ -2,13 +2,24 @@
 
 from collections.abc import Iterator
 
-from convblocks.advice.view import ADDITIONS, WEIGHTED, View, Violation, named
-from convblocks.analysis.rules import ADAPTIVE, CONVOLUTIONS, LINEAR, POINTWISE, POOLS, argument, window
-from convblocks.analysis.trace import Op, Value
+from convblocks.advice.view import WEIGHTED, View, Violation, named
+from convblocks.analysis.ops import (
+    ADAPTIVE,
+    ADDITIONS,
+    ALPHA_DROPOUTS,
+    CONVOLUTIONS,
+    LINEAR,
+    POINTWISE,
+    POOLS,
+    SUBTRACTIONS,
+    windows,
+)
+from convblocks.analysis.ops import DROPOUTS as ALL_DROPOUTS
+from convblocks.analysis.trace import OpCall, Value
 from convblocks.text import listed, plural
 
-DROPOUTS = frozenset({"dropout", "dropout1d", "dropout2d", "dropout3d", "feature_dropout"})
-SUMS = ADDITIONS | {"sub", "sub_", "__sub__", "__isub__", "__rsub__"}
+DROPOUTS = ALL_DROPOUTS - ALPHA_DROPOUTS  # which keep the mean, and not the variance
+SUMS = ADDITIONS | SUBTRACTIONS
 RESHAPES = frozenset({"flatten", "view", "reshape"})
 MAPS = POINTWISE | POOLS.keys() | ADAPTIVE.keys() | RESHAPES
 """What leaves a dropped value a dropped value, more or less."""
@@ -17,7 +28,7 @@ MAPS = POINTWISE | POOLS.keys() | ADAPTIVE.keys() | RESHAPES
 def bias_before_norm(view: View) -> Iterator[Violation]:
     """A bias is one number a channel, and so is the mean that the norm takes away."""
     for op in view.weighted():
-        bias = argument(op, 2, "bias")
+        bias = op["bias"]
         if not isinstance(bias, Value) or bias.number not in view.trace.parameters:
             continue
         norms = _norms_that_take_away(view, op, bias)
@@ -33,9 +44,9 @@ def bias_before_norm(view: View) -> Iterator[Violation]:
             )
 
 
-def _norms_that_take_away(view: View, op: Op, bias: Value) -> list[Op]:
+def _norms_that_take_away(view: View, op: OpCall, bias: Value) -> list[OpCall]:
     """The norms behind a layer that undo its bias; none if they do not, or if it reads `bias` as something else."""
-    if op.name not in WEIGHTED or argument(op, 2, "bias") != bias or op.inputs.count(bias) != 1:
+    if op.name not in WEIGHTED or op["bias"] != bias or op.inputs.count(bias) != 1:
         return []
     norms = _norms_behind(view, op.outputs[0], rows=op.name in LINEAR)
     if op.name in LINEAR and any(len(norm.inputs[0].shape) != 2 for norm in norms):
@@ -43,12 +54,12 @@ def _norms_that_take_away(view: View, op: Op, bias: Value) -> list[Op]:
     return norms
 
 
-def _norms_behind(view: View, value: Value, *, rows: bool) -> list[Op]:
+def _norms_behind(view: View, value: Value, *, rows: bool) -> list[OpCall]:
     """The norms that a value ends in, past pools that keep a constant; none if it ends anywhere else too.
 
     rows: its channels are the last axis, which stays so when rows are laid under each other.
     """
-    found: list[Op] = []
+    found: list[OpCall] = []
     for op in view.only_uses(value):
         if _removes_channel_means(op):
             found.append(op)
@@ -62,15 +73,15 @@ def _norms_behind(view: View, value: Value, *, rows: bool) -> list[Op]:
     return found
 
 
-def _removes_channel_means(op: Op) -> bool:
+def _removes_channel_means(op: OpCall) -> bool:
     if op.name == "group_norm":  # one channel a group; a larger group keeps what tells its channels apart
-        return argument(op, 1, "num_groups") == op.inputs[0].shape[1]
+        return op["num_groups"] == op.inputs[0].shape[1]
     return op.name in ("batch_norm", "instance_norm")
 
 
-def _keeps_constants(op: Op) -> bool:
+def _keeps_constants(op: OpCall) -> bool:
     if op.name in POOLS:
-        padded = any(window(op, axis).padding for axis in range(POOLS[op.name]))
+        padded = any(w.padding for w in windows(op))
         return op.name.startswith("max") or not padded
     return op.name in ADAPTIVE
 
@@ -78,8 +89,7 @@ def _keeps_constants(op: Op) -> bool:
 def dropout_before_norm(view: View) -> Iterator[Violation]:
     """Dropout keeps the mean and not the variance, which a batch norm learns in training and uses at inference."""
     for op in view.trace.ops:
-        p = argument(op, 1, "p", 0.5)
-        if op.name not in DROPOUTS or not 0 < p < 1:
+        if op.name not in DROPOUTS or not 0 < (p := op["p"]) < 1:
             continue
         for norm, through in _batch_norms_after(view, op.outputs[0], True):
             factor = 1 / (1 - p)
@@ -95,7 +105,7 @@ def dropout_before_norm(view: View) -> Iterator[Violation]:
             )
 
 
-def _batch_norms_after(view: View, value: Value, more: bool) -> Iterator[tuple[Op, Op | None]]:
+def _batch_norms_after(view: View, value: Value, more: bool) -> Iterator[tuple[OpCall, OpCall | None]]:
     """Batch norms that a value reaches by itself or, if `more`, through one weight layer; with that layer."""
     for op in view.uses(value):
         if op.name == "batch_norm":
@@ -127,9 +137,9 @@ def norm_that_cannot_fold(view: View) -> Iterator[Violation]:
             )
 
 
-def _why_not(view: View, norm: Op) -> str:
+def _why_not(view: View, norm: OpCall) -> str:
     """Why the norm does not fold into what stands before it; empty if it does."""
-    if argument(norm, 5, "training", False):
+    if norm["training"]:
         return "it takes its statistics from the input at inference too"
     before = _before(view, norm.inputs[0])
     if before is None:
@@ -146,7 +156,7 @@ def _why_not(view: View, norm: Op) -> str:
     return ""
 
 
-def _before(view: View, value: Value) -> Op | None:
+def _before(view: View, value: Value) -> OpCall | None:
     """What makes a value, past dropout and rows laid under each other: (N, L, C) → (N·L, C)."""
     maker = view.maker(value)
     while maker is not None and maker.name in DROPOUTS:
@@ -157,22 +167,22 @@ def _before(view: View, value: Value) -> Op | None:
     return maker
 
 
-def _into(view: View, op: Op) -> list[Op]:
+def _into(view: View, op: OpCall) -> list[OpCall]:
     """What reads an op's output, past the same."""
-    found: list[Op] = []
+    found: list[OpCall] = []
     for use in _uses_at_inference(view, op.outputs[0]):
         found += view.only_uses(use.outputs[0]) if op.name in LINEAR and _lays_rows(use) else [use]
     return found
 
 
-def _uses_at_inference(view: View, value: Value) -> list[Op]:
-    found: list[Op] = []
+def _uses_at_inference(view: View, value: Value) -> list[OpCall]:
+    found: list[OpCall] = []
     for op in view.only_uses(value):
         found += _uses_at_inference(view, op.outputs[0]) if op.name in DROPOUTS else [op]
     return found
 
 
-def _lays_rows(op: Op) -> bool:
+def _lays_rows(op: OpCall) -> bool:
     out = op.outputs[0].shape
     return (
         op.name in RESHAPES
@@ -182,7 +192,7 @@ def _lays_rows(op: Op) -> bool:
     )
 
 
-def _folds_sideways(view: View, norm: Op) -> bool:
+def _folds_sideways(view: View, norm: OpCall) -> bool:
     """Into a convolution of the same map to which it is added, as RepVGG does (Ding et al. 2021, arXiv:2101.03697)."""
     x = norm.inputs[0]
     beside = [op for op in view.uses(x) if op.name in CONVOLUTIONS and op.outputs[0].shape == x.shape]
@@ -190,9 +200,9 @@ def _folds_sideways(view: View, norm: Op) -> bool:
     return any(sums & _sums(view, op.outputs[0]) for op in beside)
 
 
-def _sums(view: View, value: Value) -> set[Op]:
+def _sums(view: View, value: Value) -> set[OpCall]:
     """The additions and subtractions that a value runs into one after another, past batch norms."""
-    found: set[Op] = set()
+    found: set[OpCall] = set()
     while len(uses := view.only_uses(value)) == 1 and uses[0].name in SUMS | {"batch_norm"}:
         if uses[0].name in SUMS:
             found.add(uses[0])
@@ -200,9 +210,9 @@ def _sums(view: View, value: Value) -> set[Op]:
     return found
 
 
-def _folds_forward(view: View, norm: Op) -> bool:
+def _folds_forward(view: View, norm: OpCall) -> bool:
     """Into all that reads it, which must not pad: what it makes of a 0 is not 0."""
-    if argument(norm, 5, "training", False):
+    if norm["training"]:
         return False
     after = _uses_at_inference(view, norm.outputs[0])
     return bool(after) and all(
@@ -210,7 +220,7 @@ def _folds_forward(view: View, norm: Op) -> bool:
         or (
             op.name in CONVOLUTIONS
             and op.inputs[0].shape == norm.outputs[0].shape
-            and not any(window(op, axis).padding for axis in range(CONVOLUTIONS[op.name]))
+            and not any(w.padding for w in windows(op))
         )
         for op in after
     )

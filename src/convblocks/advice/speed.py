@@ -9,8 +9,8 @@ from torch import nn
 
 from convblocks.advice.view import View, Violation
 from convblocks.analysis.cost import macs
-from convblocks.analysis.rules import CONVOLUTIONS, argument, weight_of
-from convblocks.analysis.trace import Op
+from convblocks.analysis.ops import CONVOLUTIONS, weight_of
+from convblocks.analysis.trace import OpCall
 from convblocks.measure import latencies
 from convblocks.text import times
 
@@ -23,7 +23,7 @@ LAYERS: dict[int, type[nn.Module]] = {1: nn.Conv1d, 2: nn.Conv2d, 3: nn.Conv3d}
 def slow_widths(view: View) -> Iterator[Violation]:
     """Channels that a few more would make faster."""
     for op in _heaviest(view):
-        groups = argument(op, 6, "groups", 1)
+        groups = op["groups"]
         out, given = weight_of(op).shape[0], op.inputs[0].shape[1]
         if groups > 1:
             continue
@@ -55,7 +55,7 @@ def slow_widths(view: View) -> Iterator[Violation]:
 def slow_groups(view: View) -> Iterator[Violation]:
     """Grouped convolutions that a dense one beats, though it has `groups` times their MACs."""
     for op in _heaviest(view, grouped=True):
-        groups = argument(op, 6, "groups", 1)
+        groups = op["groups"]
         out, given = weight_of(op).shape[0], op.inputs[0].shape[1]
         ratio, low, high = _ratio(op, (given, out, groups), (given, out, 1))
         if low > 1:
@@ -69,21 +69,18 @@ def slow_groups(view: View) -> Iterator[Violation]:
             )
 
 
-def _heaviest(view: View, *, grouped: bool = False) -> list[Op]:
+def _heaviest(view: View, *, grouped: bool = False) -> list[OpCall]:
     """One of each kind of convolution, those with most MACs in all; `grouped`: those with groups."""
-    kinds: dict[object, list[Op]] = {}
+    kinds: dict[object, list[OpCall]] = {}
     for op in view.convolutions():
-        if (
-            len(op.inputs[0].shape) == CONVOLUTIONS[op.name] + 2
-            and (argument(op, 6, "groups", 1) > 1) == grouped
-        ):
+        if len(op.inputs[0].shape) == CONVOLUTIONS[op.name] + 2 and (op["groups"] > 1) == grouped:
             shape = op.inputs[0].shape, weight_of(op).shape, op.args[3:], tuple(op.kwargs.items())
             kinds.setdefault(shape, []).append(op)
     ordered = sorted(kinds.values(), key=lambda ops: -sum(map(macs, ops)))
     return [ops[0] for ops in ordered[:MOST]]
 
 
-def _ratio(op: Op, here: Sequence[int], there: Sequence[int]) -> tuple[float, float, float]:
+def _ratio(op: OpCall, here: Sequence[int], there: Sequence[int]) -> tuple[float, float, float]:
     """Time of (in, out, groups) `here` by that of `there`: the median of pairs in turn, and its 95 % interval.
 
     What looks slower is measured anew, and told by the second time: the slowest of many would be so by luck too.
@@ -120,15 +117,11 @@ class Fixed(nn.Module):
         return self.layer(self.x)
 
 
-def _layer(op: Op, given: int, out: int, groups: int) -> nn.Module:
+def _layer(op: OpCall, given: int, out: int, groups: int) -> nn.Module:
     dims = CONVOLUTIONS[op.name]
-    stride, padding, dilation = (
-        argument(op, i, n, d) for i, n, d in ((3, "stride", 1), (4, "padding", 0), (5, "dilation", 1))
-    )
-    kernel = weight_of(op).shape[2:]
-    return LAYERS[dims](
-        given, out, kernel, stride, padding, dilation, groups, bias=argument(op, 2, "bias") is not None
-    )
+    options = {name: op[name] for name in ("stride", "padding", "dilation")}
+    bias = op["bias"] is not None
+    return LAYERS[dims](given, out, weight_of(op).shape[2:], groups=groups, bias=bias, **options)
 
 
 def _conditions() -> str:

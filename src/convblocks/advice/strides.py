@@ -5,10 +5,10 @@ from math import prod
 
 import torch
 
-from convblocks.advice.kernel_fit import WINDOWED, map_after, map_of, readers, windows
+from convblocks.advice.kernel_fit import WINDOWED, map_after, map_of, readers
 from convblocks.advice.view import View, Violation, named
-from convblocks.analysis.rules import CONVOLUTIONS, LINEAR, POINTWISE, POOLS, Window, argument
-from convblocks.analysis.trace import Op, Value
+from convblocks.analysis.ops import CONVOLUTIONS, LINEAR, POINTWISE, POOLS, Window, windows
+from convblocks.analysis.trace import OpCall, Value
 from convblocks.text import times
 
 MOVES = frozenset({"pad", "__getitem__", "narrow", "roll", "flip"})
@@ -55,7 +55,7 @@ def _gaps(w: Window) -> bool:
     return len({w.dilation * tap % w.stride for tap in range(w.size)}) < w.stride
 
 
-def _missed(size: tuple[int, ...], reading: list[Op]) -> int:
+def _missed(size: tuple[int, ...], reading: list[OpCall]) -> int:
     """Positions that no window covers; 0 if they are but a rest at the far end."""
     read = torch.zeros(size, dtype=torch.bool)
     for op in reading:
@@ -114,7 +114,7 @@ def stride_repeated(view: View) -> Iterator[Violation]:
         )
 
 
-def _one_block(view: View, chain: list[Op], home: str) -> bool:
+def _one_block(view: View, chain: list[OpCall], home: str) -> bool:
     """Whether a chain is built as one block is: layers of one module, padded to keep the map, and normed.
 
     An encoder that shrinks the map each time has its own head beside it, a unit for each stride, even kernels or no
@@ -129,7 +129,7 @@ def _one_block(view: View, chain: list[Op], home: str) -> bool:
     return direct and keeping and normed and not head and not stem
 
 
-def _normed(view: View, op: Op) -> bool:
+def _normed(view: View, op: OpCall) -> bool:
     """Whether a norm stands between a convolution and the next one."""
     value = op.outputs[0]
     while len(uses := view.only_uses(value)) == 1 and uses[0].name not in CONVOLUTIONS:
@@ -139,7 +139,7 @@ def _normed(view: View, op: Op) -> bool:
     return False
 
 
-def _alone(view: View, chain: list[Op], home: str) -> bool:
+def _alone(view: View, chain: list[OpCall], home: str) -> bool:
     """Whether a module has no other convolutions: stems and fusions stride twice on purpose, beside other layers."""
     inside = [
         op for op in view.convolutions() if not home or op.path.startswith(f"{home}.") or op.path == home
@@ -147,13 +147,13 @@ def _alone(view: View, chain: list[Op], home: str) -> bool:
     return len(inside) == len(chain)
 
 
-def _next(view: View, op: Op) -> Op | None:
+def _next(view: View, op: OpCall) -> OpCall | None:
     """The convolution that comes next, with nothing between that has a window, if it is the same over again."""
     value = op.outputs[0]
     while len(uses := view.only_uses(value)) == 1:
         (found,) = uses
         if found.name in CONVOLUTIONS:
-            groups = [argument(each, 6, "groups", 1) for each in (found, op)]
+            groups = [each["groups"] for each in (found, op)]
             same = windows(found) == windows(op) and found.name == op.name and groups[0] == groups[1]
             wide = found.inputs[0].shape[1] == found.outputs[0].shape[1] == op.outputs[0].shape[1]
             return found if same and wide else None

@@ -4,16 +4,16 @@ from collections.abc import Iterator, Sequence
 
 from msgspec import Struct
 
-from convblocks.advice.kernel_fit import WINDOWED, reach, windows
+from convblocks.advice.kernel_fit import WINDOWED, reach
 from convblocks.advice.view import RESAMPLED, WEIGHTED, View, Violation, named
 from convblocks.analysis.cost import macs
 from convblocks.analysis.fields.receptive_field import Field, spatial_axes, spatial_size
-from convblocks.analysis.rules import CONVOLUTIONS, GLOBAL, NORMS_OF_LAST_AXES, POINTWISE
-from convblocks.analysis.trace import Op, Value
-from convblocks.analysis.trace.shapes import Shape
+from convblocks.analysis.ops import CONVOLUTIONS, NORMS, POINTWISE, windows
+from convblocks.analysis.trace import OpCall, Value
+from convblocks.analysis.trace.graph import Shape
 from convblocks.text import listed, plural, times
 
-KEEPING = POINTWISE | GLOBAL | NORMS_OF_LAST_AXES  # norms and activations go with the layer before them
+KEEPING = POINTWISE | NORMS  # norms and activations go with the layer before them
 
 
 class Tail(Struct, frozen=True):
@@ -21,7 +21,7 @@ class Tail(Struct, frozen=True):
 
     start: int
     stop: int
-    layers: tuple[Op, ...]  # the convolutions and linear layers among them
+    layers: tuple[OpCall, ...]  # the convolutions and linear layers among them
     params: int
     macs: int
     given: Shape  # without the batch axis
@@ -91,7 +91,7 @@ def _read_once(view: View, value: Value | None) -> bool:
     return value is not None and len(view.readers.get(value.number, ())) <= 1
 
 
-def _begins_layer(view: View, ops: Sequence[Op]) -> bool:
+def _begins_layer(view: View, ops: Sequence[OpCall]) -> bool:
     """Whether what comes is a layer, not the norm, activation or gate of the one before."""
     first = next(op for op in ops if op.name in WEIGHTED)
     gate = _sees_all(view.field(first.inputs[0]), spatial_size(view.trace)) is None

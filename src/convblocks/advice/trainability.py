@@ -4,9 +4,17 @@ from collections.abc import Iterator
 
 import torch
 
-from convblocks.advice.view import PASSING, View, Violation, named
-from convblocks.analysis.rules import ADAPTIVE, CONVOLUTIONS, LINEAR, POINTWISE, POOLS, argument
-from convblocks.analysis.trace import Op, Value
+from convblocks.advice.view import View, Violation, named
+from convblocks.analysis.ops import (
+    ADAPTIVE,
+    ADDITIONS,
+    CONVOLUTIONS,
+    KEEPING_VALUES,
+    LINEAR,
+    POINTWISE,
+    POOLS,
+)
+from convblocks.analysis.trace import OpCall, Value
 from convblocks.analysis.trace.walk import parameters
 from convblocks.text import plural
 
@@ -16,13 +24,7 @@ LOSSES = {
     "sigmoid": "binary_cross_entropy takes this, binary_cross_entropy_with_logits takes scores and applies it itself",
 }
 SHAPED = frozenset({"flatten", "view", "reshape", "squeeze", "unsqueeze"})
-CARRIED = (
-    (POINTWISE - {"add", "add_", "__add__", "__iadd__", "__radd__", "cat"})
-    | POOLS.keys()
-    | ADAPTIVE.keys()
-    | PASSING
-    | {"flatten", "mean"}
-)
+CARRIED = (POINTWISE - ADDITIONS) | POOLS.keys() | ADAPTIVE.keys() | KEEPING_VALUES | {"flatten", "mean"}
 """They treat all channels alike and let each stand where it stands."""
 
 
@@ -54,7 +56,7 @@ def identical_filters(view: View) -> Iterator[Violation]:
     weights = parameters(view.module)
     for op in view.weighted():
         weight = _weight(view, op, weights)
-        if weight is None or op.name not in CONVOLUTIONS.keys() | LINEAR or argument(op, 6, "groups", 1) != 1:
+        if weight is None or op.name not in CONVOLUTIONS.keys() | LINEAR or op.get("groups", 1) != 1:
             continue
         first = _first_copies(weight, _bias(view, op, weights))
         copies = first != torch.arange(len(first))
@@ -78,13 +80,13 @@ def identical_filters(view: View) -> Iterator[Violation]:
 Weights = dict[str, torch.nn.Parameter]
 
 
-def _weight(view: View, op: Op, weights: Weights) -> torch.Tensor | None:
+def _weight(view: View, op: OpCall, weights: Weights) -> torch.Tensor | None:
     """The weight of a layer as rows of filters; None where it is no parameter that learns, or has no values."""
-    return _values(view, argument(op, 1, "weight"), weights)
+    return _values(view, op["weight"], weights)
 
 
-def _bias(view: View, op: Op, weights: Weights) -> torch.Tensor | None:
-    return _values(view, argument(op, 2, "bias"), weights)
+def _bias(view: View, op: OpCall, weights: Weights) -> torch.Tensor | None:
+    return _values(view, op["bias"], weights)
 
 
 def _values(view: View, value: object, weights: Weights) -> torch.Tensor | None:
@@ -105,12 +107,12 @@ def _first_copies(weight: torch.Tensor, bias: torch.Tensor | None) -> torch.Tens
     return numbers
 
 
-def _reading(view: View, value: Value) -> Iterator[Op | None]:
+def _reading(view: View, value: Value) -> Iterator[OpCall | None]:
     """The layers that read a map, past what treats its channels alike; None for anything else that reads it."""
     if value.number in view.given_out:
         yield None
     for op in view.uses(value):
-        if op.name in CONVOLUTIONS.keys() | LINEAR and argument(op, 6, "groups", 1) == 1:
+        if op.name in CONVOLUTIONS.keys() | LINEAR and op.get("groups", 1) == 1:
             yield op
         elif op.name in CARRIED and len(view.maps(op)) == 1:
             yield from _reading(view, op.outputs[0])

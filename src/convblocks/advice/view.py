@@ -9,23 +9,16 @@ from torch import nn
 
 from convblocks.analysis.analyze import analyze
 from convblocks.analysis.fields.receptive_field import Field, receptive_fields, spatial_axes
-from convblocks.analysis.rules import CONVOLUTIONS, LINEAR, TRANSPOSED
-from convblocks.analysis.trace import Failed, Op, Trace, Value, once_per_trace, retrace
+from convblocks.analysis.ops import CONVOLUTIONS, LINEAR, TRANSPOSED, UP_SAMPLING
+from convblocks.analysis.trace import Failed, OpCall, Trace, Value, once_per_trace, retrace
+from convblocks.analysis.trace.graph import Shape
 from convblocks.analysis.trace.several_examples import SEVERAL
-from convblocks.analysis.trace.shapes import Shape
 from convblocks.errors import OptionError, TraceError
 from convblocks.records import Analysis, Severity, Symptom
 from convblocks.signal.diagnose import signal
 
-ADDITIONS = frozenset({"add", "add_", "__add__", "__iadd__", "__radd__"})
 WEIGHTED = CONVOLUTIONS.keys() | TRANSPOSED.keys() | LINEAR
-RESAMPLED = TRANSPOSED.keys() | {"interpolate", "pixel_shuffle", "repeat_interleave", "fold", "grid_sample"}
-PASSING = frozenset(
-    {"contiguous", "clone", "to", "type_as", "detach", "alias", "float", "half", "bfloat16", "double"}
-)
-"""They change no value."""
-LIKE = frozenset({"reshape_as", "view_as", "expand_as", "type_as"})
-"""Of their second tensor they read the shape or type only."""
+RESAMPLED = TRANSPOSED.keys() | UP_SAMPLING
 
 BATCH = 16  # random inputs that the signal is measured with
 
@@ -68,16 +61,16 @@ class View:
         return retrace(self.trace, *sizes)
 
     @cached_property
-    def makers(self) -> Mapping[int, Op]:
+    def makers(self) -> Mapping[int, OpCall]:
         """By the number of a value: the op that made it."""
         return self.trace.makers
 
     @cached_property
-    def readers(self) -> dict[int, list[Op]]:
+    def readers(self) -> dict[int, list[OpCall]]:
         """By the number of a value: the ops that read it."""
-        found: dict[int, list[Op]] = {}
+        found: dict[int, list[OpCall]] = {}
         for op in self.trace.ops:
-            read = op.inputs[:1] if op.name in LIKE else op.inputs
+            read = op.inputs[:1] if op.op.like else op.inputs
             for number in {value.number for value in read}:
                 found.setdefault(number, []).append(op)
         return found
@@ -126,34 +119,34 @@ class View:
         """Numbers of the values that depend on an input of the module."""
         return depending(self.trace)
 
-    def maps(self, op: Op) -> list[Value]:
+    def maps(self, op: OpCall) -> list[Value]:
         """What an op reads, without weights and constants."""
         return [value for value in op.inputs if value.number in self.depending]
 
-    def maker(self, value: Value) -> Op | None:
+    def maker(self, value: Value) -> OpCall | None:
         """The op that a value comes from, past ops that change no value; None for an input or a weight."""
         op = self.makers.get(value.number)
-        while op is not None and op.name in PASSING:
+        while op is not None and op.op.keeps_values:
             op = self.makers.get(op.inputs[0].number)
         return op
 
-    def uses(self, value: Value) -> list[Op]:
+    def uses(self, value: Value) -> list[OpCall]:
         """The ops that read a value, past ops that change none."""
-        found: list[Op] = []
+        found: list[OpCall] = []
         for op in self.readers.get(value.number, ()):
-            found += self.uses(op.outputs[0]) if op.name in PASSING else [op]
+            found += self.uses(op.outputs[0]) if op.op.keeps_values else [op]
         return found
 
-    def only_uses(self, value: Value) -> list[Op]:
+    def only_uses(self, value: Value) -> list[OpCall]:
         """The same; none if the module gives the value out too."""
         leaves = value.number in self.given_out
         return [] if leaves else self.uses(value)
 
-    def weighted(self) -> Iterator[Op]:
+    def weighted(self) -> Iterator[OpCall]:
         """Convolutions, transposed or not, and linear layers."""
         return (op for op in self.trace.ops if op.name in WEIGHTED)
 
-    def convolutions(self) -> Iterator[Op]:
+    def convolutions(self) -> Iterator[OpCall]:
         return (op for op in self.trace.ops if op.name in CONVOLUTIONS)
 
 

@@ -10,8 +10,7 @@ from torch.func import functional_call
 
 from convblocks.advice.view import View, Violation, named
 from convblocks.analysis.cost import macs
-from convblocks.analysis.names import RANDOM
-from convblocks.analysis.trace import Call, Op, Value
+from convblocks.analysis.trace import Call, OpCall, Value
 from convblocks.analysis.trace.private import WithoutWrites
 from convblocks.analysis.trace.restore import restored
 from convblocks.analysis.trace.trace import meta_inputs
@@ -67,11 +66,11 @@ def _largest(name: str, used: set[str]) -> str:
     return name
 
 
-def _alive(view: View) -> set[Op]:
+def _alive(view: View) -> set[OpCall]:
     """Ops that an output depends on; one that writes in place counts for all that shares its memory."""
     wanted = {value.number for value in view.trace.outputs}
     homes = {value.storage for value in view.trace.outputs}
-    alive: set[Op] = set()
+    alive: set[OpCall] = set()
     for op in reversed(view.trace.ops):
         if any(v.number in wanted or (op.in_place and v.storage in homes) for v in op.outputs):
             alive.add(op)
@@ -129,7 +128,7 @@ def training(module: nn.Module) -> Iterator[None]:
 def duplicate_branches(view: View) -> Iterator[Violation]:
     """Values are numbered by how they are made (Cocke & Schwartz 1970): two of one number are the same tensor."""
     numbers: dict[int, int] = {}
-    made: dict[Any, tuple[Op, tuple[int, ...]]] = {}
+    made: dict[Any, tuple[OpCall, tuple[int, ...]]] = {}
     written: dict[int, int] = {}  # by storage: how often it was written in place
     for op in view.trace.ops:
         key = (
@@ -140,7 +139,7 @@ def duplicate_branches(view: View) -> Iterator[Violation]:
         )
         if op.in_place:
             written[op.inputs[0].storage] = written.get(op.inputs[0].storage, 0) + 1
-        if not op.inputs or op.name in RANDOM or op.in_place:
+        if not op.inputs or op.op.random or op.in_place:
             continue
         try:
             first, outputs = made.setdefault(key, (op, tuple(value.number for value in op.outputs)))

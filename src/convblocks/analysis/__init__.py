@@ -2,19 +2,19 @@
 
     module ─→ trace/ ─→ cost.py, fields/, memory/ ─→ analyze.py, one record of all
 
-names.py and rules.py say what an op means; all but trace/ are short functions of the trace. The packages advice, signal
-and drawing read it too.
+ops/ has an entry for each op, with the rule for every figure; the rest are short functions of the trace. The packages
+advice, signal and drawing read it too.
 """
 
 from convblocks.analysis.analyze import analyze
 from convblocks.analysis.cost import Cost, count
 from convblocks.analysis.fields.receptive_field import receptive_field
 from convblocks.analysis.memory.step_memory import largest_batch, step_memory
-from convblocks.analysis.trace import Op, Trace, trace
+from convblocks.analysis.trace import OpCall, Trace, trace
 
 __all__ = [
     "Cost",
-    "Op",
+    "OpCall",
     "Trace",
     "analyze",
     "count",

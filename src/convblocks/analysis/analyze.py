@@ -17,8 +17,8 @@ from convblocks.analysis.fields.receptive_field import (
 )
 from convblocks.analysis.fields.sight import Number
 from convblocks.analysis.memory.saved import Ledger, saved_for_backward
-from convblocks.analysis.trace import Op, Trace, Value, as_trace, once_per_trace
-from convblocks.analysis.trace.shapes import Shape
+from convblocks.analysis.trace import OpCall, Trace, Value, as_trace, once_per_trace
+from convblocks.analysis.trace.graph import Shape
 from convblocks.analysis.trace.walk import parameters
 from convblocks.records import Analysis, Layer, Part
 from convblocks.records.analysis import AxisField
@@ -201,7 +201,7 @@ def _is_map(shape: Shape) -> bool:
 
 
 def _productive(
-    ops: Sequence[Op], out: Value, local: Mapping[int, Field], size: Sequence[int]
+    ops: Sequence[OpCall], out: Value, local: Mapping[int, Field], size: Sequence[int]
 ) -> bool | None:
     """Whether some input of the layer does not yet see the whole image along some axis."""
     if not any(isinstance(axis, tuple) for axis in local.get(out.number, ())):

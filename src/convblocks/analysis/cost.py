@@ -8,11 +8,9 @@ from msgspec import Struct
 from torch import nn
 
 from convblocks.analysis.learning import gets_gradient, learns
-from convblocks.analysis.rules import CONVOLUTIONS, GRADIENT_MACS, KNOWN, LINEAR, MACS, TRANSPOSED
-from convblocks.analysis.trace import Op, Parameter, Trace, Value, as_trace, once_per_trace
+from convblocks.analysis.ops.op import UNKNOWN
+from convblocks.analysis.trace import OpCall, Parameter, Trace, Value, as_trace, once_per_trace
 from convblocks.analysis.trace.walk import parameters
-
-LAYERS = CONVOLUTIONS.keys() | TRANSPOSED.keys() | LINEAR
 
 
 class Cost(Struct, frozen=True):
@@ -48,15 +46,15 @@ class OpCost(Struct, gc=False):
     bytes_written: int = 0
 
 
-def macs(op: Op) -> int:
+def macs(op: OpCall) -> int:
     """Multiply-accumulates of an op; 0 for one without a rule, which `count` reports by name."""
-    rule = MACS.get(op.name)
-    return rule(op) if rule else 0
+    rule = op.op.macs
+    return rule(op) if callable(rule) else 0
 
 
-def activations(op: Op) -> int:
+def activations(op: OpCall) -> int:
     """Elements that a convolution or linear layer puts out; 0 for any other op."""
-    return prod(op.outputs[0].shape) if op.name in LAYERS else 0
+    return prod(op.outputs[0].shape) if op.op.layer else 0
 
 
 def count(
@@ -84,7 +82,7 @@ def unknown_ops(trace: Trace) -> tuple[str, ...]:
     for op in trace.ops:
         if not reached.isdisjoint([value.number for value in op.inputs]):
             reached.update([value.number for value in op.outputs])
-            if op.name not in KNOWN:
+            if op.op.macs == UNKNOWN:
                 names.append(op.name)
     return tuple(names)
 
@@ -113,10 +111,11 @@ def op_costs(trace: Trace) -> Sequence[OpCost]:
     for op in trace.ops:
         cost = OpCost(activations=activations(op))
         sees = not from_input.isdisjoint([value.number for value in op.inputs])
-        if op.name in MACS:
+        if callable(op.op.macs):
             cost.macs = macs(op)
+            factors = op.inputs[op.op.factors] if op.op.factors else op.inputs
             if learns(op, reached):
-                _add_gradients(cost, op, [v for v in _factors(op) if v.number in reached], from_input)
+                _add_gradients(cost, op, [v for v in factors if v.number in reached], from_input)
         if not free(op):
             cost.bytes_read = _bytes(op.inputs)
             cost.bytes_written = _bytes(op.outputs)
@@ -126,26 +125,19 @@ def op_costs(trace: Trace) -> Sequence[OpCost]:
     return costs
 
 
-def _factors(op: Op) -> Sequence[Value]:
-    """What is multiplied: without biases, behind in layers and in front in addmm."""
-    if op.name in LAYERS:
-        return op.inputs[:2]
-    return op.inputs[-2:] if op.name in ("addmm", "baddbmm") else op.inputs
-
-
-def _add_gradients(cost: OpCost, op: Op, learning: Sequence[Value], from_input: Set[int]) -> None:
+def _add_gradients(cost: OpCost, op: OpCall, learning: Sequence[Value], from_input: Set[int]) -> None:
     maps = [value for value in learning if value.number in from_input]
     weights = [value for value in learning if value.number not in from_input]
-    if rule := GRADIENT_MACS.get(op.name):
+    if rule := op.op.gradient_macs:
         cost.macs_weight_gradient, cost.macs_input_gradient = rule(op, maps, weights)
         return
     cost.macs_weight_gradient = cost.macs if weights else 0
     cost.macs_input_gradient = cost.macs * len(maps)
 
 
-def free(op: Op) -> bool:
+def free(op: OpCall) -> bool:
     """Whether it moves no bytes: a view of its input, or dropout, which does nothing outside training."""
-    if op.name in ("dropout", "dropout1d", "dropout2d", "dropout3d", "alpha_dropout", "feature_dropout"):
+    if op.op.idle:
         return True
     if op.in_place or not op.outputs:
         return False

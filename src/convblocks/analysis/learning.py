@@ -2,15 +2,8 @@
 
 from collections.abc import Set
 
-from convblocks.analysis.names import LIKE
-from convblocks.analysis.trace.graph import Op, Trace, Value
+from convblocks.analysis.trace.graph import OpCall, Trace, Value
 from convblocks.analysis.trace.handle import once_per_trace
-
-# What comes out of them needs no gradient.
-STOPS = {"detach", "detach_", "data", "zeros_like", "ones_like", "empty_like", "full_like", "rand_like"} | {
-    "randn_like", "new_zeros", "new_ones", "new_full", "new_empty", "new_tensor", "bernoulli_", "one_hot",
-    "item", "tolist",
-}  # fmt: skip
 
 
 @once_per_trace
@@ -18,8 +11,8 @@ def needs_gradient(trace: Trace) -> frozenset[int]:
     """Numbers of the values through which a gradient passes: what learns, and all that is made of it."""
     needs = {number for number, parameter in trace.parameters.items() if parameter.trainable}
     for op in trace.ops:
-        read = op.inputs[:1] if op.name in LIKE else op.inputs
-        if op.no_grad or op.name in STOPS or needs.isdisjoint([value.number for value in read]):
+        read = op.inputs[:1] if op.op.like else op.inputs
+        if op.no_grad or op.op.stops_gradient or needs.isdisjoint([value.number for value in read]):
             continue
         needs.update([v.number for v in op.outputs if v.dtype.is_floating_point or v.dtype.is_complex])
     return frozenset(needs)
@@ -48,6 +41,6 @@ def gets_gradient(trace: Trace) -> frozenset[int]:
     return frozenset(found)
 
 
-def learns(op: Op, needs: Set[int]) -> bool:
+def learns(op: OpCall, needs: Set[int]) -> bool:
     """Whether what it makes is among these."""
     return not needs.isdisjoint([value.number for value in op.outputs])

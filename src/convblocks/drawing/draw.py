@@ -15,22 +15,15 @@ from torch import nn
 
 from convblocks.analysis.cost import op_costs
 from convblocks.analysis.fields.receptive_field import Field, channel_axis, input_layout, receptive_fields
-from convblocks.analysis.names import POINTWISE, RANDOM
-from convblocks.analysis.names import SHAPES as MOVES
-from convblocks.analysis.trace import Op, Trace, as_trace
+from convblocks.analysis.trace import OpCall, Trace, as_trace
 from convblocks.analysis.trace.graph import Value
-from convblocks.drawing.op_labels import CONCATENATIONS, detail, named, named_outputs, text
+from convblocks.drawing.op_labels import named, named_outputs, text
 from convblocks.drawing.place import Node, place
 from convblocks.drawing.repeats import repeats
 from convblocks.records.outline import Box, Outline, Repeat
 from convblocks.text import times
 
 FITS = 20  # boxes that are drawn each by itself: a screen of text
-CUTS = {"chunk", "split", "unbind", "tensor_split", "narrow", "__getitem__"}
-NORMS = {"batch_norm", "group_norm", "layer_norm", "instance_norm", "rms_norm"}
-QUIET = (MOVES - CUTS - CONCATENATIONS - {"interpolate", "pixel_shuffle", "pixel_unshuffle"}) | RANDOM
-DROPOUTS = {name for name in RANDOM if "dropout" in name}  # which do nothing in eval mode
-QUIET |= {"contiguous", "to", "float", "clone", "detach"}
 
 
 def outline(
@@ -101,11 +94,11 @@ def _nodes(trace: Trace) -> list[Node]:
         place_of, last = sources[0], nodes[sources[0]]
         alone = len(sources) == 1 and readers[found[0].number] == 1 and found[0].number == last.value
         does = (_signature(op), *((sources.index(home[v.number]), way[v.number]) for v in found))
-        quiet = len(sources) == 1 and op.name in QUIET
+        quiet = len(sources) == 1 and (op.op.random or not op.op.drawn)
         if quiet:
             last.value = op.outputs[0].number if alone else last.value
         elif alone and last.before and _follows(op, last):
-            last.detail.append(detail(op))
+            last.detail.append(text(op, joins=False))
             last.key.append(does)
             last.value = op.outputs[0].number
         else:
@@ -114,19 +107,19 @@ def _nodes(trace: Trace) -> list[Node]:
             nodes.append(Node(told, sources, [does], cost.macs, value=op.outputs[0].number))
         for number, out in enumerate(op.outputs):
             home[out.number] = place_of
-            idle = quiet and op.name in DROPOUTS
+            idle = quiet and op.op.idle
             way[out.number] = way[found[0].number] if idle else (does, number) if quiet else number
     ends = [home[value.number] for value in trace.outputs if value.number in home]
     output = named_outputs([(value.shape, channel_axis(trace, value)) for value in trace.outputs])
     return [*nodes, Node(output, list(dict.fromkeys(ends)), ["output"])]
 
 
-def _follows(op: Op, last: Node) -> bool:
+def _follows(op: OpCall, last: Node) -> bool:
     """Whether it stands within the box before it. A norm behind a place where paths meet opens what comes next."""
-    return len(last.before) == 1 if op.name in NORMS else op.name in POINTWISE
+    return len(last.before) == 1 if op.op.norm else op.op.pointwise
 
 
-def _signature(op: Op) -> Hashable:
+def _signature(op: OpCall) -> Hashable:
     """All that tells what an op does but the values of its tensors: equal for layers of the same kind and shape."""
     given = tuple(sorted((name, _plain(value)) for name, value in op.kwargs.items()))
     return op.name, _plain(op.args), given, tuple(out.shape for out in op.outputs)

@@ -8,7 +8,7 @@ from math import lcm
 from msgspec.structs import replace
 
 from convblocks.analysis.cost import Cost
-from convblocks.analysis.trace.shapes import Shape
+from convblocks.analysis.trace.graph import Shape
 from convblocks.blocks.block_spec import block_class, meta_block
 from convblocks.checks import whole
 from convblocks.errors import OptionError, SpecError

@@ -8,7 +8,7 @@ from torch import nn
 
 from convblocks.analysis.cost import Cost, count
 from convblocks.analysis.trace import trace
-from convblocks.analysis.trace.shapes import Shape
+from convblocks.analysis.trace.graph import Shape
 from convblocks.blocks.block_spec import BlockSpec, meta_block
 from convblocks.errors import OptionError
 from convblocks.networks.heads import Head

@@ -11,7 +11,7 @@ import numpy as np
 from msgspec import Struct
 
 from convblocks.analysis.cost import Cost
-from convblocks.analysis.trace.shapes import Shape
+from convblocks.analysis.trace.graph import Shape
 from convblocks.blocks.block_spec import BlockSpec
 from convblocks.checks import whole
 from convblocks.errors import OptionError, SpecError

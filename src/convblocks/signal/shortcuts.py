@@ -12,12 +12,12 @@ from typing import Any
 import torch
 from torch import nn
 
+from convblocks.analysis.ops import ADDITIONS
 from convblocks.analysis.trace import trace
 from convblocks.errors import TraceError
 from convblocks.signal.observe import WEIGHT_LAYERS, run
 
 PAIR = 2
-ADDITIONS = frozenset({"add", "add_", "__add__", "__iadd__", "__radd__"})
 Shapes = dict[int, tuple[torch.Size, torch.Size] | None]
 """By id of a module: the shapes of its input and output; None for one called twice, or with more than a tensor."""
 

@@ -6,7 +6,7 @@ import torch.nn.functional as F
 from torch import nn
 from torch._prims_common import suggest_memory_format
 
-from convblocks.analysis.rules import Window, window
+from convblocks.analysis.ops import Window, window
 from convblocks.analysis.trace import trace
 from convblocks.analysis.trace.layouts import channels_last, dense_channels_last
 

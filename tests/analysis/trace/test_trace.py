@@ -10,9 +10,11 @@ from torch.utils.checkpoint import checkpoint
 
 from convblocks import analyze
 from convblocks.analysis import trace
-from convblocks.analysis.trace.shapes import SHAPES
+from convblocks.analysis.ops import OPS
 from convblocks.errors import TraceError
 from tests.networks.test_network_spec import network
+
+FORMULAS = {function: rule for op in OPS.values() for function, rule in (op.shape or {}).items()}
 
 
 @settings(max_examples=300, deadline=None)
@@ -33,13 +35,13 @@ def test_the_convolution_formula_is_the_meta_kernel_s(data):
         expected = tuple(convolve(*arguments).shape)
     except RuntimeError:
         expected = None
-    found = SHAPES[convolve](*arguments)
+    found = FORMULAS[convolve](*arguments)
     assert found == expected
 
 
 def test_padding_in_words_is_left_to_torch():
     x, weight = torch.empty(1, 2, 9, device="meta"), torch.empty(2, 2, 3, device="meta")
-    assert SHAPES[torch.conv1d](x, weight, None, 1, "same") is None
+    assert FORMULAS[torch.conv1d](x, weight, None, 1, "same") is None
 
 
 CALLS = {
@@ -65,7 +67,7 @@ OTHERS = {  # arguments after the first, of a map (2, 3, 7, 6)
 }
 RECURRENT = {torch.lstm: nn.LSTM, torch.gru: nn.GRU, torch.rnn_tanh: nn.RNN}
 RECURRENT[torch.rnn_relu] = lambda *sizes, **options: nn.RNN(*sizes, nonlinearity="relu", **options)
-SIMPLE = [f for f in SHAPES if f not in OTHERS and f not in RECURRENT and "conv" not in f.__name__]
+SIMPLE = [f for f in FORMULAS if f not in OTHERS and f not in RECURRENT and "conv" not in f.__name__]
 
 
 @pytest.mark.filterwarnings("ignore:LSTM with projections")
@@ -94,8 +96,8 @@ def test_recurrent_networks_are_not_walked_through(func, options):
 def test_packed_sequences_are_left_to_torch():
     data, sizes = torch.zeros(7, 4), torch.tensor([3, 2, 2])
     state = torch.zeros(1, 3, 6)
-    assert SHAPES[torch.lstm](data, sizes, (state, state), [], True, 1, 0.0, False, False) is None
-    assert SHAPES[torch.gru](data, sizes, state, [], True, 1, 0.0, False, False) is None
+    assert FORMULAS[torch.lstm](data, sizes, (state, state), [], True, 1, 0.0, False, False) is None
+    assert FORMULAS[torch.gru](data, sizes, state, [], True, 1, 0.0, False, False) is None
 
 
 @pytest.mark.parametrize(
@@ -103,7 +105,7 @@ def test_packed_sequences_are_left_to_torch():
 )
 def test_formulas_of_several_arguments_are_the_real_op_s(func, arguments):
     x = torch.rand(2, 3, 7, 6)
-    assert SHAPES[func](x, *arguments) == func(x.clone(), *arguments).shape
+    assert FORMULAS[func](x, *arguments) == func(x.clone(), *arguments).shape
 
 
 @pytest.mark.parametrize(
@@ -122,7 +124,7 @@ def test_formulas_of_several_arguments_are_the_real_op_s(func, arguments):
     ],
 )
 def test_what_a_formula_does_not_cover_is_left_to_torch(func, x, arguments, options):
-    assert SHAPES[func](x, *arguments, **options) is None
+    assert FORMULAS[func](x, *arguments, **options) is None
 
 
 def test_what_is_done_in_place_keeps_its_shape_or_is_refused():
@@ -142,7 +144,7 @@ def test_every_other_formula_is_the_real_op_s(func, shape):
     real = [
         torch.randn(a.shape).abs() if isinstance(a, torch.Tensor) and a is not x else a for a in arguments
     ]
-    assert SHAPES[func](*real) == func(*real).shape
+    assert FORMULAS[func](*real) == func(*real).shape
 
 
 def test_a_linear_layer_that_does_not_fit_is_left_to_torch_to_refuse():

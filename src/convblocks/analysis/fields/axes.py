@@ -13,7 +13,7 @@ import msgspec
 
 from convblocks.analysis.fields import sight as sights
 from convblocks.analysis.fields.sight import SELF, Sight, reading
-from convblocks.analysis.trace.shapes import Shape
+from convblocks.analysis.trace.graph import Shape
 
 ALL: Literal["all"] = "all"
 POOLED: Literal["pooled"] = "pooled"  # sees all, and is the same at every position: a gate, a global mean

@@ -15,22 +15,19 @@ import torch
 from msgspec import Struct
 from torch import nn
 
-from convblocks.analysis.fields.axes import ALL, POOLED, Axis, Digit, State, joined_over, start
-from convblocks.analysis.fields.field_rules import through
+from convblocks.analysis.fields.axes import ALL, POOLED, Axis, Digit, State, joined_over
+from convblocks.analysis.fields.follow import States, followed
 from convblocks.analysis.fields.sight import Number, hull, reading
-from convblocks.analysis.names import CONVOLUTIONS, LINEAR, POOLS, RECURRENT, TRANSPOSED
-from convblocks.analysis.rules import FRESH, LIKE, POINTWISE, argument
-from convblocks.analysis.trace import Op, Trace, Value, as_trace, once_per_trace
-from convblocks.analysis.trace.shapes import Shape
+from convblocks.analysis.ops import LINEAR, MULTI_HEAD, RECURRENT
+from convblocks.analysis.trace import OpCall, Trace, Value, as_trace, once_per_trace
+from convblocks.analysis.trace.graph import Shape
 from convblocks.layout import Layout, axis_names
 
 AxisField = tuple[Number, Number, Number] | Literal["all"] | None
 """(step, lo, hi) of one axis; "all": the whole input; None: an op without a rule stands before it."""
 Field = tuple[AxisField, ...]
 """One for each spatial axis of the first input."""
-WINDOWED = frozenset(CONVOLUTIONS.keys() | TRANSPOSED.keys() | POOLS.keys())
-FEATURES_LAST = frozenset(LINEAR | {"multi_head_attention_forward"})
-States = tuple[State, ...]
+FEATURES_LAST = LINEAR | MULTI_HEAD
 
 
 def receptive_field(
@@ -73,7 +70,7 @@ def receptive_fields(trace: Trace, *, through_gates: bool = True) -> Mapping[int
 @once_per_trace
 def states(trace: Trace, *, through_gates: bool = True) -> Mapping[int, States]:
     """The same in full: where each axis runs in a value, and what every single position of it sees."""
-    return _followed(trace, spatial_axes(trace), through_gates)
+    return followed(trace, spatial_axes(trace), through_gates)
 
 
 def spatial_axes(trace: Trace) -> tuple[int, ...]:
@@ -117,34 +114,34 @@ def channel_axis(trace: Trace, value: Value) -> int:
 def _implied(trace: Trace) -> tuple[tuple[int, ...], str]:
     rank, last = len(trace.input.shape), len(trace.input.shape) - 1
     usual = tuple(range(2, rank))
-    layers = _layers_of(trace, WINDOWED | RECURRENT | FEATURES_LAST)
+    layers = _layers_of(trace, RECURRENT | FEATURES_LAST)
     first = next(layers, None) if rank > 1 else None
     if first is None:
         return usual, "no layer reads channels" if rank > 2 else ""
     number, op = first
-    if op.name in WINDOWED and op.inputs[0].number == trace.input.number:
+    if op.op.window and op.inputs[0].number == trace.input.number:
         return usual, ""
     if op.name not in FEATURES_LAST:
         return _read_by(trace, number, tuple(range(1, rank)))
-    states = _followed(trace, tuple(range(1, rank)), True, ops=number)[op.inputs[0].number]
+    states = followed(trace, tuple(range(1, rank)), True, ops=number)[op.inputs[0].number]
     places = [_place(state, op.inputs[0].shape) for state in states]
     if rank == 2 or len(op.inputs[0].shape) == 2:
         return usual, ""
     if -1 in places[:-1] or len(op.inputs[0].shape) - 1 in places[:-1]:
         return usual, f"{op.name} reads a mix of axes"
     before = tuple(range(1, last))
-    windowed = next((place for place, later in layers if later.name in WINDOWED), None)
+    windowed = next((place for place, later in layers if later.op.window), None)
     if windowed is not None and _read_by(trace, windowed, before) == (before, ""):
         return before, ""
     return before, f"{op.name} comes first, which takes features last"
 
 
-def _layers_of(trace: Trace, names: frozenset[str]) -> Iterator[tuple[int, Op]]:
-    """Ops of these names whose first operand depends on the first input, with their positions in the trace."""
+def _layers_of(trace: Trace, names: frozenset[str]) -> Iterator[tuple[int, OpCall]]:
+    """Convolutions, pools and ops of these names on what depends on the first input, with their place in the trace."""
     reached = {trace.input.number}
     for number, op in enumerate(trace.ops):
         if not reached.isdisjoint([value.number for value in op.inputs]):
-            if op.name in names and op.inputs[0].number in reached:
+            if (op.op.window or op.name in names) and op.inputs[0].number in reached:
                 yield number, op
             reached.update([value.number for value in op.outputs])
 
@@ -153,10 +150,10 @@ def _read_by(trace: Trace, number: int, axes: tuple[int, ...]) -> tuple[tuple[in
     """Which of these axes a convolution, pool or recurrent layer takes as spatial; or the usual, and why."""
     op, usual = trace.ops[number], tuple(range(2, len(trace.input.shape)))
     read = op.inputs[0]
-    states = _followed(trace, axes, True, ops=number).get(read.number, ())
+    states = followed(trace, axes, True, ops=number).get(read.number, ())
     places = [_place(state, read.shape) for state in states]
     if op.name in RECURRENT:
-        if read.number == trace.input.number and not argument(op, 8, "batch_first", False):
+        if read.number == trace.input.number and not op["batch_first"]:
             return (1,), f"{op.name} takes the first axis as time, which would be time,batch,channels"
         spatial = tuple([axis for axis, place in zip(axes, places, strict=True) if place != 2])
     else:
@@ -176,36 +173,6 @@ def _place(state: State, shape: Shape) -> int:
 def spatial_size(trace: Trace) -> Shape:
     """Lengths of the spatial axes of the first input."""
     return tuple([trace.input.shape[axis] for axis in spatial_axes(trace)])
-
-
-def _followed(
-    trace: Trace, axes: tuple[int, ...], through_gates: bool, ops: int | None = None
-) -> dict[int, States]:
-    """What becomes of these axes of the first input, through the first `ops` ops or all."""
-    fields: dict[int, States] = {trace.input.number: tuple([start(trace.input.shape, p) for p in axes])}
-    for op in trace.ops[:ops]:
-        reached = [
-            (i, value, fields[value.number]) for i, value in enumerate(op.inputs) if value.number in fields
-        ]
-        if op.name in LIKE:
-            reached = [each for each in reached if each[0] == 0]
-        if not reached or op.name in FRESH:
-            continue  # only parameters and constants
-        for out in op.outputs:
-            fields[out.number] = _through(op, reached, out, through_gates)
-    return fields
-
-
-def _through(op: Op, reached: list[tuple[int, Value, States]], out: Value, gates: bool) -> States:
-    _, value, field = reached[0]
-    if len(reached) == 1 and value.shape == out.shape and op.name in POINTWISE:
-        return field
-    return tuple(
-        [
-            through(op, [(i, value, field[axis]) for i, value, field in reached], out, gates=gates)
-            for axis in range(len(field))
-        ]
-    )
 
 
 def _readable(field: States, number: int, shape: Shape) -> AxisField:

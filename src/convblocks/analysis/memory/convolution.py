@@ -4,10 +4,6 @@ from math import prod
 
 from msgspec import Struct
 
-from convblocks.analysis.rules import TRANSPOSED, weight_of, window
-from convblocks.analysis.trace.graph import Op
-from convblocks.analysis.trace.layouts import channels_last, dense_channels_last
-
 
 class Convolution(Struct, frozen=True):
     """The shape of a convolution, with an entry for each spatial axis, at least two: a signal is a map of one row.
@@ -82,37 +78,3 @@ class Convolution(Struct, frozen=True):
     def channels(self, lanes: int) -> tuple[int, int]:
         """Of input and output, rounded up to whole vectors."""
         return -(-self.in_channels // lanes) * lanes, -(-self.out_channels // lanes) * lanes
-
-
-def convolution(op: Op) -> Convolution:
-    """Returns the shape of an op that is a convolution, transposed or not."""
-    transposed = op.name in TRANSPOSED
-    weight, given, made = weight_of(op), op.inputs[0], op.outputs[0]
-    x, y = (made, given) if transposed else (given, made)
-    axes = len(weight.shape) - 2
-    row = (1,) if axes == 1 else ()
-    windows = [window(op, axis) for axis in range(axes)]
-    last = channels_last(weight.shape, weight.stride) or (
-        len(given.shape) == axes + 2 and channels_last(given.shape, given.stride)
-    )
-    return Convolution(
-        batch=prod(x.shape[: -axes - 1]),
-        in_channels=x.shape[-axes - 1],
-        out_channels=y.shape[-axes - 1],
-        groups=x.shape[-axes - 1] // weight.shape[1],
-        in_sizes=row + tuple(x.shape[-axes:]),
-        out_sizes=row + tuple(y.shape[-axes:]),
-        kernel=row + tuple(weight.shape[2:]),
-        strides=row + tuple([each.stride for each in windows]),
-        paddings=tuple(0 for _ in row) + tuple([each.padding for each in windows]),
-        dilations=row + tuple([each.dilation for each in windows]),
-        itemsize=given.dtype.itemsize,
-        channels_last=last,
-        copied_bytes=sum(
-            [
-                value.bytes
-                for value in (given, weight)
-                if last and not dense_channels_last(value.shape, value.stride)
-            ]
-        ),
-    )

@@ -11,8 +11,7 @@ from collections.abc import Iterable
 from msgspec import Struct
 
 from convblocks.analysis.learning import learns, needs_gradient
-from convblocks.analysis.memory.product_rules import Kept
-from convblocks.analysis.memory.saved_rules import rule_of
+from convblocks.analysis.ops.shared_rules import Kept
 from convblocks.analysis.trace.graph import Trace, Value
 from convblocks.analysis.trace.handle import once_per_trace
 
@@ -64,8 +63,8 @@ def saved_for_backward(trace: Trace, *, checkpoints: bool = True) -> Ledger:
         elif checkpoints and op.checkpoint:
             kept = [v for v in op.inputs if made.get(v.storage) != op.checkpoint]
         elif learns(op, needs):
-            rule = rule_of(op)
-            found = rule(op, needs) if rule else None
+            rule = op.op.saved
+            found = rule(op, needs) if callable(rule) else None
             if found is None:
                 unknown.append((op.name, i))
             else:

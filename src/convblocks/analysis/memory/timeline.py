@@ -13,12 +13,8 @@ from msgspec import Struct
 
 from convblocks.analysis.memory.saved import Ledger, Saved, saved_for_backward
 from convblocks.analysis.memory.workspace import Workspace
-from convblocks.analysis.trace.graph import Op, Trace, Value
+from convblocks.analysis.trace.graph import OpCall, Trace, Value
 from convblocks.records.step import Phase
-
-# Backward, they hand on the gradient that they are given; so does a view, unless it shows a part.
-PASSES = {"add", "add_", "__add__", "__iadd__", "__radd__", "clone", "contiguous", "cat", "concat"}
-
 
 NONE = range(-1, -1)  # the ops of no function
 
@@ -125,7 +121,7 @@ class Timeline:
             if self.buffers.give(value, buffer):
                 self._note(op, 0, summed=value.bytes)
 
-    def _input_gradients(self, op: Op, given: list[int]) -> list[tuple[Value, int]]:
+    def _input_gradients(self, op: OpCall, given: list[int]) -> list[tuple[Value, int]]:
         """A buffer for each map; parameters keep theirs."""
         made = []
         out = op.outputs[0]
@@ -136,7 +132,7 @@ class Timeline:
                 if value.number not in self.learnt:
                     self.learnt.add(value.number)
                     self.gradients += value.bytes
-            elif _passes(op) and (value.bytes == out.bytes or op.name in ("cat", "concat")):
+            elif _passes(op) and (value.bytes == out.bytes or op.op.joins):
                 made.append((value, self.buffers.share(given[0])))
             else:
                 made.append((value, self.buffers.new(value.bytes)))
@@ -145,7 +141,7 @@ class Timeline:
     def _saved(self) -> int:
         return self.unseen + sum([self.sizes[storage] for storage in self.needed])
 
-    def _note(self, op: Op, workspace: int, summed: int = 0) -> None:
+    def _note(self, op: OpCall, workspace: int, summed: int = 0) -> None:
         transient = summed + sum([self.sizes[storage] for storage in self.maps if storage not in self.needed])
         transient += self.buffers.bytes + self.rebuilt
         moment = Moment(self.phase, op.path, self.gradients, self._saved(), transient, workspace)
@@ -189,8 +185,9 @@ def _released(kept: Ledger, functions: dict[int, range]) -> list[tuple[Saved, ..
     return found
 
 
-def _passes(op: Op) -> bool:
-    if op.name in PASSES:
+def _passes(op: OpCall) -> bool:
+    """Whether it hands on, backward, the gradient that it is given; so does a view, unless it shows a part."""
+    if op.op.hands_on_gradient:
         return True
     view = op.inputs and op.outputs[0].storage == op.inputs[0].storage
     return bool(view) and not op.in_place

@@ -2,8 +2,7 @@
 
 from collections.abc import Callable, Sequence
 
-from convblocks.analysis.trace.graph import Trace
-from convblocks.analysis.trace.shapes import Shape
+from convblocks.analysis.trace.graph import Shape, Trace
 from convblocks.text import listed, times
 
 Sizes = Sequence[tuple[int, ...]]

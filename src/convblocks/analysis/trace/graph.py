@@ -4,22 +4,18 @@ from collections.abc import Hashable, Mapping
 from functools import cached_property
 from itertools import pairwise
 from math import prod
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import torch
 from msgspec import Struct
 from torch import nn
 
-from convblocks.analysis.trace.shapes import Shape
 from convblocks.layout import Layout, parse_axes
 
-IN_PLACE = frozenset(f"__i{op}__" for op in ("add", "sub", "mul", "truediv", "floordiv", "pow", "and", "or"))
+if TYPE_CHECKING:
+    from convblocks.analysis.ops.op import Op
 
-
-def writes(name: str, kwargs: Mapping[str, Any]) -> bool:
-    """Whether a torch function of that name writes into its first argument."""
-    underscore = name.endswith("_") and not name.endswith("__")
-    return underscore or name in IN_PLACE or name == "__setitem__" or kwargs.get("inplace") is True
+Shape = tuple[int, ...]
 
 
 class Value(Struct, frozen=True, gc=False):
@@ -49,7 +45,7 @@ class Value(Struct, frozen=True, gc=False):
         return all(above == n * step for (_, above), (n, step) in pairwise(large))
 
 
-class Op(Struct, frozen=True, eq=False):
+class OpCall(Struct, frozen=True, eq=False):
     """One call of a torch function, its tensors replaced by Values."""
 
     name: str  # of the function: conv2d, batch_norm, add, …
@@ -59,16 +55,26 @@ class Op(Struct, frozen=True, eq=False):
     kwargs: Mapping[str, Any]
     inputs: tuple[Value, ...]
     outputs: tuple[Value, ...]
+    op: "Op"  # what is known of the function: its entry in OPS
     checkpoint: int = 0  # number of the checkpointed segment it runs in; 0 outside
     no_grad: bool = False  # whether the module has switched gradients off there
     function: int = (
         0  # number of the custom autograd.Function it runs in, whose own backward it has; 0 outside
     )
 
+    def __getitem__(self, name: str) -> Any:
+        """Returns an argument by its name, as the op's entry has it; its default where the call leaves it out."""
+        position, default = self.op.parameters[name]
+        return self.args[position] if len(self.args) > position else self.kwargs.get(name, default)
+
+    def get(self, name: str, default: Any = None) -> Any:
+        """Returns an argument by its name, or a default for ops that have no such argument."""
+        return self[name] if name in self.op.parameters else default
+
     @property
     def in_place(self) -> bool:
         """Whether it writes into its first input."""
-        return writes(self.name, self.kwargs)
+        return self.op.in_place(self.name, self.kwargs)
 
 
 class Call(Struct):
@@ -99,7 +105,7 @@ class Trace(Struct, frozen=True, eq=False, dict=True):
     module: nn.Module
     inputs: tuple[Value, ...]
     outputs: tuple[Value, ...]
-    ops: tuple[Op, ...]  # in order of execution
+    ops: tuple[OpCall, ...]  # in order of execution
     calls: tuple[Call, ...]  # in order of their beginning; calls[0] is the whole module
     parameters: Mapping[int, Parameter]  # by the number of their Value
     held: frozenset[int]  # storages that the module has in any case: parameters and buffers
@@ -143,7 +149,7 @@ class Trace(Struct, frozen=True, eq=False, dict=True):
         return self.outputs[0]
 
     @cached_property
-    def makers(self) -> Mapping[int, Op]:
+    def makers(self) -> Mapping[int, OpCall]:
         """By the number of a value: the op that made it."""
         return {value.number: op for op in self.ops for value in op.outputs}
 

@@ -4,8 +4,6 @@ import torch
 
 from convblocks.analysis.trace.graph import Value
 
-PRODUCTS = frozenset({"linear", *(f"conv{way}{dims}d" for way in ("", "_transpose") for dims in (1, 2, 3))})
-
 
 def check_operands(name: str, x: Value, weight: Value) -> None:
     """Raises RuntimeError where a product's input and weight differ in channels or dtype."""

@@ -12,24 +12,16 @@ import torch
 from torch.nn.parameter import is_lazy
 from torch.overrides import TorchFunctionMode
 
-from convblocks.analysis import names
-from convblocks.analysis.trace.graph import writes
+from convblocks.analysis.ops.op import Op, find
 from convblocks.analysis.trace.values import CONVERSIONS, conversion
 from convblocks.analysis.trace.walk import PLAIN, tensors
 
-STATISTICS = frozenset({"batch_norm", "instance_norm"})  # running ones are updated
-READING = (
-    names.POINTWISE | names.REDUCTIONS | names.MIXING | names.SHAPES | names.LIKE | names.FRESH | names.LINEAR
-    | names.NORMS_OF_LAST_AXES | names.NEIGHBOURS | names.GLOBAL | names.CONVOLUTIONS.keys()
-    | {"matmul", "__matmul__", "mm", "bmm", "item", "tolist", "_weight_norm"}
-) - STATISTICS - {"fused_moving_avg_obs_fake_quant"}  # fmt: skip
 
-
-def only_reads(name: str, args: Sequence[Any], kwargs: Mapping[str, Any]) -> bool:
-    """Whether a call of the torch function of that name is known not to write on its arguments."""
-    if name == "embedding" and (kwargs.get("max_norm") is not None or args[3:4] not in ((), (None,))):
-        return False  # rows of its weight are scaled in place
-    return name in READING and not writes(name, kwargs) and kwargs.get("out") is None
+def only_reads(op: Op, name: str, args: Sequence[Any], kwargs: Mapping[str, Any]) -> bool:
+    """Returns whether a call of an op, under one of its names, is known not to write on its arguments."""
+    if not op.names or op.in_place(name, kwargs) or kwargs.get("out") is not None:
+        return False
+    return op.writes is None or not op.writes(args, kwargs)
 
 
 class PrivateCopies:
@@ -109,7 +101,7 @@ class WithoutWrites(TorchFunctionMode):
             if name in CONVERSIONS and args[0].is_meta:
                 return conversion(name, args, kwargs, torch.device("cpu"))
             return func(*args, **kwargs)
-        reading = only_reads(name, args, kwargs)
+        reading = only_reads(find(name), name, args, kwargs)
         args, kwargs = (self.private.of(given, reading=reading) for given in (args, kwargs))
         result = func(*args, **kwargs)
         self.private.made(tensors(result), tensors((args, kwargs)))

@@ -11,14 +11,14 @@ from torch.nn.parameter import is_lazy
 from torch.overrides import TorchFunctionMode
 from torch.utils.hooks import RemovableHandle
 
+from convblocks.analysis.ops.op import BY_NAME_ONLY, Op, find
 from convblocks.analysis.trace.dropout import dropout_in_training
-from convblocks.analysis.trace.graph import Call, Op, Value, writes
+from convblocks.analysis.trace.graph import Call, OpCall, Value
 from convblocks.analysis.trace.layouts import layout
 from convblocks.analysis.trace.numbering import Numbering
-from convblocks.analysis.trace.operands import PRODUCTS, check_operands
+from convblocks.analysis.trace.operands import check_operands
 from convblocks.analysis.trace.private import PrivateCopies, only_reads
 from convblocks.analysis.trace.script import translated
-from convblocks.analysis.trace.shapes import SHAPES
 from convblocks.analysis.trace.values import (
     ASKING,
     CONVERSIONS,
@@ -63,8 +63,8 @@ class Recorder(TorchFunctionMode, Numbering):
         )
         self.owner: str | None = None  # the module whose parameter an op of a script reads
         self.device = torch.device("cpu") if own is None else own.device  # that its inputs stand for
-        self.shapes = SHAPES if by_rule else {F.dropout: SHAPES[F.dropout]}
-        self.ops: list[Op] = []
+        self.by_rule = by_rule
+        self.ops: list[OpCall] = []
         self.calls: list[Call] = []
         self.call = -1  # the module call that is running
         self.inside: list[nn.Module] = [module]  # the modules whose calls are running, innermost last
@@ -118,7 +118,7 @@ class Recorder(TorchFunctionMode, Numbering):
         if "dropout" in own_name:  # in eval mode its input, in training a new tensor
             result = torch.empty_like(result)
         if seen and (written := self.written(result, given)):
-            self._note(name, shown, shown_by_name, seen, written)
+            self._note(name, find(name), shown, shown_by_name, seen, written)
         self.running = self.owner = None
         return result
 
@@ -126,11 +126,12 @@ class Recorder(TorchFunctionMode, Numbering):
         seen: list[Value] = []
         shown = tuple([self.shown(a, seen) for a in args])
         shown_by_name = {k: self.shown(v, seen) for k, v in kwargs.items()} if kwargs else kwargs
-        if name in PRODUCTS:
+        op = find(name)
+        if op.checks_operands:
             check_operands(name, *seen[:2])
         if name in FACTORIES and not seen:
             return self._create(func, args, kwargs)
-        result = self._shaped(func, name, args, kwargs)
+        result = self._shaped(func, op, name, args, kwargs)
         written: tuple[Value, ...]
         if isinstance(result, tuple):
             written = tuple([self.write(each) for each in result])
@@ -138,10 +139,11 @@ class Recorder(TorchFunctionMode, Numbering):
             written = (self.write(result, seen[0].storage if result is args[0] else -1),)
         else:
             result, given = self._run(func, name, args, kwargs)
-            written = self.written(given[0][0] if name == "__setitem__" else result, given)
-            result = self._in_its_place(name, args, result, given[0], written)
+            assigns = result is None and op.in_place(name, kwargs)  # x[…] = y
+            written = self.written(given[0][0] if assigns else result, given)
+            result = self._in_its_place(args, result, given[0], written)
         if written:
-            self._note(name, shown, shown_by_name, seen, written)
+            self._note(name, op, shown, shown_by_name, seen, written)
         self.running = None
         return result
 
@@ -161,9 +163,11 @@ class Recorder(TorchFunctionMode, Numbering):
             return {**kwargs, "dropout_p": dropout_in_training(self.inside[-1], kwargs["dropout_p"])}
         return kwargs
 
-    def _note(self, name: str, args: Any, kwargs: Any, seen: list[Value], written: tuple[Value, ...]) -> None:
+    def _note(
+        self, name: str, op: Op, args: Any, kwargs: Any, seen: list[Value], written: tuple[Value, ...]
+    ) -> None:
         self.ops.append(
-            Op(
+            OpCall(
                 name,
                 self.path,
                 self.call,
@@ -171,24 +175,27 @@ class Recorder(TorchFunctionMode, Numbering):
                 kwargs,
                 tuple(seen),
                 written,
+                op,
                 self.segment,
                 self.no_grad,
                 self.function,
             )
         )
 
-    def _shaped(self, func: Callable[..., Any], name: str, args: Any, kwargs: Any) -> Any:
+    def _shaped(self, func: Callable[..., Any], op: Op, name: str, args: Any, kwargs: Any) -> Any:
         """The output by formula; None where there is none for this call."""
-        rule = self.shapes.get(func)
+        if op.shape is None or not (self.by_rule or op.idle):
+            return None
+        rule = op.shape.get(func)
         if rule is None or not any(isinstance(a, torch.Tensor) and a.is_meta for a in args):
             return None
         shape = rule(*self._present(args), **kwargs)
         if shape is None:
             return None
-        place = 3 if name == "dropout" else 1
         if isinstance(shape, list):
             return tuple([torch.empty(each, dtype=args[0].dtype, device=META) for each in shape])
-        if name.endswith("_") or kwargs.get("inplace") or (len(args) > place and args[place] is True):
+        place, _ = op.parameters.get("inplace", (BY_NAME_ONLY, False))
+        if op.in_place(name, kwargs) or kwargs.get("inplace") or (len(args) > place and args[place] is True):
             return args[0] if shape == args[0].shape else None
         if func is F.scaled_dot_product_attention:  # flash attention lays its result out as the queries are
             return torch.empty_like(args[0], device=META)
@@ -201,11 +208,14 @@ class Recorder(TorchFunctionMode, Numbering):
         """
         if kwargs.get("dropout_p", 0.0) is None:  # not known, and all the same to a shape
             kwargs = {**kwargs, "dropout_p": 0.0}
+        op = find(name)
         if any(t.is_meta for t in tensors((args, kwargs))):
-            if args and writes(name, kwargs):
+            if args and op.in_place(name, kwargs):
                 args = self._to_meta(args[0], scalars=True), *args[1:]
-            if name in SHAPED_BY_VALUES:
-                args, kwargs = with_constants_counted(name, self._present(args), kwargs)
+            if op.shaped_by_values or name in SHAPED_BY_VALUES:
+                args, kwargs = with_constants_counted(
+                    self._present(args), kwargs, repeats="repeats" in op.parameters
+                )
             args, kwargs = self._to_meta(args), unmoved(self._to_meta(kwargs))
             if name in CONVERSIONS and args[0].is_meta:
                 return conversion(name, args, kwargs, self.device), (args, kwargs)
@@ -219,17 +229,17 @@ class Recorder(TorchFunctionMode, Numbering):
             # one of the ops that take no real scalar beside a meta tensor
             args, kwargs = (self._to_meta(given, scalars=True) for given in (args, kwargs))
             return func(*args, **kwargs), (args, kwargs)
-        reading = only_reads(name, args, kwargs)
+        reading = only_reads(op, name, args, kwargs)
         args, kwargs = (self.private.of(given, reading=reading) for given in (args, kwargs))
         result = func(*args, **kwargs)
         self.private.made(tensors(result), tensors((args, kwargs)))
         return result, (args, kwargs)
 
-    def _in_its_place(self, name: str, args: Any, result: Any, given: Any, written: Any) -> Any:
+    def _in_its_place(self, args: Any, result: Any, given: Any, written: Any) -> Any:
         """The result of an op, for one in place that worked on a copy the tensor that it was called on."""
         if not args or args[0] is given[0] or not written or not isinstance(args[0], torch.Tensor):
             return result
-        if name != "__setitem__" and result is not given[0]:
+        if result is not None and result is not given[0]:
             return result
         if not isinstance(args[0], nn.Parameter):
             self.values[id(args[0])] = written[0]

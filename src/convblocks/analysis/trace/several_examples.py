@@ -1,11 +1,11 @@
 """Where a forward of several examples is not that of one: traces of both, side by side."""
 
-from convblocks.analysis.trace.graph import Op, Trace
+from convblocks.analysis.trace.graph import OpCall, Trace
 
 SEVERAL = 3  # examples of the second trace
 
 
-def lost_axis(one: Trace, several: Trace) -> Op | None:
+def lost_axis(one: Trace, several: Trace) -> OpCall | None:
     """The first op that gives another number of axes for one example than for several, as squeeze() does."""
     for a, b in zip(one.ops, several.ops, strict=False):
         if a.name != b.name:
@@ -15,7 +15,7 @@ def lost_axis(one: Trace, several: Trace) -> Op | None:
     return None
 
 
-def keeping_axis(op: Op) -> str:
+def keeping_axis(op: OpCall) -> str:
     """What to write in place of an op that takes the batch axis of one example away."""
     name = f"{op.name}()" if op.name == "squeeze" else op.name
     at = f" in {op.path}" if op.path else ""
@@ -26,7 +26,7 @@ def keeping_axis(op: Op) -> str:
     )
 
 
-def norms_of_one_value(trace: Trace) -> list[Op]:
+def norms_of_one_value(trace: Trace) -> list[OpCall]:
     """Batch norms of maps with one value a channel, all examples together."""
     reached = {value.number for value in trace.inputs}
     found = []
@@ -34,6 +34,6 @@ def norms_of_one_value(trace: Trace) -> list[Op]:
         if not reached.isdisjoint([value.number for value in op.inputs]):
             reached.update([value.number for value in op.outputs])
             x = op.inputs[0]
-            if op.name == "batch_norm" and x.number in reached and x.elements == x.shape[1]:
+            if op.op.over_batch and x.number in reached and x.elements == x.shape[1]:
                 found.append(op)
     return found

@@ -143,18 +143,18 @@ def unmoved(given: dict[str, Any]) -> dict[str, Any]:
     return {**given, "device": META} if given.get("device") is not None else given
 
 
-SHAPED_BY_VALUES = frozenset({"__getitem__", "index", "repeat_interleave"})
+SHAPED_BY_VALUES = frozenset({"index"})  # TorchScript's name of indexing; Python's ops say it themselves
 
 
 def with_constants_counted(
-    name: str, args: tuple[Any, ...], kwargs: dict[str, Any]
+    args: tuple[Any, ...], kwargs: dict[str, Any], *, repeats: bool
 ) -> tuple[tuple[Any, ...], dict[str, Any]]:
-    """The same call of an op whose output's shape depends on values, with those of constants put into the call.
+    """Returns the same call of an op whose output's shape depends on values, with those of constants put into the call.
 
     A mask becomes the positions where it is true, and repeats come with their sum.
     """
     x, given, *more = args if len(args) > 1 else (args[0], kwargs.get("repeats"))
-    if name != "repeat_interleave":
+    if not repeats:
         several = type(given) in (tuple, list)
         positions = [place for part in (given if several else [given]) for place in _positions(part)]
         return (x, type(given)(positions) if several else tuple(positions), *more), kwargs
