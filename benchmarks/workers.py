@@ -22,7 +22,7 @@ from convblocks.experiments.design import describe
 from convblocks.experiments.implementations import Frame, implementations
 from convblocks.experiments.matching import default_budget, solve
 from convblocks.measure import describe_host
-from convblocks.records import Design, Run
+from convblocks.records import Design, Question, Run
 from convblocks.runs.shared_examples import shared
 from convblocks.training import Placement
 
@@ -49,7 +49,9 @@ def measure(depth: int, image_size: int) -> dict[str, object]:
     cores = os.cpu_count() or 1
     dataset = load_dataset(image_size=None if image_size == 8 else image_size)
     frame = Frame(1, (image_size, image_size), 10, 2)
-    (implementation,), _ = implementations((depth,), 2, ("residual",), (2,), (1,))
+    (implementation,), _ = implementations(
+        Question(depths=depth, stages=2, families="residual", block_depths=2)
+    )
     budget = default_budget(frame, implementation, "macs")
     designs = [describe(solve(frame, implementation, "macs", budget), frame, dataset, Placement())]
     many, one = [], []

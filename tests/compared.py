@@ -11,7 +11,7 @@ from convblocks.records import RunTiming
 from convblocks.runs.store import RunFolder
 
 GRID = ["--depth", "4", "--depth", "8", "--block-depths", "1,2,4", "--seeds", "2", "--epochs", "3"]
-GRID += ["--budget-macs", "400k", "--stages", "2"]
+GRID += ["--budget", "400k", "--stages", "2"]
 NO_TIMING = RunTiming(epoch_s=(), images_per_s=0.0)
 
 

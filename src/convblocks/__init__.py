@@ -31,20 +31,22 @@ if TYPE_CHECKING:
         with_budget,
         zoo,
     )
+    from convblocks.records import Machine, Question, Recipe
     from convblocks.runs.load import load
     from convblocks.runs.store import RunFolder
     from convblocks.statistics.answer import write_report
     from convblocks.targets import Target, load_target
-    from convblocks.training import Recipe
 
 _HOMES = {
     "BLOCKS": "blocks",
     "BlockSpec": "blocks",
     "BottleneckBlock": "blocks",
     "ConvblocksError": "errors",
+    "Machine": "records",
     "Network": "networks",
     "NetworkSpace": "networks",
-    "Recipe": "training",
+    "Question": "records",
+    "Recipe": "records",
     "ResidualBlock": "blocks",
     "RunFolder": "runs.store",
     "SimpleConvBlock": "blocks",
@@ -76,8 +78,10 @@ __all__ = [
     "BlockSpec",
     "BottleneckBlock",
     "ConvblocksError",
+    "Machine",
     "Network",
     "NetworkSpace",
+    "Question",
     "Recipe",
     "ResidualBlock",
     "RunFolder",

@@ -113,12 +113,12 @@ def test_version():
         ),
         (["compare", "--families", "residul"], "did you mean 'residual'?"),
         (["compare", "--families", "json:JSONDecoder"], "is not a torch.nn.Module class"),
-        (["compare", "--budget-macs", "lots"], "--budget-macs lots: expected a positive amount such as 5M"),
-        (["compare", "--budget-macs", "-5M"], "--budget-macs -5M: expected a positive amount such as 5M"),
-        (["compare", "--budget-macs", "nan"], "--budget-macs nan: expected a positive amount such as 5M"),
+        (["compare", "--budget", "lots"], "--budget lots: expected a positive amount such as 5M"),
+        (["compare", "--budget", "-5M"], "--budget -5M: expected a positive amount such as 5M"),
+        (["compare", "--budget", "nan"], "--budget nan: expected a positive amount such as 5M"),
         (
-            ["compare", "--budget-macs", "1000G", "--depth", "4"],
-            "channels takes over .* to train in .* available: give a smaller --budget-macs, a smaller --batch-size, or",
+            ["compare", "--budget", "1000G", "--depth", "4"],
+            "channels takes over .* to train in .* available: give a smaller --budget, a smaller --batch-size, or",
         ),
         (
             ["compare", "--budget-params", "5k"],
@@ -134,10 +134,10 @@ def test_version():
         (["compare", "--epochs", "0"], "--epochs 0: "),
         (["compare", "--epochs", "1.5"], "--epochs 1.5: expected a whole number, e.g. 3"),
         (
-            ["compare", "--budget-macs", "10"],
-            "--budget-macs 10: too small for any design; the smallest that works is ",
+            ["compare", "--budget", "10"],
+            "--budget 10: too small for any design; the smallest that works is ",
         ),
-        (["compare", "--budget-macs", "1e99"], "--budget-macs 1e99: expected a whole number of at most"),
+        (["compare", "--budget", "1e99"], "--budget 1e99: expected a whole number of at most"),
         (["compare", "--learning-rate", "-1"], "--learning-rate -1.0: expected a positive number"),
         (["compare", "--optimizer", "adam"], "--optimizer adam: expected sgd or adamw"),
         (["compare", "--stages", "0"], "--stages 0: "),
@@ -258,7 +258,7 @@ def test_main_can_be_called_from_python(capsys):
     ("text", "value"), [("5M", 5_000_000), ("250k", 250_000), ("1.2G", 1_200_000_000), ("1_000", 1000)]
 )
 def test_amounts(text, value):
-    assert amount("budget_macs", text) == value
+    assert amount("budget", text) == value
 
 
 COMMAS = ["1,5M", "1,5", "1,50,000", "1,500k"]
@@ -285,15 +285,15 @@ HUGE = ["1e999999999", "1e-5", "9" * 5000]
 
 @pytest.mark.parametrize("text", [*COMMAS, *ODD, *FOREIGN, *HUGE])
 def test_no_amounts(text):
-    with pytest.raises(OptionError, match="budget_macs"):
-        amount("budget_macs", text)
+    with pytest.raises(OptionError, match="budget"):
+        amount("budget", text)
 
 
 @pytest.mark.parametrize(
     ("text", "value"), [("1,000", 1000), ("5 M", 5_000_000), ("1,234,567", 1_234_567), ("1e6", 10**6)]
 )
 def test_more_amounts(text, value):
-    assert amount("budget_macs", text) == value
+    assert amount("budget", text) == value
 
 
 @pytest.mark.parametrize(

@@ -138,7 +138,7 @@ def test_a_network_s_file_and_its_weights_as_a_script(capsys, tmp_path):
 def run_folder(tmp_path_factory):
     """A tiny compare of digits."""
     out = tmp_path_factory.mktemp("run") / "digits"
-    grid = "--families simple,residual --depth 2 --block-depths 2 --seeds 2 --epochs 1 --budget-macs 200k"
+    grid = "--families simple,residual --depth 2 --block-depths 2 --seeds 2 --epochs 1 --budget 200k"
     main(["compare", "digits", *grid.split(), "--out", str(out)])
     return out
 

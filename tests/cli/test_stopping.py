@@ -87,7 +87,7 @@ class Interrupts(ProgressWatcher):
 
 def test_ctrl_c_after_a_run_says_that_it_is_kept(capsys, monkeypatch, tmp_path):
     monkeypatch.setattr("convblocks.cli.progress.ProgressWatcher", Interrupts)
-    grid = "digits --families simple --depth 2 --block-depths 2 --seeds 1 --epochs 1 --budget-macs 50k"
+    grid = "digits --families simple --depth 2 --block-depths 2 --seeds 1 --epochs 1 --budget 50k"
     with pytest.raises(SystemExit) as stopped:
         main(["compare", *grid.split(), "--out", str(tmp_path / "run")])
     assert stopped.value.code == 130

@@ -17,12 +17,13 @@ from convblocks.blocks.repvgg import Branches
 from convblocks.engine import design_latency
 from convblocks.errors import OptionError, RunError
 from convblocks.experiments import design as measured
-from convblocks.experiments.implementations import Frame, implementations
+from convblocks.experiments.implementations import Frame
 from convblocks.experiments.matching import solve
 from convblocks.networks import network_cost
 from convblocks.report.conditions import load_call
 from convblocks.runs.store import RunFolder
 from tests.compared import without_checksum
+from tests.grid_of import grid_of
 
 OPTIONS = {"depths": 4, "families": ("simple", "repvgg"), "stages": 2, "seeds": 1, "workers": 1}
 OPTIONS |= {"recipe": Recipe(epochs=2)}
@@ -51,7 +52,7 @@ def branches(module):
 @pytest.mark.parametrize(("match", "budget"), [("macs", 2_000_000), ("activations", 40_000)])
 def test_at_a_budget_repvgg_is_as_wide_as_the_plain_stack(match, budget):
     """Each is one k×k convolution a layer, whose bias costs no MACs."""
-    found, _ = implementations((8,), 2, ("simple", "repvgg"), (1,), (1,))
+    found, _ = grid_of((8,), 2, ("simple", "repvgg"), (1,), (1,))
     plain, repvgg = (solve(Frame(1, (8, 8), 10, 2), i, match, budget) for i in found)
     assert plain.widths == repvgg.widths
     assert getattr(plain.cost, match) == getattr(repvgg.cost, match)
@@ -59,7 +60,7 @@ def test_at_a_budget_repvgg_is_as_wide_as_the_plain_stack(match, budget):
 
 def test_parameters_are_those_of_one_biased_convolution_a_layer():
     """A batch norm has two numbers a channel, a bias one."""
-    found, _ = implementations((8,), 2, ("simple", "repvgg"), (1,), (1,))
+    found, _ = grid_of((8,), 2, ("simple", "repvgg"), (1,), (1,))
     plain, repvgg = (solve(Frame(1, (8, 8), 10, 2), i, "none", None) for i in found)
     assert plain.cost.params - repvgg.cost.params == 4 * sum(plain.widths)
 
@@ -123,7 +124,7 @@ def test_the_line_that_loads_it_turns_it(study):
 
 def test_memory_is_asked_for_what_is_trained(study, monkeypatch):
     frame = Frame(1, (8, 8), 4, 2)
-    (found,), _ = implementations((4,), 2, ("repvgg",), (1,), (1,))
+    (found,), _ = grid_of((4,), 2, ("repvgg",), (1,), (1,))
     matched = solve(frame, found, "none", None)
     asked = replace(study.study(), workers=1, recipe={"batch_size": 64})
     deployed, trained = matched.cost, network_cost(matched.network, frame.size)
@@ -186,7 +187,7 @@ def test_a_class_of_one_s_own_says_its_deployed_form():
     spec = BlockSpec(f"{__name__}:Forms", depth=1)
     assert len(spec.deployed().build(4, 4).parts) == 1
     assert len(reparameterize(nn.Sequential(spec.build(4, 4)))[0].parts) == 1
-    found, _ = implementations((2,), 1, ("simple", f"{__name__}:Forms"), (1,), (1,))
+    found, _ = grid_of((2,), 1, ("simple", f"{__name__}:Forms"), (1,), (1,))
     plain, own = (solve(Frame(1, (8, 8), 10, 1), i, "macs", 2_000_000) for i in found)
     assert plain.widths == own.widths
 
@@ -201,4 +202,4 @@ def test_a_class_of_one_s_own_says_its_deployed_form():
 )
 def test_what_is_no_deployed_form_is_refused(name, message):
     with pytest.raises(OptionError, match=f"families=.*{name}.*{message}"):
-        implementations((2,), 1, (f"{__name__}:{name}",), (1,), (1,))
+        grid_of((2,), 1, (f"{__name__}:{name}",), (1,), (1,))

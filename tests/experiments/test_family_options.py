@@ -7,8 +7,8 @@ import torch
 
 from convblocks import BlockSpec, Recipe, compare, load
 from convblocks.errors import OptionError, RunError
-from convblocks.experiments.implementations import default_stages, implementations
 from convblocks.layers.attention import EfficientChannelAttention
+from tests.grid_of import grid_of, stages_of
 
 BUDGET = 400_000
 OPTIONS = {
@@ -68,7 +68,7 @@ def test_the_same_question_goes_on_and_another_option_is_another_question(study,
 
 
 def listed(families, depth=6, stages=1, block_depths=(1, 2), groups=(1,), init="he_normal"):
-    found, notes = implementations((depth,), stages, families, block_depths, groups, init)
+    found, notes = grid_of((depth,), stages, families, block_depths, groups, init)
     assert not notes
     return found
 
@@ -100,9 +100,9 @@ def test_groups_and_what_an_init_needs_are_added_to_the_options():
 
 def test_stages_by_default_are_as_many_as_the_blocks_fill():
     grid = (1, 2), (1,)
-    assert default_stages((32, 32), (12,), ("wide",), *grid) == 4
-    assert default_stages((32, 32), (12,), ("wide(kernels=B(3,1,3))",), *grid) == 4
-    assert default_stages((32, 32), (12,), ("wide(kernels=B(3,3))", "wide(kernels=B(3,1,3))"), *grid) == 2
+    assert stages_of((32, 32), (12,), ("wide",), *grid) == 4
+    assert stages_of((32, 32), (12,), ("wide(kernels=B(3,1,3))",), *grid) == 4
+    assert stages_of((32, 32), (12,), ("wide(kernels=B(3,3))", "wide(kernels=B(3,1,3))"), *grid) == 2
 
 
 @pytest.mark.parametrize(

@@ -11,16 +11,17 @@ from torch import nn
 from convblocks import BLOCKS
 from convblocks.analysis import count
 from convblocks.errors import OptionError
-from convblocks.experiments.implementations import Frame, default_stages, implementations
+from convblocks.experiments.implementations import Frame
 from convblocks.experiments.matching import default_budget, solve
 from convblocks.networks import network_cost
 from convblocks.records import TOLERANCE
+from tests.grid_of import grid_of, stages_of
 
 FAMILIES = ("simple", "residual", "bottleneck")
 
 
 def names(*arguments):
-    return [i.name for i in implementations(*arguments)[0]]
+    return [i.name for i in grid_of(*arguments)[0]]
 
 
 def test_the_default_grid():
@@ -35,7 +36,7 @@ def test_the_default_grid():
 
 def test_the_design_s_example_d_12():
     """D = 12 as 1×12 simple, 6×2 residual, 4×3 bottleneck, on one stage."""
-    found, _ = implementations((12,), 1, FAMILIES, (2, 3), (1,))
+    found, _ = grid_of((12,), 1, FAMILIES, (2, 3), (1,))
     cut = {i.name: (i.blocks, i.block_depth) for i in found}
     assert cut["simple-d12"] == (1, 12)
     assert cut["residual-2-d12"] == (6, 2)
@@ -57,7 +58,7 @@ def test_one_group_stands_for_a_family_s_own_number():
 
 @pytest.mark.parametrize(("family", "unit"), [("residual", 8), ("bottleneck", 32), ("resnext", 1)])
 def test_widths_are_multiples_of_what_the_groups_divide(family, unit):
-    ((found,), _) = implementations((6,), 1, (family,), (3,), (8,))
+    ((found,), _) = grid_of((6,), 1, (family,), (3,), (8,))
     assert found.unit == unit
 
 
@@ -66,7 +67,7 @@ ASIDE = {"shortcut", "downsample", "pointwise"}  # not on the main path
 
 def test_every_family_of_ours_has_names_of_its_own_and_its_depth_is_counted_as_it_is():
     """Main paths are told from shortcuts by their keys; only the dense transition's pool has no weights."""
-    found, notes = implementations((6,), 1, tuple(BLOCKS), (2, 3, 6), (1,))
+    found, notes = grid_of((6,), 1, tuple(BLOCKS), (2, 3, 6), (1,))
     assert not notes
     assert {i.family.name for i in found} == set(BLOCKS)
     assert len({i.name for i in found}) == len(found)
@@ -80,7 +81,7 @@ def test_every_family_of_ours_has_names_of_its_own_and_its_depth_is_counted_as_i
 @given(st.integers(1, 60), st.integers(1, 4))
 def test_every_implementation_has_the_stack_depth(depth, stages):
     try:
-        found, _ = implementations((depth,), stages, FAMILIES, (1, 2, 3, 4, 5, 6), (1,))
+        found, _ = grid_of((depth,), stages, FAMILIES, (1, 2, 3, 4, 5, 6), (1,))
     except OptionError:
         assert depth % stages
         return
@@ -90,7 +91,7 @@ def test_every_implementation_has_the_stack_depth(depth, stages):
 
 
 def test_what_a_depth_does_not_allow_is_said():
-    _, notes = implementations((8,), 2, ("bottleneck",), (3,), (1,))
+    _, notes = grid_of((8,), 2, ("bottleneck",), (3,), (1,))
     assert notes == [
         "bottleneck: none of the block depths 3 fills the 4 layers of a stage at stack depth 8; "
         "give depth 12 or block depth 4"
@@ -111,7 +112,7 @@ def test_what_a_depth_does_not_allow_is_said():
 )
 def test_what_a_family_lacks_is_mended_as_said(depth, stages, block_depths, mend):
     """The blocks of convnext have three layers or more."""
-    found, (note,) = implementations((depth,), stages, ("convnext",), block_depths, (1,))
+    found, (note,) = grid_of((depth,), stages, ("convnext",), block_depths, (1,))
     assert not found
     assert f"block depths {', '.join(map(str, block_depths))} fills" in note
     assert note.endswith(f"; {mend}" if mend else "two 1×1")
@@ -121,7 +122,7 @@ def test_what_a_family_lacks_is_mended_as_said(depth, stages, block_depths, mend
         if given:
             depths = (given["block depth"],) if "block depth" in given else block_depths
             mended = (given.get("depth", depth),), given.get("stage", stages), ("convnext",), depths, (1,)
-            assert implementations(*mended)[0]
+            assert grid_of(*mended)[0]
 
 
 class PickyBlock(nn.Module):
@@ -139,16 +140,16 @@ PICKY = f"{__name__}:PickyBlock"
 
 def test_a_block_is_tried_without_memory_and_the_reason_of_a_failure_kept():
     failure = f"BlockSpec('{PICKY}', depth=2) with in_channels=960, out_channels=960: no support for 2 layers"
-    found, notes = implementations((4,), 1, (PICKY,), (1, 2), (1,))
+    found, notes = grid_of((4,), 1, (PICKY,), (1, 2), (1,))
     assert [i.block_depth for i in found] == [1]
     assert notes == [f"{PICKY}: {failure}"]
-    found, notes = implementations((4,), 1, (PICKY,), (2, 3), (1,))
+    found, notes = grid_of((4,), 1, (PICKY,), (2, 3), (1,))
     assert not found
     assert notes == [
         f"{PICKY}: none of the block depths 2, 3 fills the 4 layers of a stage at stack depth 4; {failure}; "
         "give block depth 1"
     ]
-    _, (note,) = implementations((4,), 1, ("bottleneck",), (1, 2), (1,))
+    _, (note,) = grid_of((4,), 1, ("bottleneck",), (1, 2), (1,))
     assert note.endswith(
         "at stack depth 4; depth: got 2; expected a whole number of at least 3: "
         "1×1, at least one k×k, 1×1; for fewer use ResidualBlock; give block depth 4"
@@ -157,15 +158,15 @@ def test_a_block_is_tried_without_memory_and_the_reason_of_a_failure_kept():
 
 def test_refusals():
     with pytest.raises(OptionError, match="depths=7: 2 stages cannot share it evenly; use 6 or 8"):
-        implementations((7,), 2, FAMILIES, (1,), (1,))
+        grid_of((7,), 2, FAMILIES, (1,), (1,))
     with pytest.raises(OptionError, match=r"families='residul': .*did you mean 'residual'"):
-        implementations((8,), 2, ("residul",), (1,), (1,))
+        grid_of((8,), 2, ("residul",), (1,), (1,))
     with pytest.raises(
         OptionError, match=r"two of them give designs called residualblock-2-d8; .*rename one"
     ):
-        implementations((8,), 2, ("convblocks:ResidualBlock", "convblocks.blocks:ResidualBlock"), (2,), (1,))
+        grid_of((8,), 2, ("convblocks:ResidualBlock", "convblocks.blocks:ResidualBlock"), (2,), (1,))
     with pytest.raises(OptionError, match=r"families='convblocks.layers:ConvNormAct': .*no option depth"):
-        implementations((8,), 2, ("convblocks.layers:ConvNormAct",), (1,), (1,))
+        grid_of((8,), 2, ("convblocks.layers:ConvNormAct",), (1,), (1,))
 
 
 @pytest.mark.parametrize(
@@ -188,13 +189,13 @@ def test_refusals():
     ],
 )
 def test_default_stages(size, depths, families, stages):
-    assert default_stages(size, depths, families, (1, 2, 3, 4, 6), (1, 8)) == stages
+    assert stages_of(size, depths, families, (1, 2, 3, 4, 6), (1, 8)) == stages
 
 
 @pytest.mark.parametrize("size", [8, 32, 64])
 def test_every_default_family_is_compared_at_every_default_depth(size):
     grid = FAMILIES, (1, 2, 3, 4, 6), (1,)
-    found, notes = implementations((8, 56), default_stages((size, size), (8, 56), *grid), *grid)
+    found, notes = grid_of((8, 56), stages_of((size, size), (8, 56), *grid), *grid)
     assert {(i.family.name, i.stack_depth) for i in found} == {(f, d) for f in FAMILIES for d in (8, 56)}
     assert notes == []
 
@@ -208,7 +209,7 @@ def test_every_default_family_is_compared_at_every_default_depth(size):
 def test_a_network_for_any_size_of_example(size, stages, family):
     """No axis is strided away: the last map has at least half of SMALLEST_MAP, or all of a short axis."""
     frame = Frame(1, tuple(size), 3, stages)
-    (implementation, *_), _ = implementations((4 * stages,), stages, (family,), (4,), (1,))
+    (implementation, *_), _ = grid_of((4 * stages,), stages, (family,), (4,), (1,))
     network = frame.network(implementation, tuple(8 * 2**i for i in range(stages)))
     assert network_cost(network, tuple(size)).macs > 0
 
@@ -216,7 +217,7 @@ def test_a_network_for_any_size_of_example(size, stages, family):
 @pytest.mark.parametrize("match", ["macs", "params", "activations"])
 def test_all_designs_cost_the_same_within_3_percent_or_say_so(match):
     frame = Frame(1, (8, 8), 10, 2)
-    found, _ = implementations((8, 16), 2, FAMILIES, (1, 2, 4), (1, 8))
+    found, _ = grid_of((8, 16), 2, FAMILIES, (1, 2, 4), (1, 8))
     budget = default_budget(frame, found[0], match)
     matched = [solve(frame, i, match, budget) for i in found]
     assert sum(not m.problem for m in matched) > len(matched) / 2
@@ -229,7 +230,7 @@ def test_all_designs_cost_the_same_within_3_percent_or_say_so(match):
 
 def test_a_budget_out_of_reach_is_a_problem_that_says_how_far():
     frame = Frame(1, (8, 8), 10, 2)
-    (simple, *_), _ = implementations((56,), 2, ("simple",), (1,), (1,))
+    (simple, *_), _ = grid_of((56,), 2, ("simple",), (1,), (1,))
     assert (
         "off the budget of 100; choose another budget, e.g. --budget-macs "
         in solve(frame, simple, "macs", 100).problem
@@ -238,5 +239,5 @@ def test_a_budget_out_of_reach_is_a_problem_that_says_how_far():
 
 def test_without_matching_all_have_the_same_widths():
     frame = Frame(1, (8, 8), 10, 2)
-    found, _ = implementations((8,), 2, FAMILIES, (2, 4), (1,))
+    found, _ = grid_of((8,), 2, FAMILIES, (2, 4), (1,))
     assert {solve(frame, i, "none", None).widths for i in found} == {(32, 64)}

@@ -20,7 +20,7 @@ from convblocks.cli import main
 from convblocks.engine.trial import Trainer
 from convblocks.engine.watcher import Watcher
 from convblocks.errors import RunError
-from convblocks.experiments.plan import resume
+from convblocks.experiments.resume import resume
 from convblocks.measure import describe_host
 from convblocks.networks import Network
 from convblocks.records import Epoch

@@ -15,7 +15,7 @@ from msgspec.structs import replace
 
 from convblocks.engine.local_processes import Job, _interrupts_held, run_all
 from convblocks.errors import RunError
-from convblocks.experiments.plan import default_folder, resume
+from convblocks.experiments.resume import default_folder, resume
 from convblocks.records import Loading
 from convblocks.runs.store import RunFolder
 from tests.compared import without_checksum

@@ -9,10 +9,11 @@ from convblocks import Network, Recipe, compare, load
 from convblocks.blocks import SimpleConvBlock
 from convblocks.data.dataset import assemble
 from convblocks.errors import OptionError, RunError
-from convblocks.experiments.implementations import Frame, implementations
+from convblocks.experiments.implementations import Frame
 from convblocks.experiments.plan import plan
 from convblocks.networks import DilatedHead
-from convblocks.training import Placement
+from convblocks.records import Machine, Question
+from tests.grid_of import grid_of
 
 
 class NoDilation(SimpleConvBlock):
@@ -38,24 +39,11 @@ def squares(*, maps=True):
     return assemble(parts, ["no", "yes"], name="squares", source="here", split="given", preparation="none")
 
 
-def planned(head, families=("simple",), *, maps=True, depths=(6,)):
-    return plan(
-        squares(maps=maps),
-        depths=depths,
-        families=families,
-        block_depths=(1, 2),
-        groups=(1,),
-        stages=3,
-        match="none",
-        budget=None,
-        seeds=1,
-        recipe=Recipe(),
-        workers=1,
-        threads=1,
-        placement=Placement(),
-        command="",
-        head=head,
+def planned(head, families="simple", *, maps=True, depths=6):
+    question = Question(
+        depths=depths, families=families, block_depths=(1, 2), stages=3, match="none", seeds=1, head=head
     )
+    return plan(squares(maps=maps), question, Machine(workers=1), command="")
 
 
 def test_a_tiny_study_with_a_dilated_head(tmp_path):
@@ -80,10 +68,10 @@ def test_a_tiny_study_with_a_dilated_head(tmp_path):
 
 
 def test_the_u_net_is_the_one_unless_another_is_asked_for():
-    asked, default = planned("unet")[0], planned(None)[0]
-    assert asked.head == default.head == "unet"
-    assert asked.digest == default.digest != planned("dilated")[0].digest
-    assert planned(None, maps=False)[0].head == ""
+    unet, default = planned("unet").study, planned(None).study
+    assert unet.head == default.head == "unet"
+    assert unet.digest == default.digest != planned("dilated").study.digest
+    assert planned(None, maps=False).study.head == ""
     assert replace(default, head="").digest == default.digest  # a record of before a head was told
 
 
@@ -111,7 +99,7 @@ def test_what_no_head_can_do_is_refused():
 )
 def test_a_dilated_design_halves_its_map_once_behind_the_stem(size, stages, strides, rates):
     frame = Frame(3, size, 2, stages, DilatedHead())
-    (implementation, *_), _ = implementations((4 * stages,), stages, ("residual",), (2,), (1,))
+    (implementation, *_), _ = grid_of((4 * stages,), stages, ("residual",), (2,), (1,))
     network = frame.network(implementation, tuple(8 * 2**i for i in range(stages)))
     assert [stage.stride for stage in network.stages] == strides
     assert network.head == DilatedHead(width=8, rates=rates)

@@ -9,8 +9,9 @@ from torch import nn
 from convblocks import BlockSpec, Network, Stage, Stem, network_cost
 from convblocks.analysis import count
 from convblocks.errors import OptionError
-from convblocks.experiments.implementations import Frame, implementations
+from convblocks.experiments.implementations import Frame
 from convblocks.networks import GridHead, MeanHead, features
+from tests.grid_of import grid_of
 
 OLD = """{"in_channels": 3, "classes": 5, "dims": 2,
 "stem": {"out_channels": 8, "kernel_size": 3, "stride": 1, "norm": "batch", "activation": "relu"},
@@ -181,7 +182,7 @@ class Opened(nn.Module):
 
 def test_compare_closes_a_network_of_preactivated_blocks():
     frame = Frame(in_channels=3, size=(16, 16), classes=5, stages=1)
-    (own, residual), _ = implementations((2,), 1, (f"{__name__}:Opened", "residual"), (1,), (1,))
+    (own, residual), _ = grid_of((2,), 1, (f"{__name__}:Opened", "residual"), (1,), (1,))
     network = frame.network(own, (8,))
     assert network.head == MeanHead(norm="group", activation="silu")
     assert (network.stem.norm, network.stem.activation, network.stem.bias) == ("none", "none", False)

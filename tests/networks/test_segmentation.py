@@ -10,8 +10,9 @@ from msgspec.structs import replace
 from convblocks import BLOCKS, BlockSpec, Network, Stage, Stem, network_cost
 from convblocks.analysis import count, receptive_field, trace
 from convblocks.errors import OptionError, SpecError
-from convblocks.experiments.implementations import Frame, implementations
+from convblocks.experiments.implementations import Frame
 from convblocks.networks import DilatedHead, UNetHead, dilated, features, zoo
+from tests.grid_of import grid_of
 
 SIZES = {1: (37,), 2: (21, 30), 3: (9, 12, 11)}
 
@@ -139,7 +140,7 @@ def scramble(module):
 def test_what_reads_pre_activated_maps_reads_them_normed_and_activated(family):
     """Each map that the decoder takes, those that it makes, and the one that the pyramid takes."""
     frame = Frame(1, (16, 16), 3, 2, UNetHead(block=BlockSpec(family)))
-    (implementation, *_), _ = implementations((12,), 2, (family,), (3, 6), (1,))
+    (implementation, *_), _ = grid_of((12,), 2, (family,), (3, 6), (1,))
     unet = frame.network(implementation, (8, 12)).build().eval()
     scramble(unet)
     up, x = unet.head.ups[0], torch.randn(2, 1, 16, 16)

@@ -4,7 +4,7 @@ import pytest
 from msgspec.structs import replace
 
 from convblocks.errors import RunError
-from convblocks.experiments.plan import going_on
+from convblocks.experiments.resume import going_on
 from convblocks.runs.store import RunFolder
 from tests.made_records import make_study
 

@@ -1,4 +1,4 @@
-"""The commands, and what becomes of their errors. Nothing here imports torch before a command runs."""
+"""The commands, and the exit status of their errors. Nothing here imports torch before a command runs."""
 
 import signal
 from collections.abc import Sequence
@@ -38,22 +38,22 @@ REFUSED = 2
 PIPE_CLOSED = 128 + signal.SIGPIPE
 
 
-def run(words: Sequence[str]) -> int:
-    """Run a command; returns its exit status. Any exception but KeyboardInterrupt is one line on stderr."""
+def run(arguments: Sequence[str]) -> int:
+    """Runs a command and returns its exit status; any exception but KeyboardInterrupt is one line on stderr."""
     open_streams()
     try:
-        status = _run(words)
+        status = _run(arguments)
     except BrokenPipeError as error:  # as of `| head`, to which nothing need be said
         close_streams()
-        return _failed(error, words)
+        return _failed(error, arguments)
     failure = close_streams()
-    return _failed(failure, words) if failure and not status else status
+    return _failed(failure, arguments) if failure and not status else status
 
 
-def _run(words: Sequence[str]) -> int:
+def _run(arguments: Sequence[str]) -> int:
     try:
-        found = app(
-            words,
+        status = app(
+            arguments,
             console=SafeConsole(),
             exit_on_error=False,
             print_error=False,
@@ -62,19 +62,19 @@ def _run(words: Sequence[str]) -> int:
     except (KeyboardInterrupt, BrokenPipeError):
         raise
     except BaseException as error:  # a user's block may raise anything, SystemExit too
-        return _failed(error, words)
-    return found if isinstance(found, int) else 0
+        return _failed(error, arguments)
+    return status if isinstance(status, int) else 0
 
 
-def _failed(error: BaseException, words: Sequence[str]) -> int:
+def _failed(error: BaseException, arguments: Sequence[str]) -> int:
     if isinstance(error, BrokenPipeError):
         return PIPE_CLOSED
-    say(message(error, lambda setting: spelled(setting, words[0] if words else "")))
+    say(message(error, lambda setting: spelled(setting, arguments[0] if arguments else "")))
     return REFUSED
 
 
 def spelled(setting: Setting, command: str) -> str:
-    """An argument as one who runs `command` can give it: by its flag, by another command's, or else as in Python.
+    """Returns an argument as one who runs `command` can give it: by its flag, another command's, or else as in Python.
 
     >>> spelled(Setting("skip_broken", True), "compare"), spelled(Setting("skip_broken", True), "signal")
     ('--skip-broken', 'convblocks compare --skip-broken')
@@ -86,10 +86,10 @@ def spelled(setting: Setting, command: str) -> str:
     # the options of blocks, which are as many as there are families, are flags of code
     if command == "code" or (command in commands and name in flags_of(command)):
         return flag(setting)
-    others = [each for each in commands if name in flags_of(each)]
-    return f"convblocks {others[0]} {flag(setting)}" if others else str(setting)
+    commands_with_it = [each for each in commands if name in flags_of(each)]
+    return f"convblocks {commands_with_it[0]} {flag(setting)}" if commands_with_it else str(setting)
 
 
 def flags_of(command: str) -> set[str]:
-    """The flags that a command names in its help."""
+    """Returns the flags of a command."""
     return {name for argument in app[command].assemble_argument_collection() for name in argument.names}

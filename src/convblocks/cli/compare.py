@@ -2,195 +2,125 @@
 
 import shlex
 import sys
+from collections.abc import Callable, Mapping
+from inspect import Parameter as Argument
+from inspect import Signature
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import Annotated, Any
 
-from cyclopts import Group, Parameter
+from cyclopts import Parameter
 
-from convblocks.cli.parse import amount, names, number, numbers, pixels, whole
-from convblocks.errors import OptionError, RunError, Setting
-
-DESIGNS, BUDGET, TRAINING, DATA, RUN = (
-    Group(title, sort_key=at)
-    for at, title in enumerate(("Implementations", "Budget", "Training", "Data", "Run"), start=1)
-)
-
+from convblocks.cli.parse import flag_name
+from convblocks.cli.question_file import read_question
+from convblocks.cli.question_options import GROUPS, argument, values
+from convblocks.cli.terminal import say
+from convblocks.errors import OptionError
+from convblocks.records import Loading, Machine, Question
+from convblocks.records.option import RUN, Field, fields, updated
 
 KEPT = "; what is finished is kept, and the same command goes on from there"
 
+OLD_BUDGETS = {"budget_macs": "macs", "budget_params": "params", "budget_activations": "activations"}
+"""Flags of before --budget, each with the --match it went with."""
 
-def _option(group: Group, metavar: str | None = None, default: str | None = None) -> Parameter:
-    """How an option looks in the help; `default` tells what stands in for None."""
-    return Parameter(group=group, metavar=metavar, show_default=default, negative=())
+DataArgument = Annotated[
+    str | None,
+    Parameter(
+        help="Folder with a folder of images per class, or with images/ and masks/; .npz file; embedded set: digits, "
+        "faces, textures, canvases; or a .toml file with these options. [default: digits; canvases to segment]"
+    ),
+]
+OutArgument = Annotated[
+    str | None,
+    Parameter(help="Run folder.", group=GROUPS[RUN], metavar="DIR", show_default="runs/DATA-HASH"),
+]
+OldArgument = Annotated[str | None, Parameter(show=False, allow_leading_hyphen=True)]
 
 
-def _whole(group: Group, default: str | None = None) -> Parameter:
-    return Parameter(group=group, metavar="N", show_default=default, converter=whole)
+def compare_command(question_class: type[Question] = Question) -> Callable[..., None]:
+    """Returns the command whose options are the fields of the question, its data and its machine."""
+    options = fields(question_class, Loading, Machine)
+
+    def compare(data: DataArgument = None, /, out: OutArgument = None, **given: Any) -> None:
+        """Train all implementations of a stack at a matched budget; recommend one.
+
+        Lists the implementations, solves their widths so that all cost the same,
+        trains each with the same recipe and paired seeds, and recommends one. The
+        run folder gets the records, the weights, report.html and report.md. The
+        same command again goes on where it was stopped.
+        """
+        texts = {name: text for name, text in given.items() if text is not None}
+        if data is not None and data.endswith(".toml") and not Path(data).is_dir():
+            file = read_question(Path(data), options)
+            data, out = file.pop("data", None), out or file.pop("out", None)
+            texts = {**file, **texts}
+        texts = _with_new_names(texts)
+        read = values(options, texts)
+        try:
+            question, machine = updated(question_class(), read), updated(Machine(), read)
+            loading = {name: read[name] for name in fields(Loading) if name in read}
+            _compare(data, question, machine, loading, out)
+        except OptionError as error:
+            field = options.get(error.option)
+            if field is None or not field.option.reads or error.option not in texts:
+                raise
+            # 5M as it was typed
+            raise OptionError(error.option, texts[error.option], error.expected) from error
+
+    vars(compare)["__signature__"] = Signature(_arguments(options))
+    return compare
 
 
-def _budget_of(default: str) -> Parameter:
-    return Parameter(group=BUDGET, metavar="N", show_default=default, allow_leading_hyphen=True)
+def _arguments(options: Mapping[str, Field]) -> list[Argument]:
+    """Returns the arguments of the command, in the order of its help."""
+    of_run = [argument(field) for field in options.values() if field.option.group == RUN]
+    return [
+        Argument("data", Argument.POSITIONAL_ONLY, default=None, annotation=DataArgument),
+        *(argument(field) for field in options.values() if field.option.group != RUN),
+        Argument("out", Argument.KEYWORD_ONLY, default=None, annotation=OutArgument),
+        *of_run,
+        *(
+            Argument(name, Argument.KEYWORD_ONLY, default=None, annotation=OldArgument)
+            for name in OLD_BUDGETS
+        ),
+    ]
 
 
-def compare(
-    data: str | None = None,
-    /,
-    *,
-    depth: Annotated[list[str] | None, _option(DESIGNS, "D", "8 and 56")] = None,
-    families: Annotated[str, _option(DESIGNS, "NAMES")] = "simple,residual,bottleneck",
-    block_depths: Annotated[str, _option(DESIGNS, "NUMBERS")] = "1,2,3,4,6",
-    groups: Annotated[str, _option(DESIGNS, "NUMBERS")] = "1",
-    stages: Annotated[int | None, _whole(DESIGNS, "by the examples' size")] = None,
-    match: Annotated[str, _option(BUDGET, "COST")] = "macs",
-    budget_macs: Annotated[str | None, _budget_of("the first design's at 32 channels")] = None,
-    budget_params: Annotated[str | None, _budget_of("likewise")] = None,
-    budget_activations: Annotated[str | None, _budget_of("likewise")] = None,
-    seeds: Annotated[int, _whole(TRAINING)] = 3,
-    epochs: Annotated[int, _whole(TRAINING)] = 15,
-    batch_size: Annotated[int, _whole(TRAINING)] = 32,
-    optimizer: Annotated[str, _option(TRAINING, "NAME")] = "sgd",
-    learning_rate: Annotated[float, Parameter(group=TRAINING, metavar="X", converter=number)] = 0.05,
-    augment: Annotated[str, _option(TRAINING, "HOW")] = "none",
-    init: Annotated[str, _option(TRAINING, "NAME")] = "he_normal",
-    image_size: Annotated[str | None, _option(DATA, "SIZE", "as they are")] = None,
-    split_seed: Annotated[int, _whole(DATA)] = 0,
-    skip_broken: Annotated[bool, Parameter(group=DATA, show_default=False, negative=())] = False,
-    layout: Annotated[str | None, _option(DATA, "AXIS", "an axis of 1, 3 or 4")] = None,
-    task: Annotated[
-        Literal["classify", "segment"] | None, _option(DATA, "TASK", "what the data are for")
-    ] = None,
-    head: Annotated[Literal["unet", "dilated"] | None, _option(DESIGNS, "HEAD", "unet to segment")] = None,
-    out: Annotated[str | None, _option(RUN, "DIR", "runs/DATA-HASH")] = None,
-    workers: Annotated[int | None, _whole(RUN, "one per core")] = None,
-    threads: Annotated[int | None, _whole(RUN, "1")] = None,
-    device: Annotated[str, _option(RUN, "NAME")] = "cpu",
-) -> None:
-    """Train all implementations of a stack at a matched budget; recommend one.
+def _with_new_names(given: Mapping[str, Any]) -> dict[str, Any]:
+    """Returns the options with --budget for each of its old names, and says so.
 
-    Lists the implementations, solves their widths so that all cost the same,
-    trains each with the same recipe and paired seeds, and recommends one. The
-    run folder gets the records, the weights, report.html and report.md. The
-    same command again goes on where it was stopped.
-
-    Parameters
-    ----------
-    data
-        Folder with a folder of images per class, or with images/ and masks/;
-        .npz file; or embedded set: digits, faces, textures, canvases. [default: digits; canvases to segment]
-    depth
-        Stack depth: convolution layers of a network; repeat for several.
-    families
-        Families, or a class of your own as package.module:Class; with options,
-        "residual(attention=eca)", "wide(kernels=B(3,1,3))".
-    block_depths
-        Convolution layers of a block, where its options fix none; those that fill a stage are used.
-    groups
-        Groups of the k×k convolutions.
-    stages
-        Stages, each at half the map of the one before.
-    match
-        What all designs cost alike: macs, params, activations or none.
-    budget_macs
-        MACs forward for one example, e.g. 5M.
-    budget_params
-        Parameters, e.g. 250k, with --match params.
-    budget_activations
-        Activations of one example, with --match activations.
-    seeds
-        Trainings of each design, paired by seed.
-    epochs
-        Passes over the training data.
-    batch_size
-        Examples in a step.
-    optimizer
-        sgd, with Nesterov momentum, or adamw.
-    learning_rate
-        Learning rate at its peak.
-    augment
-        none, shift, flip or shift+flip.
-    init
-        How weights start: he_normal, or without norms delta_orthogonal (plain tanh stacks), fixup or
-        skipinit (residual families). Blocks are built as it needs them.
-    image_size
-        Resize examples to so many pixels along every axis, or to HEIGHTxWIDTH, e.g. 32x48.
-    split_seed
-        Seed of the split into training, validation and test data.
-    skip_broken
-        Leave out and count broken examples.
-    layout
-        Which axis of a .npz file counts the channels: channels-first, channels-last or none.
-    task
-        classify or segment: a class for each example, or for each of its pixels.
-    head
-        What scores the pixels: unet, or dilated for DeepLab's behind a backbone that dilates.
-    out
-        Run folder.
-    workers
-        Trainings at a time.
-    threads
-        Threads of each training; another number gives other bits.
-    device
-        cpu, cuda or cuda:N, e.g. cuda:1.
+    Raises:
+        OptionError: for an old name that does not go with --match, or comes beside --budget.
     """
-    budgets = {"macs": budget_macs, "params": budget_params, "activations": budget_activations}
-    budget = _budget(match, budgets)
-    depths = [layers for text in depth or ["8", "56"] for layers in numbers("depths", text)]
-    family_names = names("families", families)
-    depths_of_blocks, group_numbers = numbers("block_depths", block_depths), numbers("groups", groups)
+    match = given.get("match", Question().match)
+    for name in OLD_BUDGETS.keys() & given.keys():
+        if OLD_BUDGETS[name] != match:
+            expected = f"goes with --match {OLD_BUDGETS[name]}, but --match is {match}"
+            raise OptionError(name, given[name], expected)
+        if "budget" in given:
+            raise OptionError(name, given[name], "is an old name of --budget; give that alone")
+        say(f"{flag_name(name)} is now --budget, in units of --match; the old name still works")
+        given = {**given, "budget": given[name]}
+    return {name: text for name, text in given.items() if name not in OLD_BUDGETS}
 
+
+def _compare(
+    data: str | None, question: Question, machine: Machine, loading: Mapping[str, Any], out: str | None
+) -> None:
     from convblocks.cli.progress import ProgressWatcher
     from convblocks.cli.table import print_result
-    from convblocks.experiments.compare import compare as run
-    from convblocks.training import Recipe
+    from convblocks.experiments.compare import compare
 
-    recipe = Recipe(
-        epochs=epochs,
-        batch_size=batch_size,
-        optimizer=optimizer,
-        learning_rate=learning_rate,
-        augment=augment,
-        init=init,
-    )
-    watcher = ProgressWatcher()
+    watcher, command = ProgressWatcher(), shlex.join(["convblocks", *sys.argv[1:]])
     try:
         with watcher:
-            folder = run(
-                data,
-                depths=depths,
-                families=family_names,
-                block_depths=depths_of_blocks,
-                groups=group_numbers,
-                stages=stages,
-                match=match,
-                budget=budget,
-                seeds=seeds,
-                recipe=recipe,
-                out=out,
-                image_size=pixels("image_size", image_size),
-                split_seed=split_seed,
-                skip_broken=skip_broken,
-                layout=layout,
-                task=task,
-                head=head,
-                workers=workers,
-                threads=threads,
-                device=device,
-                watcher=watcher,
-                command=shlex.join(["convblocks", *sys.argv[1:]]),
-            )
+            folder = compare(data, question, machine, out=out, watcher=watcher, command=command, **loading)
         print_result(folder)
     except KeyboardInterrupt as interrupt:
         raise KeyboardInterrupt(*[KEPT] if watcher.trained else []) from interrupt
-    except RunError as error:
-        of_match = Setting(f"budget_{match}")
-        raise RunError(
-            *(of_match if part == Setting("budget") else part for part in error.parts())
-        ) from error
-    except OptionError as error:
-        if error.option != "budget":
-            raise
-        given = budgets.get(match) or error.given  # as typed
-        raise OptionError(f"budget_{match}", given, error.expected) from error
+
+
+compare = compare_command()
 
 
 def report(run: Path, /) -> None:
@@ -208,11 +138,3 @@ def report(run: Path, /) -> None:
     folder = RunFolder(run)
     write_report(folder)
     print_result(folder)
-
-
-def _budget(match: str, budgets: dict[str, str | None]) -> int | None:
-    for name, text in budgets.items():
-        if text is not None and name != match:
-            raise OptionError(f"budget_{name}", text, f"goes with --match {name}, but --match is {match}")
-    given = budgets.get(match)
-    return None if given is None else amount(f"budget_{match}", given)

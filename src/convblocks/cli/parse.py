@@ -13,6 +13,8 @@ from convblocks.errors import OptionError, Setting, SpecError
 from convblocks.files import require_writable
 from convblocks.layout import parse_axes
 from convblocks.notation import split
+from convblocks.records import Loading, Machine, Question
+from convblocks.records.option import fields
 from convblocks.text import listed, shown
 
 # digits that a number may have: more mean nothing here, and Python refuses to read 4,301
@@ -26,17 +28,20 @@ MOST_BYTES = 2**63 - 1
 MOST_ELEMENTS = 2**40  # of an input: beyond all memory, and what is computed from it still fits 63 bits
 
 SUFFIXES = {"": 1, "k": 10**3, "m": 10**6, "g": 10**9}
-FLAGS = {"depths": "--depth", "memory_bytes": "--memory", "steps": "--along"}
-"""Of arguments that are not called as in Python."""
+FLAGS = {field.name: field.flag for field in fields(Question, Loading, Machine).values()} | {
+    "memory_bytes": "--memory",
+    "steps": "--along",
+}
+"""Flags of arguments, where they may not be the argument's name."""
 
 
 def flag_name(option: str) -> str:
-    """The flag of an argument of Python, whether or not a command has it."""
+    """Returns the flag of an argument of Python, whether or not a command has it."""
     return FLAGS.get(option, "--" + option.replace("_", "-"))
 
 
 def flag(setting: Setting) -> str:
-    """An argument as one types it: ``--image-size 8``, ``--skip-broken``."""
+    """Returns an argument as one types it: ``--image-size 8``, ``--skip-broken``."""
     name = flag_name(setting.option)
     if setting.value is ... or setting.value is True:
         return name
@@ -47,46 +52,56 @@ def flag(setting: Setting) -> str:
 
 
 def names(option: str, text: str) -> list[str]:
-    """``simple,wide(kernels=B(3,1,3))`` as a list of two."""
+    """Returns ``simple,wide(kernels=B(3,1,3))`` as a list of two."""
     try:
-        found = split(text)
+        parts = split(text)
     except SpecError as error:
         raise OptionError(option, text, error.problem) from error
-    if not all(found):
+    if not all(parts):
         raise OptionError(option, text, "expected names separated by single commas, e.g. simple,residual")
-    return found
+    return parts
 
 
 def numbers(option: str, text: str) -> list[int]:
-    """``1,2,4`` as a list."""
+    """Returns ``1,2,4`` as a list."""
     parts = [part.strip() for part in text.split(",")]
-    found = [int(part) for part in parts if WHOLE.fullmatch(part)]
-    if len(found) < len(parts) or min(found) < 1:
+    values = [int(part) for part in parts if WHOLE.fullmatch(part)]
+    if len(values) < len(parts) or min(values) < 1:
         raise OptionError(
             option, text, "expected whole numbers of at least 1, separated by single commas, e.g. 1,2,4"
         )
-    return found
+    return values
+
+
+def whole_number(option: str, text: str) -> int:
+    """Returns a whole number as typed."""
+    if not WHOLE.fullmatch(text):
+        raise OptionError(option, text, "expected a whole number, e.g. 3")
+    return int(text)
+
+
+def finite_number(option: str, text: str) -> float:
+    """Returns a finite number as typed."""
+    if not NUMBER.fullmatch(text):
+        raise OptionError(option, text, "expected a number, e.g. 0.05")
+    number = float(text)
+    if not isfinite(number):
+        raise OptionError(option, text, "expected a number that is not beyond all bounds, e.g. 0.05")
+    return number
 
 
 def whole(_kind: object, tokens: Sequence[Token]) -> int:
-    """A whole number as typed; cyclopts by itself would round 1.5."""
-    if not WHOLE.fullmatch(tokens[0].value):
-        raise _not("a whole number, e.g. 3", tokens[0])
-    return int(tokens[0].value)
+    """Converts for cyclopts, which by itself would round 1.5."""
+    return whole_number(_option(tokens[0]), tokens[0].value)
 
 
 def number(_kind: object, tokens: Sequence[Token]) -> float:
-    """A finite number as typed."""
-    if not NUMBER.fullmatch(tokens[0].value):
-        raise _not("a number, e.g. 0.05", tokens[0])
-    found = float(tokens[0].value)
-    if not isfinite(found):
-        raise _not("a number that is not beyond all bounds, e.g. 0.05", tokens[0])
-    return found
+    """Converts for cyclopts, which by itself would take nan."""
+    return finite_number(_option(tokens[0]), tokens[0].value)
 
 
 def require_seed(seed: int) -> None:
-    """Raise OptionError for a number that numpy or torch takes for no seed."""
+    """Raises OptionError for a number that numpy or torch takes for no seed."""
     if not 0 <= seed < 2**63:
         raise OptionError("seed", seed, "expected a whole number of at least 0, below 2^63")
 
@@ -111,20 +126,19 @@ def output_file(option: str, text: str | None, *endings: str) -> Path | None:
 
 
 def require_axes(axes: str | None, *, batch_first: bool = False) -> None:
-    """Raise OptionError for text that names no axes; whether they fit the input is checked with it."""
+    """Raises OptionError for text that names no axes; that they fit the input is checked with it."""
     if axes is not None and parse_axes(axes).batch and batch_first:
         raise OptionError("axes", axes, "expected the batch first, as each example is measured by itself")
 
 
-def _not(expected: str, token: Token) -> OptionError:
-    option = (token.keyword or "").removeprefix("--").replace("-", "_")
-    return OptionError(option, token.value, f"expected {expected}")
+def _option(token: Token) -> str:
+    return (token.keyword or "").removeprefix("--").replace("-", "_")
 
 
 def amount(option: str, text: str) -> int:
-    """``5M`` as 5,000,000; also ``1_000`` and ``1,000``, but no comma for a decimal point."""
-    found = AMOUNT.fullmatch(text.strip())
-    exact = Decimal(re.sub("[_,]", "", found[1])) * SUFFIXES[found[2].lower()] if found else Decimal(0)
+    """Returns ``5M`` as 5,000,000; also ``1_000`` and ``1,000``, but no comma for a decimal point."""
+    match = AMOUNT.fullmatch(text.strip())
+    exact = Decimal(re.sub("[_,]", "", match[1])) * SUFFIXES[match[2].lower()] if match else Decimal(0)
     if exact < 1 or exact != int(exact):
         raise OptionError(
             option, text, "expected a positive amount such as 5M, 250k or 1.2G, with a point for decimals"
@@ -133,12 +147,12 @@ def amount(option: str, text: str) -> int:
 
 
 def memory_size(option: str, text: str) -> int:
-    """``8GB`` as 8·10⁹ bytes, and ``8GiB`` as 8·2³⁰."""
-    found = BYTES.fullmatch(text.strip())
-    if not found or not Decimal(found[1]):
+    """Returns ``8GB`` as 8·10⁹ bytes, and ``8GiB`` as 8·2³⁰."""
+    match = BYTES.fullmatch(text.strip())
+    if not match or not Decimal(match[1]):
         raise OptionError(option, text, "expected an amount of memory such as 8GB, 24GiB or 512MB")
-    power = "kmgt".index(found[2].lower()) + 1
-    size = int(Decimal(found[1]) * (1024 if found[3] else 1000) ** power)
+    power = "kmgt".index(match[2].lower()) + 1
+    size = int(Decimal(match[1]) * (1024 if match[3] else 1000) ** power)
     if not 1 <= size <= MOST_BYTES:
         raise OptionError(option, text, "expected at least 1 byte, and no more than an address can count")
     return size
@@ -148,15 +162,15 @@ AXES = "expected channels and 1 to 3 spatial axes, e.g. 3x224x224"
 
 
 def shape(option: str, text: str) -> tuple[int, ...]:
-    """``3x224x224`` as (3, 224, 224): channels, then 1, 2 or 3 spatial axes."""
-    found = _axes(option, text)
-    if len(found) not in (2, 3, 4):
+    """Returns ``3x224x224`` as (3, 224, 224): channels, then 1, 2 or 3 spatial axes."""
+    axes = _axes(option, text)
+    if len(axes) not in (2, 3, 4):
         raise OptionError(option, text, AXES)
-    return found
+    return axes
 
 
 def pixels(option: str, text: str | None) -> int | tuple[int, ...] | None:
-    """``32`` as 32, along every axis, and ``32x48`` as (32, 48): height, then width."""
+    """Returns ``32`` as 32, along every axis, and ``32x48`` as (32, 48): height, then width."""
     if text is None:
         return None
     parts = text.lower().replace("×", "x").split("x")
@@ -169,18 +183,18 @@ def pixels(option: str, text: str | None) -> int | tuple[int, ...] | None:
 
 
 def _axes(option: str, text: str) -> tuple[int, ...]:
-    """Of one input; empty where the text has none."""
+    """Returns the axes of one input; none where the text is no size."""
     parts = text.lower().replace("×", "x").split("x")
-    found = tuple(int(part) for part in parts if WHOLE.fullmatch(part))
-    if len(found) < len(parts) or min(found) < 1:
+    axes = tuple(int(part) for part in parts if WHOLE.fullmatch(part))
+    if len(axes) < len(parts) or min(axes) < 1:
         return ()
-    if prod(found) > MOST_ELEMENTS:
+    if prod(axes) > MOST_ELEMENTS:
         raise OptionError(option, text, "has more elements than torch can count; expected fewer")
-    return found
+    return axes
 
 
 def levels(option: str, text: str) -> float:
-    """``2`` as 2, and ``all`` as infinity."""
+    """Returns ``2`` as 2, and ``all`` as infinity."""
     if text == "all":
         return inf
     if not WHOLE.fullmatch(text) or int(text) < 1:
@@ -192,7 +206,7 @@ DTYPES = ("float32", "float64", "float16", "bfloat16", "int64", "int32", "int16"
 
 
 def sized(option: str, text: str) -> tuple[tuple[int, ...], str]:
-    """``3x224x224`` as ((3, 224, 224), "float32"), and ``128:int64`` as ((128,), "int64")."""
+    """Returns ``3x224x224`` as ((3, 224, 224), "float32"), and ``128:int64`` as ((128,), "int64")."""
     axes, colon, dtype = text.partition(":")
     size = _axes(option, axes)
     if not size:

@@ -1,83 +1,85 @@
-"""What a caller of compare wrote: one value or several, and the call itself as text."""
+"""The arguments of compare: its records with the keywords beside them, and the call itself as text."""
 
-import inspect
 import json
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Mapping
 from os import PathLike, fspath
-from typing import Any, TypeVar
+from typing import NamedTuple
 
-from msgspec import Struct
-from msgspec.structs import fields
+from msgspec import Struct, structs
 
 from convblocks.blocks import BlockSpec
-from convblocks.checks import whole
 from convblocks.data import Dataset
 from convblocks.data.objects import name_of_object
-from convblocks.errors import OptionError, SpecError
-from convblocks.experiments.family import refused
-from convblocks.notation import parse, written
-
-T = TypeVar("T")
-
-UNTOLD = ("watcher", "command")  # arguments that are not part of the question
+from convblocks.records import Family, Loading, Machine, Question
+from convblocks.records.option import fields, suggestion, updated
 
 
-def numbers(option: str, given: int | Iterable[int], at_most: int = 2**31 - 1) -> tuple[int, ...]:
-    """One whole number or several, each from 1 to `at_most` and none twice."""
-    several = given if isinstance(given, Iterable) else (given,)
-    return _some(option, given, [whole(option, n, at_least=1, at_most=at_most) for n in several])
+class Arguments(NamedTuple):
+    """A compare's question, where it runs and how its data are loaded."""
+
+    question: Question
+    machine: Machine
+    loading: Loading
 
 
-def families(given: str | BlockSpec | Iterable[str | BlockSpec]) -> tuple[str, ...]:
-    """One family or several, none twice, each in the one way to write it; "residual" is one, not eight letters."""
-    several = given if isinstance(given, Iterable) and not isinstance(given, str) else (given,)
-    return _some("families", given, [_family(family) for family in several])
+def arguments(
+    question: Question | None, machine: Machine | None, keywords: Mapping[str, object]
+) -> Arguments:
+    """Returns the records with the values of the keywords, which are names of their fields; None is no value.
+
+    Raises:
+        OptionError: for a value that cannot work.
+        TypeError: for a keyword that is no field, or a record of another type.
+    """
+    for name, record, record_class in (("question", question, Question), ("machine", machine, Machine)):
+        if record is not None and not isinstance(record, record_class):
+            raise TypeError(f"{name}: expected a convblocks.{record_class.__name__}, not {record!r}")
+    question, machine = question or Question(), machine or Machine()
+    names = {"recipe": None, **fields(type(question), type(machine), Loading)}
+    for name in keywords:
+        if name not in names:
+            raise TypeError(f"compare() got an unexpected keyword argument {name!r}{suggestion(name, names)}")
+    values = {name: value for name, value in keywords.items() if value is not None}
+    return Arguments(updated(question, values), updated(machine, values), updated(Loading(source=""), values))
 
 
-def _family(given: object) -> str:
-    if not isinstance(given, str | BlockSpec):
-        raise OptionError("families", given, "expected a name or several")
-    try:
-        family, options = parse(str(given))
-        if isinstance(given, BlockSpec) and BlockSpec(family, **options) != given:
-            raise SpecError("", "has an option that cannot be written as text; use numbers, words or lists")
-    except SpecError as error:
-        raise refused(given, error) from error
-    return written(family, options)
+def call_as_text(data: object, *records: Struct | None, **keywords: object) -> str:
+    """Returns the call of compare in Python: what the records and the keywords set, where it is not the default.
+
+    >>> from convblocks.records import Question
+    >>> call_as_text("digits", Question(depths=8), seeds=5, families="simple")
+    'convblocks.compare("digits", depths=(8,), families="simple", seeds=5)'
+    """
+    order = [*Question.__struct_fields__, *fields(Question), "out", *fields(Loading, Machine)]
+    defaults = {name: field.default for name, field in fields(Question, Loading, Machine).items()}
+    given = {name: value for record in records if record for name, value in _set(record)} | keywords
+    texts = [] if data is None else [_text(_data(data))]
+    texts += [
+        f"{name}={_text(value)}"
+        for name in sorted(given, key=[*order, *given].index)
+        if (value := _plain(given[name])) is not None and value != _plain(defaults.get(name))
+    ]
+    return f"convblocks.compare({', '.join(texts)})"
 
 
-def _some(option: str, given: object, several: Sequence[T]) -> tuple[T, ...]:
-    if not several:
-        raise OptionError(option, given, "expected at least one")
-    twice = [one for at, one in enumerate(several) if one in several[:at]]
-    if twice:
-        raise OptionError(option, given, f"{twice[0]} is given twice; once is enough")
-    return tuple(several)
-
-
-def call_as_text(function: Callable[..., Any], arguments: Mapping[str, object]) -> str:
-    """The call in Python, with the arguments that are not the defaults; the first one by position."""
-    first, *_ = parameters = inspect.signature(function).parameters
-    told = []
-    for name, parameter in parameters.items():
-        value = _data(arguments[name]) if name == first else _plain(arguments[name])
-        if name not in UNTOLD and value != parameter.default:
-            told.append(_text(value) if name == first else f"{name}={_text(value)}")
-    return f"convblocks.{function.__name__}({', '.join(told)})"
+def _set(record: Struct) -> list[tuple[str, object]]:
+    """Returns the fields of a record that are not at their defaults."""
+    values = [(field.name, getattr(record, field.name), field.default) for field in structs.fields(record)]
+    return [(name, value) for name, value, default in values if value != default]
 
 
 def _data(value: object) -> object:
-    """A data set as its name, and what a script holds as what it is called."""
+    """Returns the name of a data set, and of what a script holds."""
     if isinstance(value, Dataset):
         return value.card.name
     if isinstance(value, PathLike):
         return fspath(value)
-    return value if value is None or isinstance(value, str) else name_of_object(value)
+    return value if isinstance(value, str) else name_of_object(value)
 
 
 def _plain(value: object) -> object:
-    """Lists as tuples, paths and blocks as text."""
-    if isinstance(value, BlockSpec):
+    """Returns lists as tuples; paths, blocks and families as text."""
+    if isinstance(value, BlockSpec | Family):
         return str(value)
     if isinstance(value, PathLike):
         return fspath(value)
@@ -90,10 +92,6 @@ def _text(value: object) -> str:
     if isinstance(value, tuple):
         return f"({', '.join(map(_text, value))}{',' * (len(value) == 1)})"
     if isinstance(value, Struct):
-        told = [
-            f"{field.name}={_text(now)}"
-            for field in fields(value)
-            if (now := getattr(value, field.name)) != field.default
-        ]
-        return f"convblocks.{type(value).__name__}({', '.join(told)})"
+        options = [f"{name}={_text(now)}" for name, now in _set(value)]
+        return f"convblocks.{type(value).__name__}({', '.join(options)})"
     return repr(value)

@@ -1,108 +1,89 @@
-"""The main job: list, match, train with paired seeds, time, judge. A killed compare goes on where it was."""
+"""compare, the main job: list, match, train with paired seeds, time, report. A killed one goes on where it was."""
 
 import os
-from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from convblocks.blocks import BlockSpec
+from msgspec.structs import asdict
+
 from convblocks.data import Dataset, load_dataset
 from convblocks.data.embedded import ALIASES, EMBEDDED
 from convblocks.engine.local_processes import leave_if_imported, require_script
 from convblocks.engine.run import train_designs
 from convblocks.engine.watcher import Watcher
 from convblocks.errors import OptionError, RunError
-from convblocks.experiments.arguments import call_as_text
+from convblocks.experiments.arguments import arguments, call_as_text
 from convblocks.experiments.design import matched_designs
-from convblocks.experiments.plan import default_folder, going_on, plan, resume
+from convblocks.experiments.plan import plan
+from convblocks.experiments.resume import default_folder, going_on, resume
 from convblocks.measure import threads_of
-from convblocks.records import Task
+from convblocks.records import Loading, Machine, Question
 from convblocks.runs.store import ANOTHER, RunFolder
 from convblocks.text import shown
-from convblocks.training import Placement, Recipe
+from convblocks.training import Placement
 from convblocks.training.loop import CHECKPOINT_EVERY_S
 
 
 def compare(
     data: object = None,
+    question: Question | None = None,
+    machine: Machine | None = None,
     *,
-    depths: int | Sequence[int] = (8, 56),
-    families: str | BlockSpec | Sequence[str | BlockSpec] = ("simple", "residual", "bottleneck"),
-    block_depths: int | Sequence[int] = (1, 2, 3, 4, 6),
-    groups: int | Sequence[int] = (1,),
-    stages: int | None = None,
-    match: str = "macs",
-    budget: int | None = None,
-    seeds: int = 3,
-    recipe: Recipe | None = None,
     out: str | Path | None = None,
-    image_size: int | Sequence[int] | None = None,
-    split_seed: int = 0,
-    skip_broken: bool = False,
-    layout: str | None = None,
-    task: Task | None = None,
-    head: str | None = None,
-    workers: int | None = None,
-    threads: int | None = None,
-    device: str = "cpu",
-    checkpoint_every_s: float = CHECKPOINT_EVERY_S,
     watcher: Watcher | None = None,
+    checkpoint_every_s: float = CHECKPOINT_EVERY_S,
     command: str | None = None,
+    **keywords: Any,
 ) -> RunFolder:
-    """Compare implementations of stacks of `depths` convolution layers on `data`; returns the run folder.
+    """Compares implementations of stacks of convolution layers, each trained on `data` at the same budget.
 
-    data: as in load_dataset: a path, a name, arrays (x, y), a torch Dataset or a table of paths; None for the
-    embedded digits, or canvases to segment; or a convblocks Dataset, which image_size, split_seed, skip_broken, layout
-    and task come too late for. task: "classify" or "segment", which the data must be for; to segment,
-    each design is the encoder of a U-Net, whose decoder is the same but for its widths, or with head="dilated" the
-    backbone of a DeepLab, whose last stages dilate instead of striding.
-    families: names, or with options as text or value: "residual(attention=eca)", BlockSpec("wide", kernels="B(3,1,3)").
-    Where options fix the block depth, block_depths do not apply.
-    budget: in units of `match` (MACs forward for one example, parameters, or
-    activation elements); None for what the first implementation costs at 32 channels.
-    out: the run folder; by default one that the question itself names, so that asking again goes on.
-    A script calls it under ``if __name__ == "__main__":``, since the workers import the script.
-    On KeyboardInterrupt the folder keeps a valid report of what is finished, and the interrupt goes on.
-    Raises ConvblocksError for anything the caller can fix.
+    ``compare("digits", depths=8, families="residual", workers=2)`` is short for
+    ``compare("digits", Question(depths=8, families="residual"), Machine(workers=2))``.
+
+    A script calls it under ``if __name__ == "__main__":``, since the workers import the script. On KeyboardInterrupt
+    the folder keeps a valid report of what is finished, and the interrupt goes on.
+
+    Args:
+        data: as in load_dataset: a path, a name, arrays (x, y), a torch Dataset or a table of paths; None for the
+            embedded digits, or canvases to segment; or a convblocks Dataset, which is loaded already.
+        question: what is compared, and how it is trained. To segment, each design is the encoder of a U-Net, whose
+            decoder is the same but for its widths, or with head="dilated" the backbone of a DeepLab, whose last
+            stages dilate instead of striding.
+        machine: where it runs.
+        out: the run folder; by default one that the question itself names, so that the same call goes on.
+        watcher: is told of each epoch and run.
+        checkpoint_every_s: seconds between checkpoints of a training.
+        command: how the study can be repeated, as it is recorded; by default this call.
+        **keywords: fields of Question, Recipe and Machine, which replace those of the records, and of Loading:
+            image_size, split_seed, skip_broken, layout and task, as in load_dataset.
+
+    Returns:
+        The run folder.
+
+    Raises:
+        ConvblocksError: for anything the caller can fix.
+        TypeError: for a keyword that is none of these.
     """
-    command = command or call_as_text(compare, locals())  # before anything else is local
     leave_if_imported()
     require_script()
-    watcher, recipe = watcher or Watcher(), Recipe() if recipe is None else recipe
-    if not isinstance(recipe, Recipe):
-        raise OptionError("recipe", recipe, "expected a convblocks.Recipe, e.g. Recipe(epochs=5)")
-    placement = Placement(device)
+    if command is None:
+        seconds = None if checkpoint_every_s == CHECKPOINT_EVERY_S else checkpoint_every_s
+        command = call_as_text(data, question, machine, out=out, **keywords, checkpoint_every_s=seconds)
+    question, machine, loading = arguments(question, machine, keywords)
+    watcher, placement = watcher or Watcher(), Placement(machine.device)
     if out is not None:
         if not os.fspath(out):
             raise OptionError("out", out, "expected a folder's name")
         _require_place(RunFolder(out), data)  # before the data are read, which may take minutes
     watcher.on_reading(shown(data) if isinstance(data, str | Path) else "the data")
-    dataset = _dataset(
-        data, image_size=image_size, split_seed=split_seed, skip_broken=skip_broken, layout=layout, task=task
-    )
-    study, frame, found = plan(
-        dataset,
-        depths=depths,
-        families=families,
-        block_depths=block_depths,
-        groups=groups,
-        stages=stages,
-        match=match,
-        budget=budget,
-        seeds=seeds,
-        recipe=recipe,
-        workers=workers,
-        threads=threads,
-        placement=placement,
-        command=command,
-        head=head,
-    )
+    dataset = _dataset(data, loading)
+    study, frame, grid = plan(dataset, question, machine, command)
     folder = default_folder(study) if out is None else RunFolder(out)
     _require_place(folder, data)
     going_on(folder, study)
     with threads_of(study.threads):  # the gradients at the start are taken here and must repeat too
         # from the question, never from the folder: a stranger's would name code to import and files to write
-        designs = matched_designs(study, frame, found, dataset, placement)
+        designs = matched_designs(study, frame, grid, dataset, placement)
         with folder.locked():
             study = resume(folder, study, designs)
             train_designs(
@@ -117,8 +98,9 @@ def compare(
     return folder
 
 
-def _dataset(data: object, **options: Any) -> Dataset:
-    """`data`, loaded with the options unless it is loaded already."""
+def _dataset(data: object, loading: Loading) -> Dataset:
+    """Returns the data set, loaded unless it is loaded already."""
+    options = {name: value for name, value in asdict(loading).items() if name != "source"}
     if not isinstance(data, Dataset):
         return load_dataset(data, **options)
     for name, value in options.items():
@@ -128,7 +110,7 @@ def _dataset(data: object, **options: Any) -> Dataset:
 
 
 def _require_place(folder: RunFolder, data: object) -> None:
-    """Raise RunError for a place where no run folder can be: in use by others, or in a folder of data."""
+    """Raise RunError for a place where no run folder can be: in use by another process, or in a folder of data."""
     if isinstance(data, Dataset):
         data = data.card.loading.source if data.card.loading else None
     # isdir takes any text, too long or empty ones too, which are for load_dataset to refuse

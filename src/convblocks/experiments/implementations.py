@@ -10,26 +10,27 @@ from msgspec.structs import replace
 
 from convblocks.blocks.block_spec import BlockSpec, block_class, meta_block
 from convblocks.errors import OptionError, SpecError
-from convblocks.experiments.family import Family
+from convblocks.experiments.family_grid import FamilyGrid, family_grids
 from convblocks.layers.init import INITIALISATIONS
 from convblocks.networks.dilation import dilated
 from convblocks.networks.heads import GridHead, Head, MeanHead
 from convblocks.networks.network_spec import Network, Stage, Stem
 from convblocks.networks.per_axis import Axes
 from convblocks.networks.segmentation import DilatedHead
+from convblocks.records import Question
+from convblocks.records.question import MOST_STACK_LAYERS
 from convblocks.text import listed, plural
 
 BODY_SIZE = 64  # the stem strides until no axis of the map is longer
 SMALLEST_MAP = 4  # stages halve a map down to this
 RATES_FOR = 64  # positions of the map that DeepLab's rates are for, an eighth of 512 pixels
-MOST_LAYERS = 2000  # of a stack; matching 1,000 takes 20 s, and the deepest published ResNet has 1,202
 
 
 @dataclass(frozen=True, slots=True)
 class Implementation:
     """One way to fill a stack, before its width is chosen."""
 
-    family: Family
+    family: FamilyGrid
     block_depth: int
     groups: int
     block: BlockSpec
@@ -38,12 +39,12 @@ class Implementation:
 
     @property
     def blocks(self) -> int:
-        """Blocks in a stage."""
+        """Returns the blocks in a stage."""
         return self.stack_depth // self.stages // self.block_depth
 
     @property
     def unit(self) -> int:
-        """Widths are multiples of this, so that the family and its groups divide what they split; 1 if any fits."""
+        """Returns what widths are multiples of, so that family and groups divide what they split; 1 if any fits."""
         of_family: int = getattr(block_class(self.block.family), "channels_multiple_of", 1)
         if self.groups == 1 or _builds(self.block, of_family * (self.groups + 1)):
             return of_family
@@ -51,8 +52,8 @@ class Implementation:
 
     @property
     def name(self) -> str:
-        """Unique in a study, fit for a file name: residual-2-d8, residual-eca-2-d8, bottleneck-4-g8-d56."""
-        of_blocks = self.family.design(self.block_depth, self.groups, self.stack_depth // self.stages)
+        """Returns a name that is unique in a study and fit for a file: residual-2-d8, bottleneck-4-g8-d56."""
+        of_blocks = self.family.label(self.block_depth, self.groups, self.stack_depth // self.stages)
         return f"{of_blocks}-d{self.stack_depth}"
 
 
@@ -61,7 +62,7 @@ CLASSIFIER = MeanHead()
 
 @dataclass(frozen=True, slots=True)
 class Frame:
-    """All of a network but its blocks and widths: what implementations of a study share."""
+    """What the networks of a study share: all but their blocks and widths."""
 
     in_channels: int
     size: tuple[int, ...]  # spatial axes of an example
@@ -70,7 +71,11 @@ class Frame:
     head: Head = CLASSIFIER
 
     def network(self, implementation: Implementation, widths: tuple[int, ...]) -> Network:
-        """The implementation with `widths[i]` channels in stage i. Raises SpecError if it cannot be built."""
+        """Returns the implementation with `widths[i]` channels in stage i.
+
+        Raises:
+            SpecError: if it cannot be built.
+        """
         strides, made_for = self._stage_strides(), INITIALISATIONS[implementation.family.init].options
         stem = Stem(
             out_channels=widths[0],
@@ -101,29 +106,29 @@ class Frame:
             head=head,
             dims=len(self.size),
         )
-        return dilated(network, self._most()) if isinstance(head, DilatedHead) else network
+        return dilated(network, self._output_stride()) if isinstance(head, DilatedHead) else network
 
     def _head(self, widths: tuple[int, ...]) -> Head:
-        """A dilated one's width is the first stage's, and its rates are the paper's share of the map's length."""
+        """Returns the head; a dilated one has the first stage's width, and the paper's rates for the map's length."""
         if not isinstance(self.head, DilatedHead):
             return self.head
-        longest = max(-(-n // self._most()) for n in self.size)
+        longest = max(-(-n // self._output_stride()) for n in self.size)
         rates = dict.fromkeys(max(1, round(rate * longest / RATES_FOR)) for rate in self.head.rates)
         return replace(self.head, width=widths[0], rates=tuple(rates))
 
-    def _most(self) -> int:
-        """A dilated backbone's map at its smallest: DeepLab's is half of that behind its stem, at an eighth."""
+    def _output_stride(self) -> int:
+        """Returns the stride of a dilated backbone: DeepLab's map is half of that behind its stem, an eighth."""
         return 2 * max(self.stem_stride())
 
     def stem_stride(self) -> tuple[int, ...]:
-        """Powers of two that bring every axis down to BODY_SIZE."""
+        """Returns the powers of two that bring every axis down to BODY_SIZE."""
         return tuple(next(2**i for i in range(64) if -(-n // 2**i) <= BODY_SIZE) for n in self.size)
 
     def _stem_kernel(self) -> tuple[int, ...]:
         return tuple(max(3, 2 * stride - 1) for stride in self.stem_stride())  # so that it skips no input
 
     def _stage_strides(self) -> list[tuple[int, ...]]:
-        """1 for the first stage, then 2 along every axis that stays at least SMALLEST_MAP long."""
+        """Returns 1 for the first stage, then 2 along every axis that stays at least SMALLEST_MAP long."""
         sizes = [-(-n // s) for n, s in zip(self.size, self.stem_stride(), strict=True)]
         strides = [(1,) * len(sizes)]
         for _ in range(self.stages - 1):
@@ -133,97 +138,100 @@ class Frame:
         return strides
 
 
-def default_stages(
-    size: tuple[int, ...],
-    depths: tuple[int, ...],
-    families: tuple[str, ...],
-    block_depths: tuple[int, ...],
-    groups: tuple[int, ...],
-    init: str = "he_normal",
-) -> int:
-    """As many stages as halvings leave a map of SMALLEST_MAP, up to 4, that share all depths out evenly.
+def default_stages(question: Question, size: tuple[int, ...]) -> int:
+    """Returns as many stages as halvings leave a map of SMALLEST_MAP, up to 4, that share all depths out evenly.
 
     Fewer, if fewer notes come of it: a bottleneck takes 3 layers or more, which a short stage lacks.
+
+    Args:
+        question: its own `stages` do not count.
+        size: spatial axes of an example.
     """
     longest = max(min(n, BODY_SIZE) for n in size)
     most = min(4, max(1, int(log2(longest / SMALLEST_MAP)) + 1))
-    step = _step(Family(text, init) for text in families)
-    even = [s for s in range(most, 0, -1) if all(depth % (s * step) == 0 for depth in depths)] or [1]
-    return min(even, key=lambda s: len(implementations(depths, s, families, block_depths, groups, init)[1]))
+    step = _step(family_grids(question))
+    even = [s for s in range(most, 0, -1) if all(depth % (s * step) == 0 for depth in question.depths)] or [1]
+    return min(even, key=lambda stages: len(implementations(replace(question, stages=stages))[1]))
 
 
-def implementations(
-    depths: tuple[int, ...],
-    stages: int,
-    families: tuple[str, ...],
-    block_depths: tuple[int, ...],
-    groups: tuple[int, ...],
-    init: str = "he_normal",
-) -> tuple[list[Implementation], list[str]]:
-    """All implementations of the stack depths, and in words those that a depth does not allow.
+def implementations(question: Question) -> tuple[list[Implementation], list[str]]:
+    """Returns all implementations of the question, whose stages are given, and a note on each that a depth forbids.
 
-    Families are written as in `convblocks.notation`. Raises OptionError for a depth that the stages cannot share,
-    or the blocks of a family whose depth its options fix; and for a family that cannot be.
+    Raises:
+        OptionError: for a depth that the stages cannot share, or the blocks of a family whose depth its options fix;
+            for a family that cannot be; and for two families whose designs would have one name.
     """
-    kinds = [Family(text, init) for text in families]
-    found: list[Implementation] = []
+    assert question.stages is not None
+    families = family_grids(question)
+    grid: list[Implementation] = []
     notes: list[str] = []
-    for depth in depths:
-        share = _share(depth, stages, kinds)
-        for family in kinds:
-            wanted = family.depths(share, block_depths)
-            for group in family.groups(groups):
-                fitting, refusals = _blocks(family, [d for d in wanted if share % d == 0], group)
-                found += [Implementation(family, d, group, b, depth, stages) for d, b in fitting.items()]
-                if not fitting:
+    for depth in question.depths:
+        layers = _share(depth, question.stages, families)
+        for family in families:
+            for group in family.groups(question.groups):
+                block_depths = family.depths(layers, question.block_depths)
+                blocks, refusals = _blocks(family, [d for d in block_depths if layers % d == 0], group)
+                grid += [
+                    Implementation(family, block_depth, group, block, depth, question.stages)
+                    for block_depth, block in blocks.items()
+                ]
+                if not blocks:
                     reason = f"; {refusals[-1]}" if refusals else ""
                     notes.append(
-                        f"{family.text}: none of the block depths {', '.join(map(str, wanted))} fills the "
-                        f"{plural(share, 'layer')} of a stage at stack depth {depth}{reason}"
-                        f"{_mend(family, depth, stages, block_depths, group)}"
+                        f"{family.text}: none of the block depths {', '.join(map(str, block_depths))} fills the "
+                        f"{plural(layers, 'layer')} of a stage at stack depth {depth}{reason}"
+                        f"{_fix(question, family, depth, group)}"
                     )
                 else:  # that a family refuses a depth is no news; that a class fails at one is
                     notes += [f"{family.text}: {refusal}" for refusal in refusals if not refusal.path]
-    for name, count in Counter(i.name for i in found).items():
+    _require_different_names(grid, families)
+    return grid, notes
+
+
+def _require_different_names(grid: Sequence[Implementation], families: Sequence[FamilyGrid]) -> None:
+    for name, count in Counter(i.name for i in grid).items():
         if count > 1:
             raise OptionError(
                 "families",
-                ",".join(families),
+                ",".join(family.text for family in families),
                 f"two of them give designs called {name}; compare them in two studies, or rename one class",
             )
-    return found, notes
 
 
-def _mend(family: Family, depth: int, stages: int, block_depths: tuple[int, ...], group: int) -> str:
-    """What would give the family a place in the study, one thing changed at a time; "" where nothing does."""
+def _fix(question: Question, family: FamilyGrid, depth: int, group: int) -> str:
+    """Returns what would give the family a place in the study, one thing changed at a time; "" where nothing does."""
+    stages, block_depths = question.stages or 1, question.block_depths
     share = depth // stages
 
-    def fits(layers: int, asked: tuple[int, ...]) -> bool:
-        tried = [d for d in family.depths(layers, asked) if layers % d == 0]
-        return bool(_blocks(family, tried, group)[0])
+    def fits(layers: int, tried: tuple[int, ...]) -> bool:
+        return bool(_blocks(family, [d for d in family.depths(layers, tried) if layers % d == 0], group)[0])
 
     fewer = [s for s in range(stages - 1, 0, -1) if depth % s == 0]
-    deeper = sorted(n for d in block_depths if (n := (share // d + 1) * d) * stages <= MOST_LAYERS)
-    others = [d for d in range(1, share + 1) if share % d == 0 and d not in block_depths]
+    deeper = sorted(n for d in block_depths if (n := (share // d + 1) * d) * stages <= MOST_STACK_LAYERS)
+    untried = [d for d in range(1, share + 1) if share % d == 0 and d not in block_depths]
     ways = (  # of each the first that fits; to try one is to build its block
         (plural(s, "stage") for s in fewer if fits(depth // s, block_depths)),
         (f"depth {layers * stages}" for layers in deeper if fits(layers, block_depths)),
-        (f"block depth {d}" for d in others if fits(share, (d,))),
+        (f"block depth {d}" for d in untried if fits(share, (d,))),
     )
     both = (
         f"{plural(s, 'stage')} and block depth {depth // s}" for s in fewer if fits(depth // s, (depth // s,))
     )
-    found = [text for way in ways if (text := next(way, ""))] or [*islice(both, 1)]
-    return f"; give {listed(found, 'or')}" if found else ""
+    texts = [text for way in ways if (text := next(way, ""))] or [*islice(both, 1)]
+    return f"; give {listed(texts, 'or')}" if texts else ""
 
 
-def _step(families: Iterable[Family]) -> int:
-    """What the layers of a stage are a multiple of, for the families whose options fix a block depth."""
+def _step(families: Iterable[FamilyGrid]) -> int:
+    """Returns what the layers of a stage are a multiple of, for the families whose options fix a block depth."""
     return lcm(*(family.depth or 1 for family in families))
 
 
-def _share(depth: int, stages: int, families: Sequence[Family]) -> int:
-    """The layers of a stage. Raises OptionError if they are no whole number, or no multiple of a fixed block depth."""
+def _share(depth: int, stages: int, families: Sequence[FamilyGrid]) -> int:
+    """Returns the layers of a stage.
+
+    Raises:
+        OptionError: if they are no whole number, or no multiple of a block depth that a family fixes.
+    """
     share, rest = divmod(depth, stages)
     if rest or not share:
         below, above = _depths_around(depth, stages)
@@ -250,9 +258,9 @@ def _depths_around(depth: int, step: int) -> tuple[int, int]:
 
 
 def _blocks(
-    family: Family, depths: Iterable[int], groups: int
+    family: FamilyGrid, depths: Iterable[int], groups: int
 ) -> tuple[dict[int, BlockSpec], list[SpecError]]:
-    """The blocks that the family can have, and why not the others."""
+    """Returns the blocks that the family can have by their depth, and why it cannot have the others."""
     fitting, refusals = {}, []
     for depth in depths:
         try:

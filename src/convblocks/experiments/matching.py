@@ -12,7 +12,6 @@ from convblocks.networks.network_cost import network_cost
 from convblocks.networks.network_spec import Network
 from convblocks.records import TOLERANCE
 
-MATCHES = ("macs", "params", "activations", "none")
 REFERENCE_WIDTH = 32  # of the first stage, where nothing is matched
 
 

@@ -1,4 +1,4 @@
-"""What stands behind the stages of every design, by task and name."""
+"""The heads behind the stages of every design, by task and name."""
 
 from collections.abc import Sequence
 
@@ -14,11 +14,15 @@ HEADS: dict[Task, dict[str, Head]] = {
     "classify": {"": MeanHead()},
     "segment": {"unet": UNetHead(), "dilated": DilatedHead()},
 }
-"""The first of each is the one unless another is asked for."""
+"""The first of each task is the default."""
 
 
 def head_named(task: Task, name: str | None) -> str:
-    """The name as a study records it, "" to classify. Raises OptionError."""
+    """Returns the head's name as a study records it, "" to classify.
+
+    Raises:
+        OptionError: for a head that the task does not have.
+    """
     if name is None:
         return next(iter(HEADS[task]))
     if task == "classify":
@@ -26,11 +30,11 @@ def head_named(task: Task, name: str | None) -> str:
     return one_of("head", name, HEADS[task])
 
 
-def that_dilate(found: Sequence[Implementation]) -> tuple[list[Implementation], list[str]]:
-    """Those whose family can stand in front of a dilated head, and in words those that cannot."""
-    unfit = {i.family.text for i in found if "dilation" not in block_options(i.block.family)}
+def that_dilate(grid: Sequence[Implementation]) -> tuple[list[Implementation], list[str]]:
+    """Returns the implementations that can stand in front of a dilated head, and a note on each family that cannot."""
+    unfit = {i.family.text for i in grid if "dilation" not in block_options(i.block.family)}
     notes = [
         f"{family}: has no option dilation, which a dilated head's last stages take"
         for family in sorted(unfit)
     ]
-    return [i for i in found if i.family.text not in unfit], notes
+    return [i for i in grid if i.family.text not in unfit], notes

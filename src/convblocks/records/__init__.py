@@ -1,16 +1,21 @@
-"""What is written down: frozen records that go to JSON and back, and never import torch.
+"""Frozen values that go to JSON and back, and never import torch.
 
-advice.py   what `advise` says of a module
-analysis.py what `analyze` finds in a module
-outline.py  what is drawn of a module
-signal.py   what real tensors tell of a module
-step.py     what a training step needs at most
+question.py the question of a `compare`, and its machine; recipe.py how it trains, family.py a family of blocks
+option.py   all that a user reads of one field of those: help, flag, group, default
 study.py    what a `compare` leaves behind, one JSON object a line
+analysis.py what `analyze` reports of a module
+advice.py   what `advise` reports of a module
+signal.py   what real tensors show of a module
+step.py     what a training step needs at most
+outline.py  what is drawn of a module
 """
 
 from convblocks.records.advice import SEVERITIES, Finding, Severity
 from convblocks.records.analysis import Analysis, Layer, Part
+from convblocks.records.family import Family
 from convblocks.records.outline import Outline
+from convblocks.records.question import Machine, Question
+from convblocks.records.recipe import Recipe
 from convblocks.records.signal import (
     AxisFit,
     EffectiveField,
@@ -59,6 +64,7 @@ __all__ = [
     "Design",
     "EffectiveField",
     "Epoch",
+    "Family",
     "Finding",
     "FixCheck",
     "Host",
@@ -68,12 +74,15 @@ __all__ = [
     "LayerProbe",
     "LayerSignal",
     "Loading",
+    "Machine",
     "Outline",
     "Overlap",
     "Paragraph",
     "Part",
     "Probes",
+    "Question",
     "Rate",
+    "Recipe",
     "Row",
     "Run",
     "RunTiming",

@@ -1,6 +1,6 @@
-"""What a study leaves behind: frozen records, one JSON object a line.
+"""The records that a study leaves behind: frozen, one JSON object a line.
 
-    Study     what was asked, of which data, under which conditions     study.json
+    Study     the question, the data and the conditions                 study.json
     Design    one implementation at its solved width, and its cost      designs.jsonl
     Run       one design trained with one seed                          runs.jsonl
     Latency   one design timed on this machine                          latency.jsonl
@@ -12,12 +12,14 @@ repeats bit for bit on the same machine with the same thread count. JSON has no 
 
 from hashlib import sha256
 from math import prod
-from typing import Literal, NamedTuple
+from typing import Annotated, Literal, NamedTuple
 
 import msgspec
 from msgspec import Struct
 
+from convblocks.records.option import DATA, Option, fields
 from convblocks.records.outline import Outline
+from convblocks.records.question import Question
 
 Axis = tuple[int, int, int]
 """Receptive field along one axis, (step, lo, hi): output i sees inputs step·i + lo … step·i + hi."""
@@ -27,7 +29,7 @@ Verdict = Literal["best", "within noise", "perhaps worse", "worse", "one seed", 
 """A design against the best on validation; "unfinished" where too few of its seeds are, "one seed" where one is all."""
 
 METRICS: dict[Task, str] = {"classify": "accuracy", "segment": "mean IoU"}
-"""What designs are judged by; a score is a part of one, and the higher the better."""
+"""The names of scores; a score is a part of one, and the higher the better."""
 
 TOLERANCE = 0.03
 """The part of the budget by which a matched design may miss it."""
@@ -40,15 +42,42 @@ class Loading(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """The arguments of load_dataset that gave a data set."""
 
     source: str  # as given: a name, or a path that may be relative to where the command ran
-    image_size: int | tuple[int, ...] | None = None
-    split_seed: int = 0
-    skip_broken: bool = False
-    layout: str | None = None
-    task: Task | None = None
+    image_size: Annotated[
+        int | tuple[int, ...] | None,
+        Option(
+            "Resize examples to so many pixels along every axis, or to HEIGHTxWIDTH, e.g. 32x48.",
+            DATA,
+            "SIZE",
+            default="as they are",
+            reads="pixels",
+        ),
+    ] = None
+    split_seed: Annotated[
+        int, Option("Seed of the split into training, validation and test data.", DATA, "N")
+    ] = 0
+    skip_broken: Annotated[bool, Option("Leave out and count broken examples.", DATA)] = False
+    layout: Annotated[
+        str | None,
+        Option(
+            "Which axis of a .npz file counts the channels: channels-first, channels-last or none.",
+            DATA,
+            "AXIS",
+            default="an axis of 1, 3 or 4",
+        ),
+    ] = None
+    task: Annotated[
+        Task | None,
+        Option(
+            "classify or segment: a class for each example, or for each of its pixels.",
+            DATA,
+            "TASK",
+            default="what the data are for",
+        ),
+    ] = None
 
 
 class DataCard(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """What is known of a data set before training on it."""
+    """Describes a data set before training on it."""
 
     name: str
     source: str  # the name or path the user gave
@@ -68,18 +97,18 @@ class DataCard(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
 
     @property
     def metric(self) -> str:
-        """What a trained network is judged by, in words: "accuracy" or "mean IoU"."""
+        """Returns the name of what a trained network is scored by: "accuracy" or "mean IoU"."""
         return METRICS[self.task]
 
     @property
     def ignored(self) -> float:
-        """Which part of all positions has no class, to segment."""
+        """Returns the part of all positions that has no class, to segment."""
         positions = (self.train + self.validation + self.test) * prod(self.shape[1:])
         return 1 - sum(map(sum, self.pixels.values())) / positions if self.pixels and positions else 0.0
 
     @property
     def unseen(self) -> dict[str, tuple[str, ...]]:
-        """To segment, the classes that have no position in a part: part → their names."""
+        """Returns the classes that have no position in a part, to segment: part → their names."""
         missing = {
             part: tuple(name for name, n in zip(self.classes, counts, strict=True) if not n)
             for part, counts in self.pixels.items()
@@ -98,8 +127,11 @@ class Host(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     versions: dict[str, str]
 
 
-ADDED = {"recipe.optimizer": "sgd"}
-"""Parts of the question that older studies do not record, at the value that held then; the digest leaves them out."""
+OPTIONS = fields(Question)
+FIRST_RECIPE = frozenset(
+    ("epochs", "batch_size", "learning_rate", "momentum", "weight_decay", "warmup", "augment", "init")
+)
+"""What version 1 of the digest hashed of a recipe, whatever its value."""
 
 
 class Study(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -122,22 +154,37 @@ class Study(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     budget: int | None  # in units of `match`
     seeds: tuple[int, ...]
     recipe: dict[str, str | int | float]
+    # what the question has and no field here, where it is not the default
+    options: dict[str, object] = {}
     threads: int  # per worker
     workers: int
     host: Host
 
     @property
     def question(self) -> dict[str, object]:
-        """What makes two studies the same, flat: everything that changes a figure other than a timing."""
-        fields = ("depths", "stages", "families", "block_depths", "groups", "match", "budget", "threads")
+        """Returns what makes two studies the same, flat: everything that changes a figure other than a timing.
+
+        An option that came after version 1 stands in it only where it is not its default.
+        """
+        first = ("depths", "stages", "families", "block_depths", "groups", "match", "budget", "threads")
+        recipe = {
+            name: value
+            for name, value in self.recipe.items()
+            if name in FIRST_RECIPE or name not in OPTIONS or value != OPTIONS[name].default
+        }
+        later = {
+            name: value
+            for name, value in self.options.items()
+            if name not in OPTIONS or OPTIONS[name].option.identity
+        }
         # a U-Net, before a study recorded its head
         segments = {"head": self.head or "unet"} if self.data.task == "segment" else {}
         return {
-            **{field: getattr(self, field) for field in fields},
+            **{name: getattr(self, name) for name in first},
             **segments,
             **{f"sources.{family}": sha for family, sha in self.sources.items()},
-            **ADDED,
-            **{f"recipe.{name}": value for name, value in self.recipe.items()},
+            **{f"recipe.{name}": value for name, value in recipe.items()},
+            **later,
             "data": self.data.sha256,
             "device": self.host.device,
             "processor": self.host.cpu,
@@ -147,33 +194,13 @@ class Study(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
 
     @property
     def digest(self) -> str:
-        """SHA-256 of the question; each record of the study carries it. More seeds leave it as it is.
+        """Returns SHA-256 of the question; each record of the study carries it. More seeds leave it as it is.
 
-        This is version 1 of what is hashed. Names of folders come from it, so its keys and texts never change: a field
-        that a question gets later comes in only where it is not its default.
+        This is version 1 of what is hashed. Names of folders come from it, so its keys and texts never change.
         """
-        hashed: dict[str, object] = {
-            "depths": self.depths,
-            "stages": self.stages,
-            "families": self.families,
-            "block_depths": self.block_depths,
-            "groups": self.groups,
-            "match": self.match,
-            "budget": self.budget,
-            "threads": self.threads,
-            "data": self.data.sha256,
-            "device": self.host.device,
-            "processor": self.host.cpu,
-            "torch": self.host.versions.get("torch", ""),
-            "convblocks": self.host.versions.get("convblocks", ""),
-        }
-        if self.data.task == "segment":
-            hashed["head"] = self.head or "unet"
+        hashed = {key: value for key, value in self.question.items() if not key.startswith("sources.")}
         for family, sha in self.sources.items():
             hashed[f"source file of {family}"] = f"SHA-256 {sha[:12]}…"
-        for name, value in self.recipe.items():
-            hashed[f"recipe.{name}"] = value
-        hashed = dict(part for part in hashed.items() if part not in ADDED.items())
         return sha256(msgspec.json.encode(hashed, order="sorted")).hexdigest()
 
 
@@ -208,7 +235,7 @@ class Design(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
 
     @property
     def gradient_ratio(self) -> float:
-        """Gradient norm of the first over that of the last convolution at initialisation; nan if there is none."""
+        """Returns the gradient norm of the first convolution over the last's, at the start; nan if there is none."""
         first, last = (
             (self.gradient_norms[0], self.gradient_norms[-1]) if self.gradient_norms else (None, None)
         )
@@ -216,7 +243,7 @@ class Design(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
 
     @property
     def label(self) -> str:
-        """The implementation without its depth, the same at every stack depth: residual-2."""
+        """Returns the implementation without its depth, the same at every stack depth: residual-2."""
         return self.name.removesuffix(f"-d{self.stack_depth}")
 
 
@@ -236,7 +263,7 @@ class RunTiming(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
 
 
 class Run(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """One design, one seed. Of each example it keeps what its score is made of: errors, or overlaps to segment."""
+    """One training: a design and a seed. It keeps what scores are made of: errors, or overlaps to segment."""
 
     design: str
     seed: int

@@ -5,7 +5,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from convblocks import formatting as fmt
-from convblocks.records import DataCard, Design, Run, Study, Summary, Task
+from convblocks.records import DataCard, Design, Question, Recipe, Run, Study, Summary, Task
+from convblocks.records.option import Field, fields
 from convblocks.text import listed, plural
 
 MATCHES = {"macs": "MACs", "params": "parameters", "activations": "activations"}
@@ -14,6 +15,13 @@ MATCHES = {"macs": "MACs", "params": "parameters", "activations": "activations"}
 CHEAPEST = {
     "latency": "lowest median latency; of those whose median is not above its upper quartile, the best on validation",
     "macs": "lowest MACs; of those equal to it but for what matching tolerates, the best on validation",
+}
+
+
+OPTIONS = {
+    name: field
+    for name, field in fields(Question).items()
+    if name not in (*Recipe.__struct_fields__, "match")  # a group of its own; part of the budget
 }
 
 
@@ -150,20 +158,29 @@ def _comparison(study: Study, designs: Sequence[Design], summary: Summary) -> tu
     facts = [
         Fact("run", study.name),
         Fact("started", study.started),
-        Fact("stack depths", listed([str(depth) for depth in study.depths])),
-        Fact("stages", str(study.stages)),
-        Fact("families", listed(study.families)),
-        Fact("block depths", listed([str(depth) for depth in study.block_depths])),
-        Fact("groups", listed([str(groups) for groups in study.groups])),
-        Fact("network", HEADS.get(study.head, HEADS["unet"]) if study.data.task == "segment" else CLASSIFIER),
-        Fact("budget", budget(study)),
+        *(_option(study, field) for field in OPTIONS.values()),
+        *(Fact(_spaced(name), _text(value)) for name, value in study.options.items() if name not in OPTIONS),
         Fact("as deployed", as_deployed(designs)),
-        Fact("seeds", listed([str(seed) for seed in study.seeds])),
         Fact("“cheapest” means", cheapest(summary)),
         Fact("threads per worker", str(study.threads)),
         Fact("workers", str(study.workers)),
     ]
     return tuple(fact for fact in facts if fact.text)
+
+
+def _option(study: Study, field: Field) -> Fact:
+    """Returns an option of the question: of a study that was made before the option came, its default."""
+    if field.name == "head":
+        segments = study.data.task == "segment"
+        return Fact("network", HEADS.get(study.head, HEADS["unet"]) if segments else CLASSIFIER)
+    if field.name == "budget":
+        return Fact("budget", budget(study))
+    value = getattr(study, field.name, study.options.get(field.name, field.default))
+    return Fact(field.term, _text(value))
+
+
+def _text(value: object) -> str:
+    return listed(value) if isinstance(value, list | tuple) else str(value)
 
 
 def _machine(study: Study) -> tuple[Fact, ...]:

@@ -8,9 +8,9 @@ import numpy as np
 from msgspec import Struct
 
 from convblocks.data.split import PARTS
-from convblocks.experiments.matching import MATCHES
 from convblocks.records import DataCard, Design, Latency, Overlap, Run, Study
-from convblocks.training.recipe import Recipe
+from convblocks.records.question import MATCHES
+from convblocks.records.recipe import Recipe
 
 DESIGN_NAME = re.compile(r"\w[\w.-]{0,199}")
 """Of a design's folder: letters, digits, underscores, dots and hyphens, so never a path."""

@@ -11,13 +11,13 @@ from torch import nn
 
 from convblocks.data.dataset import Split
 from convblocks.records import Epoch
+from convblocks.records.recipe import Recipe
 from convblocks.training import objective
 from convblocks.training.batches import ArrayBatches, Batches, epoch_seed
 from convblocks.training.checkpoint import CheckpointError, Progress, load_checkpoint, save_checkpoint
 from convblocks.training.objective import Outcome
 from convblocks.training.optimizers import OPTIMIZERS
 from convblocks.training.placement import CPU, Placement
-from convblocks.training.recipe import Recipe
 
 CHECKPOINT_EVERY_S = 10.0
 EVALUATION_BATCH = 256
