@@ -18,7 +18,7 @@ INITIALISATIONS = ("he_normal", "delta_orthogonal", "fixup", "skipinit")
 
 
 class Recipe(Struct, frozen=True, kw_only=True):
-    """How every design of a study is trained; the rate rises over `warmup` of all steps, then falls to 0.
+    """The training that all designs of a study share; the rate rises over `warmup` of all steps, then falls to 0.
 
     Smith & Topin 2018, arXiv:1708.07120.
 
