@@ -9,27 +9,31 @@ from contextlib import suppress
 
 from convblocks.cli.stopping import Stop, stoppable
 
+# the end of the message of an interrupted compare, unless the interrupt carries one of its own
 UNTRAINED = " before anything was trained"
-"""What an interrupt of a compare says, unless it carries a message of its own."""
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
-    """Run a command. What ends it early is one line on stderr and an exit status: 2, or 130 for Ctrl-C."""
-    words = sys.argv[1:] if arguments is None else arguments
+    """Runs a command; an error is one line on stderr and an exit status: 2, 130 for Ctrl-C, 143 for SIGTERM.
+
+    Args:
+        arguments: the command and its arguments; those of the process if not given.
+    """
+    given = sys.argv[1:] if arguments is None else arguments
     with stoppable(to_the_end=arguments is None) as stop:
-        status = _status(words, stop)
+        status = _status(given, stop)
         stop.too_late = True
     if status:
         sys.exit(status)
 
 
-def _status(words: Sequence[str], stop: Stop) -> int:
+def _status(arguments: Sequence[str], stop: Stop) -> int:
     try:
         from convblocks.cli.app import run
 
-        return run(words)
+        return run(arguments)
     except BaseException as error:
-        so_far = "" if words[:1] != ["compare"] else _kept(error) or UNTRAINED
+        so_far = "" if arguments[:1] != ["compare"] else _kept(error) or UNTRAINED
         if not stop.number and not isinstance(error, KeyboardInterrupt):
             raise
     # whatever the interrupt became on its way, as an ImportError in a library's start
@@ -39,4 +43,5 @@ def _status(words: Sequence[str], stop: Stop) -> int:
 
 
 def _kept(error: BaseException) -> str:
+    """Returns what an interrupt says of the results that are kept; empty if it says nothing."""
     return "".join(map(str, error.args)) if isinstance(error, KeyboardInterrupt) else ""

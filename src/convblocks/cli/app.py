@@ -1,4 +1,4 @@
-"""The commands, and the exit status of their errors. Nothing here imports torch before a command runs."""
+"""The commands, and how their errors end them. Nothing here imports torch before a command runs."""
 
 import signal
 from collections.abc import Sequence
@@ -23,7 +23,8 @@ app = App(
     help="How should a stack of D convolution layers be implemented? Train, compare and choose on your own data.",
     help_format="plaintext",
     version=__version__,
-    suppress_keyboard_interrupt=False,  # main says what is kept
+    # main says what is kept
+    suppress_keyboard_interrupt=False,
 )
 app.command(compare, usage="Usage: convblocks compare [DATA] [OPTIONS]")
 app.command(report)
@@ -43,7 +44,7 @@ def run(arguments: Sequence[str]) -> int:
     open_streams()
     try:
         status = _run(arguments)
-    except BrokenPipeError as error:  # as of `| head`, to which nothing need be said
+    except BrokenPipeError as error:  # the reader has left, as `| head` does
         close_streams()
         return _failed(error, arguments)
     failure = close_streams()
@@ -52,7 +53,7 @@ def run(arguments: Sequence[str]) -> int:
 
 def _run(arguments: Sequence[str]) -> int:
     try:
-        status = app(
+        result = app(
             arguments,
             console=SafeConsole(),
             exit_on_error=False,
@@ -63,10 +64,11 @@ def _run(arguments: Sequence[str]) -> int:
         raise
     except BaseException as error:  # a user's block may raise anything, SystemExit too
         return _failed(error, arguments)
-    return status if isinstance(status, int) else 0
+    return result if isinstance(result, int) else 0
 
 
 def _failed(error: BaseException, arguments: Sequence[str]) -> int:
+    """Prints the error's line, and returns the exit status."""
     if isinstance(error, BrokenPipeError):
         return PIPE_CLOSED
     say(message(error, lambda setting: spelled(setting, arguments[0] if arguments else "")))
@@ -74,7 +76,7 @@ def _failed(error: BaseException, arguments: Sequence[str]) -> int:
 
 
 def spelled(setting: Setting, command: str) -> str:
-    """Returns an argument as one who runs `command` can give it: by its flag, another command's, or else as in Python.
+    """Returns an argument as a user of `command` can give it: by its flag, by another command's, or else as in Python.
 
     >>> spelled(Setting("skip_broken", True), "compare"), spelled(Setting("skip_broken", True), "signal")
     ('--skip-broken', 'convblocks compare --skip-broken')
@@ -86,10 +88,10 @@ def spelled(setting: Setting, command: str) -> str:
     # the options of blocks, which are as many as there are families, are flags of code
     if command == "code" or (command in commands and name in flags_of(command)):
         return flag(setting)
-    commands_with_it = [each for each in commands if name in flags_of(each)]
-    return f"convblocks {commands_with_it[0]} {flag(setting)}" if commands_with_it else str(setting)
+    owners = [each for each in commands if name in flags_of(each)]
+    return f"convblocks {owners[0]} {flag(setting)}" if owners else str(setting)
 
 
 def flags_of(command: str) -> set[str]:
-    """Returns the flags of a command."""
+    """Returns the flags in a command's help."""
     return {name for argument in app[command].assemble_argument_collection() for name in argument.names}

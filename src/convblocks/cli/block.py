@@ -18,18 +18,26 @@ if TYPE_CHECKING:
     from convblocks.blocks import BlockSpec
     from convblocks.targets import Target
 
-CHANNELS = 64  # of a block's input, where none are given
-SIZES = {1: (1024,), 2: (64, 64), 3: (16, 16, 16)}  # of a map, where none is given
+# a block's input where no size is given: channels, and spatial sizes by the number of axes
+CHANNELS = 64
+SIZES = {1: (1024,), 2: (64, 64), 3: (16, 16, 16)}
 
-CLASS = re.compile(r"(?!.*\.py:)[\w.]+:\w+")  # package.module:Class, a family of one's own; not FILE.py:NAME
+# package.module:Class, a family of the user's own; not FILE.py:NAME
+CLASS = re.compile(r"(?!.*\.py:)[\w.]+:\w+")
 ZOOS = ("timm", "torchvision", "zoo")
 
 
 def described_block(target: str, options: Mapping[str, str], trust_code: bool) -> "BlockSpec | None":
-    """The block that a family's name or a file describes, with options as typed; None for any other target.
+    """Returns the block that a family's name or a file describes; None for any other target.
 
-    Raises SpecError for options that cannot be; TargetError for a file of such, and for one that names classes
-    which are not trusted.
+    Args:
+        target: a family, ``residual`` or ``residual(depth=4)``, or a .toml or .json file.
+        options: of the block, as typed, by name.
+        trust_code: let the file name classes as package.module:Class.
+
+    Raises:
+        SpecError: an option cannot work.
+        TargetError: a file has such an option, or names classes that are not trusted.
     """
     from convblocks.blocks import BLOCKS, BlockSpec
     from convblocks.blocks.block_spec import foreign_classes, refusal_of_code
@@ -37,10 +45,10 @@ def described_block(target: str, options: Mapping[str, str], trust_code: bool) -
 
     path, values = Path(target), {name.replace("-", "_"): value(text) for name, text in options.items()}
     family, written = parse(target) if target.endswith(")") else (target, {})
-    of_own = CLASS.fullmatch(family) and family.partition(":")[0] not in ZOOS
+    is_class = CLASS.fullmatch(family) and family.partition(":")[0] not in ZOOS
     # a mere word is no other target, and BlockSpec knows which family is close to it
-    mere_word = family.isidentifier() and not path.exists()
-    if family in BLOCKS or mere_word or (of_own and (values or written or _takes_channels(family))):
+    is_word = family.isidentifier() and not path.exists()
+    if family in BLOCKS or is_word or (is_class and (values or written or _takes_channels(family))):
         if twice := written.keys() & values.keys():
             raise OptionError(twice.pop(), "twice", f"is in {target} too; give it once")
         return BlockSpec(family, **written, **values)
@@ -49,7 +57,8 @@ def described_block(target: str, options: Mapping[str, str], trust_code: bool) -
     try:
         table = read_table(read_text(path), path.suffix[1:].upper())
     except (OSError, UnicodeDecodeError, SpecError):
-        return None  # load_target says it
+        # load_target refuses it
+        return None
     if not isinstance(table, dict) or "family" not in table:
         return None
     if not trust_code and (classes := foreign_classes(table)):
@@ -61,23 +70,24 @@ def described_block(target: str, options: Mapping[str, str], trust_code: bool) -
 
 
 def _takes_channels(name: str) -> bool:
-    """Whether package.module:Class is a family, rather than a module that builds without arguments."""
+    """Returns true where package.module:Class is a family, rather than a module that builds without arguments."""
     from convblocks.blocks.block_spec import block_class
 
     try:
-        taken = inspect.signature(block_class(name)).parameters
+        arguments = inspect.signature(block_class(name)).parameters
     except (SpecError, ValueError, TypeError):
-        return False  # load_target says it
-    return {"in_channels", "out_channels"} <= taken.keys()
+        # load_target refuses it
+        return False
+    return {"in_channels", "out_channels"} <= arguments.keys()
 
 
 def refuse_of_block(target: str, options: Mapping[str, Any]) -> None:
-    """Raise OptionError if any is given: they go with a block, and the target is none."""
-    for name, given in options.items():
-        if given is not None:
-            raise OptionError(name, given, f"goes with a block; {target} is none")
+    """Raises OptionError if any option has a value: they go with a block, and the target is none."""
+    for name, option in options.items():
+        if option is not None:
+            raise OptionError(name, option, f"goes with a block; {target} is none")
 
 
 def size_of(target: "Target") -> tuple[int, ...]:
-    """Of an input, where none is given."""
+    """Returns the input size of a target, (channels, *spatial), where the user gives none."""
     return target.input_size or (target.channels or 3, *SIZES[target.dims or 2])

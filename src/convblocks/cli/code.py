@@ -45,22 +45,23 @@ def code(
     input
         Size of an example, e.g. 64x56x56; its axes say if a block is for signals, images or volumes.
     out_channels
-        Of a block; as many as its input has if not given.
+        A block's output channels; as many as its input has if not given.
     stride
-        Of a block; 1 if not given.
+        A block's stride; 1 if not given.
     design
-        Of a run folder; the recommended one if not given.
+        The design of a run folder; the recommended one if not given.
     trust_code
         Allow a run folder or spec to import the classes it names.
     options
-        Of a block, by the names that its constructor has, e.g. --norm group.
+        A block's options, by the names in its constructor, e.g. --norm group.
     """
     size = None if input is None else shape("input", input)
 
     from convblocks.deploy.code import module_code
 
     command = escaped(shlex.join(["convblocks", *sys.argv[1:]]))
-    with redirect_stdout(sys.stderr):  # what the user's own code prints is not ours
+    # what the user's own code prints is no part of the file
+    with redirect_stdout(sys.stderr):
         spec = described_block(target, options, trust_code)
         if spec is not None:
             if design is not None:
@@ -78,7 +79,15 @@ def code(
 def block_code(
     spec: "BlockSpec", size: tuple[int, ...], out_channels: int | None, stride: int, command: str
 ) -> str:
-    """The block, in a class that says its channels and stride in general."""
+    """Returns the file of a block, in a class that takes any channels and stride.
+
+    Args:
+        spec: the block.
+        size: (channels, *spatial) of an example.
+        out_channels: as many as the input has, if None.
+        stride: of the block.
+        command: what made the file, for its docstring.
+    """
     from convblocks.deploy.code import module_code
 
     inputs, dims = size[0], len(size) - 1
@@ -101,7 +110,7 @@ def block_code(
 
 
 def _module(target: str, design: str | None, size: tuple[int, ...] | None, trust_code: bool) -> Any:
-    """(module, input size, title) of a network."""
+    """Returns (module, input size, title) of a network."""
     from convblocks.targets import load_target
 
     if design is not None and not Path(target).is_dir() and Path(target.rpartition(":")[0]).is_dir():
@@ -109,16 +118,17 @@ def _module(target: str, design: str | None, size: tuple[int, ...] | None, trust
     if design is not None or (Path(target) / "designs.jsonl").is_file():
         design = design or _recommended(target)
         target = f"{target}:{design}"
-    found = load_target(target, trust_code=trust_code)
-    return found.module, size or size_of(found), escaped(f"{type(found.module).__name__}: {target}.")
+    loaded = load_target(target, trust_code=trust_code)
+    return loaded.module, size or size_of(loaded), escaped(f"{type(loaded.module).__name__}: {target}.")
 
 
 def _recommended(run: str) -> str:
+    """Returns the design that a run folder recommends. Raises RunError, which lists the designs, if it has none."""
     from convblocks.runs.store import RunFolder
 
     summary = RunFolder(run).summary()
     if summary is not None and summary.recommended is not None and summary.conclusive:
         return summary.recommended
-    why = "its data do not tell which to use" if summary and summary.recommended else "too little is trained"
+    why = "its data do not suffice to choose" if summary and summary.recommended else "too little is trained"
     choices = [shown(f"{run}:{d.name}") for d in RunFolder(run).designs() if not d.problem]
     raise RunError(f"{shown(run)} recommends no design, since {why}; choose one: {listed(choices, 'or')}")

@@ -1,4 +1,4 @@
-"""What the terminal shows while a compare runs: runs done, time left, best so far."""
+"""The progress of a compare on the terminal: runs done, time left, best so far."""
 
 from collections import defaultdict
 from collections.abc import Sequence
@@ -31,11 +31,12 @@ class ProgressWatcher(Watcher):
             disable=not self.console.is_terminal,
         )
         self.scores: dict[str, list[float]] = defaultdict(list)
-        self.epochs_seen: dict[tuple[str, int], int] = defaultdict(int)
+        self.epochs_done: dict[tuple[str, int], int] = defaultdict(int)
         self.finished = self.total = self.epochs = 0
         self.metric = ""
 
     def on_reading(self, name: str) -> None:
+        """Prints which data are read, on a terminal."""
         # in a log a refusal stays the only line
         if self.console.is_terminal:
             self.console.print(f"reading {name} …")
@@ -48,10 +49,11 @@ class ProgressWatcher(Watcher):
 
     @property
     def trained(self) -> bool:
-        """Whether a run has finished, now or before, or an epoch of one."""
-        return self.finished > 0 or bool(self.epochs_seen)
+        """True once a run has finished, now or before, or an epoch of one."""
+        return self.finished > 0 or bool(self.epochs_done)
 
     def on_start(self, study: Study, designs: Sequence[Design], done: Sequence[Run]) -> None:
+        """Prints the study, and starts the bar if anything is left to train."""
         trained = [d for d in designs if not d.problem]
         self.total, self.finished = len(trained) * len(study.seeds), len(done)
         self.metric = study.data.metric
@@ -79,8 +81,8 @@ class ProgressWatcher(Watcher):
             say(f"  {note}")
         if card.skipped:
             say(f"  left out: {plural(card.skipped, 'broken file')}")
-        for what, text in label_gaps(card):
-            say(f"  {what}: {text}")
+        for term, text in label_gaps(card):
+            say(f"  {term}: {text}")
         budget = (
             f"at {count(study.budget)} {MATCHES[study.match]} (± 3 %)"
             if study.budget
@@ -102,16 +104,20 @@ class ProgressWatcher(Watcher):
                 say(f"  {design.name}: MACs are a lower bound, not counted: {', '.join(design.unknown_ops)}")
 
     def on_epoch(self, design: Design, seed: int, epoch: Epoch) -> None:  # noqa: ARG002
-        self.epochs_seen[design.name, seed] += 1
+        """Moves the bar on."""
+        self.epochs_done[design.name, seed] += 1
         self.progress.advance(self.task, design.stack_depth)
 
     def on_notice(self, text: str) -> None:
+        """Prints a notice."""
         self.console.print(f"note: {text}", soft_wrap=True)
 
     def on_run(self, design: Design, run: Run) -> None:
+        """Moves the bar on; in a log prints a line for the run."""
         self.finished += 1
         self.scores[run.design].append(run.validation_score)
-        skipped = self.epochs - self.epochs_seen.pop((run.design, run.seed), 0)  # resumed, or stopped early
+        # resumed, or stopped early
+        skipped = self.epochs - self.epochs_done.pop((run.design, run.seed), 0)
         self.progress.advance(self.task, skipped * design.stack_depth)
         self.progress.update(self.task, done=self._done(), best=self._best())
         if not self.console.is_terminal:
@@ -126,6 +132,6 @@ class ProgressWatcher(Watcher):
     def _best(self) -> str:
         if not self.scores:
             return "—"
-        means = {name: sum(found) / len(found) for name, found in self.scores.items()}
+        means = {name: sum(scores) / len(scores) for name, scores in self.scores.items()}
         name = max(means, key=means.__getitem__)
         return f"{name} {percent(means[name])}"

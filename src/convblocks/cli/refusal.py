@@ -1,4 +1,4 @@
-"""What a command says, in one line, of an exception that ended it."""
+"""The one line that a command prints for the exception that ended it."""
 
 import os
 import sys
@@ -13,20 +13,23 @@ from convblocks.errors import ConvblocksError, Setting
 
 DEBUG = "CONVBLOCKS_DEBUG"
 OURS = str(Path(__file__).parents[1])
-OTHERS = ("<", sysconfig.get_path("stdlib"))
+PYTHON = ("<", sysconfig.get_path("stdlib"))
 
 
 def message(error: BaseException, spell: Callable[[Setting], str]) -> str:
-    """The error as someone at a command line reads it; `spell` writes the arguments that it names."""
+    """Returns the error as a line for the terminal; `spell` writes the arguments that it names."""
     if os.environ.get(DEBUG, "0") != "0":
         traceback.print_exception(error, file=sys.stderr)
     if isinstance(error, CycloptsError) and isinstance(error.__cause__, ConvblocksError):
-        error = error.__cause__  # of a converter of ours
+        # raised by a converter of ours
+        error = error.__cause__
     if isinstance(error, ConvblocksError):
         return error.render(spell)
-    if isinstance(error, OSError) and error.filename is not None:  # a folder without permission
+    # such as a folder without permission
+    if isinstance(error, OSError) and error.filename is not None:
         return f"{error.filename} cannot be read or written: {error.strerror or error}"
-    if isinstance(error, OSError) and error.errno is not None:  # a full disk
+    # such as a full disk
+    if isinstance(error, OSError) and error.errno is not None:
         return f"the output, or a file, cannot be written: {error.strerror}"
     if isinstance(error, CycloptsError):
         return _usage(error)
@@ -41,18 +44,20 @@ def _usage(error: CycloptsError) -> str:
 
 
 def _unexpected(error: BaseException) -> str:
-    """Of the user's code with the place in it, else a fault of our own."""
+    """Returns the line for an error of the user's code, with its place there, or for a fault of our own."""
     if isinstance(error, MemoryError):
         return "there is not enough memory; give less at a time, or a smaller network"
-    what = ": ".join(filter(None, (type(error).__name__, _text(error))))
+    problem = ": ".join(filter(None, (type(error).__name__, _text(error))))
     frames = traceback.extract_tb(error.__traceback__)
     ours = [i for i, frame in enumerate(frames) if frame.filename.startswith(OURS)]
     called = frames[ours[0] :] if ours else []
-    users = [f for f in called if not (f.filename.startswith((OURS, *OTHERS)) or "-packages" in f.filename)]
+    users = [f for f in called if not (f.filename.startswith((OURS, *PYTHON)) or "-packages" in f.filename)]
     if users:
-        return f"{what} in {users[-1].filename}, line {users[-1].lineno}"
+        return f"{problem} in {users[-1].filename}, line {users[-1].lineno}"
     place = f" at {frames[ours[-1]].filename}, line {frames[ours[-1]].lineno}" if ours else ""
-    return f"unexpected {what}{place}; this is a fault of convblocks, please report it ({DEBUG}=1 shows more)"
+    return (
+        f"unexpected {problem}{place}; this is a fault of convblocks, please report it ({DEBUG}=1 shows more)"
+    )
 
 
 def _text(error: BaseException) -> str:

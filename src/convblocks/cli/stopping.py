@@ -1,4 +1,4 @@
-"""How Ctrl-C and SIGTERM end a command: by an exception, so that what is finished is kept."""
+"""Ctrl-C and SIGTERM end a command by an exception, so that what is finished is kept."""
 
 import signal
 from collections.abc import Iterator
@@ -9,18 +9,25 @@ DEFAULTS = {signal.SIGINT: signal.default_int_handler, signal.SIGTERM: signal.SI
 
 
 class Stop:
-    """The signal that came to end the command, if one did."""
+    """The signal that ends a command.
+
+    Attributes:
+        number: of the signal; 0 if none came.
+        too_late: true once the command has ended, and there is nothing left to interrupt.
+    """
 
     number: int = 0
-    too_late = False  # the command has ended, and there is nothing left to interrupt
+    too_late = False
 
     def handle(self, number: int, _frame: FrameType | None) -> None:
+        """Raises KeyboardInterrupt, unless it is too late."""
         if not self.too_late:
             self.number = number
             raise KeyboardInterrupt
 
     @property
     def word(self) -> str:
+        """How the command ended, in one word."""
         return "terminated" if self.number == signal.SIGTERM else "interrupted"
 
     @property
@@ -31,7 +38,7 @@ class Stop:
 
 @contextmanager
 def stoppable(*, to_the_end: bool) -> Iterator[Stop]:
-    """Handle Ctrl-C and SIGTERM, also afterwards if the process ends with the command.
+    """Handles Ctrl-C and SIGTERM, also afterwards if the process ends with the command.
 
     One that is ignored when the command starts stays ignored, as nohup does it for SIGHUP: a script ignores Ctrl-C
     for what it starts by ``&``, and who presses it means another command. SIGTERM ends that one, too.

@@ -24,7 +24,7 @@ LEGEND = (
 
 
 def print_result(folder: RunFolder) -> None:
-    """Print what a run folder found, and where its report is."""
+    """Prints the result of a run folder, and where its report is."""
     summary = folder.summary()
     study = folder.study()
     assert summary is not None
@@ -41,24 +41,32 @@ def print_result(folder: RunFolder) -> None:
 
 
 def legend(designs: list[Design], summary: Summary, metric: str) -> str:
-    """What the columns mean, and which designs' costs and times are of another form than the one trained."""
+    """Returns what the columns mean, and which designs' costs and times are of the form they are deployed in."""
     deployed = as_deployed(designs)
     return LEGEND.format(metric=metric, cheapest=cheapest(summary)) + (
         f" As deployed: {deployed}." if deployed else ""
     )
 
 
+# characters of a line from which on the table has all columns
 WIDE = 125
-NAME = 16  # characters of a line that a design's name takes at least
+# characters of a line that a design's name takes at least
+NAME = 16
 
 
 class _Columns(NamedTuple):
-    """What is told of a design beside its name: header → cell."""
+    """The columns beside a design's name.
 
-    wide: bool  # with widths, parameters, MACs and the intervals of both scores
-    ends: bool = True  # with the interval of the difference
+    Attributes:
+        wide: with widths, parameters, MACs and the intervals of both scores.
+        ends: with the interval of the difference.
+    """
+
+    wide: bool
+    ends: bool = True
 
     def cells(self, design: Design, row: Row, summary: Summary) -> dict[str, str]:
+        """Returns the cells of one line by header."""
         scores = (row.validation, row.test)
         validation, test = (accuracy(s) if self.wide else percent(s.estimate, unit=False) for s in scores)
         gap = row.validation_difference
@@ -78,8 +86,14 @@ class _Columns(NamedTuple):
 
 
 def result_table(designs: list[Design], summary: Summary, width: int) -> Table:
-    """One line a design, the best on validation first; as much as fits `width`, and names broken where they must be."""
-    known = {design.name: design for design in designs}
+    """Returns one line a design, the best on validation first.
+
+    Args:
+        designs: all designs of the study.
+        summary: their rows and the recommendation.
+        width: characters of a line; what does not fit is left out, and names are broken where they must be.
+    """
+    by_name = {design.name: design for design in designs}
     rows = sorted(summary.rows, key=_rank)
     longest = max((cell_len(row.design) for row in rows), default=0)
     for columns in (
@@ -87,22 +101,22 @@ def result_table(designs: list[Design], summary: Summary, width: int) -> Table:
         _Columns(wide=False),
         _Columns(False, ends=False),
     ):
-        told = [columns.cells(known[row.design], row, summary) for row in rows]
-        room = width - 1 - sum(1 + max(map(cell_len, (name, *(t[name] for t in told)))) for name in told[0])
+        lines = [columns.cells(by_name[row.design], row, summary) for row in rows]
+        room = width - 1 - sum(1 + max(map(cell_len, (name, *(t[name] for t in lines)))) for name in lines[0])
         if room >= min(longest, NAME):
             break
     table = Table(box=None, pad_edge=False, padding=(0, 1, 0, 0), header_style="bold")
     table.add_column("design", overflow="fold")
-    for name in told[0]:
+    for name in lines[0]:
         table.add_column(name, justify="left" if name == "verdict" else "right", no_wrap=True)
-    for row, cells in zip(rows, told, strict=True):
+    for row, cells in zip(rows, lines, strict=True):
         chosen = row.design == summary.recommended and summary.conclusive
         table.add_row(_broken(row.design, room), *cells.values(), style="bold" if chosen else None)
     return table
 
 
 def _broken(name: str, room: int) -> str:
-    """Into lines of at most `room`, after hyphens and underscores."""
+    """Returns the name in lines of at most `room` characters, broken after hyphens and underscores."""
     lines = [""]
     for part in re.split("(?<=[-_])", name):
         if lines[-1] and cell_len(lines[-1] + part) > room:

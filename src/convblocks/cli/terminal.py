@@ -25,25 +25,29 @@ class SafeConsole(Console):
     def __init__(self, *, stderr: bool = False, soft_wrap: bool = False):
         super().__init__(stderr=stderr, soft_wrap=soft_wrap, highlight=False, markup=False, emoji=False)
 
-    def render_str(self, text: str, **how: Any) -> Text:
-        return super().render_str(escaped(text), **how)  # before it is measured, so that columns fit
+    def render_str(self, text: str, **options: Any) -> Text:
+        """Renders a string with its unsafe characters as escapes."""
+        # before it is measured, so that columns fit
+        return super().render_str(escaped(text), **options)
 
     def render(self, renderable: RenderableType, options: ConsoleOptions | None = None) -> Iterable[Segment]:
+        """Renders anything with its unsafe characters as escapes."""
         for segment in super().render(renderable, options):
             safe = segment.control or not UNSAFE.search(segment.text)
             yield segment if safe else segment._replace(text=escaped(segment.text))
 
     def on_broken_pipe(self) -> None:
-        raise BrokenPipeError  # rich would end the process with status 1
+        """Raises BrokenPipeError, where rich would end the process with status 1."""
+        raise BrokenPipeError
 
 
 def write(text: str) -> None:
-    """Write lines for people to stdout."""
+    """Writes lines for people to stdout."""
     sys.stdout.write(escaped(text))
 
 
 def write_file(text: str) -> None:
-    """Write the content of a file, such as JSON or Python, to stdout: in UTF-8, whatever the terminal's encoding."""
+    """Writes the content of a file, such as JSON or Python, to stdout: in UTF-8, whatever the terminal's encoding."""
     if isinstance(sys.stdout, TextIOWrapper):
         sys.stdout.flush()
         sys.stdout.reconfigure(encoding="utf-8", errors=READABLE)
@@ -51,19 +55,19 @@ def write_file(text: str) -> None:
 
 
 def write_json(value: object) -> None:
-    """Write a record to stdout as JSON, which holds text alone: bytes of names that are none are escaped."""
+    """Writes a record to stdout as JSON; bytes in names that are no text are escaped."""
     record = with_texts(msgspec.to_builtins(value), readable)
     write_file(safe_json(msgspec.json.encode(record).decode()) + "\n")
 
 
 def say(message: str) -> None:
-    """Write one line of ours to stderr; where nobody can read it, the exit status has to do."""
+    """Writes one line of ours to stderr; where nobody can read it, the exit status has to do."""
     with suppress(OSError):
         SafeConsole(stderr=True, soft_wrap=True).print(f"convblocks: {one_line(message)}")
 
 
 def open_streams() -> None:
-    """Make stdout and stderr fit to be written, whatever state and encoding the command was started with.
+    """Makes stdout and stderr fit to be written, whatever state and encoding the command was started with.
 
     Where a shell closed one (>&-), it leads to nowhere: else a file of ours would take its number, and what a
     library prints would end in it.
@@ -72,7 +76,8 @@ def open_streams() -> None:
         try:
             os.fstat(descriptor)
         except OSError:
-            nowhere = os.open(os.devnull, os.O_RDWR)  # which takes the lowest number that is free
+            # open takes the lowest number that is free
+            nowhere = os.open(os.devnull, os.O_RDWR)
             os.set_inheritable(nowhere, True)
     for name in ("stdout", "stderr"):
         if getattr(sys, name) is None:
@@ -82,7 +87,7 @@ def open_streams() -> None:
 
 
 def close_streams() -> OSError | None:
-    """Write out what is buffered; returns why that failed, if it did. Python writes nothing more at its end."""
+    """Writes out what is buffered, so that Python writes nothing more at its end; returns the error if that failed."""
     failure = None
     for stream in _streams():
         try:

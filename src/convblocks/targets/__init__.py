@@ -1,8 +1,8 @@
-"""What a command's TARGET names, as a module.
+"""The module that a command's TARGET names.
 
-load_target ─→ file.py:NAME, package.module:NAME    code.py   a function, a class or a module of yours
-            ├→ timm:NAME, torchvision:NAME          zoos.py   without weights: nothing is downloaded
-            └→ zoo:NAME, network.toml, RUN:DESIGN   load.py   a paper's network, a spec, or what a compare trained
+load_target ─→ file.py:NAME, package.module:NAME    user_code.py   a function, a class or a module of yours
+            ├→ timm:NAME, torchvision:NAME          zoos.py        with random weights: nothing is downloaded
+            └→ zoo:NAME, network.toml, RUN:DESIGN   resolve.py     a paper's network, a spec, a trained design
 """
 
 from convblocks.targets.resolve import load_target

@@ -1,4 +1,4 @@
-"""load_target: one entry for all that a command can look at, told apart by how the target is written."""
+"""One entry, `load_target`, for all that a command can read; the form of the text tells which kind it is."""
 
 from pathlib import Path
 
@@ -12,8 +12,8 @@ from convblocks.networks import Network
 from convblocks.networks.zoo import PIXELS, ZOO
 from convblocks.runs.load import load
 from convblocks.runs.store import RunFolder
-from convblocks.targets.code import from_file, from_import
 from convblocks.targets.target import Target, built, hint
+from convblocks.targets.user_code import from_file, from_import
 from convblocks.targets.zoos import from_timm, from_torchvision
 from convblocks.text import shown
 
@@ -25,18 +25,25 @@ FORMS = (
 
 
 def load_target(text: str, *, trust_code: bool = False, on_meta: bool = False) -> Target:
-    """The module that a command's TARGET names.
+    """Loads the module that a command's TARGET names.
 
-    text         file.py:NAME or package.module:NAME, where NAME is a function without arguments, a
-                 torch.nn.Module class or a module; timm:NAME, torchvision:NAME or zoo:NAME, with random weights;
-                 a Network's .toml or .json file; RUN:DESIGN, what compare trained, with its best weights.
-    trust_code   let a run folder or a network's file name classes as package.module:Class, which runs
-                 their code. Code that the target itself names is run in any case.
-    on_meta      build on the meta device where that works, so that weights take no memory; modules that
-                 exist already and trained ones stay as they are.
+    Args:
+        text: file.py:NAME or package.module:NAME, where NAME is a function without arguments, a
+            torch.nn.Module class or a module; timm:NAME, torchvision:NAME or zoo:NAME, with random weights;
+            a Network's .toml or .json file; RUN:DESIGN, a design that compare trained, with its best weights.
+        trust_code: let a run folder or a network's file name classes as package.module:Class, which runs
+            their code. Code that the target itself names is run in any case.
+        on_meta: build on the meta device where that works, so that weights take no memory; modules that
+            exist already and trained ones stay as they are.
 
-    Raises TargetError for what cannot be found or is no module, with the line for what fails in the user's
-    code; RunError, SpecError and MissingExtra as their sources do.
+    Returns:
+        The module with its name, and its input size where that is stated.
+
+    Raises:
+        TargetError: there is no such thing, it is no module, or the user's code fails (names the line).
+        RunError: a run folder is damaged.
+        SpecError: a network's file is wrong.
+        MissingExtra: timm or torchvision is not installed.
     """
     kind, named, model = text.partition(":")
     if named and kind in ("timm", "torchvision"):
@@ -59,12 +66,12 @@ def load_target(text: str, *, trust_code: bool = False, on_meta: bool = False) -
 
 
 def _from_zoo(text: str, name: str, on_meta: bool) -> Target:
-    """``zoo:NAME``, a paper's network."""
+    """Builds ``zoo:NAME``, a paper's network."""
     if name not in ZOO:
-        wanted = f"the zoo has no network called {name!r}" if name else "needs a name, as in zoo:resnet50"
+        problem = f"the zoo has no network called {name!r}" if name else "needs a name, as in zoo:resnet50"
         close = hint(name, ZOO)
-        every = "" if close.startswith("did") else f"; {ALL_OF_ZOO} prints all"
-        raise TargetError(f"{shown(text.removesuffix(':'))}: {wanted}; {close}{every}")
+        command = "" if close.startswith("did") else f"; {ALL_OF_ZOO} prints all"
+        raise TargetError(f"{shown(text.removesuffix(':'))}: {problem}; {close}{command}")
     network = ZOO[name]()
     module: nn.Module = built(network.build, on_meta)
     return Target(
@@ -78,6 +85,7 @@ def _from_zoo(text: str, name: str, on_meta: bool) -> Target:
 
 
 def _problem(where: str) -> str:
+    """Returns why the part of a target before its colon names nothing."""
     path = Path(where)
     if where and path.is_dir():
         return f"{shown(where)} is a folder, but not of a compare that has designs"
@@ -91,7 +99,7 @@ def _is_run(path: Path) -> bool:
 
 
 def _spec(path: Path, trust_code: bool, on_meta: bool) -> Target:
-    """A Network as text; its weights are random."""
+    """Builds the Network of a file; its weights are random."""
     try:
         table = read_table(read_text(path), path.suffix[1:].upper())
     except FileNotFoundError as error:
@@ -112,11 +120,12 @@ def _spec(path: Path, trust_code: bool, on_meta: bool) -> Target:
 
 
 def _trained(text: str, run: Path, design: str, trust_code: bool) -> Target:
+    """Loads ``RUN:DESIGN``, with the weights of its best seed."""
     folder = RunFolder(run)
     names = [d.name for d in folder.designs() if not d.problem]
     if design not in names:
-        wanted = f"has no design {design!r}" if design else "needs a design, as in RUN:DESIGN"
-        raise TargetError(f"{shown(text)}: the run folder {wanted}; {hint(design, names)}")
+        problem = f"has no design {design!r}" if design else "needs a design, as in RUN:DESIGN"
+        raise TargetError(f"{shown(text)}: the run folder {problem}; {hint(design, names)}")
     module, study = load(run, design, trust_code=trust_code), folder.study()
     size = study.data.shape if study else None
     channels, dims = (size[0], len(size) - 1) if size else (None, None)

@@ -8,19 +8,21 @@ from typing import Any, TypeVar
 import torch
 
 from convblocks.errors import MissingExtra, TargetError
-from convblocks.targets.target import Target, built, hint
+from convblocks.targets.target import Kind, Target, built, hint
 from convblocks.text import shown
 
 Made = TypeVar("Made")
 
-_operators: list[torch.library.Library] = []  # an operator lives as long as the library that declares it
+# an operator lives as long as the library that declares it
+_operators: list[torch.library.Library] = []
 
 
 def from_timm(text: str, name: str, on_meta: bool) -> Target:
-    """``timm:NAME``; its input size is the one that timm states for its weights."""
+    """Builds ``timm:NAME``; its input size is the one that timm states for its weights."""
     timm = _imported("timm", text)
     names = timm.list_models()
-    if not timm.is_model(name):  # also what timm would fetch from a hub
+    # a name that timm would fetch from a hub is none of its models either
+    if not timm.is_model(name):
         raise TargetError(f"{shown(text)}: timm has no model called {name!r}; {hint(name, names)}")
     module = built(lambda: timm.create_model(name, pretrained=False), on_meta)
     size = getattr(module, "pretrained_cfg", {}).get("input_size")
@@ -28,20 +30,20 @@ def from_timm(text: str, name: str, on_meta: bool) -> Target:
 
 
 def from_torchvision(text: str, name: str, on_meta: bool) -> Target:
-    """``torchvision:NAME``; its input size is the crop that its published weights are for, if there is one."""
+    """Builds ``torchvision:NAME``; its input size is the crop that its published weights are for, if there is one."""
     models = _imported("torchvision", text).models
     names = models.list_models()
     if name not in names:
         raise TargetError(f"{shown(text)}: torchvision has no model called {name!r}; {hint(name, names)}")
-    takes = inspect.signature(models.get_model_builder(name)).parameters
-    without = {option: None for option in ("weights", "weights_backbone") if option in takes}
-    module = built(lambda: models.get_model(name, **without), on_meta)
+    options = inspect.signature(models.get_model_builder(name)).parameters
+    no_weights = {option: None for option in ("weights", "weights_backbone") if option in options}
+    module = built(lambda: models.get_model(name, **no_weights), on_meta)
     transforms = models.get_model_weights(name).DEFAULT.transforms
     crop = getattr(transforms, "keywords", {}).get("crop_size")
     return _target(text, module, "torchvision", (3, crop, crop) if isinstance(crop, int) else None)
 
 
-def _target(text: str, module: Any, kind: str, size: tuple[int, ...] | None) -> Target:
+def _target(text: str, module: Any, kind: Kind, size: tuple[int, ...] | None) -> Target:
     channels, dims = (size[0], len(size) - 1) if size else (None, None)
     return Target(module=module, name=text, kind=kind, channels=channels, dims=dims, input_size=size)
 
@@ -61,7 +63,7 @@ def _imported(package: str, text: str) -> Any:
 
 
 def with_operators(load: Callable[[], Made]) -> Made:
-    """What `load` imports, also where torchvision's compiled operators do not fit this torch.
+    """Calls `load`, also where torchvision's compiled operators do not fit this torch.
 
     Only its detection networks need them; declared and without a kernel, they let all else work.
     """

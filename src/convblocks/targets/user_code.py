@@ -1,7 +1,7 @@
 """A user's own code as a target: a function without arguments, a torch.nn.Module class, or a module.
 
-What the code of a file imports may lie in the file's folder, but nothing that others import is taken from there.
-What goes wrong inside the code is one line that says where.
+The code of a file may import from the file's folder, but nothing that other code imports is taken from there.
+An error inside the code becomes one line with its place.
 """
 
 import inspect
@@ -25,11 +25,12 @@ from convblocks.text import listed, shown
 
 Made = TypeVar("Made")
 
-_from_files: set[str] = set()  # modules that the last file and its folder brought
+# names of modules that the last file and its folder brought into sys.modules
+_from_files: set[str] = set()
 
 
 def from_file(text: str, path: Path, name: str, on_meta: bool) -> Target:
-    """``file.py:NAME``."""
+    """Loads ``file.py:NAME``."""
     try:
         open_regular(path).close()
     except (FileNotFoundError, NotADirectoryError) as error:
@@ -48,7 +49,7 @@ def from_file(text: str, path: Path, name: str, on_meta: bool) -> Target:
 
 
 def from_import(text: str, where: str, name: str, on_meta: bool) -> Target:
-    """``package.module:NAME``."""
+    """Loads ``package.module:NAME``."""
     try:
         code = _run(text, lambda: with_operators(lambda: import_named(where)))
     except TargetError as error:
@@ -64,26 +65,26 @@ def from_import(text: str, where: str, name: str, on_meta: bool) -> Target:
 
 
 def _module(text: str, code: ModuleType, name: str, on_meta: bool) -> nn.Module:
-    """The module that `name` in `code` is or makes."""
+    """Returns the module that `name` in `code` is or makes."""
     names = _makers(code)
     if not hasattr(code, name):
-        wanted = f"has no {name!r}" if name else "needs a name, as in file.py:NAME"
-        raise TargetError(f"{shown(text)}: {code.__name__} {wanted}; {hint(name, names)}")
-    found = getattr(code, name)
-    if isinstance(found, nn.Module):
-        return found
-    if not callable(found):
+        problem = f"has no {name!r}" if name else "needs a name, as in file.py:NAME"
+        raise TargetError(f"{shown(text)}: {code.__name__} {problem}; {hint(name, names)}")
+    maker = getattr(code, name)
+    if isinstance(maker, nn.Module):
+        return maker
+    if not callable(maker):
         raise TargetError(
-            f"{shown(text)}: {name} is of type {type(found).__name__}, neither a torch.nn.Module nor a function that "
+            f"{shown(text)}: {name} is of type {type(maker).__name__}, neither a torch.nn.Module nor a function that "
             f"makes one; {hint(name, [n for n in names if n != name])}"
         )
-    if needed := _needed(found):
-        call = f"{name}({', '.join(f'{argument}=…' for argument in needed)})"
+    if required := _required(maker):
+        call = f"{name}({', '.join(f'{argument}=…' for argument in required)})"
         raise TargetError(
-            f"{shown(text)}: {name} needs {listed(needed)}; write a function without arguments, "
+            f"{shown(text)}: {name} needs {listed(required)}; write a function without arguments, "
             f"def make_model(): return {call}, and give FILE.py:make_model"
         )
-    made = _run(text, lambda: built(found, on_meta))
+    made = _run(text, lambda: built(maker, on_meta))
     if not isinstance(made, nn.Module):
         raise TargetError(
             f"{shown(text)}: {name}() returned {type(made).__name__}, expected a torch.nn.Module"
@@ -92,7 +93,7 @@ def _module(text: str, code: ModuleType, name: str, on_meta: bool) -> nn.Module:
 
 
 def _makers(code: ModuleType) -> list[str]:
-    """Names in `code` that could be targets, if it has any of its own only those."""
+    """Returns the names in `code` that could be targets; only those of its own, if it has any."""
     makers = {
         n: v for n, v in vars(code).items() if n[0] != "_" and (isinstance(v, nn.Module) or callable(v))
     }
@@ -104,8 +105,8 @@ def _makers(code: ModuleType) -> list[str]:
     return own or list(makers)
 
 
-def _needed(maker: Callable[..., object]) -> list[str]:
-    """Arguments that `maker` cannot be called without."""
+def _required(maker: Callable[..., object]) -> list[str]:
+    """Returns the arguments that `maker` cannot be called without."""
     try:
         parameters = inspect.signature(maker).parameters.values()
     except (TypeError, ValueError):  # something compiled: calling it will tell
@@ -115,34 +116,38 @@ def _needed(maker: Callable[..., object]) -> list[str]:
 
 
 def _load(path: Path) -> ModuleType:
+    """Runs a file as a module of its own; its folder is open to what it imports."""
     name = path.stem if path.stem not in sys.modules else f"convblocks_target_{path.stem}"
     spec = spec_from_file_location(name, path.resolve())
     assert spec is not None
     assert spec.loader is not None
     code = module_from_spec(spec)
-    sys.modules[name] = code  # dataclasses and typing look a class's module up there
+    # dataclasses and typing look a class's module up there
+    sys.modules[name] = code
     open_folder(name, str(path.resolve().parent))
     spec.loader.exec_module(code)
     return code
 
 
 def _run(text: str, code: Callable[[], Made]) -> Made:
-    """What `code` returns; what it raises becomes a TargetError that names the file and line."""
+    """Returns what `code` returns; an error in it becomes a TargetError that names the file and line."""
     try:
         return code()
     except (Exception, SystemExit) as error:  # a user's file may do anything
         (file, line), reason = _place(error), error.msg if isinstance(error, SyntaxError) else str(error)
-        what = f"{type(error).__name__} in {shown(file)}, line {line}"
-        raise TargetError(": ".join(filter(None, (shown(text), what, " ".join(reason.split()))))) from error
+        problem = f"{type(error).__name__} in {shown(file)}, line {line}"
+        raise TargetError(
+            ": ".join(filter(None, (shown(text), problem, " ".join(reason.split()))))
+        ) from error
 
 
 def _place(error: BaseException) -> tuple[str, int | None]:
-    """File and line where the user can fix something: not inside torch, an importer or ourselves."""
+    """Returns file and line where the user can fix something: not inside torch, an importer or ourselves."""
     if isinstance(error, SyntaxError) and error.filename:
         return error.filename, error.lineno
     frames = traceback.extract_tb(error.__traceback__)
-    others = ("<frozen", str(Path(nn.__file__).parents[1]), str(Path(__file__).parents[1]))
-    own = [frame for frame in frames if not frame.filename.startswith(others)]
+    not_users = ("<frozen", str(Path(nn.__file__).parents[1]), str(Path(__file__).parents[1]))
+    own = [frame for frame in frames if not frame.filename.startswith(not_users)]
     frame = (own or frames)[-1]
     return frame.filename, frame.lineno
 

@@ -1,60 +1,20 @@
-"""Targets as people write them: what each form gives, and the one line for each that gives nothing."""
+"""Targets as people write them: the kind that each form gives, and the one line for each that gives nothing."""
 
 import json
 import sys
 from hashlib import sha256
-from textwrap import dedent
 
 import pytest
 import torch
 from msgspec.structs import replace
 from safetensors.torch import save
-from torch import nn
 
 from convblocks import BlockSpec, Network, Stage, Stem, load_target
-from convblocks.errors import ConvblocksError, MissingExtra, TargetError
 from convblocks.files import write
 from convblocks.runs.store import RunFolder
 from tests.made_records import make_design, make_run, make_study
+from tests.targets.refusals import refusal
 
-MODEL = """
-    from torch import nn
-    from sibling import WIDTH
-
-    class Small(nn.Module):
-        def __init__(self):
-            super().__init__()
-            from lazy_sibling import KERNEL
-            self.conv = nn.Conv2d(3, WIDTH, KERNEL)
-
-        def forward(self, x):
-            return self.conv(x)
-
-    class Needs(nn.Module):
-        def __init__(self, in_channels, *more, classes, depth=3, **others):
-            super().__init__()
-
-    def make_model():
-        return nn.Sequential(Small(), nn.ReLU())
-
-    def reads_itself():
-        layer = nn.Linear(2, 2)
-        layer.weight[0, 0].item()
-        return layer
-
-    def breaks():
-        return nn.Conv2d(4, 4, 3, groups=3)
-
-    def leaves():
-        raise SystemExit(3)
-
-    def five():
-        return 5
-
-    small = Small()
-    number = 5
-    _hidden = 6
-"""
 NETWORK = Network(
     in_channels=2,
     classes=3,
@@ -64,83 +24,8 @@ NETWORK = Network(
 )
 
 
-@pytest.fixture
-def folder(tmp_path, monkeypatch):
-    (tmp_path / "code").mkdir()
-    (tmp_path / "code" / "my_model.py").write_text(dedent(MODEL))
-    (tmp_path / "code" / "sibling.py").write_text("WIDTH = 8\n")
-    (tmp_path / "code" / "lazy_sibling.py").write_text("KERNEL = 3\n")
-    monkeypatch.chdir(tmp_path)
-    return tmp_path
-
-
-def refusal(text, **how):
-    with pytest.raises(ConvblocksError) as found:
-        load_target(text, **how)
-    assert "\n" not in str(found.value)
-    return str(found.value)
-
-
 @pytest.mark.parametrize(
-    ("name", "kind"), [("make_model", nn.Sequential), ("Small", nn.Module), ("small", nn.Module)]
-)
-def test_a_function_a_class_and_a_module_of_a_file(folder, name, kind):
-    path = list(sys.path)
-    target = load_target(f"code/my_model.py:{name}")
-    assert sys.path == path
-    assert isinstance(target.module, kind)
-    assert target.kind == "file"
-    assert target.name == f"code/my_model.py:{name}"
-    assert target.module(torch.zeros(1, 3, 5, 5)).shape == (1, 8, 3, 3)
-
-
-def test_sys_path_is_restored_after_a_failure(folder):
-    path = list(sys.path)
-    refusal("code/my_model.py:breaks")
-    assert sys.path == path
-
-
-def test_each_folder_has_its_own_siblings_and_a_changed_file_is_read_anew(folder):
-    (folder / "other").mkdir()
-    for file in (folder / "code").glob("*.py"):
-        (folder / "other" / file.name).write_text(file.read_text().replace("WIDTH = 8", "WIDTH = 11"))
-    widths = [
-        load_target(f"{place}/my_model.py:make_model").module[0].conv.out_channels
-        for place in ("code", "other", "code")
-    ]
-    assert widths == [8, 11, 8]
-    (folder / "code" / "sibling.py").write_text("WIDTH = 12345\n")
-    assert load_target("code/my_model.py:Small").module.conv.out_channels == 12345
-
-
-def test_on_meta_where_the_constructor_allows_it(folder):
-    def device(name):
-        return next(load_target(f"code/my_model.py:{name}", on_meta=True).module.parameters()).device.type
-
-    assert device("make_model") == "meta"
-    assert device("small") == "cpu"  # exists already
-    assert device("reads_itself") == "cpu"
-    assert next(load_target("code/my_model.py:make_model").module.parameters()).device.type == "cpu"
-
-
-def test_a_package_s_module(folder, monkeypatch):
-    monkeypatch.syspath_prepend(folder)
-    (folder / "target_package").mkdir()
-    (folder / "target_package" / "__init__.py").write_text("")
-    (folder / "target_package" / "nets.py").write_text("from torch import nn\nmake = lambda: nn.Tanh()\n")
-    (folder / "target_package" / "broken.py").write_text("x = 1\nimport not_there\n")
-    target = load_target("target_package.nets:make")
-    assert isinstance(target.module, nn.Tanh)
-    assert target.kind == "import"
-    assert "there is no Python module 'target_package.net' to import" in refusal("target_package.net:make")
-    assert "there is no Python module 'target_pack' to import" in refusal("target_pack.nets:make")
-    found = refusal("target_package.broken:make")
-    assert "ModuleNotFoundError in " in found
-    assert "broken.py, line 2: No module named 'not_there'" in found
-
-
-@pytest.mark.parametrize(
-    ("text", "says"),
+    ("text", "message"),
     [
         ("code/my_model.py:make_modle", "my_model has no 'make_modle'; did you mean 'make_model'?"),
         (
@@ -167,12 +52,12 @@ def test_a_package_s_module(folder, monkeypatch):
         ("no_such_package:make", "there is no Python module 'no_such_package' to import here"),
     ],
 )
-def test_what_is_refused_and_why(folder, text, says):
+def test_what_is_refused_and_why(folder, text, message):
     (folder / "code" / "syntax.py").write_text("x = 1\ndef (:\n")
     (folder / "code" / "raises.py").write_text("import deeper\n")
     (folder / "code" / "deeper.py").write_text("def f():\n    # here\n    return 1 / 0\nf()\n")
     (folder / "code" / "weights.pth").write_bytes(b"\x80")
-    assert says in refusal(text)
+    assert message in refusal(text)
 
 
 def test_a_network_s_description(folder):
@@ -249,44 +134,3 @@ def test_a_trained_class_of_one_s_own_needs_trust(folder, monkeypatch):
     assert "imports target_trained:Block and so runs that code; if you trust it" in found
     assert "pass trust_code=True" in found
     assert type(load_target("run:own-d8", trust_code=True).module.stages[0][0]).__name__ == "Block"
-
-
-@pytest.mark.filterwarnings("ignore::DeprecationWarning", "ignore::UserWarning", "ignore::FutureWarning")
-def test_networks_of_timm_and_torchvision(monkeypatch):
-    """25,557,032 parameters are the published ones of ResNet-50, also after timm."""
-    for text in ("timm:resnet50", "torchvision:resnet50"):
-        target = load_target(text, on_meta=True)
-        assert sum(p.numel() for p in target.module.parameters()) == 25_557_032
-        assert (target.channels, target.dims, target.input_size) == (3, 2, (3, 224, 224))
-        assert next(target.module.parameters()).device.type == "meta"
-    assert load_target("torchvision:inception_v3", on_meta=True).input_size == (3, 299, 299)
-    assert (
-        sum(p.numel() for p in load_target("torchvision.models:resnet18").module.parameters()) == 11_689_512
-    )
-    assert "timm has no model called 'reznet50'; did you mean 'resnet50'?" in refusal("timm:reznet50")
-    assert "timm has no model called 'hf_hub:a/b'" in refusal("timm:hf_hub:a/b")
-    assert "torchvision has no model called 'resnt18'; did you mean 'resnet18'?" in refusal(
-        "torchvision:resnt18"
-    )
-
-
-def test_a_missing_zoo_is_named_with_its_install_line(monkeypatch):
-    for name in [n for n in sys.modules if n.partition(".")[0] == "timm"]:
-        monkeypatch.delitem(sys.modules, name)
-    monkeypatch.setitem(sys.modules, "timm", None)
-    with pytest.raises(MissingExtra) as found:
-        load_target("timm:resnet50")
-    assert str(found.value) == "the target timm:resnet50 needs timm: pip install 'convblocks[models]'"
-
-
-def test_a_detection_network_downloads_no_backbone(monkeypatch):
-    def refused(*_, **__):
-        raise AssertionError("a download")
-
-    monkeypatch.setattr(torch.hub, "load_state_dict_from_url", refused)
-    target = load_target("torchvision:fasterrcnn_resnet50_fpn", on_meta=True)
-    assert target.input_size is None
-
-
-def test_a_target_error_is_a_convblocks_error():
-    assert issubclass(TargetError, ConvblocksError)

@@ -12,8 +12,8 @@ from convblocks.cli.parse import flag, flag_name
 from convblocks.errors import Setting
 from tests.cli.test_cli import refused
 
+# functions whose first argument is an argument's name, which a message may print
 SPEAKERS = {"Setting", "OptionError", "whole", "one_of", "numbers"}
-"""What takes the name of an argument, first, and may say it."""
 
 PYTHON_ONLY = {
     "batches points x train layer": "of analyses, which commands call with data of their own",
@@ -29,15 +29,15 @@ ROOT = Path(convblocks.__file__).parent
 
 def named_in_source():
     """Argument → a file that names it. Blocks, layers and their checks are apart: `code` takes the options of any."""
-    found = {}
+    files = {}
     for file in ROOT.rglob("*.py"):
         if file.relative_to(ROOT).parts[0] in ("blocks", "layers", "checks.py"):
             continue
         for call in ast.walk(ast.parse(file.read_text())):
             name = isinstance(call, ast.Call) and getattr(call.func, "id", None) in SPEAKERS and call.args[:1]
             if name and isinstance(name[0], ast.Constant):
-                found[name[0].value] = file
-    return found
+                files[name[0].value] = file
+    return files
 
 
 def test_every_argument_that_a_message_names_is_a_flag_or_of_python_alone():
@@ -67,27 +67,27 @@ def test_spelled_for_the_command_that_runs(setting, command, expected):
     assert spelled(setting, command) == expected
 
 
-def test_a_flag_of_another_command_is_told_with_it(folder):
+def test_a_flag_of_another_command_is_named_with_it(folder):
     """Broken examples are left out by compare alone, and signal reads data too."""
     x = np.zeros((40, 1, 8, 8), np.float32)
     x[3] = np.nan
     np.savez(folder / "broken.npz", x=x, y=np.arange(40) % 2)
-    said = refused("signal", "models.py:Net", "--data", "broken.npz", cwd=folder)
-    assert "convblocks compare --skip-broken" in said
+    line = refused("signal", "models.py:Net", "--data", "broken.npz", cwd=folder)
+    assert "convblocks compare --skip-broken" in line
 
 
 @pytest.mark.parametrize("match", ["macs", "params"])
 def test_too_little_memory_names_the_budget(match, monkeypatch, tmp_path):
     monkeypatch.setattr("convblocks.experiments.design.available_bytes", lambda: 10_000)
-    said = refused("compare", "digits", "--depth", "4", "--match", match, cwd=tmp_path)
-    assert "give a smaller --budget, a smaller --batch-size, or fewer --workers" in said
+    line = refused("compare", "digits", "--depth", "4", "--match", match, cwd=tmp_path)
+    assert "give a smaller --budget, a smaller --batch-size, or fewer --workers" in line
 
 
 def test_without_a_match_there_is_no_budget_to_lower(monkeypatch, tmp_path):
     monkeypatch.setattr("convblocks.experiments.design.available_bytes", lambda: 10_000)
-    said = refused("compare", "digits", "--depth", "4", "--match", "none", cwd=tmp_path)
-    assert "give a smaller --batch-size, or fewer --workers" in said
-    assert "budget" not in said
+    line = refused("compare", "digits", "--depth", "4", "--match", "none", cwd=tmp_path)
+    assert "give a smaller --batch-size, or fewer --workers" in line
+    assert "budget" not in line
 
 
 def test_flags_are_written_as_one_types_them():
