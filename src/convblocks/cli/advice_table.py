@@ -18,7 +18,7 @@ STYLES = {"note": "cyan", "warning": "yellow", "error": "red"}
 
 
 def print_findings(findings: Sequence[Finding], module: str, *, all_places: bool) -> None:
-    """One line a finding and one for its fix; `module` is the name of a place without one."""
+    """Prints one line a finding and one for its fix; `module` is the name of a place without one."""
     console = SafeConsole()
     for _, group in groupby(findings, lambda finding: (finding.id, finding.severity)):
         alike = list(group)
@@ -51,7 +51,7 @@ def _summary(findings: Sequence[Finding]) -> str:
 
 
 def print_rules(rules: Iterable[Rule]) -> None:
-    """Id, severity, what and why; those on request are marked."""
+    """Prints id, severity, what and why of each rule; those on request are marked."""
     table = Table(box=None, pad_edge=False, padding=(0, 1, 0, 0), header_style="bold")
     for name in ("id", "severity", "what", "why"):
         table.add_column(name)

@@ -22,7 +22,7 @@ EIGHTHS = " ▏▎▍▌▋▊▉█"
 
 @dataclass(frozen=True)
 class Column:
-    """`rank`: of the columns that do not fit, the one with the highest goes first."""
+    """A column; of those that do not fit, the one with the highest `rank` is left out first."""
 
     title: str
     rank: int
@@ -30,15 +30,15 @@ class Column:
 
 
 def print_analysis(analysis: Analysis, target: str, depth: float) -> None:
-    """The tree down to `depth` module names, then the totals and what they mean."""
+    """Prints the tree down to `depth` module names, then the totals and what they mean."""
     console = SafeConsole()
     root = tree(analysis)
     if root.layers:
         console.print(_fitting(console, root, analysis, depth))
     if any(node.children for at, node in _rows(root, depth) if at >= depth):
         console.print("Folded; --depth all shows every layer.", style="dim")
-    told = f"{target} ({root.type}), input {totals.inputs(analysis)}, one image"
-    _print(console, "", f"{told}; field: receptive field of an output, px; ✗ unproductive.", style="dim")
+    heading = f"{target} ({root.type}), input {totals.inputs(analysis)}, one image"
+    _print(console, "", f"{heading}; field: receptive field of an output, px; ✗ unproductive.", style="dim")
     console.print()
     for term, text in totals.facts(analysis):
         _print(console, term, text)
@@ -54,12 +54,12 @@ def print_analysis(analysis: Analysis, target: str, depth: float) -> None:
 
 
 def _print(console: SafeConsole, term: str, text: str, style: str = "") -> None:
-    """A term, and beside it a text in lines of its own; rich by itself breaks a figure from its unit."""
+    """Prints a term, and beside it a text in lines of its own; rich by itself breaks a figure from its unit."""
     lead = f"{term:<19}" if term else ""
     lines = fill(text, console.width, initial_indent=lead, subsequent_indent=" " * len(lead))
-    told = Text(lines, style)
-    told.stylize("bold", 0, len(term))
-    console.print(told, soft_wrap=True)
+    block = Text(lines, style)
+    block.stylize("bold", 0, len(term))
+    console.print(block, soft_wrap=True)
 
 
 def _columns(analysis: Analysis, root: Node) -> list[Column]:
@@ -90,7 +90,7 @@ def _mark(node: Node) -> str:
 
 
 def bar(part: int, whole: int) -> str:
-    """A bar of text, to an eighth of a character.
+    """Returns a bar of text, to an eighth of a character.
 
     >>> bar(1, 4), bar(0, 4), bar(3, 0)
     ('██▌', '', '')
@@ -100,7 +100,7 @@ def bar(part: int, whole: int) -> str:
 
 
 def _fitting(console: SafeConsole, root: Node, analysis: Analysis, depth: float) -> Table:
-    """The table without those columns that the terminal is too narrow for."""
+    """Returns the table without those columns that the terminal is too narrow for."""
     columns = _columns(analysis, root)
     for rank in (inf, *sorted({column.rank for column in columns if column.rank}, reverse=True)):
         columns = [column for column in columns if column.rank < rank]

@@ -1,4 +1,4 @@
-"""``convblocks analyze``: what one forward pass without data tells of any network."""
+"""``convblocks analyze``: cost, memory and receptive field of any network, from one forward without data."""
 
 import shlex
 import sys
@@ -40,32 +40,21 @@ def analyze(
 
     One forward pass is traced; the target is neither changed nor trained, and nothing is downloaded.
 
-    Parameters
-    ----------
-    target
-        file.py:NAME, package.module:NAME, timm:NAME, torchvision:NAME, zoo:NAME, a network's .toml, or RUN:DESIGN.
-    input
-        Size without the batch, e.g. 3x224x224 or 128:int64; repeat for several inputs. The target's own if it
-        states one.
-    axes
-        Names of the first input's axes, without the batch where that is first, e.g. time,channels or
-        height,width,channels. What the network's layers show if not given.
-    depth
-        How many module names deep the tree is unfolded: a number, or all.
-    json
-        Print the record as JSON, and nothing else.
-    html
-        Write a page with charts and the receptive fields drawn over an image to this file.
-    image
-        The image that they are drawn over; a photograph of scikit-learn's if none is given.
-    batch
-        Predict the memory of a training step of so many images too, part by part.
-    memory
-        Find the largest batch whose training step fits in it too, e.g. 8GB or 24GiB.
-    optimizer
-        That takes the step: sgd, which is the default, momentum, adam or adamw.
-    trust_code
-        Allow a run folder or network file to import the classes it names.
+    Args:
+        target: file.py:NAME, package.module:NAME, timm:NAME, torchvision:NAME, zoo:NAME, a network's .toml, or
+            RUN:DESIGN.
+        input: Size without the batch, e.g. 3x224x224 or 128:int64; repeat for several inputs. The target's own
+            if it states one.
+        axes: Names of the first input's axes, without the batch where that is first, e.g. time,channels or
+            height,width,channels. What the network's layers show if not given.
+        depth: How many module names deep the tree is unfolded: a number, or all.
+        json: Print the record as JSON, and nothing else.
+        html: Write a page with charts and the receptive fields drawn over an image to this file.
+        image: The image that they are drawn over; a photograph of scikit-learn's if none is given.
+        batch: Predict the memory of a training step of so many images too, part by part.
+        memory: Find the largest batch whose training step fits in it too, e.g. 8GB or 24GiB.
+        optimizer: That takes the step: sgd, which is the default, momentum, adam or adamw.
+        trust_code: Allow a run folder or network file to import the classes it names.
     """
     unfolded = levels("depth", depth)
     held = None if memory is None else memory_size("memory", memory)
@@ -76,25 +65,25 @@ def analyze(
     from convblocks import advice, analysis
     from convblocks.cli.analysis_table import print_analysis
     from convblocks.cli.inputs import inputs_of
-    from convblocks.cli.step import Asked, predict, print_step
+    from convblocks.cli.step import StepOptions, predict, print_step
     from convblocks.drawing import outline
     from convblocks.targets import load_target
 
     if image is not None and html is None:
         raise OptionError("image", image, "goes with --html, the page that it is drawn on")
-    asked = Asked(batch, held, optimizer)
+    step = StepOptions(batch, held, optimizer)
     with redirect_stdout(sys.stderr):  # what the user's own code prints is not ours
-        found = load_target(target, trust_code=trust_code, on_meta=True)
-        sizes, dtypes = inputs_of(found, given)
-        traced = analysis.trace(found.module, *sizes, dtypes=dtypes, axes=axes)
-        analysed = analysis.analyze(traced)
-        predicted = predict(asked, traced)
+        loaded = load_target(target, trust_code=trust_code, on_meta=True)
+        sizes, dtypes = inputs_of(loaded, given)
+        traced = analysis.trace(loaded.module, *sizes, dtypes=dtypes, axes=axes)
+        record = analysis.analyze(traced)
+        predicted = predict(step, traced)
         if page is not None:
-            _write_page(page, analysed, advice.advise(traced), outline(traced), target, image)
+            _write_page(page, record, advice.advise(traced), outline(traced), target, image)
     if json:
-        write_json({**analysed.to_dict(), **predicted.to_dict()})
+        write_json({**record.to_dict(), **predicted.to_dict()})
         return
-    print_analysis(analysed, target, unfolded)
+    print_analysis(record, target, unfolded)
     print_step(predicted)
     if page is not None:
         write(f"\nPage: {page}\n")

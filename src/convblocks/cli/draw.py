@@ -38,26 +38,17 @@ def draw(
     In a long network, pieces that follow each other unchanged are drawn once and
     marked, as ×3, with the receptive field behind the last of them.
 
-    Parameters
-    ----------
-    target
-        A family with its options, e.g. residual --depth 4, a block's .toml or .json, or any target of analyze.
-    input
-        Size of an example, e.g. 64x56x56; its axes say if a block is for signals, images or volumes.
-    axes
-        Names of a network's input axes where channels are not first, e.g. time,channels.
-    out_channels
-        Of a block; as many as its input has if not given.
-    stride
-        Of a block; 1 if not given.
-    every_layer
-        Draw what repeats each time.
-    out
-        SVG file to write.
-    trust_code
-        Allow a run folder or spec to import the classes it names.
-    options
-        Of a block, by the names that its constructor has, e.g. --norm group.
+    Args:
+        target: A family with its options, e.g. residual --depth 4, a block's .toml or .json, or any target of
+            analyze.
+        input: Size of an example, e.g. 64x56x56; its axes say if a block is for signals, images or volumes.
+        axes: Names of a network's input axes where channels are not first, e.g. time,channels.
+        out_channels: Of a block; as many as its input has if not given.
+        stride: Of a block; 1 if not given.
+        every_layer: Draw what repeats each time.
+        out: SVG file to write.
+        trust_code: Allow a run folder or spec to import the classes it names.
+        options: Of a block, by the names that its constructor has, e.g. --norm group.
     """
     require_axes(axes)
     file = output_file("out", out, ".svg")
@@ -92,7 +83,7 @@ def _built(
     trust_code: bool,
     axes: str | None,
 ) -> tuple["nn.Module", tuple[int, ...], bool]:
-    """The module on the meta device, its input's size, and whether that is assumed."""
+    """Returns the module on the meta device, its input's size, and whether that is assumed."""
     import torch
 
     from convblocks.targets import load_target
@@ -100,8 +91,8 @@ def _built(
     block = described_block(target, options, trust_code)
     if block is None:
         refuse_of_block(target, {**place, **options})
-        found = load_target(target, trust_code=trust_code, on_meta=True)
-        return found.module, size or size_of(found), not (size or found.input_size)
+        loaded = load_target(target, trust_code=trust_code, on_meta=True)
+        return loaded.module, size or size_of(loaded), not (size or loaded.input_size)
     if size is not None and len(size) not in (2, 3, 4):
         raise OptionError("input", "x".join(map(str, size)), AXES)
     if axes is not None:

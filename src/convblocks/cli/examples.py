@@ -35,8 +35,16 @@ def load_examples(
 ) -> Examples | None:
     """Loads the examples of DATA, or for RUN:DESIGN those of the run's own data; None where there are neither.
 
-    A trained design takes examples as they come. For all others each channel gets mean 0 and standard deviation 1
-    over the training part. most: as many of each part at most.
+    A trained design takes examples as they come. For any other target each channel gets mean 0 and standard deviation 1
+    over the training part.
+
+    Args:
+        target: that is measured.
+        data: a folder, .npz file or embedded set.
+        image_size: pixels along every axis, or along each.
+        layout: where the channels of an .npz file are.
+        most: examples of each part at most.
+        seed: of their order.
     """
     if data is not None:
         dataset = load_dataset(data, image_size=image_size, layout=layout)

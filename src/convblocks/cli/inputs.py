@@ -15,7 +15,15 @@ from convblocks.targets import Target
 def inputs_of(
     target: Target, given: Sequence[tuple[tuple[int, ...], str]]
 ) -> tuple[list[tuple[int, ...]], list[torch.dtype]]:
-    """given: as `sized` reads them. Raises OptionError if there is none and the target states none."""
+    """Returns the sizes and dtypes of a target's inputs.
+
+    Args:
+        target: whose own size is taken where none is given.
+        given: sizes and dtypes as `sized` reads them.
+
+    Raises:
+        OptionError: if none is given and the target states none.
+    """
     if not given and target.input_size is None:
         example = "x".join(map(str, (target.channels or 3, *[224] * (target.dims or 2))))
         raise OptionError(

@@ -17,11 +17,11 @@ class Node:
 
     @property
     def output(self) -> Layer:
-        """The layer that puts out what the node does."""
+        """The layer whose output is the node's."""
         return self.layers[-1]
 
     def total(self, figure: str) -> int:
-        """Of one figure of its layers, such as macs."""
+        """Returns the sum of one figure of its layers, such as macs."""
         return sum(getattr(layer, figure) for layer in self.layers)
 
     @property
@@ -32,7 +32,7 @@ class Node:
 
 
 def tree(analysis: Analysis) -> Node:
-    """The whole module as the root."""
+    """Returns the tree, with the whole module as its root."""
     types = {part.name: part.type for part in analysis.parts}
     root = Node("", shown(analysis.module))
     for layer in analysis.layers:

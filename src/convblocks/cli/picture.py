@@ -17,9 +17,17 @@ PHOTOGRAPH = (
 
 
 def picture(file: Path | None, input_size: tuple[int, ...]) -> Picture | None:
-    """Cut to the shape of an input (channels, height, width), grey for one channel; None for signals and volumes.
+    """Cuts an image to the shape of an input, grey for one channel.
 
-    Raises DataError for a file that cannot be read.
+    Args:
+        file: the image; a photograph of scikit-learn's where there is none.
+        input_size: (channels, height, width).
+
+    Returns:
+        The picture; None for signals and volumes, which have other axes.
+
+    Raises:
+        DataError: for a file that cannot be read.
     """
     if len(input_size) != 3:
         return None
@@ -27,12 +35,12 @@ def picture(file: Path | None, input_size: tuple[int, ...]) -> Picture | None:
     if file is None:
         from sklearn.datasets import load_sample_image
 
-        image, words = Image.fromarray(load_sample_image("china.jpg")), PHOTOGRAPH
+        image, caption = Image.fromarray(load_sample_image("china.jpg")), PHOTOGRAPH
     else:
-        image, words = _read(file), f"Image: {file.name}."
+        image, caption = _read(file), f"Image: {file.name}."
     scale = min(1.0, LARGEST / max(height, width))
     cut = ImageOps.fit(image, (max(1, round(width * scale)), max(1, round(height * scale))))
-    return Picture(_uri(cut.convert("L") if channels == 1 else cut), words)
+    return Picture(_uri(cut.convert("L") if channels == 1 else cut), caption)
 
 
 def _read(file: Path) -> Image.Image:
@@ -41,12 +49,12 @@ def _read(file: Path) -> Image.Image:
     try:
         return Image.fromarray(np.moveaxis(decode(file, channels=3), 0, -1))
     except BrokenImageError as error:
-        told = [part for part in error.args if part not in SKIP]
-        raise DataError(*told, "give another by ", Setting("image")) from error
+        problem = [part for part in error.args if part not in SKIP]
+        raise DataError(*problem, "give another by ", Setting("image")) from error
 
 
 def _uri(image: Image.Image) -> str:
-    """As PNG, which small images need, where that is small, else as JPEG."""
+    """Returns a data URI: PNG, which small images need, where that is small, else JPEG."""
     kind = "png" if max(image.size) < 128 else "jpeg"
     stream = BytesIO()
     image.save(stream, kind, **({"quality": 85} if kind == "jpeg" else {}))

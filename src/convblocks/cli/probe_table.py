@@ -12,7 +12,12 @@ SEES = {True: "", False: "whole image", None: "unknown"}
 
 
 def print_probes(probes: Probes, data: str) -> None:
-    """One line a layer, and what they say together."""
+    """Prints one line a layer, and the verdict over all.
+
+    Args:
+        probes: the record.
+        data: name of the data set.
+    """
     console = SafeConsole()
     table = Table(box=None, pad_edge=False, padding=(0, 1, 0, 0), header_style="bold")
     for name in ("layer", "accuracy %", "rise, points", "", "input sees"):
@@ -33,7 +38,7 @@ def print_probes(probes: Probes, data: str) -> None:
     console.print(
         Padding(
             f"Linear probes on the layers' outputs, {pooled}: trained on {plural(probes.train, 'example')} of {data}, "
-            f"judged by {probes.test:,} others; the module itself: {accuracy(probes.model_accuracy)}. "
+            f"tested on another {probes.test:,}; the module itself: {accuracy(probes.model_accuracy)}. "
             "Brackets: 95 %, over examples.",
             (1, 0),
         ),
@@ -43,7 +48,7 @@ def print_probes(probes: Probes, data: str) -> None:
 
 
 def shortened(path: str, most: int) -> str:
-    """The end of a module path, which tells layers apart.
+    """Returns the end of a module path, which tells layers apart.
 
     >>> shortened("stages.0.0.layers.11.conv", 12)
     '…ers.11.conv'

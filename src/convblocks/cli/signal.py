@@ -46,39 +46,26 @@ def signal(
     Per layer: the norms of output and gradient. Over all: the rate per layer, the depth at which the signal
     vanishes or explodes, and whether gradients at neighbouring inputs are alike. The target is not changed.
 
-    Parameters
-    ----------
-    target
-        file.py:NAME, package.module:NAME, timm:NAME, torchvision:NAME, zoo:NAME, a network's .toml, or RUN:DESIGN.
-    data
-        Real examples: a folder, .npz file or embedded set; a run's own data for RUN:DESIGN.
-    input
-        Size of random examples where there are no data, e.g. 3x32x32.
-    axes
-        Names of the network's input axes where channels are not first, e.g. time,channels; --data are turned so.
-    layout
-        Where the data, an .npz file, have their channels: channels-first, channels-last or none.
-    image_size
-        Resize examples to this many pixels along every axis, or to HEIGHTxWIDTH, e.g. 32x48.
-    batch_size
-        Examples to measure with. The time grows with it and with their size: AlexNet at
-        3x224x224 takes about 20 s with 64 on two cores. Fewer are quicker, and give other figures.
-    along
-        Train a copy with plain SGD, and measure before and after so many steps, e.g. 1,10,100; needs data.
-    learning_rate
-        Of that training.
-    fix
-        Apply each proposed fix to a copy, and measure again.
-    field
-        Measure the effective receptive field too.
-    all_layers
-        Show every layer, not a choice of 24.
-    json
-        Print the records as JSON.
-    seed
-        Of the choice of examples and of everything random.
-    trust_code
-        Allow a run folder or network file to import the classes it names.
+    Args:
+        target: file.py:NAME, package.module:NAME, timm:NAME, torchvision:NAME, zoo:NAME, a network's .toml, or
+            RUN:DESIGN.
+        data: Real examples: a folder, .npz file or embedded set; a run's own data for RUN:DESIGN.
+        input: Size of random examples where there are no data, e.g. 3x32x32.
+        axes: Names of the network's input axes where channels are not first, e.g. time,channels; --data are
+            turned so.
+        layout: Where the data, an .npz file, have their channels: channels-first, channels-last or none.
+        image_size: Resize examples to this many pixels along every axis, or to HEIGHTxWIDTH, e.g. 32x48.
+        batch_size: Examples to measure with. The time grows with it and with their size: AlexNet at 3x224x224
+            takes about 20 s with 64 on two cores. Fewer are quicker, and give other figures.
+        along: Train a copy with plain SGD, and measure before and after so many steps, e.g. 1,10,100; needs
+            data.
+        learning_rate: Of that training.
+        fix: Apply each proposed fix to a copy, and measure again.
+        field: Measure the effective receptive field too.
+        all_layers: Show every layer, not a choice of 24.
+        json: Print the records as JSON.
+        seed: Of the choice of examples and of everything random.
+        trust_code: Allow a run folder or network file to import the classes it names.
     """
     steps = numbers("along", along) if along is not None else []
     require_seed(seed)
@@ -194,26 +181,16 @@ def probe(
 
     A logistic regression is trained on each layer's output with training data, and tested with validation data.
 
-    Parameters
-    ----------
-    target
-        RUN:DESIGN, or file.py:NAME and the like, which then has to load its own weights.
-    data
-        Folder, .npz file or embedded set; the run's own data if not given.
-    layout
-        Where the data, an .npz file, have their channels: channels-first, channels-last or none.
-    image_size
-        Resize examples to this many pixels along every axis, or to HEIGHTxWIDTH, e.g. 32x48.
-    examples
-        As many of each part at most.
-    pool
-        Positions per axis, 1 to 4, that a layer's output is averaged to.
-    json
-        Print the record as JSON.
-    seed
-        Of the choice of examples.
-    trust_code
-        Allow a run folder or network file to import the classes it names.
+    Args:
+        target: RUN:DESIGN, or file.py:NAME and the like, which then has to load its own weights.
+        data: Folder, .npz file or embedded set; the run's own data if not given.
+        layout: Where the data, an .npz file, have their channels: channels-first, channels-last or none.
+        image_size: Resize examples to this many pixels along every axis, or to HEIGHTxWIDTH, e.g. 32x48.
+        examples: As many of each part at most.
+        pool: Positions per axis, 1 to 4, that a layer's output is averaged to.
+        json: Print the record as JSON.
+        seed: Of the choice of examples.
+        trust_code: Allow a run folder or network file to import the classes it names.
     """
     require_seed(seed)
 

@@ -17,7 +17,12 @@ NAME = 36
 
 
 def print_signal(records: Mapping[str, Any], *, all_layers: bool) -> None:
-    """What ``convblocks signal`` found, most telling last."""
+    """Prints what ``convblocks signal`` measured, the symptoms last.
+
+    Args:
+        records: by the names that its JSON has.
+        all_layers: show every layer, not SHOWN of them.
+    """
     console = SafeConsole()
     signal: Signal = records["signal"]
     console.print(_layers(signal, all_layers))
@@ -73,7 +78,7 @@ def _layers(signal: Signal, all_layers: bool) -> Table:
 
 
 def _step(signal: Signal, all_layers: bool) -> int:
-    """One layer in so many is shown."""
+    """Returns of how many layers one is shown."""
     return 1 if all_layers else -(-len(signal.layers) // SHOWN)
 
 
@@ -90,11 +95,15 @@ def _rate(rate: Rate | None) -> str:
     return f"× {significant(rate.factor)} [{low}, {high}] a layer by a fit, {over_all}; {ends}"
 
 
-def _shattering(found: Shattering) -> str:
-    half = f"below 1/2 from {found.half_distance:.0%} on" if found.half_distance else "nowhere below 1/2"
+def _shattering(shattering: Shattering) -> str:
+    half = (
+        f"below 1/2 from {shattering.half_distance:.0%} on"
+        if shattering.half_distance
+        else "nowhere below 1/2"
+    )
     return (
-        f"gradients {found.distances[0]:.1%} of the way between two examples apart correlate by "
-        f"{found.neighbour:.2f}, {half}; white noise: 0 ± {significant(found.white_noise, 2)}"
+        f"gradients {shattering.distances[0]:.1%} of the way between two examples apart correlate by "
+        f"{shattering.neighbour:.2f}, {half}; white noise: 0 ± {significant(shattering.white_noise, 2)}"
     )
 
 
@@ -125,7 +134,7 @@ def _along(along: SignalAlong) -> Table:
 
 
 def _fixes(checks: Sequence[FixCheck]) -> Table:
-    """Each symptom, and below it the fixes that were tried."""
+    """Returns a table of each symptom, and below it the fixes that were tried."""
     table = _table("symptom and fix", "before", "after", "verdict")
     table.add_column("but then", ratio=1)  # folded where it is long
     symptom = ""

@@ -1,4 +1,4 @@
-"""What ``convblocks analyze --batch`` and ``--memory`` tell: a training step's memory, part by part."""
+"""The memory of a training step, part by part, as ``convblocks analyze --batch`` and ``--memory`` print it."""
 
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -17,8 +17,8 @@ NAMES = {"sgd": "SGD", "momentum": "SGD with momentum", "adam": "Adam", "adamw":
 
 
 @dataclass(frozen=True)
-class Asked:
-    """What of a step is asked for."""
+class StepOptions:
+    """The options of ``analyze`` that are about a training step."""
 
     batch: int | None = None
     memory_bytes: int | None = None
@@ -35,36 +35,36 @@ class Asked:
 
 @dataclass(frozen=True)
 class Predicted:
-    """What is told: the step of the batch asked for, or of the largest that fits."""
+    """A step of the given batch, or of the largest that fits."""
 
     step: StepMemory | None
     memory_bytes: int | None
     largest: int | None
 
     def to_dict(self) -> dict[str, Any]:
-        """Entries for the record that ``--json`` prints; only what was asked for."""
-        found: dict[str, Any] = {}
+        """Returns entries for the record that ``--json`` prints; only those whose option was given."""
+        entries: dict[str, Any] = {}
         if self.step is not None:
-            found["step_memory"] = self.step.to_dict()
+            entries["step_memory"] = self.step.to_dict()
         if self.memory_bytes is not None:
-            found["largest_batch"] = {"memory_bytes": self.memory_bytes, "batch": self.largest}
-        return found
+            entries["largest_batch"] = {"memory_bytes": self.memory_bytes, "batch": self.largest}
+        return entries
 
 
-def predict(asked: Asked, traced: Trace) -> Predicted:
-    """Predicts the step of the batch asked for, or of the largest that fits; other batches are traced anew."""
-    optimizer, largest = asked.optimizer or "sgd", None
-    if asked.memory_bytes is not None:
-        largest = largest_batch(traced, memory_bytes=asked.memory_bytes, optimizer=optimizer)
-    batch = largest or None if asked.batch is None else asked.batch
+def predict(options: StepOptions, traced: Trace) -> Predicted:
+    """Predicts the step of the given batch, or of the largest that fits; other batches are traced anew."""
+    optimizer, largest = options.optimizer or "sgd", None
+    if options.memory_bytes is not None:
+        largest = largest_batch(traced, memory_bytes=options.memory_bytes, optimizer=optimizer)
+    batch = largest or None if options.batch is None else options.batch
     step = None
     if batch is not None:
         step = step_memory(traced, batch=batch, optimizer=optimizer)
-    return Predicted(step, asked.memory_bytes, largest)
+    return Predicted(step, options.memory_bytes, largest)
 
 
 def print_step(predicted: Predicted) -> None:
-    """The peak of the step and its parts, then the largest batch that fits."""
+    """Prints the peak of the step and its parts, then the largest batch that fits."""
     console = SafeConsole()
     step = predicted.step
     if step is not None:
@@ -79,8 +79,8 @@ def print_step(predicted: Predicted) -> None:
         if step.unsaved_ops:
             console.print(f"Not known what they keep for backward: {', '.join(step.unsaved_ops)}.")
     if predicted.memory_bytes is not None:
-        found = predicted.largest or "none, since a single image does not fit"
-        console.print(f"\nLargest batch in {size(predicted.memory_bytes)} on a CPU: {found}", style="bold")
+        largest = predicted.largest or "none, since a single image does not fit"
+        console.print(f"\nLargest batch in {size(predicted.memory_bytes)} on a CPU: {largest}", style="bold")
 
 
 def _moment(step: StepMemory) -> str:
@@ -94,13 +94,13 @@ def _table(step: StepMemory) -> Table:
     table.add_column(no_wrap=True)
     table.add_column(justify="right", no_wrap=True)
     table.add_column(style="dim")
-    for name, held, told in _parts(step):
-        table.add_row(name, size(held), told)
+    for name, held, remark in _parts(step):
+        table.add_row(name, size(held), remark)
     return table
 
 
 def _parts(step: StepMemory) -> Iterator[tuple[str, int, str]]:
-    """They add up to the peak."""
+    """Yields name, bytes and a remark of each part; the bytes add up to the peak."""
     yield "parameters", step.param_bytes, ""
     yield "buffers", step.buffer_bytes, ""
     yield "inputs", step.input_bytes, ""

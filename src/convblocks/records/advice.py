@@ -1,4 +1,4 @@
-"""What `advise` says of a module: findings, each by a rule with a stable id."""
+"""The record of `advise`: findings, each by a rule with a stable id."""
 
 from typing import Literal
 
@@ -10,11 +10,11 @@ SEVERITIES: tuple[Severity, ...] = ("note", "warning", "error")
 
 
 class Finding(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """One rule, broken at one place."""
+    """A rule that is broken at one place."""
 
     id: str  # of the rule, e.g. CB101
     severity: Severity
     place: str  # module path; empty for the whole
-    message: str  # what is the case, with its figures, in words
+    message: str  # with the figures
     fix: str = field(name="mend")  # what to do; JSON has it as "mend", as in earlier versions
     figures: dict[str, int | float | str]  # the same figures, by name

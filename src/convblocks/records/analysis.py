@@ -1,4 +1,4 @@
-"""What `analyze` finds in a module: totals, and one line for each layer in order of execution."""
+"""The record of `analyze`: totals, and one entry for each layer in order of execution."""
 
 from typing import Any, Literal
 
@@ -7,7 +7,7 @@ from msgspec import Struct
 
 Number = int | float  # a float only behind up-sampling, where it is a fraction
 AxisField = tuple[Number, Number, Number] | Literal["all"] | None
-"""Of one spatial axis, [step, lo, hi]: output i sees inputs step·i + lo … step·i + hi. None: unknown."""
+"""[step, lo, hi] along one spatial axis: output i sees inputs step·i + lo … step·i + hi. None: unknown."""
 
 
 class Layer(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -50,7 +50,7 @@ class Part(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
 
 
 class Analysis(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """Everything one traced forward pass tells. MACs are not time."""
+    """Cost, memory and receptive field of a module, from one traced forward. MACs are not time."""
 
     module: str  # its class
     input_size: tuple[
@@ -97,7 +97,7 @@ class Analysis(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
 
     @property
     def channels(self) -> int:
-        """Of the first input; 1 where it has no such axis."""
+        """Channels of the first input; 1 where it has no such axis."""
         if not self.axes:
             return self.input_size[0]
         return self.input_size[self.axes.index("channels")] if "channels" in self.axes else 1
@@ -113,14 +113,15 @@ class Analysis(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
         return tuple(layer for layer in self.layers if layer.productive is False and layer.macs)
 
     def to_dict(self) -> dict[str, Any]:
-        """Plain tables, lists and numbers, as `--json` prints them."""
+        """Returns plain tables, lists and numbers, as `--json` prints them."""
         table: dict[str, Any] = msgspec.json.decode(self.to_json())
         return table
 
     def to_json(self) -> str:
+        """Returns the record as one line of JSON."""
         return msgspec.json.encode(self).decode()
 
     @classmethod
     def from_json(cls, text: str | bytes) -> "Analysis":
-        """The inverse of to_json."""
+        """Returns the record that `to_json` wrote."""
         return msgspec.json.decode(text, type=cls)

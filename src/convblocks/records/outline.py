@@ -1,4 +1,4 @@
-"""What is drawn of a module: boxes at rows and lanes, and the lines between them; the main path is lane 0."""
+"""The drawing of a module: boxes at rows and lanes, and the lines between them; the main path is lane 0."""
 
 from msgspec import Struct
 
@@ -15,7 +15,7 @@ class Box(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
 
 
 class Line(Struct, frozen=True, forbid_unknown_fields=True):
-    """From box to box, by number, along a lane."""
+    """A line from box to box, by number, along a lane."""
 
     start: int
     end: int
@@ -31,7 +31,7 @@ class Repeat(Struct, frozen=True, forbid_unknown_fields=True):
 
 
 class Outline(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """In order of execution, the input first and the output last."""
+    """A drawing; its boxes are in order of execution, the input first and the output last."""
 
     module: str
     boxes: tuple[Box, ...]

@@ -1,8 +1,8 @@
-"""What real tensors tell of a module: its signal, its problems and their fixes, its field, its probes.
+"""Measurements of a module on real tensors: its signal, its problems and their fixes, its field, its probes.
 
     Signal          norms of activations and gradients, layer by layer, and how fast they change
     SignalAlong     the same while the module trains
-    FixCheck       what a named fix did for one symptom of this module
+    FixCheck       the effect of one fix on one symptom of a module
     EffectiveField  how much each input counts for one output
     Probes          what a linear classifier makes of each layer's output
 
@@ -60,22 +60,22 @@ class Symptom(Struct, frozen=True, kw_only=True):
     kind: (
         str  # vanishing gradient | exploding gradient | … activation | dead | not finite | shattered gradient
     )
-    evidence: str  # figures, in words
+    evidence: str  # a sentence with the figures
     # Names of fixes, the likeliest first; JSON has them as "mends", as in earlier versions.
     fixes: tuple[str, ...] = field(name="mends")
 
 
 class Signal(Struct, frozen=True, kw_only=True):
-    """How one batch and its gradient fare on their way through a module."""
+    """The norms of one batch and of its gradient on their way through a module."""
 
-    loss: str  # what the gradients are of, in words
+    loss: str  # name of what the gradients are of
     batch: int
     training: bool  # training mode, i.e. batch norms use this batch
     layers: tuple[LayerSignal, ...]  # in order of execution
     unreached: tuple[str, ...]  # weight layers that ran, and that no gradient of the loss reaches
     activation: Rate | None  # of the spread; None: fewer than three layers to fit
     gradient: Rate | None
-    shattering: Shattering | None  # None: not asked for, or one example alone
+    shattering: Shattering | None  # None: not requested, or one example alone
     symptoms: tuple[Symptom, ...]
 
 
@@ -90,7 +90,7 @@ class SignalStep(Struct, frozen=True, kw_only=True):
 class SignalAlong(Struct, frozen=True, kw_only=True):
     """The signal of the same batch while a copy of the module trains."""
 
-    optimizer: str  # in words
+    optimizer: str  # its name and settings
     steps: tuple[SignalStep, ...]
 
 
@@ -99,8 +99,8 @@ class FixCheck(Struct, frozen=True, kw_only=True):
 
     symptom: str  # its kind
     fix: str = field(name="mend")  # its name
-    change: str  # what was done, in words
-    figure: str  # what before and after are, in words
+    change: str  # what was done
+    figure: str  # name of what before and after measure
     before: float | None
     after: float | None
     verdict: Literal["cured", "better", "no better", "not applicable"]
@@ -114,7 +114,7 @@ class AxisFit(Struct, frozen=True, kw_only=True):
 
     centre: float
     sigma_moments: float  # standard deviation of the profile taken as a distribution
-    sigma_fit: float | None  # by least squares; None: no fit was found
+    sigma_fit: float | None  # by least squares; None: the fit failed
     r_squared: float | None  # of that fit
     size: float  # 4 σ by moments: what ± 2 σ cover, 95 % of a Gaussian
     theoretical: float | None  # size of the receptive field, also outside the image; None: unknown
@@ -127,7 +127,7 @@ class EffectiveField(Struct, frozen=True, kw_only=True):
     layer: str
     input_size: tuple[int, ...]  # spatial
     output_size: tuple[int, ...]
-    measure: str  # what was averaged, in words
+    measure: str  # name of what was averaged
     examples: int
     axes: tuple[AxisFit, ...]
     map: tuple[tuple[float, ...], ...]  # largest 1; one row for signals, volumes summed over their first axis
@@ -155,4 +155,4 @@ class Probes(Struct, frozen=True, kw_only=True):
         str | None
     )  # the layer before the unproductive ones; None: there are none, or it is unknown
     tail_rise: Interval | None  # of the last layer over that one
-    verdict: str  # in words
+    verdict: str  # a sentence

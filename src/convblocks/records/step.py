@@ -1,4 +1,4 @@
-"""What a training step needs at most, part by part."""
+"""The record of `step_memory`: the most that a training step holds, part by part."""
 
 from typing import Any, Literal
 
@@ -42,10 +42,10 @@ class StepMemory(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
 
     @property
     def lower_bound(self) -> bool:
-        """Whether something is left out, so that a step takes at least this."""
+        """True if something is left out, so that a step takes at least this."""
         return bool(self.unsaved_ops or self.workspace_note)
 
     def to_dict(self) -> dict[str, Any]:
-        """Plain tables, lists and numbers, as `--json` prints them."""
+        """Returns plain tables, lists and numbers, as `--json` prints them."""
         table: dict[str, Any] = msgspec.json.decode(msgspec.json.encode(self))
         return table
