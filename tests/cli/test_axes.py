@@ -88,7 +88,7 @@ def test_every_command_takes_named_axes(command, name, size, axes, capsys):
 def test_what_is_assumed_is_said_once_with_the_option(command, capsys):
     told = run(capsys, command, "nets.py:Mlp", "--input", "40x12", *COMMANDS[command])
     assert (told.out + told.err).count("taken to be length,channels") == 1
-    assert "--axes names others" in told.out + told.err
+    assert "the option axes names others" in told.out + told.err
     named = run(
         capsys, command, "nets.py:Mlp", "--input", "40x12", "--axes", "time,features", *COMMANDS[command]
     )

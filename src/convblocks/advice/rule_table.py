@@ -89,7 +89,7 @@ RULES: tuple[Rule, ...] = (
           "measured on this machine: fewer MACs are not less time", on_request=True),
     _rule("CB401", "warning", signal_rules.vanishing,
           "a vanishing signal or gradient",
-          "the far layers do not learn; named fixes are tried by `convblocks signal --fix`",
+          "the far layers do not learn; `convblocks signal` tries the named fixes with its option fix",
           on_request=True, whole=True),
     _rule("CB402", "warning", signal_rules.exploding,
           "an exploding signal or gradient",

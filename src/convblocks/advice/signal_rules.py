@@ -27,6 +27,6 @@ def _found(view: View, *kinds: str) -> Iterator[Violation]:
             yield Violation(
                 place="",
                 message=f"{symptom.kind}: {symptom.evidence} ({BATCH} random inputs, the weights it has)",
-                fix=f"{', '.join(symptom.fixes)}; `convblocks signal --fix` tries each on a copy",
+                fix=f"{', '.join(symptom.fixes)}; `convblocks signal` tries each on a copy with its option fix",
                 figures={"kind": symptom.kind},
             )

@@ -60,7 +60,7 @@ def solve(frame: Frame, implementation: Implementation, match: str, budget: int 
     spends, unit = _spent(best, match), "MACs" if match == "macs" else match
     problem = (
         f"the nearest widths {'/'.join(map(str, best.widths))} give {spends:,} {unit}, "
-        f"{100 * miss:.1f} % off the budget of {budget:,}; choose another budget, e.g. --budget-{match} {spends}, "
+        f"{100 * miss:.1f} % off the budget of {budget:,}; choose another budget, e.g. {spends}, "
         "or match none"
     )
     return Matched(implementation, best.widths, best.network, best.cost, problem)

@@ -56,7 +56,7 @@ def axes(names: Sequence[str], assumed: str) -> str:
     """What the axes of the input are taken to be, and why, where they are assumed; else nothing."""
     if not assumed:
         return ""
-    return f"The axes of the input are taken to be {','.join(names)}, since {assumed}; --axes names others."
+    return f"The axes of the input are taken to be {','.join(names)}, since {assumed}; the option axes names others."
 
 
 def extent(field: Sequence[AxisField]) -> str:

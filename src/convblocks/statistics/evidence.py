@@ -41,7 +41,7 @@ def missing_evidence(
         return ""
     seeds = seeds_to_bound(gap, LOSS)
     more = (
-        f"with more seeds, about --seeds {seeds}"
+        f"with more seeds, about {seeds}"
         if seeds
         else f"with more than {plural(gap.examples, 'validation example')}"
     )

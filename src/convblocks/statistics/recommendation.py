@@ -25,7 +25,7 @@ def headline(
     if designs == 1:
         return (
             f"{best.name} is the only design, so there is nothing to compare it with: "
-            "ask for more with --families, --block-depths or --depth."
+            "compare more families, block depths or stack depths."
         )
     if len(comparisons) == 1:
         return (
@@ -33,7 +33,7 @@ def headline(
             "run the same command again to go on."
         )
     if chosen is None:
-        return f"{best.name} came out best, but one seed is no evidence: run again with --seeds 3 or more."
+        return f"{best.name} came out best, but one seed is no evidence: run again with 3 seeds or more."
     if problem:
         return f"These data do not tell which design to use: {problem}"
     if chosen is best:

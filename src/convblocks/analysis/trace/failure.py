@@ -124,10 +124,9 @@ def _dtype_fix(module: nn.Module, inputs: list[torch.Tensor], failed: Failed, re
         again = retry(sizes, wanted) if wanted != given else failed
         if not isinstance(again, Failed) or len(again.trace.ops) > len(failed.trace.ops):
             names = [str(d).removeprefix("torch.") for d in wanted]
-            options = " ".join(
-                [f"--input {'x'.join(map(str, s))}:{d}" for s, d in zip(sizes, names, strict=True)]
-            )
-            return f"give the dtype of the weights: {options}, or dtypes=[{', '.join(map(str, wanted))}]"
+            typed = listed(f"{'x'.join(map(str, s))}:{d}" for s, d in zip(sizes, names, strict=True))
+            dtypes = f"dtypes=[{', '.join(map(str, wanted))}]"
+            return f"give the dtype of the weights: {typed} at the command line, {dtypes} in Python"
     return ""
 
 
@@ -170,7 +169,8 @@ _VALUES = (
 )
 _LARGER = "give a larger input"
 _DTYPE = (
-    "give each input's dtype, e.g. --input 16:int64 or dtypes=[torch.int64] for indices; else it is float32"
+    "give each input's dtype, for indices 16:int64 at the command line and dtypes=[torch.int64] in Python; else it is "
+    "float32"
 )
 _CHANNELS = "give the channels that this layer takes first and then the spatial axes, e.g. 3x224x224"
 _FIXED = "this layer takes one number of features only: give the input size that the module is made for"
@@ -219,7 +219,7 @@ def _wanted(module: nn.Module, inputs: list[torch.Tensor]) -> str:
         noun = "input" if len(placed) == 1 else "inputs"
         return (
             f"its forward takes {len(placed)} {noun} ({', '.join(placed)}), got {len(inputs)}; give a size for each, "
-            "and a dtype where it is not float32: repeat --input, e.g. --input 3x224x224 --input 16:int64"
+            "and a dtype where it is not float32, e.g. 3x224x224 and 16:int64 at the command line"
         )
     return ""
 

@@ -10,7 +10,7 @@ def he_normal_(module: nn.Module) -> None:
 
     He et al. 2015, arXiv:1502.01852, section 2.2. Norms and linear layers keep PyTorch's own start. A convolution that
     scores each position is started like the others, though by the fan-out of a few classes its first loss is high:
-    begun as small as a linear layer, the U-Nets of `compare --task segment` trained more slowly.
+    begun as small as a linear layer, the U-Nets of ``compare(task="segment")`` trained more slowly.
     """
     for layer in convolutions(module).values():
         nn.init.kaiming_normal_(layer.weight, mode="fan_out", nonlinearity="relu")
