@@ -7,7 +7,7 @@ import torch
 
 from convblocks import BlockSpec, Recipe, compare, load
 from convblocks.errors import OptionError, RunError
-from convblocks.layers.attention import EfficientChannelAttention
+from convblocks.layers.attention_gates import EfficientChannelAttention
 from tests.grid_of import grid_of, stages_of
 
 BUDGET = 400_000

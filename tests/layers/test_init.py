@@ -12,7 +12,7 @@ from convblocks.blocks import BottleneckBlock, ResidualBlock, SimpleConvBlock
 from convblocks.blocks.block_spec import block_options
 from convblocks.data.dataset import Split
 from convblocks.errors import OptionError
-from convblocks.layers.attention import ATTENTIONS, SqueezeExcite
+from convblocks.layers.attention_gates import ATTENTIONS, SqueezeExcite
 from convblocks.layers.init import INITIALISATIONS, initialise_
 from convblocks.networks.segmentation import UNetHead
 from convblocks.training import train

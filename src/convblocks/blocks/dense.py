@@ -9,7 +9,7 @@ from torch import nn
 from convblocks.checks import MOST_LAYERS, PerAxis, dimensions, per_axis, truth, whole
 from convblocks.errors import OptionError
 from convblocks.layers import NormActConv
-from convblocks.layers.pool import Pool
+from convblocks.layers.pooling import Pool
 
 
 class DenseBlock(nn.Module):

@@ -10,7 +10,7 @@ from convblocks.blocks.addition import addable_padding
 from convblocks.checks import MOST_LAYERS, PerAxis, dividing_groups, per_axis, whole
 from convblocks.errors import OptionError
 from convblocks.layers import NormActConv, reversible
-from convblocks.layers.pool import Pool
+from convblocks.layers.pooling import Pool
 
 
 class ReversibleBlock(nn.Module):

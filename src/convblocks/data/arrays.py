@@ -19,7 +19,7 @@ import numpy.typing as npt
 
 from convblocks.data.dataset import Dataset, Examples, Targets, assemble
 from convblocks.data.memory import require_memory
-from convblocks.data.resize import Size, per_axis, resample, resample_maps
+from convblocks.data.resampling import Size, per_axis, resample, resample_maps
 from convblocks.data.split import Labels, complete
 from convblocks.errors import DataError, Setting
 from convblocks.text import plural, shown, times

@@ -18,7 +18,7 @@ import numpy.typing as npt
 from convblocks.data import canvases as composed
 from convblocks.data.arrays import Arrays, finish
 from convblocks.data.dataset import Dataset
-from convblocks.data.resize import Size
+from convblocks.data.resampling import Size
 from convblocks.data.split import PARTS
 from convblocks.errors import DataError, MissingExtra
 

@@ -18,7 +18,7 @@ from convblocks.data.dataset import Dataset, Examples, Targets, assemble, check_
 from convblocks.data.images import BrokenImageError, ImageHeader, decode, highest_value, read_header
 from convblocks.data.listing import find_images
 from convblocks.data.memory import require_memory
-from convblocks.data.resize import Size, per_axis
+from convblocks.data.resampling import Size, per_axis
 from convblocks.data.split import PARTS, complete
 from convblocks.errors import DataError, Setting
 from convblocks.text import listed, plural, shown

@@ -16,7 +16,7 @@ import numpy as np
 import numpy.typing as npt
 from PIL import ExifTags, Image, UnidentifiedImageError
 
-from convblocks.data.resize import Size, per_axis
+from convblocks.data.resampling import Size, per_axis
 from convblocks.errors import DataError, Setting
 from convblocks.text import shown, times
 

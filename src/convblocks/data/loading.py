@@ -17,7 +17,7 @@ from convblocks.data.folder import load_folder
 from convblocks.data.masks import has_masks, load_masked, refuse_to_classify
 from convblocks.data.npz import load_npz
 from convblocks.data.objects import load_object
-from convblocks.data.resize import Size
+from convblocks.data.resampling import Size
 from convblocks.data.split import PARTS
 from convblocks.errors import DataError, OptionError, Setting
 from convblocks.records import METRICS, DataCard, Loading, Task

@@ -23,7 +23,7 @@ from convblocks.data.dataset import IGNORE, Dataset, LabelMaps, assemble, check_
 from convblocks.data.folder import File, Format, in_threads, name_of, preparation, read_headers, read_images
 from convblocks.data.images import MASK_SUFFIXES, SUFFIXES, decode_mask
 from convblocks.data.listing import children, files_below, listing_errors, part_of
-from convblocks.data.resize import Size
+from convblocks.data.resampling import Size
 from convblocks.data.split import PARTS
 from convblocks.errors import DataError, Setting
 from convblocks.files import read_text

@@ -11,7 +11,7 @@ from convblocks.data.arrays import LAYOUTS, Arrays, channels_first, finish, only
 from convblocks.data.dataset import Dataset
 from convblocks.data.labels import encode_labels
 from convblocks.data.memory import require_memory
-from convblocks.data.resize import Size
+from convblocks.data.resampling import Size
 from convblocks.errors import DataError
 from convblocks.files import open_regular
 from convblocks.text import listed, plural, shown

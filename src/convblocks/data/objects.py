@@ -27,7 +27,7 @@ from convblocks.data.labels import encode_labels
 from convblocks.data.listing import PART_NAMES
 from convblocks.data.memory import require_memory
 from convblocks.data.npz import Pair, find_pairs, to_arrays
-from convblocks.data.resize import Size
+from convblocks.data.resampling import Size
 from convblocks.data.split import PARTS
 from convblocks.errors import DataError, OptionError, Setting
 from convblocks.text import listed, plural, shown, times

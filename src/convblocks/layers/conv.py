@@ -19,7 +19,7 @@ from convblocks.checks import (
 )
 from convblocks.errors import OptionError
 from convblocks.layers.activation import make_activation
-from convblocks.layers.norm import make_norm
+from convblocks.layers.normalisation import make_norm
 from convblocks.text import times
 
 CONV: dict[int, Callable[..., nn.Conv1d | nn.Conv2d | nn.Conv3d]] = {

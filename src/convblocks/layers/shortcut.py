@@ -7,7 +7,7 @@ from torch import nn
 from convblocks.checks import PerAxis, one_of, per_axis
 from convblocks.errors import OptionError
 from convblocks.layers.conv import ConvNormAct
-from convblocks.layers.pool import Pool
+from convblocks.layers.pooling import Pool
 
 SHORTCUTS = ("projection", "average", "zeros")
 

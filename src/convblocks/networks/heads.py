@@ -12,7 +12,7 @@ from torch import nn
 
 from convblocks.checks import one_of, per_axis, probability, whole
 from convblocks.layers import ConvNormAct, make_activation, make_norm
-from convblocks.layers.pool import ADAPTIVE_POOL
+from convblocks.layers.pooling import ADAPTIVE_POOL
 from convblocks.networks.per_axis import Axes
 from convblocks.networks.segmentation import DilatedHead, UNetHead
 

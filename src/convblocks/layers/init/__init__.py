@@ -3,7 +3,7 @@
 he.py                rectifiers; with norms, any family
 delta_orthogonal.py  plain stacks without norms, tanh
 residual_branches.py residual families without norms: Fixup, SkipInit
-parts.py             the parts of a module that they act on, and their refusals
+module_parts.py      the parts of a module that they act on, and their refusals
 """
 
 from collections.abc import Callable, Mapping

@@ -5,7 +5,7 @@ from torch import nn
 
 from convblocks.errors import OptionError
 from convblocks.layers.activation import ACTIVATIONS
-from convblocks.layers.init.parts import Conv, convolutions, refuse_norm, residual_blocks
+from convblocks.layers.init.module_parts import Conv, convolutions, refuse_norm, residual_blocks
 from convblocks.text import listed
 
 NAME = "delta_orthogonal"

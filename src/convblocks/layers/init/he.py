@@ -2,7 +2,7 @@
 
 from torch import nn
 
-from convblocks.layers.init.parts import convolutions
+from convblocks.layers.init.module_parts import convolutions
 
 
 def he_normal_(module: nn.Module) -> None:

@@ -6,7 +6,7 @@ from torch import nn
 from convblocks.errors import OptionError
 from convblocks.layers.branch_scale import BranchScale
 from convblocks.layers.init.he import he_normal_
-from convblocks.layers.init.parts import branches, classifiers, refuse_norm, residual_blocks
+from convblocks.layers.init.module_parts import branches, classifiers, refuse_norm, residual_blocks
 
 
 @torch.no_grad()

@@ -5,7 +5,7 @@ import pytest
 from PIL import Image
 
 from convblocks.data import resize
-from convblocks.data.resize import resample
+from convblocks.data.resampling import resample
 
 RNG = np.random.default_rng(0)
 

@@ -6,7 +6,7 @@ from torch import nn
 from torch.nn.modules.batchnorm import _NormBase
 
 from convblocks.errors import OptionError
-from convblocks.layers.attention import CBAM, EfficientChannelAttention, SqueezeExcite
+from convblocks.layers.attention_gates import CBAM, EfficientChannelAttention, SqueezeExcite
 
 Conv = nn.Conv1d | nn.Conv2d | nn.Conv3d
 GATES = (SqueezeExcite, EfficientChannelAttention, CBAM)

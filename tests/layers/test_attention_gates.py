@@ -10,7 +10,7 @@ from convblocks import BottleneckBlock, ResidualBlock
 from convblocks.analysis import receptive_field, trace
 from convblocks.errors import OptionError
 from convblocks.layers import ATTENTIONS, LayerScale, SqueezeExcite, make_attention
-from convblocks.layers.attention import eca_kernel
+from convblocks.layers.attention_gates import eca_kernel
 from convblocks.targets.zoos import with_operators
 from tests.analysis.memory.hooks import check
 
