@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from convblocks.data import resize
+from convblocks.data import resampling
 from convblocks.data.resampling import resample
 
 RNG = np.random.default_rng(0)
@@ -52,5 +52,5 @@ def test_constants_stay_and_extremes_do_not_overflow():
 def test_chunks_do_not_show(monkeypatch):
     x = RNG.random((7, 2, 6, 5), dtype=np.float32)
     whole = resample(x, 9)
-    monkeypatch.setattr(resize, "CHUNK_VALUES", 400)
+    monkeypatch.setattr(resampling, "CHUNK_VALUES", 400)
     assert np.array_equal(resample(x, 9), whole)
