@@ -238,3 +238,12 @@ def browser() -> Iterator[object]:
         )
         yield chromium
         chromium.close()
+
+
+@pytest.fixture(scope="module")
+def analysis():
+    """The analysis of a small network."""
+    from convblocks import analyze
+    from tests.report.analysed import SIZE, net
+
+    return analyze(net(), SIZE)

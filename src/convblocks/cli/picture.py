@@ -8,7 +8,7 @@ import numpy as np
 from PIL import Image, ImageOps
 
 from convblocks.errors import DataError, Setting
-from convblocks.report.drawing import Picture
+from convblocks.report.field_drawing import Picture
 
 LARGEST = 1024  # pixels along an axis, of what is embedded
 PHOTOGRAPH = (

@@ -9,24 +9,26 @@ from convblocks.formatting import count, size
 from convblocks.records import Analysis, Finding, Host, Outline
 from convblocks.report import totals
 from convblocks.report.conditions import Fact
-from convblocks.report.drawing import Picture, drawing
+from convblocks.report.field_drawing import Picture, drawing
 from convblocks.report.layer_columns import COLUMNS
 from convblocks.report.layer_figures import layer_figures
 from convblocks.report.outline_svg import outline_svg
 from convblocks.report.page import filled
 from convblocks.text import listed, plural
 
-PLACES = 6  # of one rule that are named
-MOST_BOXES = 150  # of a network that is drawn; more would make the page heavy, and nobody would read them
+# places of one rule that are named
+PLACES = 6
+# boxes of a network that is drawn; more would make the page heavy, and nobody would read them
+MOST_BOXES = 150
 
 
 @dataclass(frozen=True, slots=True)
 class Advice:
-    """What one rule found."""
+    """The findings of one rule; the message is that of the first place."""
 
     id: str
     severity: str
-    message: str  # at the first of its places
+    message: str
     fix: str
     places: str
 
@@ -42,11 +44,17 @@ def render_analysis(
     outline: Outline | None = None,
     advice: Sequence[Finding] = (),
 ) -> str:
-    """The page of an analysis. The same arguments give the same text.
+    """Returns the page of an analysis. The same arguments give the same text.
 
-    target: what was analysed, by the name that its user gave it; made: when, ISO 8601; picture: what the receptive
-    fields are drawn over, of the input's spatial size; outline: what is drawn of the network; advice: what `advise`
-    found. What is not given is left out.
+    Args:
+        analysis: of the module.
+        target: the module, by the name that its user gave it.
+        command: what repeats the page.
+        made: when, ISO 8601.
+        host: where.
+        picture: what the receptive fields are drawn over, of the input's spatial size.
+        outline: the network's drawing; left out if not given.
+        advice: findings of `advise`; left out if there are none.
     """
     sentences = (
         totals.axes(analysis.axes, analysis.axes_assumed),
@@ -94,7 +102,7 @@ def _highlights(analysis: Analysis) -> list[tuple[str, str]]:
 
 
 def _advice(findings: Sequence[Finding]) -> list[Advice]:
-    """Findings of one rule together, each with its first message and all places."""
+    """Returns the findings of one rule together, with their first message and all places."""
     groups: dict[tuple[str, str], list[Finding]] = {}
     for finding in findings:
         groups.setdefault((finding.id, finding.severity), []).append(finding)

@@ -1,7 +1,7 @@
 """Charts of designs as points, each a pure function from records to an Altair chart; curves.py has the lines.
 
-They leave out what is the page's: legend, colours and style (scales.py) and words (figures.py). What cannot
-be drawn (not finished, not finite) is left out here and told there.
+They leave out what is the page's: legend, colours and style (scales.py) and text (figures.py). What cannot
+be drawn (not finished, not finite) is left out here and named there.
 """
 
 from collections.abc import Sequence
@@ -31,32 +31,32 @@ Record = dict[str, object]
 
 
 def draw(records: Sequence[Record], height: int = 320) -> alt.Chart:
-    """A chart as wide as its place on the page, with its data inside."""
+    """Returns a chart as wide as its place on the page, with its data inside."""
     return alt.Chart(alt.InlineData(values=list(records)), width="container", height=height)
 
 
 def layers(*charts: alt.Chart) -> alt.LayerChart:
-    """One chart above the other."""
+    """Returns the charts, each drawn over the one before."""
     return alt.LayerChart(layer=list(charts))
 
 
 def costs(entries: Sequence[Entry]) -> dict[str, float]:
-    """What each judged design costs: median milliseconds if all were timed, else MACs."""
-    rows = {entry.design.name: entry.judged for entry in entries if entry.judged}
+    """Returns the cost of each design with a score: median milliseconds if all were timed, else MACs."""
+    rows = {entry.design.name: entry.scored_row for entry in entries if entry.scored_row}
     times = {name: row.latency.median_ms for name, row in rows.items() if row.latency}
-    macs = {entry.design.name: float(entry.design.macs) for entry in entries if entry.judged}
+    macs = {entry.design.name: float(entry.design.macs) for entry in entries if entry.scored_row}
     return times if timed(entries) else macs
 
 
 def timed(entries: Sequence[Entry]) -> bool:
-    """Whether `costs` are milliseconds."""
-    rows = [entry.judged for entry in entries if entry.judged]
+    """Returns true where `costs` are milliseconds."""
+    rows = [entry.scored_row for entry in entries if entry.scored_row]
     return bool(rows) and all(row.latency for row in rows)
 
 
 def score_span(study: Study, entries: Sequence[Entry]) -> Span:
-    """The axis of all validation scores after training."""
-    rows = [entry.judged for entry in entries if entry.judged]
+    """Returns the axis of all validation scores after training."""
+    rows = [entry.scored_row for entry in entries if entry.scored_row]
     ends = [end for row in rows for end in (row.validation.low, row.validation.high) if end is not None]
     return error_span(
         [row.validation.estimate for row in rows], ends, study.data.validation * len(study.seeds)
@@ -64,8 +64,8 @@ def score_span(study: Study, entries: Sequence[Entry]) -> Span:
 
 
 def _score(entry: Entry, errors: Span) -> Record:
-    """The validation score of an entry that has one."""
-    row = entry.judged
+    """Returns the validation score of an entry that has one."""
+    row = entry.scored_row
     assert row is not None
     low, high = row.validation.low, row.validation.high
     return {
@@ -88,10 +88,12 @@ def _tooltip(study: Study, *more: alt.Tooltip) -> list[alt.Tooltip]:
 
 
 def score_against_cost(study: Study, entries: Sequence[Entry]) -> alt.LayerChart:
-    """Validation score over latency (or MACs), with intervals; steps join the Pareto front."""
+    """Draws validation score over latency (or MACs), with intervals; steps join the Pareto front."""
     names, errors, spent, ms = labels(entries), score_span(study, entries), costs(entries), timed(entries)
     shown = [entry for entry in entries if entry.design.name in spent]
-    latencies = [entry.judged.latency for entry in shown if ms and entry.judged and entry.judged.latency]
+    latencies = [
+        entry.scored_row.latency for entry in shown if ms and entry.scored_row and entry.scored_row.latency
+    ]
     quartiles = [end for latency in latencies for end in (latency.lower_ms, latency.upper_ms)]
     axis = span([*spent.values(), *quartiles], room=0.12, far=2)  # the cheapest designs are many
     records = [_priced(entry, errors, spent[entry.design.name], ms) for entry in shown]
@@ -122,7 +124,7 @@ def score_against_cost(study: Study, entries: Sequence[Entry]) -> alt.LayerChart
 
 
 def _priced(entry: Entry, errors: Span, cost: float, ms: bool) -> Record:
-    row = entry.judged
+    row = entry.scored_row
     latency = row.latency if row and ms else None
     return {
         **_score(entry, errors),
@@ -135,17 +137,17 @@ def _priced(entry: Entry, errors: Span, cost: float, ms: bool) -> Record:
 
 
 def _places(shown: Sequence[Entry], spent: dict[str, float], axis: Span, errors: Span) -> list[Record]:
-    """Names for the front's designs and the recommended one, each with its point and where it stands."""
+    """Returns names for the front's designs and the recommended one, each with its point and its place."""
     placed = {
         e.design.name: Point(
             e.design.name,
             axis.part(spent[e.design.name]),
-            errors.part(errors.keep(1 - e.judged.validation.estimate)),
+            errors.part(errors.keep(1 - e.scored_row.validation.estimate)),
         )
         for e in sorted(shown, key=lambda e: spent[e.design.name])
-        if e.judged
+        if e.scored_row
     }
-    front = [e.design.name for e in shown if e.judged and e.judged.pareto]
+    front = [e.design.name for e in shown if e.scored_row and e.scored_row.pareto]
     recommended = next((e.design.name for e in shown if e.recommended), None)
     wanted = few([name for name in placed if name in front], recommended)
     points = [placed[name] for name in wanted]
@@ -163,7 +165,7 @@ def _places(shown: Sequence[Entry], spent: dict[str, float], axis: Span, errors:
 
 
 def _named(base: alt.Chart) -> list[alt.Chart]:
-    """A line up from each point, and at its end the name, on a ground that keeps it legible."""
+    """Draws a line up from each point, and at its end the name, on a ground that keeps it legible."""
     lines = base.mark_rule(color=MUTED, strokeWidth=0.75).encode(y2="height:Q")
     texts = [
         base.transform_filter(f"{'' if leftwards else '!'}datum.leftwards")
@@ -178,9 +180,9 @@ def _named(base: alt.Chart) -> list[alt.Chart]:
 
 
 def score_against_depth(study: Study, entries: Sequence[Entry]) -> alt.LayerChart:
-    """Validation score over stack depth, a line for each implementation; with one depth, dots by implementation."""
+    """Draws validation score over stack depth, a line an implementation; with one depth, dots by implementation."""
     names, errors = labels(entries), score_span(study, entries)
-    shown = [entry for entry in entries if entry.judged]
+    shown = [entry for entry in entries if entry.scored_row]
     depths = sorted({entry.design.stack_depth for entry in shown})
     if len(depths) == 1:
         return _score_by_label(study, shown, names, errors)
@@ -211,7 +213,7 @@ def _dots(study: Study, base: alt.Chart, names: Sequence[str]) -> alt.Chart:
 
 
 def _dodges(names: Sequence[str], depths: Sequence[int]) -> dict[str, float]:
-    """Factors that set implementations of one depth side by side, so that their intervals do not overlap."""
+    """Returns factors that set implementations of one depth side by side, so that their intervals do not overlap."""
     gap = min(log(b / a) for a, b in pairwise(depths))
     reach = min(0.1 * gap, 0.03 * log(depths[-1] / depths[0]) * len(names) / 2)
     return {
@@ -223,7 +225,7 @@ def _dodges(names: Sequence[str], depths: Sequence[int]) -> dict[str, float]:
 def _score_by_label(
     study: Study, shown: Sequence[Entry], names: Sequence[str], errors: Span
 ) -> alt.LayerChart:
-    best_first = sorted(shown, key=lambda e: -(e.judged.validation.estimate if e.judged else 0))
+    best_first = sorted(shown, key=lambda e: -(e.scored_row.validation.estimate if e.scored_row else 0))
     x = alt.X(
         "error:Q",
         scale=errors.scale(reverse=True),
@@ -240,7 +242,7 @@ def _score_by_label(
 
 
 def receptive_fields(entries: Sequence[Entry]) -> alt.LayerChart:
-    """Receptive field of each design, with a tick at the image's size."""
+    """Draws the receptive field of each design, with a tick at the image's size."""
     names = labels(entries)
     records = [record for entry in entries for record in field_records(entry)]
     sizes = [float(str(record[key])) for record in records for key in ("size", "image")]
@@ -250,7 +252,7 @@ def receptive_fields(entries: Sequence[Entry]) -> alt.LayerChart:
     base = draw(records, 22 * len(records)).encode(x=x, y=y)
     tooltip = [
         alt.Tooltip("row:N", title="design"),
-        alt.Tooltip("seen:N", title="sees, px"),
+        alt.Tooltip("extent:N", title="sees, px"),
         alt.Tooltip("image:Q", title="image, px"),
     ]
     return layers(
@@ -263,17 +265,17 @@ def receptive_fields(entries: Sequence[Entry]) -> alt.LayerChart:
 
 
 def field_records(entry: Entry) -> list[Record]:
-    """One for each axis that is known; a single one where the axes are alike. All of the image is drawn as its size."""
+    """Returns a record for each known axis, or one where the axes are alike; "all" is drawn as the image's size."""
     sides = list(zip(entry.field_sizes, entry.image, AXES.get(len(entry.image), ()), strict=False))
-    known = [(size, side, axis) for size, side, axis in sides if size is not None]
+    sized = [(size, side, axis) for size, side, axis in sides if size is not None]
     alike = len({(size, side) for size, side, _ in sides}) == 1
     return [
         {
             "row": entry.design.name if alike else f"{entry.design.name}, {axis}",
             "label": entry.design.label,
             "size": side if size == inf else size,
-            "seen": "all" if size == inf else f"{size:g}",
+            "extent": "all" if size == inf else f"{size:g}",
             "image": side,
         }
-        for size, side, axis in (known[:1] if alike else known)
+        for size, side, axis in (sized[:1] if alike else sized)
     ]

@@ -1,4 +1,4 @@
-"""The table of designs: `COLUMNS` is the one list of what is told of a design, and what it means.
+"""The table of designs: `COLUMNS` is the one list of its columns, each with its definition.
 
 HTML and Markdown draw the same cells; the definitions below the table come from the same list.
 """
@@ -6,20 +6,21 @@ HTML and Markdown draw the same cells; the definitions below the table come from
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from math import isnan
+from typing import get_args
 
 from convblocks import formatting as fmt
-from convblocks.records import Study, Summary
+from convblocks.records import Study, Summary, Verdict
 from convblocks.report.conditions import cheapest
 from convblocks.report.entries import Entry
 from convblocks.text import plural
 
-VERDICTS = ("best", "within noise", "perhaps worse", "worse", "one seed", "unfinished")
+VERDICTS = get_args(Verdict)
 NOT_TRAINED = "not trained"
 
 
 @dataclass(frozen=True, slots=True)
 class Cell:
-    """What stands in the table, a second and smaller line, and what it is sorted by (None: missing)."""
+    """A cell: its text, a second and smaller line, and the value that it is sorted by (None: missing)."""
 
     text: str
     detail: str = ""
@@ -27,7 +28,7 @@ class Cell:
 
     @property
     def key(self) -> str | None:
-        """`value` as JavaScript's Number reads it."""
+        """The value as JavaScript's Number reads it."""
         if self.value is None or isinstance(self.value, str):
             return self.value
         if isnan(self.value):
@@ -37,17 +38,25 @@ class Cell:
 
 @dataclass(frozen=True, slots=True)
 class Column:
-    """`title` and `definition` may hold the fields that `fields` fills."""
+    """A column of designs.
+
+    Attributes:
+        title: may hold the fields that `fields` fills.
+        definition: the same.
+        cell: makes the cell of one design.
+        numeric: sorted as numbers.
+        structure: of a design's structure and training, which are the page's second table.
+    """
 
     title: str
     definition: str
     cell: Callable[[Entry], Cell]
     numeric: bool = True
-    structure: bool = False  # what a design is and how it trains: the page's second table
+    structure: bool = False
 
 
 def fields(study: Study, summary: Summary) -> Mapping[str, str]:
-    """What titles and definitions of columns say about a study."""
+    """Returns the parts of titles and definitions that depend on the study."""
     latency = next((row.latency for row in summary.rows if row.latency), None)
     target = fmt.percent(summary.target_score)
     timed = "one forward pass"
@@ -66,7 +75,7 @@ def fields(study: Study, summary: Summary) -> Mapping[str, str]:
 
 def _design(entry: Entry) -> Cell:
     name = entry.design.name
-    mark = "recommended" if entry.told else "cheapest not told apart"
+    mark = "recommended" if entry.conclusive else "cheapest not told apart"
     marks = [mark if entry.recommended else "", "costs as deployed" if entry.design.deployed else ""]
     return Cell(name, "; ".join(filter(None, marks)), name)
 
@@ -106,9 +115,9 @@ def _lower_bound(entry: Entry) -> str:
 
 
 def _receptive_field(entry: Entry) -> Cell:
-    known = [size for size in entry.field_sizes if size is not None]
-    seen = "whole image" if entry.sees_whole_image else ""
-    return Cell(entry.field_text, seen, max(known, default=None))
+    sizes = [size for size in entry.field_sizes if size is not None]
+    detail = "whole image" if entry.sees_whole_image else ""
+    return Cell(entry.field_text, detail, max(sizes, default=None))
 
 
 def _gradient(entry: Entry) -> Cell:
@@ -147,18 +156,17 @@ def _test_difference(entry: Entry) -> Cell:
 
 def _verdict(entry: Entry) -> Cell:
     verdict = entry.row.verdict if entry.row else "unfinished"
-    rank = VERDICTS.index(verdict) if verdict in VERDICTS else len(VERDICTS)
     p_values = (entry.row.p_value, entry.row.p_holm) if entry.row else ()
-    told = [text for p in p_values if (text := fmt.p_value(p))]
-    return Cell(verdict, "; Holm\N{NO-BREAK SPACE}".join(told), rank)
+    texts = [text for p in p_values if (text := fmt.p_value(p))]
+    return Cell(verdict, "; Holm\N{NO-BREAK SPACE}".join(texts), VERDICTS.index(verdict))
 
 
 def _target(entry: Entry) -> Cell:
     row = entry.row
     if not row:
         return Cell(fmt.MISSING)
-    some = f"{row.reached} of {plural(entry.seeds, 'seed')}" if row.reached < entry.seeds else ""
-    return Cell(fmt.seconds(row.seconds_to_target, unit=False), some, row.seconds_to_target)
+    detail = f"{row.reached} of {plural(entry.seeds, 'seed')}" if row.reached < entry.seeds else ""
+    return Cell(fmt.seconds(row.seconds_to_target, unit=False), detail, row.seconds_to_target)
 
 
 def _throughput(entry: Entry) -> Cell:
@@ -180,7 +188,7 @@ COLUMNS = (
     Column(
         "Design",
         "Block family, its options in short, block depth where there is a choice, and after d the stack depth. Marked "
-        "is the cheapest of those not told apart from the best; cheapest means {cheapest}.",
+        "is the cheapest of those not measurably worse than the best; cheapest means {cheapest}.",
         _design,
         numeric=False,
     ),
@@ -190,7 +198,7 @@ COLUMNS = (
         "chance, “perhaps worse” if not, and “worse” if that holds after Holm's correction for the number of "
         "comparisons too: among several equal designs, tested one by one at 95 %, some may look worse by chance. "
         "p is how likely a difference at least this large is where there is none, tested alone and after Holm. "
-        "With “one seed” nothing is known of chance.",
+        "With “one seed” chance cannot be estimated.",
         _verdict,
     ),
     Column(
@@ -219,8 +227,8 @@ COLUMNS = (
     ),
     Column(
         "Block depth × blocks",
-        "Convolution layers on one block's main path × blocks in the whole stack; below it groups, and options that "
-        "were asked for.",
+        "Convolution layers on one block's main path × blocks in the whole stack; below it groups and "
+        "chosen options.",
         _blocks,
         structure=True,
     ),

@@ -1,4 +1,4 @@
-"""Under what conditions the figures came about, in groups of facts, for HTML and Markdown alike."""
+"""The conditions of the figures, in groups of facts, for HTML and Markdown alike."""
 
 import json
 from collections.abc import Sequence
@@ -27,7 +27,7 @@ OPTIONS = {
 
 @dataclass(frozen=True, slots=True)
 class Fact:
-    """`full` is what `text` shortens, if it does."""
+    """A term and its text; `full` is the whole of a text that is shortened."""
 
     term: str
     text: str
@@ -43,36 +43,36 @@ class Group:
 
 
 CLASSIFIER = "stem, stages, mean over all positions, linear classifier"
+# the text for each head of a segmentation
 HEADS = {
     "unet": "a U-Net: stem and stages encode; the decoder, the same but for its widths, counts in all costs",
     "dilated": "DeepLab's: the last stages dilate instead of striding; atrous pyramid pooling, the same but for its "
     "widths, scores each position and counts in all costs",
 }
-"""To segment, by the head's name."""
 LOSSES: dict[Task, str] = {"classify": "cross entropy", "segment": "cross entropy + soft Dice"}
 
 
 def question(study: Study) -> str:
-    """What was asked, in one sentence."""
+    """Returns the question of the study as a sentence."""
     depths = listed([str(depth) for depth in study.depths], "or")
     noun = "layer" if study.depths == (1,) else "layers"
     return f"How should a stack of {depths} convolution {noun} be implemented?"
 
 
 def load_call(study: Study, designs: Sequence[Design], summary: Summary) -> str:
-    """The line of Python that loads the recommended design, as deployed; empty without one."""
+    """Returns the line of Python that loads the recommended design, as deployed; empty without one."""
     if summary.recommended is None:
         return ""
     folder, design = (
         json.dumps(s, ensure_ascii=False) for s in (study.folder or f"runs/{study.name}", summary.recommended)
     )
     call = f"convblocks.load({folder}, {design})"
-    turned = any(d.deployed for d in designs if d.name == summary.recommended)
-    return f"convblocks.blocks.reparameterize({call})" if turned else call
+    has_other_form = any(d.deployed for d in designs if d.name == summary.recommended)
+    return f"convblocks.blocks.reparameterize({call})" if has_other_form else call
 
 
 def as_deployed(designs: Sequence[Design]) -> str:
-    """Which designs are judged by another form than the one that is trained; empty where none is."""
+    """Returns a sentence on the designs that are costed in another form than the trained one; empty without any."""
     names = [design.name for design in designs if design.deployed and not design.problem]
     if not names:
         return ""
@@ -84,14 +84,14 @@ def as_deployed(designs: Sequence[Design]) -> str:
 
 
 def budget(study: Study) -> str:
-    """What all designs have in common."""
+    """Returns the budget that all designs have in common, as text."""
     if study.match == "none" or study.budget is None:
         return "widths not matched"
     return f"matched at {fmt.count(study.budget)} {MATCHES.get(study.match, study.match)}"
 
 
 def conditions(study: Study, designs: Sequence[Design], summary: Summary) -> list[Group]:
-    """All that one needs to judge the figures and to repeat them, but the command itself."""
+    """Returns all that a reader needs to judge the figures and to repeat them, but the command itself."""
     groups = [
         Group("Data", _data(study)),
         Group("Comparison", _comparison(study, designs, summary)),
@@ -133,12 +133,12 @@ def _data(study: Study) -> tuple[Fact, ...]:
 
 
 def cheapest(summary: Summary) -> str:
-    """What the recommended design is the first in; the clock's own spread makes ties, which validation decides."""
+    """Returns the meaning of "cheapest"; the clock's own spread makes ties, which validation decides."""
     return CHEAPEST.get(summary.cost, f"lowest {summary.cost}" if summary.cost else "")
 
 
 def label_gaps(card: DataCard) -> list[tuple[str, str]]:
-    """What label maps leave out: positions without a class, and classes that a part has none of."""
+    """Returns the gaps of label maps: positions without a class, and classes that a part has none of."""
     gaps = []
     if card.ignored > 0:
         part = fmt.percent(card.ignored) if card.ignored >= 0.0005 else f"less than {fmt.percent(0.001)}"
@@ -150,8 +150,8 @@ def label_gaps(card: DataCard) -> list[tuple[str, str]]:
     return gaps
 
 
-def _full(words: Sequence[str]) -> str:
-    return ", ".join(words) if 12 < len(words) <= 200 else ""
+def _full(names: Sequence[str]) -> str:
+    return ", ".join(names) if 12 < len(names) <= 200 else ""
 
 
 def _comparison(study: Study, designs: Sequence[Design], summary: Summary) -> tuple[Fact, ...]:
@@ -200,7 +200,7 @@ def _spaced(key: str) -> str:
 
 
 def left_out(study: Study, designs: Sequence[Design], runs: Sequence[Run]) -> list[Fact]:
-    """What is not in the table or did not come to its end, each with the reason."""
+    """Returns the designs that are not in the table and the runs that stopped early, each with the reason."""
     unmatched = [Fact(design.name, f"not trained: {design.problem}") for design in designs if design.problem]
     failed = [
         Fact(f"{run.design}, seed {run.seed}", f"stopped early: {run.failure}") for run in runs if run.failure
@@ -213,9 +213,15 @@ def left_out(study: Study, designs: Sequence[Design], runs: Sequence[Run]) -> li
         for design in designs
         if design.unknown_ops
     ]
-    unseen = [
+    no_gradients = [
         Fact(design.name, f"gradients unknown: {design.gradients_unknown}")
         for design in designs
         if design.gradients_unknown
     ]
-    return [*unmatched, *(Fact("not possible", note) for note in study.notes), *failed, *unknown, *unseen]
+    return [
+        *unmatched,
+        *(Fact("not possible", note) for note in study.notes),
+        *failed,
+        *unknown,
+        *no_gradients,
+    ]

@@ -23,18 +23,20 @@ from convblocks.report.scales import (
     whole_ticks,
 )
 
-MOST_EPOCHS = 60  # points drawn of one training curve
-MARKS = 6  # symbols along a line of gradient norms
+# points drawn of one training curve
+MOST_EPOCHS = 60
+# symbols along a line of gradient norms
+MARKS = 6
 
 
 def curve_span(study: Study, entries: Sequence[Entry]) -> Span:
-    """The axis of all validation scores during training."""
+    """Returns the axis of all validation scores during training."""
     passed = [epoch.validation_score for e in entries for run in e.runs for epoch in run.epochs]
     return error_span(passed, (), study.data.validation * len(study.seeds))
 
 
 def training_curves(study: Study, entries: Sequence[Entry], depth: int) -> alt.LayerChart:
-    """Validation score over epochs at one stack depth: a thin line for each seed, a thick one for their mean."""
+    """Draws validation score over epochs at one stack depth: a thin line a seed, a thick one for their mean."""
     names, errors = labels(entries), curve_span(study, entries)
     shown = [entry for entry in entries if entry.design.stack_depth == depth]
     records = [record for entry in shown for record in _curves(entry, errors)]
@@ -69,7 +71,7 @@ def _symbols(base: alt.Chart, names: Sequence[str], tooltip: list[alt.Tooltip]) 
 
 
 def _curves(entry: Entry, errors: Span) -> list[Record]:
-    """Points of every line of one design, as short as can be, for there are many."""
+    """Returns the points of every line of one design, with short keys, for there are many."""
     mean = mean_curve(entry.runs)
     lines = {"mean": mean} | {str(run.seed): [e.validation_score for e in run.epochs] for run in entry.runs}
     records: list[Record] = [
@@ -90,7 +92,7 @@ def _curves(entry: Entry, errors: Span) -> list[Record]:
 
 
 def mean_curve(runs: Sequence[Run]) -> list[float]:
-    """Mean validation score after each epoch, over the runs that came to their end; over all if none did."""
+    """Returns the mean validation score after each epoch, over the runs that ended; over all if none did."""
     ended = [run for run in runs if not run.failure] or runs
     return [
         fmean(epoch.validation_score for epoch in epochs)
@@ -99,13 +101,13 @@ def mean_curve(runs: Sequence[Run]) -> list[float]:
 
 
 def _thinned(accuracies: Sequence[float]) -> list[tuple[int, float]]:
-    """Epochs from 1, at most about MOST_EPOCHS of them, the last one always."""
+    """Returns epochs from 1 with their values, at most about MOST_EPOCHS of them, the last one always."""
     every = ceil(len(accuracies) / MOST_EPOCHS)
     return [(i, a) for i, a in enumerate(accuracies, 1) if (len(accuracies) - i) % every == 0]
 
 
 def norm_span(entries: Sequence[Entry]) -> Span | None:
-    """The axis of all gradient norms that a logarithm has; None if there are none."""
+    """Returns the axis of all gradient norms that have a logarithm; None if there are none."""
     norms = [norm for entry in entries for norm in entry.design.gradient_norms if drawable(norm)]
     if not norms:
         return None
@@ -114,12 +116,12 @@ def norm_span(entries: Sequence[Entry]) -> Span | None:
 
 
 def drawable(norm: float | None) -> TypeGuard[float]:
-    """Whether a logarithmic axis has a place for it."""
+    """Returns true where a logarithmic axis has a place for the norm."""
     return norm is not None and isfinite(norm) and norm > 0
 
 
 def gradient_norms(entries: Sequence[Entry], depth: int, axis: Span) -> alt.LayerChart:
-    """Gradient norm of each main-path convolution at initialisation, a line for each design of one stack depth."""
+    """Draws the gradient norm of each main-path convolution at initialisation, a line a design of one stack depth."""
     names = labels(entries)
     shown = [entry for entry in entries if entry.design.stack_depth == depth]
     records = [record for entry in shown for record in _norms(entry)]
@@ -141,7 +143,7 @@ def gradient_norms(entries: Sequence[Entry], depth: int, axis: Span) -> alt.Laye
 
 
 def _norms(entry: Entry) -> list[Record]:
-    """A norm without a place is null, which breaks the line."""
+    """Returns the points of one design; a norm that cannot be drawn is null, which breaks the line."""
     norms = entry.design.gradient_norms
     marked = {round(1 + i * (len(norms) - 1) / MARKS) for i in range(MARKS + 1)}
     return [

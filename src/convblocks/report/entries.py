@@ -1,4 +1,4 @@
-"""A design with all that is known of it, in the order of the table."""
+"""A design with its row and its runs, in the order of the table."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -7,24 +7,34 @@ from math import inf, isfinite
 from convblocks.formatting import MISSING
 from convblocks.records import Design, Row, Run, Study, Summary
 
+# names of an example's spatial axes, by their number
 AXES = {1: ("length",), 2: ("height", "width"), 3: ("depth", "height", "width")}
-"""Names of an example's spatial axes, by their number."""
 
 
 @dataclass(frozen=True, slots=True)
 class Entry:
-    """A design that was compared. `row` is None before any of its runs has finished."""
+    """A design that was compared.
+
+    Attributes:
+        design: the design.
+        row: its statistics; None before any of its runs has finished.
+        runs: its finished runs, by seed.
+        seeds: number of seeds that it is to be trained with.
+        image: spatial sizes of an example.
+        recommended: the summary recommends it.
+        conclusive: the data suffice for a recommendation.
+    """
 
     design: Design
     row: Row | None
-    runs: tuple[Run, ...]  # by seed
-    seeds: int  # that it is to be trained with
-    image: tuple[int, ...]  # spatial axes of an example
+    runs: tuple[Run, ...]
+    seeds: int
+    image: tuple[int, ...]
     recommended: bool
-    told: bool  # whether the data tell that the recommended design will do
+    conclusive: bool
 
     @property
-    def judged(self) -> Row | None:
+    def scored_row(self) -> Row | None:
         """The row, if it has a validation score."""
         return self.row if self.row and isfinite(self.row.validation.estimate) else None
 
@@ -38,7 +48,7 @@ class Entry:
 
     @property
     def field_text(self) -> str:
-        """25 × 25; "all" along an axis that is seen from end to end, "?" where it is unknown."""
+        """The receptive field as 25 × 25, with "all" for the whole input and "?" for unknown."""
         return (
             " × ".join("?" if s is None else "all" if s == inf else f"{s:g}" for s in self.field_sizes)
             or MISSING
@@ -46,7 +56,7 @@ class Entry:
 
     @property
     def sees_whole_image(self) -> bool:
-        """Whether one output sees as much as the image holds, along every axis."""
+        """True where one output sees as much as the image holds, along every axis."""
         sizes = self.field_sizes
         return len(sizes) == len(self.image) and all(
             size is not None and size >= side for size, side in zip(sizes, self.image, strict=True)
@@ -54,7 +64,7 @@ class Entry:
 
 
 def collect(study: Study, designs: Sequence[Design], runs: Sequence[Run], summary: Summary) -> list[Entry]:
-    """Designs that could be matched: the best on validation first, those without a figure last."""
+    """Returns the designs that could be matched: the best on validation first, those without a figure last."""
     rows = {row.design: row for row in summary.rows}
     entries = [
         Entry(
@@ -64,7 +74,7 @@ def collect(study: Study, designs: Sequence[Design], runs: Sequence[Run], summar
             seeds=len(study.seeds),
             image=study.data.shape[1:],
             recommended=design.name == summary.recommended,
-            told=summary.conclusive,
+            conclusive=summary.conclusive,
         )
         for design in designs
         if not design.problem
@@ -73,17 +83,17 @@ def collect(study: Study, designs: Sequence[Design], runs: Sequence[Run], summar
 
 
 def _rank(entry: Entry) -> tuple[bool, float]:
-    score = entry.judged.validation.estimate if entry.judged else -1.0
+    score = entry.scored_row.validation.estimate if entry.scored_row else -1.0
     return not (entry.row and entry.row.verdict == "best"), -score
 
 
 def labels(entries: Sequence[Entry]) -> list[str]:
-    """Each implementation once, whatever its stack depth, in an order that does not depend on results."""
+    """Returns each implementation once, in an order that does not depend on results."""
     keys = {e.design.label: (e.design.family, e.design.block_depth, e.design.groups) for e in entries}
     families = sorted({e.design.family for e in entries}, key=_plain_first)
     return sorted(keys, key=lambda label: (families.index(keys[label][0]), *keys[label][1:], label))
 
 
 def _plain_first(family: str) -> tuple[int, str]:
-    known, name = ("simple", "residual", "bottleneck"), family.partition("(")[0]
-    return (known.index(name) if name in known else len(known), family)
+    first, name = ("simple", "residual", "bottleneck"), family.partition("(")[0]
+    return (first.index(name) if name in first else len(first), family)

@@ -1,6 +1,6 @@
-"""The charts with what goes around them: a title, what to look for, the main numbers in words, and the data.
+"""The charts with their title, a note on how to read them, the main numbers as text, and the data.
 
-Who cannot see a chart, or has JavaScript off, gets the same facts from the words and the table.
+Who cannot see a chart, or has JavaScript off, gets the same facts from the text and the table.
 """
 
 from collections.abc import Callable, Sequence
@@ -31,7 +31,7 @@ class Panel:
 
 @dataclass(frozen=True, slots=True)
 class Figure:
-    """`reading` explains the chart, `numbers` says what it shows; `rows` are its data as a table."""
+    """A chart with its text: `reading` explains it, `numbers` states its result; `rows` are its data as a table."""
 
     key: str
     title: str
@@ -44,7 +44,7 @@ class Figure:
 
 
 def figures(study: Study, summary: Summary, entries: Sequence[Entry]) -> list[Figure]:
-    """All five, in the order of the page; one that cannot be drawn says why."""
+    """Returns all five figures, in the order of the page; one that cannot be drawn says why."""
     return [
         _cost(study, summary, entries),
         _depth(study, entries),
@@ -65,7 +65,7 @@ def _cost(study: Study, summary: Summary, entries: Sequence[Entry]) -> Figure:
     price = {
         name: fmt.milliseconds(cost) if ms else f"{fmt.count(cost)} MACs" for name, cost in spent.items()
     }
-    front = [e for e in shown if e.judged and e.judged.pareto]
+    front = [e for e in shown if e.scored_row and e.scored_row.pareto]
     reading = (
         f"Up and to the left is better. Dashed steps join the designs that none beats: none has a better validation "
         f"{metric} and not measurably more {MATCHES.get(summary.cost, summary.cost) or 'cost'}, or the same and "
@@ -91,7 +91,7 @@ def _larger(shown: Sequence[Entry]) -> str:
 
 
 def _bars(shown: Sequence[Entry], which: str) -> str:
-    if any(e.judged and e.judged.seeds > 1 for e in shown):
+    if any(e.scored_row and e.scored_row.seeds > 1 for e in shown):
         return f"{which} are 95 % intervals. "
     return "One seed gives no intervals. "
 
@@ -110,16 +110,16 @@ def _scale_note(errors: Span, metric: str) -> str:
 
 
 def _named(entries: Sequence[Entry], price: dict[str, str]) -> str:
-    told = [
-        f"{e.design.name}, {fmt.percent(e.judged.validation.estimate)} at {price[e.design.name]}"
+    texts = [
+        f"{e.design.name}, {fmt.percent(e.scored_row.validation.estimate)} at {price[e.design.name]}"
         for e in entries
-        if e.judged
+        if e.scored_row
     ]
-    return "; ".join(told[:8]) + (f"; and {len(told) - 8} more" if len(told) > 8 else "")
+    return "; ".join(texts[:8]) + (f"; and {len(texts) - 8} more" if len(texts) > 8 else "")
 
 
 def _range(entries: Sequence[Entry], metric: str) -> str:
-    rows = [(e.judged.validation.estimate, e.design.name) for e in entries if e.judged]
+    rows = [(e.scored_row.validation.estimate, e.design.name) for e in entries if e.scored_row]
     (low, worst), (high, best) = min(rows), max(rows)
     if worst == best:
         return f"Validation {metric} is {fmt.percent(high)} for {best}."
@@ -127,12 +127,12 @@ def _range(entries: Sequence[Entry], metric: str) -> str:
 
 
 def _score(entry: Entry) -> str:
-    return fmt.accuracy(entry.judged.validation) if entry.judged else fmt.MISSING
+    return fmt.accuracy(entry.scored_row.validation) if entry.scored_row else fmt.MISSING
 
 
 def _depth(study: Study, entries: Sequence[Entry]) -> Figure:
     key = "depth"
-    shown = [e for e in entries if e.judged]
+    shown = [e for e in entries if e.scored_row]
     depths = sorted({e.design.stack_depth for e in shown})
     against = "against stack depth" if len(depths) != 1 else f"at stack depth {depths[0]}"
     title = sentence(f"{study.data.metric} {against}")
@@ -169,9 +169,9 @@ def _depth(study: Study, entries: Sequence[Entry]) -> Figure:
 
 
 def _ends(group: Sequence[Entry], depths: Sequence[int]) -> list[float]:
-    """Validation score at the least and at the greatest depth."""
-    found = {e.design.stack_depth: e.judged.validation.estimate for e in group if e.judged}
-    return [found[depth] for depth in (depths[0], depths[-1]) if depth in found]
+    """Returns the validation score at the least and at the greatest depth."""
+    scores = {e.design.stack_depth: e.scored_row.validation.estimate for e in group if e.scored_row}
+    return [scores[depth] for depth in (depths[0], depths[-1]) if depth in scores]
 
 
 def _by_depth(entries: Sequence[Entry], draw: Callable[[int], alt.LayerChart]) -> tuple[Panel, ...]:
@@ -184,10 +184,10 @@ def _training(study: Study, entries: Sequence[Entry]) -> Figure:
     shown = [e for e in entries if curves.mean_curve(e.runs)]
     if not shown:
         return Figure(key, title, "", UNFINISHED)
-    ways = {e.design.name: curves.mean_curve(e.runs) for e in shown}
+    mean_curves = {e.design.name: curves.mean_curve(e.runs) for e in shown}
     note = _scale_note(curves.curve_span(study, entries), study.data.metric)
     reading = f"Thick lines are means over seeds, thin ones single seeds. {note}"
-    last = {name: way[-1] for name, way in ways.items()}
+    last = {name: curve[-1] for name, curve in mean_curves.items()}
     worst, best = min(last, key=lambda n: last[n]), max(last, key=lambda n: last[n])
     numbers = (
         f"After the last epoch validation {study.data.metric}, mean over seeds, goes from "
@@ -202,8 +202,12 @@ def _training(study: Study, entries: Sequence[Entry]) -> Figure:
         _by_depth(shown, lambda depth: curves.training_curves(study, entries, depth)),
         ("Design", "Epochs", "After the first, %", "Halfway, %", "After the last, %"),
         tuple(
-            (name, str(len(way)), *(fmt.percent(way[i], unit=False) for i in (0, (len(way) - 1) // 2, -1)))
-            for name, way in ways.items()
+            (
+                name,
+                str(len(curve)),
+                *(fmt.percent(curve[i], unit=False) for i in (0, (len(curve) - 1) // 2, -1)),
+            )
+            for name, curve in mean_curves.items()
         ),
     )
 
@@ -241,11 +245,11 @@ def _gradients(entries: Sequence[Entry]) -> Figure:
 
 
 def _ratios(entries: Sequence[Entry]) -> str:
-    found = sorted((r, e.design.name) for e in entries if isfinite(r := e.design.gradient_ratio))
-    if not found:
+    ratios = sorted((r, e.design.name) for e in entries if isfinite(r := e.design.gradient_ratio))
+    if not ratios:
         return ""
-    (low, first), (high, last) = found[0], found[-1]
-    if len(found) == 1:
+    (low, first), (high, last) = ratios[0], ratios[-1]
+    if len(ratios) == 1:
         return f"Norm of the first over that of the last layer: {fmt.ratio(low)} in {first}."
     return (
         f"The norm of the first over that of the last layer goes from {fmt.ratio(low)} ({first}) "
@@ -276,7 +280,8 @@ def _fields(entries: Sequence[Entry]) -> Figure:
         f"{len(whole)} of {plural(len(shown), 'design')} {'sees' if len(whole) == 1 else 'see'} the whole image. "
         f"Receptive fields go from {least.field_text} px ({least.design.name}) "
         f"to {most.field_text} px ({most.design.name}).",
-        False,  # its axis names the designs
+        # its axis names the designs
+        False,
         (Panel("", charts.receptive_fields(shown)),),
         ("Design", "Receptive field, px", "Whole image"),
         tuple((e.design.name, e.field_text, "yes" if e in whole else "no") for e in shown),

@@ -1,17 +1,19 @@
-"""Where names stand in a chart so that none covers another or a point, as well as can be told beforehand."""
+"""Places of names in a chart so that none covers another or a point, estimated before the chart is drawn."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-MOST = 8  # names in one chart
-LETTER = 6.8 / 290  # width of a letter, as a part of the narrowest chart (a phone's)
-LINE = 15 / 360  # height of a line, as a part of the chart
+# names in one chart
+MOST = 8
+# width of a letter, as a part of the narrowest chart (a phone's); height of a line, as a part of the chart
+LETTER = 6.8 / 290
+LINE = 15 / 360
 TOP = 0.02
 
 
 @dataclass(frozen=True, slots=True)
 class Point:
-    """`x` from the left and `y` from the top, both as parts of the chart."""
+    """A named point: `x` from the left and `y` from the top, both as parts of the chart."""
 
     name: str
     x: float
@@ -19,18 +21,18 @@ class Point:
 
     @property
     def leftwards(self) -> bool:
-        """Names grow towards the middle, where there is room."""
+        """True where the name grows to the left: towards the middle, where there is room."""
         return self.x > 0.5
 
     @property
     def reach(self) -> tuple[float, float]:
-        """From where to where along x its name goes."""
+        """Start and end of its name along x."""
         width = LETTER * (len(self.name) + 1)
         return (self.x - width, self.x) if self.leftwards else (self.x, self.x + width)
 
 
 def heights(points: Sequence[Point], nameless: Sequence[Point] = ()) -> dict[str, float]:
-    """How high each name stands: above its point and the names that it would touch, and clear of all points.
+    """Returns the height of each name: above its point and the names that it would touch, and clear of all points.
 
     The outermost names come last and so stand highest; then no line from a point up to its name crosses another.
     """
@@ -49,7 +51,7 @@ def heights(points: Sequence[Point], nameless: Sequence[Point] = ()) -> dict[str
 
 
 def few(names: Sequence[str], always: str | None) -> list[str]:
-    """At most MOST of the names, evenly chosen, and `always` in any case."""
+    """Returns at most MOST of the names, evenly chosen, and `always` in any case."""
     last = len(names) - 1
     chosen = names if last < MOST else [names[round(i * last / (MOST - 1))] for i in range(MOST)]
     return [*chosen, *([always] if always and always not in chosen else [])]

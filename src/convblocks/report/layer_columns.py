@@ -1,4 +1,4 @@
-"""The table of layers: one literal list of what is told of a layer, and what it means."""
+"""The table of layers: one list of its columns, each with its definition."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -12,7 +12,7 @@ from convblocks.text import times
 
 @dataclass(frozen=True, slots=True)
 class LayerColumn:
-    """As columns.Column, of a layer and the analysis that it is part of."""
+    """A column of layers; a cell is made of a layer and the analysis that it is part of."""
 
     title: str
     definition: str
@@ -62,8 +62,8 @@ def _field(layer: Layer, _: Analysis) -> Cell:
 
 
 def _productive(layer: Layer, _: Analysis) -> Cell:
-    told = {True: "yes", False: "no", None: fmt.MISSING}[layer.productive]
-    return Cell(told, value=None if layer.productive is None else told)
+    text = {True: "yes", False: "no", None: fmt.MISSING}[layer.productive]
+    return Cell(text, value=None if layer.productive is None else text)
 
 
 WHERE = "Path of the module, in order of execution; an op stands in the module that calls it."

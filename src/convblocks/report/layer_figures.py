@@ -1,4 +1,4 @@
-"""Charts of an analysis along depth, with their words: what each layer costs, and what its outputs see."""
+"""Charts of an analysis along depth, with their text: the cost and the receptive field of each layer."""
 
 from collections.abc import Sequence
 
@@ -12,13 +12,14 @@ from convblocks.report.figures import Figure, Panel
 from convblocks.report.scales import COLOURS, FAR, INK, MUTED, span, whole_ticks
 from convblocks.text import plural
 
-FAINT = 0.45  # opacity of what is unproductive
+# opacity of unproductive layers
+FAINT = 0.45
 _OPACITY = alt.condition("datum.wasted", alt.value(FAINT), alt.value(1))
 UNITS = ("B", "KiB", "MiB", "GiB", "TiB")
 
 
 def layer_figures(analysis: Analysis) -> list[Figure]:
-    """Cost by layer, then receptive field by layer."""
+    """Returns two figures: cost by layer, and receptive field by layer."""
     shown = [layer for layer in analysis.layers if layer.macs or layer.params or layer.saved_bytes]
     return [_costs(analysis, shown), _fields(analysis, shown)]
 
@@ -42,8 +43,8 @@ def _costs(analysis: Analysis, shown: Sequence[Layer]) -> Figure:
 
 
 def _costliest(analysis: Analysis) -> str:
-    """Where most is spent, in words."""
-    told = []
+    """Returns the layers of the highest cost, as sentences."""
+    sentences = []
     for figure, noun, write in (
         ("macs", "MACs", fmt.count),
         ("params", "parameters", fmt.count),
@@ -54,12 +55,12 @@ def _costliest(analysis: Analysis) -> str:
         part = getattr(most, figure)
         if whole and part:
             share = fmt.percent(part / whole)
-            told.append(f"Most {noun}: {most.name or most.type}, {write(part)} ({share}).")
-    return " ".join(told)
+            sentences.append(f"Most {noun}: {most.name or most.type}, {write(part)} ({share}).")
+    return " ".join(sentences)
 
 
 def _bars(shown: Sequence[Layer], figures: Sequence[int], noun: str) -> alt.LayerChart:
-    """One bar a layer; bytes where no noun is given."""
+    """Draws one bar a layer; bytes where no noun is given."""
     power = 0 if noun else min(len(UNITS) - 1, max(0, (max(figures).bit_length() - 1) // 10))
     records: list[Record] = [
         {
@@ -67,7 +68,7 @@ def _bars(shown: Sequence[Layer], figures: Sequence[int], noun: str) -> alt.Laye
             "start": at - 0.5,
             "end": at + 0.5,
             "figure": figure / 1024**power,
-            "told": fmt.count(figure) if noun else fmt.size(figure),
+            "text": fmt.count(figure) if noun else fmt.size(figure),
             "wasted": layer.productive is False,
         }
         for at, (layer, figure) in enumerate(zip(shown, figures, strict=True), 1)
@@ -79,7 +80,7 @@ def _bars(shown: Sequence[Layer], figures: Sequence[int], noun: str) -> alt.Laye
         x2="end:Q",
         y=alt.Y("figure:Q", axis=labels),
         y2=alt.Y2Datum(0),
-        tooltip=[alt.Tooltip("layer:N", title="layer"), alt.Tooltip("told:N", title=noun or "saved")],
+        tooltip=[alt.Tooltip("layer:N", title="layer"), alt.Tooltip("text:N", title=noun or "saved")],
     )
     return layers(base.mark_rect(color=COLOURS[0]).encode(opacity=_OPACITY))
 
@@ -92,15 +93,15 @@ def _depth(number: int, x: alt.X) -> alt.X:
 def _fields(analysis: Analysis, shown: Sequence[Layer]) -> Figure:
     key, title = "fields", "Receptive field along depth"
     size = analysis.spatial_size
-    known = [[i for i, layer in enumerate(shown) if _extent(layer, axis)] for axis in range(len(size))]
-    if not any(known):
+    sized = [[i for i, layer in enumerate(shown) if _extent(layer, axis)] for axis in range(len(size))]
+    if not any(sized):
         return Figure(
             key, title, "", "There is nothing to draw: no layer has a receptive field that is known."
         )
     alike = len(set(size)) == 1 and all(
         len({_extent(layer, axis) for axis in range(len(size))}) == 1 for layer in shown
     )
-    axes = [axis for axis in range(1 if alike else len(size)) if known[axis]]
+    axes = [axis for axis in range(1 if alike else len(size)) if sized[axis]]
     names = AXES.get(len(size), ())
     panels = [
         Panel("" if alike else f"Along the {names[axis]}", _curve(shown, axis, size[axis])) for axis in axes
@@ -115,26 +116,26 @@ def _fields(analysis: Analysis, shown: Sequence[Layer]) -> Figure:
 
 
 def _largest(shown: Sequence[Layer], axes: Sequence[int], side: int) -> str:
-    """The largest field that is drawn, and how many are not, in words."""
+    """Returns a sentence on the largest field that is drawn, and one on the fields that are not."""
     most, layer = max(
         ((_extent(layer, axis), layer) for layer in shown for axis in axes), key=lambda pair: pair[0]
     )
     times = fmt.significant(most / side)
-    told = f"The largest field is {most:g} px ({layer.name or layer.type}), {times} times the input."
+    largest = f"The largest field is {most:g} px ({layer.name or layer.type}), {times} times the input."
     whole = sum("all" in layer.local_field for layer in shown)
     see = "sees" if whole == 1 else "see"
-    gone = f"Not drawn: {plural(whole, 'layer')} that {see} all, by an op on the whole map."
-    return f"{told} {gone}" if whole else told
+    not_drawn = f"Not drawn: {plural(whole, 'layer')} that {see} all, by an op on the whole map."
+    return f"{largest} {not_drawn}" if whole else largest
 
 
 def _extent(layer: Layer, axis: int) -> float:
-    """Size along an axis; 0 where it is unknown or all."""
-    seen = layer.local_field[axis]
-    return float(seen[2] - seen[1] + 1) if isinstance(seen, tuple) else 0.0
+    """Returns the size of the field along an axis; 0 where it is unknown or all."""
+    span = layer.local_field[axis]
+    return float(span[2] - span[1] + 1) if isinstance(span, tuple) else 0.0
 
 
 def _curve(shown: Sequence[Layer], axis: int, side: int) -> alt.LayerChart:
-    """A dot a layer, and a line at the input's size."""
+    """Draws a dot a layer, and a line at the input's size."""
     records: list[Record] = [
         {
             "layer": layer.name or layer.type,
@@ -155,11 +156,11 @@ def _curve(shown: Sequence[Layer], axis: int, side: int) -> alt.LayerChart:
         y=y,
         tooltip=[alt.Tooltip("layer:N", title="layer"), alt.Tooltip("size:Q", title="sees, px")],
     )
-    image = draw([{"side": side, "words": f"input, {side} px", "at": 0.5}], 280)
+    image = draw([{"side": side, "text": f"input, {side} px", "at": 0.5}], 280)
     return layers(
         image.mark_rule(color=INK, strokeDash=[5, 4]).encode(y=alt.Y("side:Q")),
         image.mark_text(align="left", dx=4, dy=-8, color=MUTED, fontSize=12).encode(
-            x=alt.X("at:Q"), y=alt.Y("side:Q"), text="words:N"
+            x=alt.X("at:Q"), y=alt.Y("side:Q"), text="text:N"
         ),
         base.mark_circle(color=COLOURS[0], size=36).encode(opacity=_OPACITY),
     )

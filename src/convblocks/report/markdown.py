@@ -12,7 +12,7 @@ from convblocks.text import escaped
 
 
 def render_markdown(study: Study, designs: Sequence[Design], summary: Summary) -> str:
-    """Headline, reasons, table and conditions. Text from outside can neither format nor break it."""
+    """Returns headline, reasons, table and conditions; text from outside can neither format nor break it."""
     entries = collect(study, designs, (), summary)
     parts = [
         f"## {_escape(conditions.question(study))}",
@@ -29,9 +29,9 @@ def render_markdown(study: Study, designs: Sequence[Design], summary: Summary) -
 def _table(study: Study, summary: Summary, entries: Sequence[Entry]) -> str:
     if not entries:
         return ""
-    told = columns.fields(study, summary)
+    fields = columns.fields(study, summary)
     lines = [
-        _row([_escape(column.title.format_map(told)) for column in columns.COLUMNS]),
+        _row([_escape(column.title.format_map(fields)) for column in columns.COLUMNS]),
         _row([("--:" if column.numeric else ":--") for column in columns.COLUMNS]),
     ]
     lines += [_row([_cell(column.cell(entry)) for column in columns.COLUMNS]) for entry in entries]
@@ -48,8 +48,9 @@ def _cell(cell: columns.Cell) -> str:
 
 
 def _conditions(study: Study, designs: Sequence[Design], summary: Summary) -> str:
-    told = conditions.conditions(study, designs, summary)
-    groups = "\n\n".join(_facts(group.facts, group.title) for group in told)
+    groups = "\n\n".join(
+        _facts(group.facts, group.title) for group in conditions.conditions(study, designs, summary)
+    )
     command = _fenced(study.command, "sh")
     return f"<details><summary>Conditions</summary>\n\n{command}\n\n{groups}\n\n</details>"
 
@@ -62,7 +63,7 @@ def _facts(facts: Sequence[conditions.Fact], title: str) -> str:
 
 
 def _fenced(code: str, language: str) -> str:
-    """A fence longer than any run of backticks in the code."""
+    """Returns the code in a fence longer than any run of backticks in it."""
     if not code:
         return ""
     fence = "`" * max(3, 1 + max((len(run) for run in re.findall("`+", code)), default=0))
@@ -70,10 +71,10 @@ def _fenced(code: str, language: str) -> str:
 
 
 def _escape(text: str) -> str:
-    """One line of plain text: HTML as entities, Markdown's own signs behind a backslash.
+    r"""Returns one line of plain text: HTML as entities, Markdown's own signs behind a backslash.
 
     >>> _escape("a|b <i> *c*")
-    'a\\\\|b &lt;i&gt; \\\\*c\\\\*'
+    'a\\|b &lt;i&gt; \\*c\\*'
     """
     safe = re.sub(r"([\\`*_\[\]|~])", r"\\\1", html.escape(" ".join(text.split(" ")), quote=False))
     safe = re.sub(r"[\r\n]+", " ", safe)
@@ -81,5 +82,5 @@ def _escape(text: str) -> str:
 
 
 def _first(sign: str) -> str:
-    """A line's first sign, so that it starts neither heading nor list."""
+    """Returns a line's first sign escaped, so that it starts neither heading nor list."""
     return f"\\{sign}" if len(sign) == 1 else f"{sign[:-1]}\\{sign[-1]}"

@@ -7,7 +7,8 @@ from convblocks.records.outline import Box, Outline, Repeat
 from convblocks.text import escaped, listed, shown
 
 WIDTH, GAP, NARROW, TOP, HEIGHT, STEP = 600, 12, 26, 16, 40, 66
-LETTER, SMALL = 7.0, 6.0  # px of a letter at the widest
+# px of a letter at the widest
+LETTER, SMALL = 7.0, 6.0
 STYLE = (
     "text{font:13px system-ui,sans-serif;fill:#1a1a1a}.small{font-size:11px;fill:#555}.times{font-weight:600}"
     "rect{fill:#eef3fa;stroke:#33567f}path{fill:none;stroke:#33567f;stroke-width:1.5}"
@@ -18,9 +19,11 @@ STYLE = (
 
 
 def outline_svg(outline: Outline, *, style: str = STYLE) -> str:
-    """One SVG that needs nothing else, with a title and a description for who cannot see it.
+    """Returns one SVG that needs nothing else, with a title and a description for readers who cannot see it.
 
-    style: "" within a page that has a style for ``svg.outline`` of its own; the default follows light and dark.
+    Args:
+        outline: the boxes and lines of a module.
+        style: "" within a page that has a style for ``svg.outline`` of its own; the default follows light and dark.
     """
     lanes = 1 + max([box.lane for box in outline.boxes] + [line.lane for line in outline.lines])
     filled = {box.lane for box in outline.boxes} | {0}
@@ -36,11 +39,11 @@ def outline_svg(outline: Outline, *, style: str = STYLE) -> str:
     ]
     parts += [_box(box, left[box.lane], wide) for box in outline.boxes]
     across, down = round(left[-1] + GAP), TOP + rows * STEP
-    described = escape(" ".join(outline_text(outline).split()))
+    description = escape(" ".join(outline_text(outline).split()))
     return escaped(
         f'<svg xmlns="http://www.w3.org/2000/svg" class="outline" viewBox="0 0 {across} {down}" width="{across}" '
         f'role="img" aria-label={quoteattr(outline.module)}><title>{escape(outline.module)}</title>'
-        f"<desc>{described}</desc>{f'<style>{style}</style>' if style else ''}{''.join(parts)}</svg>\n"
+        f"<desc>{description}</desc>{f'<style>{style}</style>' if style else ''}{''.join(parts)}</svg>\n"
     )
 
 
@@ -53,7 +56,7 @@ def _below(box: Box) -> str:
 
 
 def _again(outline: Outline, repeat: Repeat, left: list[float]) -> str:
-    """A frame around what comes several times."""
+    """Draws a frame around boxes that come several times in a row."""
     numbers = range(repeat.start, repeat.end + 1)
     boxes = [outline.boxes[i] for i in numbers]
     lanes = [box.lane for box in boxes] + [line.lane for line in outline.lines if line.end in numbers]
@@ -71,7 +74,8 @@ def _line(start: Box, end: Box, middle: list[float], lane: int) -> str:
     top, bottom = TOP + start.row * STEP + HEIGHT, TOP + end.row * STEP
     if a == b == x:
         return f'<path d="M{a:g},{top}V{bottom}"/>'
-    leave, enter = top + 8, bottom - 7  # between the frames of what repeats
+    # between the frames of repeated boxes
+    leave, enter = top + 8, bottom - 7
     return f'<path d="M{a:g},{top}V{leave}H{x:g}V{enter}H{b:g}V{bottom}"/>'
 
 
@@ -96,39 +100,39 @@ def _cut(text: str, wide: float, letter: float = 1) -> str:
 
 
 def outline_text(outline: Outline, columns: int = 80) -> str:
-    """A line a box, with its number, and for a box that does not follow the one above where its inputs come from.
+    """Returns a line a box, with its number, and the sources of a box that does not follow the one above.
 
     A bracket on the left holds what comes several times together.
     """
     marks = _marks(outline)
-    found = [shown(outline.module)]
+    lines = [shown(outline.module)]
     for i, (box, mark) in enumerate(zip(outline.boxes, marks, strict=True)):
         sources = [line.start for line in outline.lines if line.end == i]
-        told = f"{i:>3}  {mark}{'    ' * min(box.lane, 3)}{shown(box.text)}"
+        first = f"{i:>3}  {mark}{'    ' * min(box.lane, 3)}{shown(box.text)}"
         after = [shown(box.detail), f"sees {box.sees}" if box.sees else ""]
         if sources not in ([i - 1], []):
             after.insert(0, f"from {listed(sources)}")
-        whole = "; ".join(filter(None, (told, *after)))
+        whole = "; ".join(filter(None, (first, *after)))
         if len(whole) <= columns:
-            found.append(whole)
+            lines.append(whole)
         else:
             rest = f"     {_under(mark)}    {'; '.join(filter(None, after))}"
-            found += [_cut(told, columns), _cut(rest, columns)]
-    return "\n".join(found) + "\n"
+            lines += [_cut(first, columns), _cut(rest, columns)]
+    return "\n".join(lines) + "\n"
 
 
 def _under(mark: str) -> str:
-    """The mark of a second line to the box."""
+    """Returns the mark of a second line to the box."""
     return f"{'│' if set(mark) & set('┌│') else '':>{len(mark) - 1}} " if mark else ""
 
 
 def _marks(outline: Outline) -> list[str]:
-    """The bracket beside each box: ``×3 ┌``, ``│``, ``└``; nothing where nothing repeats."""
+    """Returns the bracket beside each box: ``×3 ┌``, ``│``, ``└``; nothing where nothing repeats."""
     width = max((len(f"×{repeat.times} ") for repeat in outline.repeats), default=0)
     marks = [" " * (width + 2 if width else 0)] * len(outline.boxes)
     for repeat in outline.repeats:
         signs = "┌" + "│" * (repeat.end - repeat.start - 1) + "└" if repeat.end > repeat.start else "["
         for i, sign in zip(count(repeat.start), signs, strict=False):
-            told = f"×{repeat.times} " if i == repeat.start else ""
-            marks[i] = f"{told:<{width}}{sign} "
+            prefix = f"×{repeat.times} " if i == repeat.start else ""
+            marks[i] = f"{prefix:<{width}}{sign} "
     return marks

@@ -25,7 +25,14 @@ _ESCAPES = {ord(c): f"\\u{ord(c):04x}" for c in "<>&\u2028\u2029"}
 
 
 def filled(template: str, drawn: Sequence[Figure], *, versions: Mapping[str, str], **context: object) -> str:
-    """The page of a template that extends base.html; it gets `figures`, and what else is given."""
+    """Returns the page of a template that extends base.html.
+
+    Args:
+        template: its file.
+        drawn: the figures, which the template gets as `figures` with their charts as JSON.
+        versions: of packages, by name.
+        context: all else that the template names.
+    """
     bundle = _bundle() if any(figure.panels for figure in drawn) else ""
     script = _asset("page.js")
     page = (
@@ -47,19 +54,23 @@ def filled(template: str, drawn: Sequence[Figure], *, versions: Mapping[str, str
 
 
 def _specs(figure: Figure) -> list[tuple[str, Markup]]:
-    """Each panel's title and its chart as Vega-Lite."""
+    """Returns each panel's title and its chart as Vega-Lite."""
     return [(panel.title, as_json(panel.chart.to_dict())) for panel in figure.panels]
 
 
 def as_json(value: object) -> Markup:
-    """JSON that no HTML parser takes for markup. Raises ValueError for nan and infinity, which JSON lacks."""
+    """Returns JSON that no HTML parser takes for markup.
+
+    Raises:
+        ValueError: a number is nan or infinite, which JSON lacks.
+    """
     # an escape of JSON's own would become the character again in the chart
     text = json.dumps(with_texts(value, escaped), ensure_ascii=False, allow_nan=False, separators=(",", ":"))
     return Markup(text.translate(_ESCAPES))  # noqa: S704
 
 
 def _policy(scripts: Sequence[str]) -> str:
-    """Content security policy: these scripts and no others, inline style, no request at all."""
+    """Returns the content security policy: these scripts and no others, inline style, no request at all."""
     hashes = [f"'sha256-{b64encode(sha256(text.encode()).digest()).decode()}'" for text in scripts]
     return (
         f"default-src 'none'; script-src {' '.join(hashes)}; style-src 'unsafe-inline'; img-src data:; "
@@ -69,7 +80,7 @@ def _policy(scripts: Sequence[str]) -> str:
 
 @cache
 def _bundle() -> str:
-    """Vega, Vega-Lite and Vega-Embed in one script; a second to make, so made once a process."""
+    """Returns Vega, Vega-Lite and Vega-Embed in one script; it takes a second, so it is made once a process."""
     text: str = vl_convert.javascript_bundle("window.vegaEmbed = vegaEmbed;")
     return text.replace("</script", "<\\/script").replace(
         "<!--", "<\\!--"

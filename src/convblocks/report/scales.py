@@ -13,8 +13,8 @@ import altair as alt
 
 from convblocks.formatting import percent, significant
 
+# from this ratio on, figures stand on a logarithmic axis
 FAR = 5
-"""From this ratio on, figures stand on a logarithmic axis."""
 
 COLOURS = tuple(f"var(--series-{n})" for n in range(1, 9))
 SYMBOLS = (  # SVG paths around 0, of about one area
@@ -49,52 +49,59 @@ def series_styles(labels: Sequence[str]) -> list[SeriesStyle]:
 
 
 def colour(labels: Sequence[str]) -> alt.Color:
-    """The page draws one legend for all charts."""
+    """Returns the colours of the labels, without a legend: the page draws one for all charts."""
     scale = alt.Scale(domain=list(labels), range=[style.colour for style in series_styles(labels)])
     return alt.Color("label:N", scale=scale, legend=None)
 
 
 def symbol(labels: Sequence[str]) -> alt.Shape:
-    """See `colour`."""
+    """Returns the symbols of the labels, without a legend."""
     scale = alt.Scale(domain=list(labels), range=[style.symbol for style in series_styles(labels)])
     return alt.Shape("label:N", scale=scale, legend=None)
 
 
 @dataclass(frozen=True, slots=True)
 class Span:
-    """What an axis shows, from `low` to `high`, and how."""
+    """The range of an axis.
+
+    Attributes:
+        low: its start.
+        high: its end.
+        logarithmic: its scale.
+        perfect: of errors: some are 0, which a logarithmic axis can only have at its end.
+    """
 
     low: float
     high: float
     logarithmic: bool
-    perfect: bool = False  # errors: whether some are 0, which a logarithmic axis can only have at its end
+    perfect: bool = False
 
     def ticks(self) -> list[float]:
-        """Round numbers within the span."""
+        """Returns round numbers within the span."""
         powers = log_ticks(self.low, self.high) if self.logarithmic else []
         return powers if len(powers) > 2 else linear_ticks(self.low, self.high)
 
     def scale(self, *, reverse: bool = False) -> alt.Scale:
-        """The span as Vega-Lite has it."""
+        """Returns the span as Vega-Lite's scale."""
         domain = [self.low, self.high]
         if self.logarithmic:
             return alt.Scale(type="log", domain=domain, nice=False, reverse=reverse)
         return alt.Scale(type="linear", domain=domain, nice=False, zero=False, reverse=reverse)
 
     def part(self, number: float) -> float:
-        """How far along the axis a number is, from 0 to 1."""
+        """Returns the place of a number along the axis, from 0 to 1."""
         if self.logarithmic:
             return log(number / self.low) / log(self.high / self.low)
         return (number - self.low) / (self.high - self.low)
 
     def at(self, part: float) -> float:
-        """The number that is so far along the axis."""
+        """Returns the number at a place along the axis, from 0 to 1."""
         if self.logarithmic:
             return float(self.low * (self.high / self.low) ** part)
         return self.low + part * (self.high - self.low)
 
     def keep(self, number: float) -> float:
-        """The number, or the end of the axis that it lies beyond."""
+        """Returns the number, or the end of the axis that it lies beyond."""
         return min(max(number, self.low), self.high)
 
 
@@ -109,7 +116,7 @@ def span(numbers: Sequence[float], *, room: float = 0.08, far: float = FAR) -> S
 
 
 def error_span(scores: Sequence[float], ends: Sequence[float], answers: int) -> Span:
-    """An axis of errors (1 − score) that holds the scores and, as far as sensible, their intervals' ends.
+    """Returns an axis of errors (1 − score) that holds the scores and, as far as sensible, their intervals' ends.
 
     Where the errors are far apart it is logarithmic: 99 from 98 % is as far as 80 from 60 %, and one bad design
     does not press all good ones into a line. Of so many answers (all examples, each seed) half a one is the
@@ -117,9 +124,9 @@ def error_span(scores: Sequence[float], ends: Sequence[float], answers: int) -> 
     """
     least = 0.5 / max(1, answers)
     errors = [max(1 - score, least) for score in scores if isfinite(score)]
-    found = span(errors)
+    base = span(errors)
     reach = [max(1 - end, least) for end in ends if isfinite(end)]
-    if found.logarithmic:
+    if base.logarithmic:
         low = max(min([*errors, *reach]), min(errors) / 3)
         perfect = min(errors) == least
         high = min(1.0, max([*errors, *reach]) * 1.1)
@@ -133,7 +140,7 @@ PERCENT = "format(100 - 100 * datum.value, '.4~g') + '\N{NO-BREAK SPACE}%'"
 
 
 def score_axis(errors: Span, title: str) -> alt.Axis:
-    """Labels an axis of errors with the scores that they leave."""
+    """Returns an axis of errors, labelled with the scores."""
     ticks = [tick for tick in errors.ticks() if 0 <= tick <= 1]
     if not (errors.logarithmic and errors.perfect):
         return alt.Axis(title=title, values=ticks, labelExpr=PERCENT, labelOverlap=True)
@@ -143,7 +150,7 @@ def score_axis(errors: Span, title: str) -> alt.Axis:
 
 
 def log_ticks(low: float, high: float) -> list[float]:
-    """1, 2, 5, 10, … between the ends, or powers of ten alone where there are many.
+    """Returns 1, 2, 5, 10, … between the ends, or powers of ten alone where there are many.
 
     >>> log_ticks(0.9, 30)
     [1.0, 2.0, 5.0, 10.0, 20.0]
@@ -157,7 +164,7 @@ def log_ticks(low: float, high: float) -> list[float]:
 
 
 def linear_ticks(low: float, high: float) -> list[float]:
-    """Four to ten multiples of 1, 2 or 5 times a power of ten.
+    """Returns four to ten multiples of 1, 2 or 5 times a power of ten.
 
     >>> linear_ticks(0.012, 0.049)
     [0.02, 0.03, 0.04]
@@ -169,7 +176,7 @@ def linear_ticks(low: float, high: float) -> list[float]:
 
 
 def plain(number: float) -> str:
-    """A tick's text.
+    """Returns a tick's text.
 
     >>> plain(1e-7), plain(0.02), plain(5.0)
     ('10⁻⁷', '0.02', '5')
@@ -180,14 +187,14 @@ def plain(number: float) -> str:
 
 
 def norm_axis(norms: Span, title: str) -> alt.Axis:
-    """Labels powers of ten as such, which D3 cannot."""
+    """Returns an axis of norms, labelled with powers of ten, which D3 cannot write."""
     ticks = norms.ticks()
     texts = "".join(f"datum.value < {tick * 1.01!r} ? '{plain(tick)}' : " for tick in ticks)
     return alt.Axis(title=title, values=ticks, labelExpr=f"{texts}''", labelOverlap=True)
 
 
 def whole_ticks(last: int) -> list[int]:
-    """1, the last, and between them all numbers or those round ones that leave both room.
+    """Returns 1, the last, and between them all numbers or those round ones that leave both room.
 
     >>> whole_ticks(5), whole_ticks(15), whole_ticks(56)
     ([1, 2, 3, 4, 5], [1, 5, 10, 15], [1, 10, 20, 30, 40, 56])
@@ -203,8 +210,10 @@ def whole_ticks(last: int) -> list[int]:
 INK, MUTED, RULE, PAPER = "var(--ink)", "var(--muted)", "var(--rule)", "var(--paper)"
 FONT = "system-ui, -apple-system, 'Segoe UI', Roboto, 'Helvetica Neue', sans-serif"
 
+# Vega-Lite's config, common to all charts of the page
 STYLE: dict[str, object] = {
-    "aria": False,  # the figure's own description says more than one entry for each point
+    # the figure's own description says more than one entry for each point
+    "aria": False,
     "autosize": {"type": "fit-x", "contains": "padding"},
     "background": None,
     "font": FONT,
@@ -226,4 +235,3 @@ STYLE: dict[str, object] = {
     # above the axis and level, which reads better than turned text and leaves the width to the chart
     "axisY": {"domain": False, "titleAlign": "left", "titleAngle": 0, "titleX": 0, "titleY": -12},
 }
-"""Vega-Lite's config, common to all charts of the page."""

@@ -1,4 +1,4 @@
-"""What an analysis says as a whole, in words: the same in the terminal and on the page."""
+"""An analysis as a whole, as sentences: the same in the terminal and on the page."""
 
 from collections.abc import Sequence
 
@@ -12,7 +12,7 @@ BOUND = "≥\N{NO-BREAK SPACE}"
 
 
 def facts(analysis: Analysis) -> list[tuple[str, str]]:
-    """Each figure with its name."""
+    """Returns each figure with its name."""
     least = BOUND if analysis.lower_bounds else ""
     weights, inputs = analysis.macs_weight_gradient, analysis.macs_input_gradient
     moved = analysis.bytes_read + analysis.bytes_written
@@ -34,17 +34,17 @@ def facts(analysis: Analysis) -> list[tuple[str, str]]:
             f"{least}{size(moved)}: {size(analysis.bytes_read)} read, {size(analysis.bytes_written)} written",
         ),
         ("intensity", f"{significant(analysis.macs / moved if moved else None)} MACs a byte moved"),
-        ("receptive field", seen(analysis)),
+        ("receptive field", field_text(analysis)),
     ]
 
 
 def least_saved(analysis: Analysis) -> str:
-    """The mark of a lower bound, if the bytes saved are one."""
+    """Returns the mark of a lower bound, if the bytes saved are one."""
     return BOUND if analysis.unsaved_ops else ""
 
 
 def inputs(analysis: Analysis) -> str:
-    """3×224×224; with a dtype where it is not float32."""
+    """Returns the inputs as 3×224×224; with a dtype where it is not float32."""
     named = [
         times(axes) + ("" if dtype == "float32" else f" {dtype}")
         for axes, dtype in zip(analysis.input_sizes, analysis.dtypes, strict=True)
@@ -53,14 +53,14 @@ def inputs(analysis: Analysis) -> str:
 
 
 def axes(names: Sequence[str], assumed: str) -> str:
-    """What the axes of the input are taken to be, and why, where they are assumed; else nothing."""
+    """Returns a sentence on the axes of the input and the reason, where they are assumed; else nothing."""
     if not assumed:
         return ""
     return f"The axes of the input are taken to be {','.join(names)}, since {assumed}; the option axes names others."
 
 
 def extent(field: Sequence[AxisField]) -> str:
-    """Size of a receptive field in pixels: 427, or 15×3 where axes differ; "all" if the whole input is seen."""
+    """Returns the size of a receptive field in pixels: 427, or 15×3 where axes differ; "all" for the whole input."""
     axes = [
         MISSING if axis is None else axis if isinstance(axis, str) else f"{axis[2] - axis[1] + 1:g}"
         for axis in field
@@ -69,60 +69,60 @@ def extent(field: Sequence[AxisField]) -> str:
 
 
 def bounded(field: Sequence[AxisField]) -> bool:
-    """Whether it is a part of the input that is known along every axis."""
+    """Returns true for a field that is known along every axis and a part of the input."""
     return bool(field) and all(isinstance(axis, tuple) for axis in field)
 
 
 def last_map(analysis: Analysis) -> Layer | None:
-    """The last layer whose outputs see a part of the input, but for gates."""
+    """Returns the last layer whose outputs see a part of the input, but for gates."""
     return next((layer for layer in reversed(analysis.layers) if bounded(layer.local_field)), None)
 
 
-def seen(analysis: Analysis) -> str:
-    """What an output sees, and what it saw before all was seen."""
+def field_text(analysis: Analysis) -> str:
+    """Returns the receptive field of the output, and the last one before it is the whole input."""
     if not analysis.receptive_field:
         return "the input has no spatial axes"
     end, last = extent(analysis.receptive_field), last_map(analysis)
-    told = {"all": "the whole input", MISSING: "unknown"}.get(end, f"{end} px")
+    text = {"all": "the whole input", MISSING: "unknown"}.get(end, f"{end} px")
     if last is None or extent(last.local_field) == end:
-        return told
+        return text
     gates = " but for gates" if last.local_field != last.receptive_field else ""
-    return f"{told}; {extent(last.local_field)} px at {last.name or last.type} before{gates}"
+    return f"{text}; {extent(last.local_field)} px at {last.name or last.type} before{gates}"
 
 
 def unknown(analysis: Analysis) -> str:
-    """Which ops have no rule; empty if all have one."""
-    told = []
+    """Returns sentences on the ops that have no rule; empty if all have one."""
+    sentences = []
     if analysis.unknown_ops:
         share = percent(analysis.unknown_share)
-        told.append(
+        sentences.append(
             f"No rule for {listed(analysis.unknown_ops)}, {share} of the ops: what they cost is not counted."
         )
     if kept := [name for name in analysis.unsaved_ops if name not in analysis.unknown_ops]:
-        told.append(f"No rule for what {listed(kept)} keeps for the backward pass.")
+        sentences.append(f"No rule for what {listed(kept)} keeps for the backward pass.")
     if not analysis.batch_first:
         rows = "The output does not have one row for the one example: figures may not hold for other batches"
-        told.append(f"{rows}; see convblocks advise.")
-        if len(told) == 1:
-            return told[0]
-    return " ".join([*told, "Figures with ≥ are lower bounds."]) if told else ""
+        sentences.append(f"{rows}; see convblocks advise.")
+        if len(sentences) == 1:
+            return sentences[0]
+    return " ".join([*sentences, "Figures with ≥ are lower bounds."]) if sentences else ""
 
 
 def unproductive(analysis: Analysis) -> str:
-    """Which layers already have the whole image before them, and what removing them would save."""
-    found = analysis.unproductive
+    """Returns a sentence on the layers whose input already sees the whole image, and what they cost."""
+    layers = analysis.unproductive
     image = times(analysis.spatial_size)
-    if not found:
-        sees = [layer for layer in analysis.layers if layer.productive is not None]
-        known = ", as far as fields are known" if analysis.unknown_ops else ""
-        return f"No unproductive layer at {image}{known}." if sees else ""
+    if not layers:
+        productive = [layer for layer in analysis.layers if layer.productive is not None]
+        limit = ", as far as fields are known" if analysis.unknown_ops else ""
+        return f"No unproductive layer at {image}{limit}." if productive else ""
     params, macs = (
         sum(getattr(layer, name) for layer in analysis.layers if layer.productive is False)
         for name in ("params", "macs")
     )
-    place = f"{found[0].name or found[0].type}{' on' if len(found) > 1 else ''}"
+    place = f"{layers[0].name or layers[0].type}{' on' if len(layers) > 1 else ''}"
     return (
-        f"{plural(len(found), 'unproductive layer')} with MACs, from {place}: what enters already sees the whole "
+        f"{plural(len(layers), 'unproductive layer')} with MACs, from {place}: what enters already sees the whole "
         f"{image} image (Richter et al. 2021). Removing them, with their norms, would save "
         f"{_saved(params, analysis.params, 'parameters')} and {_saved(macs, analysis.macs, 'MACs')}; "
         "`convblocks advise` tells which of them can be cut out whole."
@@ -136,9 +136,9 @@ def _saved(part: int, whole: int, noun: str) -> str:
 def _params(analysis: Analysis) -> str:
     frozen = analysis.params - analysis.trainable_params
     unread = analysis.params - sum(layer.params for layer in analysis.layers)
-    told = f"{count(analysis.params)}, {size(analysis.param_bytes)}"
+    text = f"{count(analysis.params)}, {size(analysis.param_bytes)}"
     notes = (
         f"{count(frozen)} frozen" if frozen else "",
         f"{count(unread)} read by no layer that runs" if unread else "",
     )
-    return "; ".join([told, *filter(None, notes)])
+    return "; ".join([text, *filter(None, notes)])

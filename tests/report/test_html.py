@@ -84,15 +84,15 @@ def test_what_decides_comes_first_and_the_best_on_validation_leads(make):
 
 
 def test_where_the_data_do_not_tell_nothing_is_recommended(make, page, records):
-    told = page.all("h2", id="answer-title")[0]["text"]
-    untold = Page(render(make(summary=replace(records.summary, conclusive=False))))
-    assert (told, untold.all("h2", id="answer-title")[0]["text"]) == (
+    title = page.all("h2", id="answer-title")[0]["text"]
+    inconclusive = Page(render(make(summary=replace(records.summary, conclusive=False))))
+    assert (title, inconclusive.all("h2", id="answer-title")[0]["text"]) == (
         "Recommendation",
         "No recommendation yet",
     )
-    marks = [e["text"] for e in untold.all("small") if "not told" in e["text"]]
+    marks = [e["text"] for e in inconclusive.all("small") if "not told" in e["text"]]
     assert marks == ["cheapest not told apart"]
-    assert "recommended" not in " ".join(row["Design"] for row in untold.rows())
+    assert "recommended" not in " ".join(row["Design"] for row in inconclusive.rows())
 
 
 def test_verdicts_are_defined_and_sort_from_the_best_to_what_is_not_known(make, page):
@@ -127,9 +127,9 @@ def test_structure_for_those_who_do_not_see_it(page):
     }
 
 
-def test_conditions_are_told(page, records):
+def test_conditions_are_stated(page, records):
     text = text_of(page)
-    for told in (
+    for condition in (
         records.study.command,
         records.study.started,
         records.study.data.split,
@@ -142,7 +142,7 @@ def test_conditions_are_told(page, records):
         "Equal MACs do not mean equal time",
         records.study.notes[0],
     ):
-        assert told in text
+        assert condition in text
     assert page.all("abbr", title=records.study.data.sha256)
 
 

@@ -1,4 +1,4 @@
-"""Receptive fields drawn over an image: a frame for what the central output of a layer sees.
+"""Receptive fields drawn over an image: a frame around the input that the central output of a layer sees.
 
 Fields are local ones, without what gates show of the whole input. All in pixels of the input, so that the template
 needs no arithmetic. Of volumes the plane of the last two axes is drawn, of signals a strip.
@@ -14,17 +14,20 @@ from convblocks.report.scales import COLOURS
 from convblocks.report.totals import bounded, extent
 
 FRAMES = len(COLOURS) - 1
-APART = 1.3  # times as large as the one within, so that no frame hides another
-AROUND = 0.5  # of the image, at most, is shown on each side of it
-STRIP = 0.2  # height of a signal's drawing, as a part of its length
+# a frame is as many times as large as the one within, so that none hides another
+APART = 1.3
+# part of the image that is shown on each side of it, at most
+AROUND = 0.5
+# height of a signal's drawing, as a part of its length
+STRIP = 0.2
 
 
 @dataclass(frozen=True, slots=True)
 class Picture:
-    """An image of the input's size to draw on, as a data URI, and what it shows."""
+    """An image of the input's size to draw on, as a data URI, and its caption."""
 
     uri: str
-    words: str
+    caption: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,19 +42,28 @@ class Box:
 
 @dataclass(frozen=True, slots=True)
 class Frame:
-    """What the central output of one layer sees."""
+    """The receptive field of the central output of one layer.
+
+    Attributes:
+        number: from the smallest field on.
+        layer: its name.
+        text: the field's size, and which part of the image that is.
+        box: the field in pixels of the input.
+        colour: of the frame.
+        beyond: no edge of the field is within the drawing.
+    """
 
     number: int
     layer: str
-    text: str  # its size, and how much of the image that is
+    text: str
     box: Box
     colour: str
-    beyond: bool  # no edge of it is within the drawing
+    beyond: bool
 
 
 @dataclass(frozen=True, slots=True)
 class Drawing:
-    """`view` holds the image, and the frames as far as there is room around it."""
+    """Frames over an image; `view` holds the image, and the frames as far as there is room around it."""
 
     image: Box
     view: Box
@@ -59,13 +71,13 @@ class Drawing:
     picture: Picture | None
 
     @property
-    def words(self) -> str:
-        """The drawing for who cannot see it."""
+    def description(self) -> str:
+        """The drawing as text, for readers who cannot see it."""
         return "; ".join(f"{frame.layer}: {frame.text}" for frame in self.frames)
 
 
 def drawing(analysis: Analysis, picture: Picture | None = None) -> Drawing | None:
-    """None where no layer has a field that is known along every axis."""
+    """Returns the fields over `picture`; None where no layer has a field that is known along every axis."""
     size = analysis.spatial_size
     layers = chosen(analysis.layers)
     if not size or not layers:
@@ -91,14 +103,14 @@ def drawing(analysis: Analysis, picture: Picture | None = None) -> Drawing | Non
 
 
 def chosen(layers: Sequence[Layer]) -> list[Layer]:
-    """The last layer of each resolution, or layers of fields well apart where there are few of those."""
-    known = [layer for layer in layers if bounded(layer.local_field)]
-    by_step = {tuple(axis[0] for axis in layer.local_field): layer for layer in known}  # type: ignore[index]
+    """Returns the last layer of each resolution, or layers of fields well apart where there are few of those."""
+    bounded_layers = [layer for layer in layers if bounded(layer.local_field)]
+    by_step = {tuple(axis[0] for axis in layer.local_field): layer for layer in bounded_layers}  # type: ignore[index]
     ends = _apart(list(by_step.values()))
-    found = ends if len(ends) > 2 else _apart(known)
-    if len(found) <= FRAMES:
-        return found
-    return [found[round(i * (len(found) - 1) / (FRAMES - 1))] for i in range(FRAMES)]
+    framed = ends if len(ends) > 2 else _apart(bounded_layers)
+    if len(framed) <= FRAMES:
+        return framed
+    return [framed[round(i * (len(framed) - 1) / (FRAMES - 1))] for i in range(FRAMES)]
 
 
 def _area(layer: Layer) -> float:
@@ -110,7 +122,7 @@ def _area(layer: Layer) -> float:
 
 
 def _apart(layers: Sequence[Layer]) -> list[Layer]:
-    """From the largest field down, each that is smaller than the one around it by APART along each axis."""
+    """Returns, from the largest field down, each that is smaller than the one around it by APART along each axis."""
     kept: list[Layer] = []
     for layer in sorted(layers, key=_area, reverse=True):
         power = len(layer.local_field)
@@ -126,7 +138,7 @@ def _box(layer: Layer, size: Sequence[int], height: float) -> Box:
 
 
 def _span(axis: object, n: int) -> tuple[float, float]:
-    """From the first pixel that the output nearest to the image's centre sees to the end of the last."""
+    """Returns the pixels that the output nearest to the image's centre sees: first, and end of the last."""
     assert isinstance(axis, tuple)
     step, low, high = axis
     at = (

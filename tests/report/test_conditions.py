@@ -20,8 +20,8 @@ def test_the_metric_is_named_everywhere(records, task, said, unsaid):
     study = replace(records.study, data=replace(records.study.data, task=task))
     summary = replace(records.summary, headline="", paragraphs=())  # the fixture's own words
     entries = collect(study, records.designs, records.runs, summary)
-    told = fields(study, summary)
-    columns = [f"{c.title} {c.definition}".format_map(told) for c in COLUMNS]
+    parts = fields(study, summary)
+    columns = [f"{c.title} {c.definition}".format_map(parts) for c in COLUMNS]
     drawn = figures(study, summary, entries)
     words = [" ".join([f.title, f.reading, f.numbers, *f.headers]) for f in drawn]
     titles = [str(found) for f in drawn for p in f.panels for found in _titles(p.chart.to_dict())]
@@ -33,7 +33,7 @@ def test_the_metric_is_named_everywhere(records, task, said, unsaid):
 
 def test_the_conditions_name_the_network_and_the_loss(records):
     for task, head, network, loss in (
-        ("segment", "", "a u-net", "soft dice"),  # as records were before a head was told
+        ("segment", "", "a u-net", "soft dice"),  # as records were before a head was recorded
         ("segment", "unet", "a u-net", "soft dice"),
         ("segment", "dilated", "the last stages dilate", "soft dice"),
         ("classify", "", "linear classifier", "cross entropy"),

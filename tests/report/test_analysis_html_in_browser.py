@@ -7,8 +7,8 @@ from torch import nn
 from convblocks import analyze
 from convblocks.advice import advise
 from convblocks.cli.picture import picture
+from tests.report.analysed import EVIL, SIZE, net, page
 from tests.report.browsing import opened
-from tests.report.test_analysis_page import EVIL, SIZE, net, page
 
 pytestmark = pytest.mark.browser
 
