@@ -1,9 +1,9 @@
-# make demo, make test: all that a fresh clone needs is make and Python 3.11 or later.
+# make demo, make test: a fresh clone needs only make and Python 3.11 or later.
 PYTHON ?= python3
 BIN := .venv/bin
 READY := .venv/ready
-# A process for each core, whole files in each, so that what a file's tests share is made once. In the order of their
-# names: by number of tests, the few that train and are killed come last, and one process waits for the other.
+# A process for each core, whole files in each, so that the fixtures of a file are made once. Files come in the order of
+# their names: ordered by number of tests, the few that train would come last, and one process would wait for the other.
 PYTEST := OMP_NUM_THREADS=1 $(BIN)/pytest -n auto --dist loadfile --no-loadscope-reorder
 
 .PHONY: demo test test-all lint format bench pictures clean

@@ -29,7 +29,7 @@ REPEATS = 25
 
 
 def counters(name: str) -> dict[str, Callable[[], object]]:
-    """What each tool does to one model that is built already."""
+    """Returns the call of each tool on one model that is built already."""
     import fvcore.nn
     import torchinfo
 
@@ -62,25 +62,26 @@ def forward(module: torch.nn.Module, x: torch.Tensor) -> object:
 
 
 def milliseconds(tools: dict[str, Callable[[], object]]) -> dict[str, float]:
-    """Median of each, in turn."""
+    """Returns the median of each tool, the tools called in turn."""
     times: dict[str, list[float]] = {name: [] for name in tools}
     for repeat in range(REPEATS + 2):
         for name, run in tools.items():
             gc.collect()
             started = time.perf_counter()
             run()
-            if repeat > 1:  # two rounds to warm up
+            # two rounds to warm up
+            if repeat > 1:
                 times[name].append(time.perf_counter() - started)
-    return {name: round(1000 * median(found), 2) for name, found in times.items()}
+    return {name: round(1000 * median(each), 2) for name, each in times.items()}
 
 
 def main() -> None:
     warnings.simplefilter("ignore")
-    found = {}
+    models = {}
     for name in MODELS:
         ms = milliseconds(counters(name))
         ours = ms["convblocks"]
-        found[name] = {
+        models[name] = {
             "median_ms": ms,
             "times_convblocks": {
                 tool: round(each / ours, 1) for tool, each in ms.items() if tool != "convblocks"
@@ -88,7 +89,7 @@ def main() -> None:
         }
     result = {
         "command": "python benchmarks/analyze.py",
-        "models": found,
+        "models": models,
         "repeats": REPEATS,
         "threads": torch.get_num_threads(),
         "host": msgspec.to_builtins(describe_host()),

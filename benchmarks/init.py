@@ -29,7 +29,7 @@ STARTS = (
 
 
 def measured(init: str, activation: str, seed: int) -> dict[str, object]:
-    """Of the weights of all layers, and of what the first and the last layer put out."""
+    """Returns the gradient norms of the weights of all layers, and of the first and last layer's outputs."""
     torch.manual_seed(seed)
     images, classes = load_digits(return_X_y=True)
     x = torch.from_numpy(images[:EXAMPLES].reshape(-1, 1, 8, 8)).float()
@@ -40,10 +40,10 @@ def measured(init: str, activation: str, seed: int) -> dict[str, object]:
         maps.append(layer(maps[-1]))
     scores = nn.Linear(CHANNELS, 10)(maps[-1].mean((2, 3)))
     loss = F.cross_entropy(scores, torch.from_numpy(classes[:EXAMPLES]))
-    found = torch.autograd.grad(
+    gradients = torch.autograd.grad(
         loss, [*(p for name, p in stack.named_parameters() if name.endswith("weight")), maps[1], maps[-1]]
     )
-    *weights, first, last = (gradient.double().norm().item() for gradient in found)
+    *weights, first, last = (gradient.double().norm().item() for gradient in gradients)
     return {
         "seed": seed,
         "weights_first": weights[0],
@@ -55,7 +55,7 @@ def measured(init: str, activation: str, seed: int) -> dict[str, object]:
 
 
 def main() -> None:
-    found = {
+    result = {
         "command": "python benchmarks/init.py",
         "gradient_norms": {
             f"{init}, {activation}": [measured(init, activation, seed) for seed in range(SEEDS)]
@@ -67,7 +67,7 @@ def main() -> None:
         "examples": EXAMPLES,
         "host": msgspec.to_builtins(describe_host()),
     }
-    text = json.dumps(found, indent=1, ensure_ascii=False)
+    text = json.dumps(result, indent=1, ensure_ascii=False)
     Path(__file__).with_suffix(".json").write_text(text + "\n")
     print(text)
 

@@ -3,9 +3,9 @@
     python benchmarks/memory.py             # writes benchmarks/memory.json and prints it
     python benchmarks/memory.py NET         # measures one, such as resnet50@224x8 or residual-64@32x32, and prints it
 
-Measured is what the process holds at most during a step (VmHWM), less what it holds before the net is built, with one
-thread, SGD with momentum and cross entropy, after two steps of warm-up. glibc's malloc is told to give freed memory
-back at once (MALLOC_MMAP_THRESHOLD_ and others); left to itself it re-uses what is free badly, which is measured too.
+Measured is the most that the process holds during a step (VmHWM), less what it holds before the net is built, with one
+thread, SGD with momentum and cross entropy, after two steps of warm-up. glibc's malloc is set to give freed memory
+back at once (MALLOC_MMAP_THRESHOLD_ and others); with its defaults it re-uses free memory badly, which is measured too.
 """
 
 import json
@@ -34,7 +34,7 @@ EXACT = {
 
 
 def built(name: str) -> Any:
-    """A torchvision network, or a stack of one of our families such as residual-64."""
+    """Builds a torchvision network, or a stack of one of our families such as residual-64."""
     from convblocks import BlockSpec, Network, Stage, Stem, load_target
 
     family, _, depth = name.partition("-")
@@ -54,20 +54,20 @@ def built(name: str) -> Any:
 
 
 def parsed(net: str) -> tuple[str, int, int]:
-    """Name, pixels and batch of NAME@PIXELSxBATCH."""
+    """Returns name, pixels and batch of NAME@PIXELSxBATCH."""
     name, _, sizes = net.partition("@")
     pixels, _, batch = sizes.partition("x")
     return name, int(pixels), int(batch)
 
 
 def status_bytes(field: str) -> int:
-    """A line of this process's status, such as VmRSS or VmHWM."""
+    """Returns a line of this process's status, such as VmRSS or VmHWM."""
     lines = Path("/proc/self/status").read_text().splitlines()
     return 1024 * next(int(line.split()[1]) for line in lines if line.startswith(field + ":"))
 
 
 def measured_here(net: str) -> int:
-    """Peak of the step in this process, which must be new."""
+    """Measures the peak of the step in this process, which must be new."""
     import torch
     import torch.nn.functional as F
     from torch import nn
@@ -99,7 +99,7 @@ def measured_here(net: str) -> int:
 
 
 def measured(net: str, malloc: dict[str, str]) -> int:
-    """In a process of its own."""
+    """Measures a net in a process of its own."""
     command = [sys.executable, __file__, net]
     done = subprocess.run(command, env={**os.environ, **malloc}, check=True, capture_output=True, text=True)
     return int(done.stdout)
@@ -124,7 +124,7 @@ def compare(net: str) -> dict[str, object]:
 def main() -> None:
     from convblocks.measure import describe_host
 
-    found = {
+    result = {
         "command": "python benchmarks/memory.py",
         "nets": {net: compare(net) for net in NETS},
         "optimizer": "SGD with momentum",
@@ -132,7 +132,7 @@ def main() -> None:
         "malloc": EXACT,
         "host": msgspec.to_builtins(describe_host()),
     }
-    text = json.dumps(found, indent=1, ensure_ascii=False)
+    text = json.dumps(result, indent=1, ensure_ascii=False)
     Path(__file__).with_suffix(".json").write_text(text + "\n")
     print(text)
 

@@ -33,7 +33,7 @@ RESULTS = Path(__file__).with_suffix(".json")
 
 
 def stack(kind: str, depth: int) -> nn.Module:
-    """The stack, in channels last."""
+    """Builds the stack, in channels last."""
     from convblocks import ResidualBlock, ReversibleBlock
     from convblocks.layers.reversible_chain import couple
     from convblocks.training import Placement
@@ -51,7 +51,7 @@ def stack(kind: str, depth: int) -> nn.Module:
 
 
 def stepper(kind: str, depth: int) -> Callable[[], None]:
-    """A function that makes one training step."""
+    """Returns a function that makes one training step."""
     torch.set_num_threads(1)
     net = stack(kind, depth)
     optimizer = torch.optim.SGD(net.parameters(), lr=1e-3, momentum=0.9)
@@ -69,19 +69,19 @@ def stepper(kind: str, depth: int) -> Callable[[], None]:
 def saved_bytes(kind: str, depth: int) -> int:
     net = stack(kind, depth)
     held = {t.untyped_storage().data_ptr() for t in (*net.parameters(), *net.buffers())}
-    seen: dict[int, torch.Tensor] = {}
+    saved: dict[int, torch.Tensor] = {}
 
     def pack(t: torch.Tensor) -> torch.Tensor:
-        seen.setdefault(t.untyped_storage().data_ptr(), t)
+        saved.setdefault(t.untyped_storage().data_ptr(), t)
         return t
 
     with torch.autograd.graph.saved_tensors_hooks(pack, lambda t: t):
         net(torch.randn(SHAPE).to(memory_format=torch.channels_last).requires_grad_())
-    return sum(t.untyped_storage().nbytes() for address, t in seen.items() if address not in held)
+    return sum(t.untyped_storage().nbytes() for address, t in saved.items() if address not in held)
 
 
 def peak_here(kind: str, depth: int) -> int:
-    """In this process, which must be new."""
+    """Measures in this process, which must be new."""
     for each in KINDS:  # imports and starts what a step needs, for a tiny map
         net = stack(each, 4)
         net(torch.randn(2, 32, 4, 4).to(memory_format=torch.channels_last)).mean().backward()
@@ -103,16 +103,16 @@ def peak(kind: str, depth: int) -> int:
 
 
 def times(depth: int) -> dict[str, list[float]]:
-    """Seconds of each kind's steps, which take turns."""
+    """Returns the seconds of each kind's steps, which take turns."""
     steps = {kind: stepper(kind, depth) for kind in KINDS}
-    found: dict[str, list[float]] = {kind: [] for kind in KINDS}
+    times: dict[str, list[float]] = {kind: [] for kind in KINDS}
     for turn in range(TURNS[depth] + 2):
         for kind, step in steps.items():
             start = time.perf_counter()
             step()
             if turn > 1:
-                found[kind].append(time.perf_counter() - start)
-    return found
+                times[kind].append(time.perf_counter() - start)
+    return times
 
 
 def measured(depth: int) -> dict[str, object]:
@@ -138,12 +138,12 @@ def measured(depth: int) -> dict[str, object]:
 
 
 def measure(depth: int) -> None:
-    """Put that depth's row into the JSON."""
+    """Puts the row of that depth into the JSON."""
     from convblocks.measure import describe_host
 
     rows = json.loads(RESULTS.read_text())["depths"] if RESULTS.exists() else {}
     rows[str(depth)] = measured(depth)
-    found = {
+    result = {
         "command": "python benchmarks/reversible.py",
         "depths": dict(sorted(rows.items(), key=lambda row: int(row[0]))),
         "map": SHAPE,
@@ -153,7 +153,7 @@ def measure(depth: int) -> None:
         "huge_pages": os.environ.get("THP_MEM_ALLOC_ENABLE", "0"),
         "host": msgspec.to_builtins(describe_host()),
     }
-    RESULTS.write_text(json.dumps(found, indent=1, ensure_ascii=False) + "\n")
+    RESULTS.write_text(json.dumps(result, indent=1, ensure_ascii=False) + "\n")
 
 
 def main(depths: tuple[int, ...] = DEPTHS) -> None:

@@ -1,4 +1,4 @@
-"""How long the exact cost of random networks of known blocks takes, once their pairs have been traced.
+"""The time that the exact cost of random networks of known blocks takes, once their pairs have been traced.
 
     python benchmarks/space.py            # writes benchmarks/space.json and prints it
 
@@ -40,7 +40,7 @@ def space() -> NetworkSpace:
 
 
 def seconds(networks: NetworkSpace, n: int) -> list[float]:
-    """Of each repeat."""
+    """Returns the seconds of each repeat."""
     drawn, times = networks.draw(n, seed=1), []
     for _ in range(REPEATS):
         started = time.perf_counter()
@@ -50,7 +50,7 @@ def seconds(networks: NetworkSpace, n: int) -> list[float]:
 
 
 def equal_to_full_traces(networks: NetworkSpace) -> int:
-    """How many of a sample have the cost that a trace of the whole network counts."""
+    """Returns how many of a sample have the cost that a trace of the whole network counts."""
     drawn = networks.draw(CHECKED, seed=2)
     costs, equal = space_costs(networks, drawn, SIZE), 0
     for i, choice in enumerate(drawn):

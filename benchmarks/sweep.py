@@ -1,9 +1,9 @@
-"""Every model that timm creates without downloading, analysed on meta: what crashes, what is wrong, what is unknown.
+"""Every model that timm creates without downloading, analysed on meta: crashes, wrong counts, unknown ops.
 
     python benchmarks/sweep.py                       # writes benchmarks/sweep.json and prints it
     python benchmarks/sweep.py --rows FILE.jsonl     # keeps a row for each model there, and goes on where it was
 
-Two workers take each model in turn. An op without a rule matters if what it gives depends on the input or on a
+Two workers take each model in turn. An op without a rule matters if its output depends on the input or on a
 weight: such an op may carry MACs and leaves the receptive field unknown. A model that fails is run once more on meta
 without convblocks, and counts as a crash unless that fails as well. Needs the dev extra.
 """
@@ -38,7 +38,8 @@ from convblocks.targets import load_target
 from convblocks.targets.zoos import with_operators
 
 WORKERS = 2
-LIMIT_SECONDS = 180  # of one model
+# for one model
+LIMIT_SECONDS = 180
 
 
 class TimeLimitError(Exception):
@@ -59,63 +60,63 @@ def limited(seconds: int) -> Iterator[None]:
 
 
 def examine(name: str) -> dict[str, Any]:
-    """One row: what the analysis tells of the model, or why there is none."""
+    """Returns one row: the analysis of the model, or why there is none."""
     torch.set_num_threads(1)
     warnings.simplefilter("ignore")
     began = time.perf_counter()
     row: dict[str, Any] = {"name": name}
     try:
         with limited(LIMIT_SECONDS):
-            row |= _found(name)
-    except Exception as error:  # whatever it is, it is a row
-        row["error"] = _words(error)
+            row |= _analysed(name)
+    except Exception as error:  # any failure is a row
+        row["error"] = _error_text(error)
     return row | {"seconds": round(time.perf_counter() - began, 2)}
 
 
-def _found(name: str) -> dict[str, Any]:
+def _analysed(name: str) -> dict[str, Any]:
     try:
         target = load_target(f"timm:{name}", on_meta=True)
     except TargetError as error:
-        return {"skipped": f"not created: {_words(error)}"}
+        return {"skipped": f"not created: {_error_text(error)}"}
     module, size = target.module, target.input_size or (3, 224, 224)
     try:
         began = time.perf_counter()
         traced = trace(module, size)
-        found = analyze(traced)
+        analysis = analyze(traced)
         analysed = time.perf_counter() - began
     except Exception as error:
         if reason := _fails_anyway(name, size):
             return {"skipped": f"does not run on meta: {reason}"}
-        return {"error": _words(error)}
+        return {"error": _error_text(error)}
     return {
         "input_size": size,
         "analysis_seconds": round(analysed, 2),
-        "params": found.params,
+        "params": analysis.params,
         "params_of_module": sum(p.numel() for p in module.parameters()),
-        "macs": found.macs,
-        "ops": found.ops,
+        "macs": analysis.macs,
+        "ops": analysis.ops,
         "unknown_ops": dict(Counter(op.name for op in traced.ops if op.op.macs == UNKNOWN)),
-        "unknown_share": found.unknown_share,
+        "unknown_share": analysis.unknown_share,
         "unknown_that_matter": unknown_that_matter(traced),
-        "field": found.receptive_field,
-        "field_lost_at": lost_at(traced) if None in found.receptive_field else None,
+        "field": analysis.receptive_field,
+        "field_lost_at": lost_at(traced) if None in analysis.receptive_field else None,
     }
 
 
 def unknown_that_matter(trace: Trace) -> list[str]:
-    """Ops without a rule whose output depends on the input or on a weight."""
+    """Returns the ops without a rule whose output depends on the input or on a weight."""
     live = {value.number for value in trace.inputs} | trace.parameters.keys()
-    found = set()
+    names = set()
     for op in trace.ops:
         if any(value.number in live for value in op.inputs):
             live.update(value.number for value in op.outputs)
             if op.op.macs == UNKNOWN:
-                found.add(op.name)
-    return sorted(found)
+                names.add(op.name)
+    return sorted(names)
 
 
 def lost_at(trace: Trace) -> str | None:
-    """The first op that leaves a field unknown though what it takes is known."""
+    """Returns the first op that leaves a field unknown though the fields of its inputs are known."""
     fields = receptive_fields(trace)
     for op in trace.ops:
         before = [axis for value in op.inputs for axis in fields.get(value.number, ())]
@@ -127,22 +128,22 @@ def lost_at(trace: Trace) -> str | None:
 
 
 def _fails_anyway(name: str, size: Sequence[int]) -> str:
-    """Why the model cannot run on meta by itself; empty if it can."""
+    """Returns why the model cannot run on meta by itself; empty if it can."""
     module: nn.Module = load_target(f"timm:{name}", on_meta=True).module.eval()
     try:
         with torch.inference_mode():
             module(torch.empty(1, *size, device="meta"))
     except Exception as error:
-        return _words(error)
+        return _error_text(error)
     return ""
 
 
-def _words(error: Exception) -> str:
+def _error_text(error: Exception) -> str:
     return f"{type(error).__name__}: {' '.join(str(error).split())[:300]}"
 
 
 def sweep(names: Sequence[str], rows: Path) -> None:
-    """Append a row for each name that has none yet."""
+    """Appends a row for each name that has none yet."""
     done = {row["name"] for row in read(rows)}
     waiting = [name for name in names if name not in done]
     with (
@@ -161,23 +162,25 @@ def read(rows: Path) -> list[dict[str, Any]]:
 
 
 def summary(rows: list[dict[str, Any]]) -> dict[str, Any]:
-    """The result first, then its conditions."""
+    """Returns the result, then its conditions."""
     rows = sorted(rows, key=lambda row: row["name"])
-    found = [row for row in rows if "macs" in row]
-    matter = {row["name"]: row["unknown_that_matter"] for row in found if row["unknown_that_matter"]}
-    seconds = sorted(row["analysis_seconds"] for row in found)
+    analysed = [row for row in rows if "macs" in row]
+    matter = {row["name"]: row["unknown_that_matter"] for row in analysed if row["unknown_that_matter"]}
+    seconds = sorted(row["analysis_seconds"] for row in analysed)
     return {
-        "analysed": len(found),
+        "analysed": len(analysed),
         "crashes": {row["name"]: row["error"] for row in rows if "error" in row},
-        "params_wrong": [row["name"] for row in found if row["params"] != row["params_of_module"]],
+        "params_wrong": [row["name"] for row in analysed if row["params"] != row["params_of_module"]],
         "unknown_ops": {
             row["name"]: {"ops": row["unknown_ops"], "share": round(row["unknown_share"], 5)}
-            for row in found
+            for row in analysed
             if row["unknown_ops"]
         },
         "unknown_ops_that_matter": matter,
-        "models_with_unknown_ops_that_matter": f"{len(matter) / max(len(found), 1):.2%}",
-        "output_field_unknown": {row["name"]: row["field_lost_at"] for row in found if None in row["field"]},
+        "models_with_unknown_ops_that_matter": f"{len(matter) / max(len(analysed), 1):.2%}",
+        "output_field_unknown": {
+            row["name"]: row["field_lost_at"] for row in analysed if None in row["field"]
+        },
         "skipped": {row["name"]: row["skipped"] for row in rows if "skipped" in row},
         "analysis_seconds": {
             "total": round(sum(seconds), 1),
@@ -198,9 +201,7 @@ def main() -> None:
     timm = with_operators(lambda: import_module("timm"))
     parser = argparse.ArgumentParser(description="Analyse every model of timm.")
     parser.add_argument("--rows", type=Path, help="one line for each model; goes on from there")
-    parser.add_argument(
-        "names", nargs="*", help="only these models; prints what it finds and writes no summary"
-    )
+    parser.add_argument("names", nargs="*", help="only these models; prints the result and writes no summary")
     given = parser.parse_args()
     with TemporaryDirectory() as folder:
         rows = given.rows or Path(folder) / "rows.jsonl"

@@ -31,7 +31,7 @@ TASKS = 4
 
 
 def seconds(dataset: Dataset, designs: list[Design], workers: int, threads: int) -> float:
-    """Training seconds from the first finished run to the last, so that starting workers does not count."""
+    """Returns training seconds from the first finished run to the last, so that starting workers does not count."""
     finished: list[float] = []
     with tempfile.TemporaryDirectory() as folder, shared(dataset, Path(folder, "examples")) as examples:
         trainer = Trainer(examples, Recipe(epochs=2), Path(folder), Placement())
@@ -45,7 +45,7 @@ def seconds(dataset: Dataset, designs: list[Design], workers: int, threads: int)
 
 
 def measure(depth: int, image_size: int) -> dict[str, object]:
-    """Seconds a run of a residual stack takes in each way, repeated in turn."""
+    """Measures the seconds that a run of a residual stack takes in each way, repeated in turn."""
     cores = os.cpu_count() or 1
     dataset = load_dataset(image_size=None if image_size == 8 else image_size)
     frame = Frame(1, (image_size, image_size), 10, 2)
@@ -68,13 +68,13 @@ def measure(depth: int, image_size: int) -> dict[str, object]:
 
 
 def main() -> None:
-    found = {
+    result = {
         "command": "python benchmarks/workers.py",
         "host": msgspec.to_builtins(describe_host()),
         "repeats": REPEATS,
         "figures": [measure(8, 8), measure(56, 8), measure(8, 16), measure(8, 32)],
     }
-    text = json.dumps(found, indent=1, ensure_ascii=False)
+    text = json.dumps(result, indent=1, ensure_ascii=False)
     Path(__file__).with_suffix(".json").write_text(text + "\n")
     print(text)
 
