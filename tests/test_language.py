@@ -48,7 +48,7 @@ PENDING: dict[str, set[str]] = {
 }
 
 
-SHARED_NAMES = {"convolution", "view"}
+SHARED_NAMES: set[str] = set()
 """Modules that still have one name with another."""
 
 

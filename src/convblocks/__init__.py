@@ -12,7 +12,7 @@ __version__ = "0.1.0"
 
 if TYPE_CHECKING:
     from convblocks.advice import advise
-    from convblocks.analysis import Trace, analyze, largest_batch, step_memory, trace
+    from convblocks.analysis import Trace, analyze, largest_batch, register_op, step_memory, trace
     from convblocks.blocks import *  # noqa: F403
     from convblocks.blocks import BLOCKS, BlockSpec, BottleneckBlock, ResidualBlock, SimpleConvBlock
     from convblocks.data import load_dataset
@@ -65,6 +65,7 @@ _HOMES = {
     "load_foreign": "networks",
     "load_target": "targets",
     "network_cost": "networks",
+    "register_op": "analysis",
     "space_costs": "networks",
     "step_memory": "analysis",
     "trace": "analysis",
@@ -101,6 +102,7 @@ __all__ = [
     "load_foreign",
     "load_target",
     "network_cost",
+    "register_op",
     "space_costs",
     "step_memory",
     "trace",

@@ -10,16 +10,21 @@ from convblocks.analysis.analyze import analyze
 from convblocks.analysis.cost import Cost, count
 from convblocks.analysis.fields.receptive_field import receptive_field
 from convblocks.analysis.memory.step_memory import largest_batch, step_memory
+from convblocks.analysis.ops.op import Op, Window
+from convblocks.analysis.ops.register import register_op
 from convblocks.analysis.trace import OpCall, Trace, trace
 
 __all__ = [
     "Cost",
+    "Op",
     "OpCall",
     "Trace",
+    "Window",
     "analyze",
     "count",
     "largest_batch",
     "receptive_field",
+    "register_op",
     "step_memory",
     "trace",
 ]

@@ -199,5 +199,8 @@ def _traces(space: NetworkSpace, size: Shape) -> _Traces:
 
 def _row(cost: Cost) -> list[int]:
     if cost.unknown_ops:
-        raise SpecError("", f"no rule counts {', '.join(sorted(cost.unknown_ops))}, so no cost is exact")
+        names = ", ".join(sorted(cost.unknown_ops))
+        raise SpecError(
+            "", f"no rule counts {names}, so no cost is exact; convblocks.register_op gives it one"
+        )
     return [cost.params, cost.macs, cost.activations]

@@ -96,7 +96,8 @@ def unknown(analysis: Analysis) -> str:
     if analysis.unknown_ops:
         share = percent(analysis.unknown_share)
         sentences.append(
-            f"No rule for {listed(analysis.unknown_ops)}, {share} of the ops: what they cost is not counted."
+            f"No rule for {listed(analysis.unknown_ops)}, {share} of the ops: what they cost is not counted; "
+            "convblocks.register_op gives an op its rules."
         )
     if kept := [name for name in analysis.unsaved_ops if name not in analysis.unknown_ops]:
         sentences.append(f"No rule for what {listed(kept)} keeps for the backward pass.")

@@ -7,7 +7,7 @@ of its own computes it.
 
 from math import prod
 
-from convblocks.analysis.memory.convolution import Convolution
+from convblocks.analysis.memory.convolution_shape import Convolution
 from convblocks.analysis.memory.kernels import (
     Kernel,
     columns,

@@ -9,7 +9,7 @@ from math import prod
 
 from msgspec import Struct
 
-from convblocks.analysis.memory.convolution import Convolution
+from convblocks.analysis.memory.convolution_shape import Convolution
 
 LANES = {"AVX2": 8, "AVX512": 16}  # of a vector of float32, by the instruction set that is modelled
 LARGEST_SCRATCH = 2**30  # bytes that the general kernel books at most

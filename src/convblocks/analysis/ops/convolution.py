@@ -11,7 +11,7 @@ from convblocks.analysis.fields.windows import each_place, read
 from convblocks.analysis.ops.convolution_workspace import WORKSPACE
 from convblocks.analysis.ops.op import Op, Window, add
 from convblocks.analysis.ops.shared_rules import Kept, each_input, option
-from convblocks.analysis.ops.window import at, weight_of, windows
+from convblocks.analysis.ops.window import at, weight_of, windowed, windows
 from convblocks.analysis.trace.graph import OpCall, Shape, Value
 from convblocks.text import times
 
@@ -64,20 +64,9 @@ def _window(call: OpCall, axis: int) -> Window:
     return Window(size, at(call["stride"], axis), at(padding, axis), dilation)
 
 
-def _field(call: OpCall, axis: Axis, value: Value, out: Value) -> State:
-    rank = len(value.shape)
-    first = rank - len(out.shape[2:])
-
-    def move(axis: Axis, place: int) -> State:
-        size, stride, padding, dilation = _window(call, place - first)
-        taps = range(-padding, dilation * (size - 1) - padding + 1, dilation)
-        return read(axis, value.shape, out.shape, place, stride, (taps,))
-
-    return each_place(_channels(call, axis, value, out, first - 1), range(first, rank), move)
-
-
-def _channels(call: OpCall, axis: Axis, value: Value, out: Value, channels: int) -> State:
+def _channels(call: OpCall, axis: Axis, value: Value, out: Value) -> State:
     """Mixes the channels of a group, along which an axis may run in part, as after space-to-depth."""
+    channels = len(value.shape) - len(out.shape[2:]) - 1
     if not axis.runs_along(channels):
         return axis
     groups = call["groups"]
@@ -95,7 +84,7 @@ def _transposed_field(call: OpCall, axis: Axis, value: Value, out: Value) -> Sta
         size, stride, padding, dilation = _window(call, place - first)
         return read(axis, value.shape, out.shape, place, 1, reached(stride, padding, dilation, size))
 
-    return each_place(_channels(call, axis, value, out, first - 1), range(first, rank), move)
+    return each_place(_channels(call, axis, value, out), range(first, rank), move)
 
 
 def reached(stride: int, padding: int, dilation: int, size: int) -> list[list[int]]:
@@ -136,7 +125,7 @@ for _name, (_axes, _function) in FUNCTIONS.items():
         arguments="input, weight, bias=None, stride=1, padding=0, dilation=1, groups=1",
         shape={_function: _shape},
         macs=_macs,
-        field=each_input(_field),
+        field=windowed(_window, _channels),
         saved=_saved,
         workspace=WORKSPACE,
         label=_label,

@@ -6,7 +6,7 @@ from math import prod
 import torch
 
 from convblocks.analysis.memory import channels_last, kernels
-from convblocks.analysis.memory.convolution import Convolution
+from convblocks.analysis.memory.convolution_shape import Convolution
 from convblocks.analysis.memory.kernels import Kernel
 from convblocks.analysis.memory.workspace import Workspace
 from convblocks.analysis.ops.op import WorkspaceRule

@@ -13,6 +13,8 @@ from functools import cached_property
 from typing import TYPE_CHECKING, Any, Final, Literal, NamedTuple
 
 if TYPE_CHECKING:
+    from torch.autograd.function import Function
+
     from convblocks.analysis.fields.axes import State
     from convblocks.analysis.memory.workspace import Workspace
     from convblocks.analysis.trace.graph import OpCall, Shape, Value
@@ -94,6 +96,7 @@ class Op:
         writes: Whether it writes on what it is given, besides what ``out=`` and in-place forms write on.
         in_place_names: Those of its names that write on the first argument, besides those that end in one ``_``.
         shaped_by_values: Whether its output's shape depends on values.
+        function: The torch.autograd.Function that it is, if it is one.
         checks_operands: Whether processors refuse operands of other channels or types, which meta does not.
     """
 
@@ -129,18 +132,12 @@ class Op:
     in_place_names: frozenset[str] = frozenset()
     shaped_by_values: bool = False
     checks_operands: bool = False
+    function: "type[Function] | None" = None
 
     @cached_property
     def parameters(self) -> Mapping[str, tuple[int, Any]]:
         """Position and default of each argument, by name."""
-        given = parse(f"lambda {self.arguments}: 0", mode="eval").body.args  # type: ignore[attr-defined]
-        placed = [a.arg for a in (*given.posonlyargs, *given.args)]
-        defaults = [None] * (len(placed) - len(given.defaults)) + [literal_eval(d) for d in given.defaults]
-        named = [
-            (a.arg, d and literal_eval(d)) for a, d in zip(given.kwonlyargs, given.kw_defaults, strict=True)
-        ]
-        table = {name: (i, d) for i, (name, d) in enumerate(zip(placed, defaults, strict=True))}
-        return table | {name: (BY_NAME_ONLY, default) for name, default in named}
+        return signature(self.arguments)
 
     def in_place(self, name: str, kwargs: Mapping[str, Any]) -> bool:
         """Returns whether a call under one of its names writes on its first argument."""
@@ -150,6 +147,16 @@ class Op:
 
 OPS: dict[str, Op] = {}
 """The entry of each op, by each of its names; the modules of this package fill it."""
+
+
+def signature(arguments: str) -> Mapping[str, tuple[int, Any]]:
+    """Returns position and default of each argument of a signature, by name."""
+    given = parse(f"lambda {arguments}: 0", mode="eval").body.args  # type: ignore[attr-defined]
+    placed = [a.arg for a in (*given.posonlyargs, *given.args)]
+    defaults = [None] * (len(placed) - len(given.defaults)) + [literal_eval(d) for d in given.defaults]
+    named = [(a.arg, d and literal_eval(d)) for a, d in zip(given.kwonlyargs, given.kw_defaults, strict=True)]
+    table = {name: (i, d) for i, (name, d) in enumerate(zip(placed, defaults, strict=True))}
+    return table | {name: (BY_NAME_ONLY, default) for name, default in named}
 
 
 def plain_name(call: "OpCall") -> str:

@@ -12,7 +12,7 @@ from convblocks.analysis.fields.axes import Axis, State, mixed
 from convblocks.analysis.fields.windows import each_place, read
 from convblocks.analysis.ops.op import UNKNOWN, Op, Window, add, plain_name
 from convblocks.analysis.ops.shared_rules import Kept, each_input, keeps_input, option
-from convblocks.analysis.ops.window import at, windows
+from convblocks.analysis.ops.window import at, windowed, windows
 from convblocks.analysis.trace.graph import OpCall, Shape, Value
 from convblocks.text import times
 
@@ -68,16 +68,8 @@ def _window(call: OpCall, axis: int) -> Window:
     return Window(at(kernel, axis), at(stride, axis), at(padding, axis), at(dilation, axis))
 
 
-def _field(call: OpCall, axis: Axis, value: Value, out: Value) -> State:
-    rank = len(value.shape)
-    first = rank - len(out.shape[2:])
-
-    def move(axis: Axis, place: int) -> State:
-        size, stride, padding, dilation = _window(call, place - first)
-        taps = range(-padding, dilation * (size - 1) - padding + 1, dilation)
-        return read(axis, value.shape, out.shape, place, stride, (taps,))
-
-    return each_place(axis, range(first, rank), move)
+def _each_channel(_call: OpCall, axis: Axis, _value: Value, _out: Value) -> State:
+    return axis
 
 
 def _adaptive_field(call: OpCall, axis: Axis, value: Value, out: Value) -> State:
@@ -124,7 +116,7 @@ for _name, _axes in POOLS.items():
         arguments=_ARGUMENTS[_kind],
         shape={F.max_pool2d: _max_pool_shape} if _name == "max_pool2d" else None,
         macs=None,
-        field=each_input(_field),
+        field=windowed(_window, _each_channel),
         saved=_max_saved if _kind == "max" else keeps_input if _kind == "avg" else UNKNOWN,
         workspace=None,
         label=_label,

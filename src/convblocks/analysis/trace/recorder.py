@@ -118,7 +118,7 @@ class Recorder(TorchFunctionMode, Numbering):
         if "dropout" in own_name:  # in eval mode its input, in training a new tensor
             result = torch.empty_like(result)
         if seen and (written := self.written(result, given)):
-            self._note(name, find(name), shown, shown_by_name, seen, written)
+            self.note(name, find(name), shown, shown_by_name, seen, written)
         self.running = self.owner = None
         return result
 
@@ -143,7 +143,7 @@ class Recorder(TorchFunctionMode, Numbering):
             written = self.written(given[0][0] if assigns else result, given)
             result = self._in_its_place(args, result, given[0], written)
         if written:
-            self._note(name, op, shown, shown_by_name, seen, written)
+            self.note(name, op, shown, shown_by_name, seen, written)
         self.running = None
         return result
 
@@ -163,7 +163,7 @@ class Recorder(TorchFunctionMode, Numbering):
             return {**kwargs, "dropout_p": dropout_in_training(self.inside[-1], kwargs["dropout_p"])}
         return kwargs
 
-    def _note(
+    def note(
         self, name: str, op: Op, args: Any, kwargs: Any, seen: list[Value], written: tuple[Value, ...]
     ) -> None:
         self.ops.append(
@@ -211,12 +211,12 @@ class Recorder(TorchFunctionMode, Numbering):
         op = find(name)
         if any(t.is_meta for t in tensors((args, kwargs))):
             if args and op.in_place(name, kwargs):
-                args = self._to_meta(args[0], scalars=True), *args[1:]
+                args = self.to_meta(args[0], scalars=True), *args[1:]
             if op.shaped_by_values or name in SHAPED_BY_VALUES:
                 args, kwargs = with_constants_counted(
                     self._present(args), kwargs, repeats="repeats" in op.parameters
                 )
-            args, kwargs = self._to_meta(args), unmoved(self._to_meta(kwargs))
+            args, kwargs = self.to_meta(args), unmoved(self.to_meta(kwargs))
             if name in CONVERSIONS and args[0].is_meta:
                 return conversion(name, args, kwargs, self.device), (args, kwargs)
             if name in ASKING and args[0].is_meta and (reply := answer(name, args)) is not NotImplemented:
@@ -227,7 +227,7 @@ class Recorder(TorchFunctionMode, Numbering):
                 if "device" not in str(error).lower():
                     raise
             # one of the ops that take no real scalar beside a meta tensor
-            args, kwargs = (self._to_meta(given, scalars=True) for given in (args, kwargs))
+            args, kwargs = (self.to_meta(given, scalars=True) for given in (args, kwargs))
             return func(*args, **kwargs), (args, kwargs)
         reading = only_reads(op, name, args, kwargs)
         args, kwargs = (self.private.of(given, reading=reading) for given in (args, kwargs))
@@ -251,7 +251,7 @@ class Recorder(TorchFunctionMode, Numbering):
         if name in HOOKS:
             return RemovableHandle(OrderedDict())
         on_meta = args[0].is_meta
-        func(*(self._to_meta(args) if on_meta else self.private.of(args, reading=False)), **kwargs)
+        func(*(self.to_meta(args) if on_meta else self.private.of(args, reading=False)), **kwargs)
         if name == "__set__" and on_meta and isinstance(args[1], torch.Tensor):  # data, that is
             self.values[id(args[0])] = self.read(args[1])
         return args[0]
@@ -267,7 +267,7 @@ class Recorder(TorchFunctionMode, Numbering):
         self.private.made([result])
         return result
 
-    def _to_meta(self, given: Any, *, scalars: bool = False) -> Any:
+    def to_meta(self, given: Any, *, scalars: bool = False) -> Any:
         """On meta, but for tensors without axes, which mix with any device; `scalars`: those too."""
         if type(given) in PLAIN:
             return given
@@ -281,9 +281,9 @@ class Recorder(TorchFunctionMode, Numbering):
                 self.alive.append(twin)
             return self.on_meta[id(given)]
         if isinstance(given, dict):
-            return {name: self._to_meta(value, scalars=scalars) for name, value in given.items()}
+            return {name: self.to_meta(value, scalars=scalars) for name, value in given.items()}
         if type(given) in (tuple, list):
-            return type(given)(self._to_meta(value, scalars=scalars) for value in given)
+            return type(given)(self.to_meta(value, scalars=scalars) for value in given)
         return given
 
     def enter(self, module: nn.Module, path: str) -> int:

@@ -8,13 +8,12 @@ from typing import Any
 
 import torch
 from torch import nn
-from torch.autograd.function import Function, FunctionCtx
 from torch.utils import checkpoint
 
+from convblocks.analysis.trace.functions import functions_recorded
 from convblocks.analysis.trace.recorder import Recorder
 from convblocks.analysis.trace.restore import restored
 from convblocks.analysis.trace.script import scripts_recorded
-from convblocks.analysis.trace.walk import tensors
 
 
 @contextmanager
@@ -29,7 +28,7 @@ def observing(recorder: Recorder) -> Iterator[None]:
         _calls(recorder),
         _uncompiled(),
         _checkpoints(recorder),
-        _functions(recorder),
+        functions_recorded(recorder),
         scripts_recorded(recorder),
         torch.random.fork_rng(devices=[]),
         torch.inference_mode(),
@@ -107,42 +106,6 @@ def _segment(recorder: Recorder) -> Iterator[None]:
         yield
     finally:
         recorder.segment = before
-
-
-@contextmanager
-def _functions(recorder: Recorder) -> Iterator[None]:
-    """Run a custom autograd.Function's forward as ordinary ops, and note what it saves.
-
-    Autograd sees nothing of a module that it calls, so its backward has to run that again: a segment each, as in
-    reversible networks.
-    """
-
-    def apply(cls: Any, *args: Any, **kwargs: Any) -> Any:
-        ctx: Any = FunctionCtx()
-        ctx.needs_input_grad = (True,) * len(args)
-        outermost = not recorder.function
-        if outermost:
-            recorder.function = len(recorder.saves) + 1
-        try:
-            if cls.setup_context is Function.setup_context:
-                result = cls.forward(ctx, *args, **kwargs)
-            else:
-                result = cls.forward(*args, **kwargs)
-                cls.setup_context(ctx, args, result)
-            if outermost:
-                saved = getattr(ctx, "to_save", ())
-                recorder.saves[recorder.function] = tuple([recorder.read(t) for t in tensors(saved)])
-        finally:
-            if outermost:
-                recorder.function = 0
-        return result
-
-    theirs = vars(Function)["apply"]
-    try:
-        Function.apply = classmethod(apply)  # type: ignore[assignment, method-assign]
-        yield
-    finally:
-        Function.apply = theirs  # type: ignore[method-assign]
 
 
 @contextmanager
