@@ -13,6 +13,7 @@ from convblocks.analysis.ops.op import (
     Op,
     SavedRule,
     ShapeRule,
+    Unknown,
     WindowRule,
     plain_name,
     signature,
@@ -100,7 +101,7 @@ def _checked(arguments: str) -> str:
     return arguments
 
 
-def _field_rule(field: str | WindowRule | None) -> FieldRule | str:
+def _field_rule(field: str | WindowRule | None) -> FieldRule | Unknown:
     if field is None:
         return UNKNOWN
     if callable(field):

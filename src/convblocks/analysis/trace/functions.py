@@ -29,17 +29,15 @@ def functions_recorded(recorder: "Recorder") -> Iterator[None]:
         ctx: Any = FunctionCtx()
         ctx.needs_input_grad = (True,) * len(args)
         outermost = not recorder.function
+        forward = partial(cls.forward, ctx) if _sets_up_itself(cls) else cls.forward
         op = OPS.get(cls.__name__)
-        if op is not None and op.function is cls and outermost:
-            forward = partial(cls.forward, ctx) if _sets_up_itself(cls) else cls.forward
+        if outermost and op is not None and op.function is cls:
             return _as_one_op(recorder, op, forward, args, kwargs)
         if outermost:
             recorder.function = len(recorder.saves) + 1
         try:
-            if _sets_up_itself(cls):
-                result = cls.forward(ctx, *args, **kwargs)
-            else:
-                result = cls.forward(*args, **kwargs)
+            result = forward(*args, **kwargs)
+            if not _sets_up_itself(cls):
                 cls.setup_context(ctx, args, result)
             if outermost:
                 saved = getattr(ctx, "to_save", ())
@@ -57,7 +55,7 @@ def functions_recorded(recorder: "Recorder") -> Iterator[None]:
         Function.apply = theirs  # type: ignore[method-assign]
 
 
-def _sets_up_itself(function: type[Function]) -> bool:
+def _sets_up_itself(function: Any) -> bool:
     """Returns whether the forward of a function takes its context."""
     return function.setup_context is Function.setup_context
 
