@@ -7,7 +7,6 @@ from typing import NamedTuple
 import pytest
 import torch
 
-from convblocks.advice import RULES
 from convblocks.cli import main
 
 ROOT = Path(__file__).parents[2]
@@ -39,16 +38,6 @@ def advise(capsys, monkeypatch):
     return run
 
 
-def test_findings_read_as_a_linter_s(advise):
-    found = advise(STRIDED, "--input", "16x28x28")
-    assert (found.returncode, found.stderr) == (1, "")
-    lines = found.stdout.splitlines()
-    assert lines[0].startswith("layers.0: CB101 warning its bias of 32 parameters does nothing")
-    assert lines[3].startswith("    fix: bias=False")
-    assert lines[4].startswith("layers: CB201 warning stride 2×2 in each of 3 convolutions")
-    assert lines[-1] == "Found 4 warnings."
-
-
 def test_an_addition_that_fails_is_a_finding_and_no_refusal(advise):
     found = advise(BROKEN, "--input", "16x28x28", "--fail-on", "error")
     assert (found.returncode, found.stderr) == (1, "")
@@ -75,16 +64,6 @@ def test_json_is_the_findings_and_nothing_else(advise):
     assert finding.keys() == {"id", "severity", "place", "message", "mend", "figures"}
     assert (finding["id"], finding["severity"], finding["place"]) == ("CB201", "warning", "layers")
     assert advise(STRIDED, "--input", "16x28x28", "--json", "--select", "CB3,CB104").stdout == "[]\n"
-
-
-def test_many_places_of_one_rule_are_told_in_three(advise):
-    network = "torchvision:vgg16_bn"
-    short, long = (
-        advise(network, "--input", "3x64x64", "--select", "CB101", *more) for more in ([], ["--all-places"])
-    )
-    assert (short.stdout.count("CB101"), long.stdout.count("CB101")) == (3, 13)
-    assert "… and at 10 more places; --all-places shows them" in short.stdout
-    assert short.stdout.splitlines()[-1] == long.stdout.splitlines()[-1] == "Found 13 warnings."
 
 
 @pytest.mark.parametrize("asked", [["--signal"], ["--select", "CB401"]])
@@ -138,12 +117,6 @@ def test_weights_are_built_for_cb504_unless_they_are_large(advise, tmp_path):
     assert "CB504 is left out: it needs the weights, 21,990,233 MB" in large.stderr
     for options in (["--ignore", "CB504"], ["--select", "CB1"]):
         assert advise(f"{file}:larger_than_memory", "--input", "3x8x8", *options).stderr == ""
-
-
-def test_the_rules_are_listed(advise):
-    found = advise("--rules")
-    assert found.returncode == 0
-    assert all(rule.id in found.stdout for rule in RULES)
 
 
 @pytest.mark.parametrize(

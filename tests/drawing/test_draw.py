@@ -11,7 +11,6 @@ from torch.nn import functional as F
 
 from convblocks import BLOCKS, BlockSpec, Network, Stage, Stem
 from convblocks.drawing import FITS, outline
-from convblocks.drawing.repeats import repeats
 from convblocks.networks.zoo import ZOO
 from convblocks.records.outline import Outline
 
@@ -187,29 +186,6 @@ def test_the_main_path_counts_all_that_repeats():
 
     found = outline(Two(), (4, 8, 8), fits=0)
     assert [box.lane for box in found.boxes if "3×3" in box.text] == [0]
-
-
-def fewest(keys: str) -> int:
-    """By trying everything, for a chain without branches."""
-    best = [0] * (len(keys) + 1)
-    for start in reversed(range(len(keys))):
-        best[start] = 1 + best[start + 1]
-        for size in range(1, len(keys) - start):
-            end = start + size
-            while keys[end : end + size] == keys[start : start + size]:
-                end += size
-                best[start] = min(best[start], size + best[end])
-    return best[0]
-
-
-def test_the_fewest_boxes_are_left():
-    luck = random.Random(0)
-    for _ in range(300):
-        keys = "".join(luck.choice("ab") for _ in range(luck.randint(1, 14)))
-        groups = repeats(["input", *keys], [[], *([i] for i in range(len(keys)))])
-        assert len(keys) - sum((g.times - 1) * g.size for g in groups) == fewest(keys)
-        for start, size, often in groups:
-            assert keys[start - 1 :].startswith(keys[start - 1 :][:size] * often)
 
 
 def test_clipping_is_named_as_papers_do():

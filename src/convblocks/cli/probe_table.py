@@ -26,7 +26,7 @@ def print_probes(probes: Probes, data: str) -> None:
         )
     for layer in probes.layers:
         table.add_row(
-            shortened(layer.name, 24),
+            shortened(layer.name, 22),
             accuracy(layer.accuracy),
             difference(layer.rise),
             layer.verdict.replace("no rise", ""),

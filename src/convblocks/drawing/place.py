@@ -21,11 +21,10 @@ class Node:
 
 
 def place(nodes: list[Node]) -> list[Line]:
-    """Give each node its row and lane; the lines between them."""
+    """Gives each node its row and lane, and returns the lines between them."""
     before = _main_path(nodes)
-    taken: list[
-        tuple[int, int, int, int]
-    ] = []  # lane, rows from and to, and the box that the line starts from
+    # lane, rows from and to, and the box that the line starts from; ~i of box i itself
+    taken: list[tuple[int, int, int, int]] = []
 
     def free(first: int, end: int, source: int) -> int:
         return next(
@@ -40,8 +39,8 @@ def place(nodes: list[Node]) -> list[Line]:
             first = min((nodes[j].row for j in node.before), default=0)
             end = max((nodes[j].row for j in readers[i]), default=node.row)
             beside = [nodes[j].lane for j in node.before if nodes[j].lane > 0 and readers[j] == [i]]
-            node.lane = beside[0] if beside else free(first, end, -1)
-            taken.append((node.lane, first, end, -1))
+            node.lane = beside[0] if beside else free(first, end, ~i)
+            taken.append((node.lane, first, end, ~i))
     lines = []
     for i, node in enumerate(nodes):
         for j in node.before:
