@@ -51,7 +51,7 @@ def compare(
             stages dilate instead of striding.
         machine: where it runs.
         out: the run folder; by default one that the question itself names, so that the same call goes on.
-        watcher: is told of each epoch and run.
+        watcher: follows the trainings, epoch by epoch.
         checkpoint_every_s: seconds between checkpoints of a training.
         command: how the study can be repeated, as it is recorded; by default this call.
         **keywords: fields of Question, Recipe and Machine, which replace those of the records, and of Loading:

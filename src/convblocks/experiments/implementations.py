@@ -76,13 +76,13 @@ class Frame:
         Raises:
             SpecError: if it cannot be built.
         """
-        strides, made_for = self._stage_strides(), INITIALISATIONS[implementation.family.init].options
+        strides, of_init = self._stage_strides(), INITIALISATIONS[implementation.family.init].options
         stem = Stem(
             out_channels=widths[0],
             kernel_size=_short(self._stem_kernel()),
             stride=_short(self.stem_stride()),
         )
-        stem = replace(stem, **{n: v for n, v in made_for.items() if n in ("norm", "activation")})
+        stem = replace(stem, **{n: v for n, v in of_init.items() if n in ("norm", "activation")})
         head = self._head(widths)
         if getattr(block_class(implementation.block.family), "preactivated", False):
             # such blocks open with a norm and close with a convolution or an addition
