@@ -27,7 +27,7 @@ VAGUE_STARTS = ("Of", "What", "Whether")
 FLAG = re.compile(r"(?:^|[\s`])--[a-z][a-z-]*\b")
 
 PENDING: dict[str, set[str]] = {
-    "identifiers": {"advice", "analysis", "cli", "drawing", "experiments", "report", "statistics"},
+    "identifiers": {"advice", "analysis", "cli", "drawing", "report", "statistics"},
     "literals": {"cli", "report", "statistics"},
     "docstrings": {
         "advice",
@@ -37,7 +37,6 @@ PENDING: dict[str, set[str]] = {
         "drawing",
         "engine",
         "experiments",
-        "records",
         "report",
         "runs",
         "signal",

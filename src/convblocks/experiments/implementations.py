@@ -62,7 +62,7 @@ CLASSIFIER = MeanHead()
 
 @dataclass(frozen=True, slots=True)
 class Frame:
-    """What the networks of a study share: all but their blocks and widths."""
+    """The parts that all networks of a study share: all but their blocks and widths."""
 
     in_channels: int
     size: tuple[int, ...]  # spatial axes of an example

@@ -104,7 +104,7 @@ class Analysis(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
 
     @property
     def lower_bounds(self) -> bool:
-        """Whether some op had no rule, so that totals may be too small."""
+        """Returns True where some op had no rule, so that totals may be too small."""
         return bool(self.unknown_ops)
 
     @property

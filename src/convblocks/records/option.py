@@ -24,7 +24,7 @@ IMPLEMENTATIONS, BUDGET, TRAINING, DATA, RUN = "Implementations", "Budget", "Tra
 
 @dataclass(frozen=True, slots=True)
 class Option:
-    """What a field means to a user, beside its name, type and default.
+    """The meaning of a field to a user, beside its name, type and default.
 
     Args:
         help: a sentence or two; what stands for `None` goes into `default`.
