@@ -133,46 +133,10 @@ def test_a_norm_makes_the_bias_superfluous(family):
     assert all(conv.bias is not None for conv in plain)
 
 
-@pytest.mark.parametrize(("depth", "parameters"), [(1, 3 * 8 * 9), (3, 3 * 8 * 9 + 2 * 8 * 8 * 9)])
-def test_parameters_of_a_simple_block_by_hand(depth, parameters):
-    assert sum(p.numel() for p in SimpleConvBlock(3, 8, depth=depth).parameters()) == parameters + depth * 16
-
-
 @pytest.mark.parametrize("family", [ResidualBlock, BottleneckBlock, ResNeXtBlock])
 def test_zero_init_starts_as_the_shortcut(family):
     x = torch.randn(2, 8, 6, 6)
     assert torch.equal(family(8, 8, zero_init=True)(x), x.relu())
-
-
-@pytest.mark.parametrize("family", [ResidualBlock, BottleneckBlock])
-def test_stochastic_depth_keeps_the_mean_and_drops_whole_examples(family):
-    torch.manual_seed(0)
-    block = family(4, 4, stochastic_depth=0.75, activation="none", norm="none")
-    x = torch.randn(1, 4, 5, 5).expand(4000, -1, -1, -1)
-    with torch.no_grad():
-        expected, found = block.eval()(x[:1]), block.train()(x)
-    dropped = (found == x).flatten(1).all(1).float().mean()
-    assert dropped.item() == pytest.approx(0.75, abs=0.03)
-    torch.testing.assert_close(found.mean(0, keepdim=True), expected, rtol=0, atol=0.15)
-
-
-@pytest.mark.parametrize("pool", ["max", "average", "blur"])
-@pytest.mark.parametrize("dims", [1, 2, 3])
-@pytest.mark.parametrize("n", [1, 2, 5, 6])
-def test_pools_halve_and_keep_a_constant(pool, dims, n):
-    block = SimpleConvBlock(2, 2, depth=1, pool=pool, dims=dims)
-    out = block.pool(torch.full((1, 2, *(n,) * dims), 3.0))
-    assert out.shape == (1, 2, *(-(-n // 2),) * dims)
-    torch.testing.assert_close(out, torch.full_like(out, 3.0))
-
-
-def test_average_shortcut_reads_every_input():
-    block = ResidualBlock(2, 2, stride=2, shortcut="average", norm="none")
-    for parameter in block.main.parameters():
-        nn.init.zeros_(parameter)
-    x = torch.ones(1, 2, 5, 5, requires_grad=True)
-    block.shortcut(x).sum().backward()
-    assert (x.grad != 0).all()
 
 
 def test_settings_per_axis():

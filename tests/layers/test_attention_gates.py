@@ -8,8 +8,7 @@ import torch.nn.functional as F
 
 from convblocks import BottleneckBlock, ResidualBlock
 from convblocks.analysis import receptive_field, trace
-from convblocks.errors import OptionError
-from convblocks.layers import ATTENTIONS, LayerScale, SqueezeExcite, make_attention
+from convblocks.layers import ATTENTIONS, SqueezeExcite, make_attention
 from convblocks.layers.attention_gates import eca_kernel
 from convblocks.targets.zoos import with_operators
 from tests.analysis.memory.hooks import check
@@ -106,18 +105,3 @@ def test_blocks_gate_their_main_path_before_the_addition(family, name):
 
 def test_a_block_without_attention_keeps_its_keys():
     assert not any("attention" in key for key in ResidualBlock(4, 8).state_dict())
-
-
-@pytest.mark.parametrize("dims", [1, 2, 3])
-def test_layer_scale_multiplies_each_channel_by_its_own(dims):
-    scale, x = LayerScale(3, 0.5), torch.randn(2, 3, *(4,) * dims)
-    assert torch.equal(scale(x), x / 2)
-    with torch.no_grad():
-        scale.scale[1] = 3
-    assert torch.equal(scale(x)[:, 1], 3 * x[:, 1])
-
-
-@pytest.mark.parametrize("initial", [float("nan"), "small", True])
-def test_layer_scale_starts_at_a_number(initial):
-    with pytest.raises(OptionError, match=r"layer_scale=.*finite number"):
-        LayerScale(3, initial)

@@ -6,7 +6,7 @@ import torch
 from convblocks.analysis import count
 from convblocks.blocks import BlockSpec
 from convblocks.errors import OptionError
-from convblocks.networks import Network, Stage, Stem, network_cost, with_budget
+from convblocks.networks import Network, Stage, Stem, with_budget
 from convblocks.networks.zoo import ZOO
 
 NAMES = [
@@ -63,16 +63,3 @@ def test_what_cannot_be_met_is_refused():
             with_budget(network, (32, 32), **given)
     with pytest.raises(OptionError, match="params=3: the nearest widths 1/1/1 give"):
         with_budget(network, (32, 32), params=3)
-
-
-def test_a_size_with_its_channels_is_refused_with_the_one_without():
-    network = ZOO["cifar_resnet20"]()
-    message = r"^size=\(3, 64, 48\): expected the 2 spatial axes without channels, e\.g\. \(64, 48\)$"
-    for ask in (
-        lambda size: network_cost(network, size),
-        lambda size: with_budget(network, size, macs=10**6),
-    ):
-        with pytest.raises(OptionError, match=message):
-            ask((3, 64, 48))
-        with pytest.raises(OptionError, match=r"size=\(64,\): .* e\.g\. \(64, 64\)"):
-            ask((64,))

@@ -8,7 +8,6 @@ from safetensors.torch import save_file
 from convblocks.errors import OptionError, WeightsError
 from convblocks.networks import features
 from convblocks.networks.heads import GridHead, UNetHead
-from convblocks.networks.weight_files import read_weights
 from convblocks.networks.weights import from_foreign, key_map, load_foreign, to_foreign
 from convblocks.networks.zoo import ZOO
 from convblocks.targets.zoos import with_operators
@@ -188,36 +187,6 @@ def test_what_is_no_state_dict_is_refused_with_the_mend():
                 ask(network, given)
 
 
-@pytest.mark.parametrize(
-    ("name", "content", "message"),
-    [
-        (
-            "i.png",
-            b"\x89PNG\r\n\x1a\n",
-            r"is no file of weights; expected \.safetensors, or what torch\.save wrote$",
-        ),
-        ("w.pth", "half", "is damaged or cut short; fetch or save it again$"),
-        ("w.safetensors", "half", "is damaged or cut short; fetch or save it again$"),
-        ("w.pth", b"", "is damaged or cut short; fetch or save it again$"),
-    ],
-)
-def test_what_is_no_weights_file_is_told_in_a_line(tmp_path, name, content, message):
-    path, state = tmp_path / name, {"x": torch.zeros(100)}
-    if content == "half":
-        (save_file if name.endswith("safetensors") else torch.save)(state, path)
-        content = path.read_bytes()[: path.stat().st_size // 2]
-    path.write_bytes(content)
-    with pytest.raises(WeightsError, match=f"{name}: {message}"):
-        read_weights(path)
-    with pytest.raises(WeightsError, match=r"cannot be read as weights: Is a directory$"):
-        read_weights(tmp_path)
-
-
-def test_torch_s_older_files_are_read(tmp_path):
-    torch.save({"x": torch.ones(2)}, tmp_path / "old.pth", _use_new_zipfile_serialization=False)
-    assert read_weights(tmp_path / "old.pth")["x"].tolist() == [1, 1]
-
-
 def test_what_is_no_tensor_is_named():
     network = ZOO["resnet18"](classes=4)
     state = {**models.resnet18(num_classes=4).state_dict(), "fc.bias": [0, 0, 0, 0], "bn1.bias": None}
@@ -276,12 +245,3 @@ def test_each_stage_s_shortcut_has_its_own_names():
     assert torch.equal(
         again.stages[2][0].shortcut[1].conv.weight, module.stages[2][0].shortcut[1].conv.weight
     )
-
-
-def test_a_file_that_could_run_code_is_not_opened(tmp_path):
-    path = tmp_path / "w.pth"
-    torch.save(torch.nn.Linear(2, 2), path)
-    with pytest.raises(WeightsError, match="could run code"):
-        load_foreign(ZOO["resnet18"]().build(), ZOO["resnet18"](), path)
-    with pytest.raises(WeightsError, match="no such file"):
-        load_foreign(ZOO["resnet18"]().build(), ZOO["resnet18"](), tmp_path / "none.pth")

@@ -9,7 +9,7 @@ from convblocks.data import Split
 from convblocks.training import ArrayBatches, train
 from convblocks.training.augment import augment
 from convblocks.training.batches import epoch_seed
-from tests.training.test_training import RECIPE, bits, data, net, same
+from tests.training.test_loop import RECIPE, bits, data, net, same
 
 
 class Records:

@@ -19,7 +19,7 @@ from convblocks.training.checkpoint import (
     load_checkpoint,
     save_checkpoint,
 )
-from tests.training.test_training import RECIPE, bits, data, net, same
+from tests.training.test_loop import RECIPE, bits, data, net, same
 
 
 def test_a_checkpoint_that_is_no_checkpoint_starts_afresh(tmp_path):

@@ -7,9 +7,9 @@ from msgspec.structs import replace
 from torch.nn import functional as F
 
 from convblocks.training import train
-from tests.training.test_training import RECIPE, bits, data, net, same
-from tests.training.test_training_by_hand import BATCH, DATA, EPOCHS, EXAMPLES, fed, position
-from tests.training.test_training_by_hand import net as small_net
+from tests.training.test_loop import RECIPE, bits, data, net, same
+from tests.training.test_loop_by_hand import BATCH, DATA, EPOCHS, EXAMPLES, fed, position
+from tests.training.test_loop_by_hand import net as small_net
 
 RECIPE = replace(RECIPE, augment="none", weight_decay=0.01, momentum=0.8, learning_rate=0.03)
 TORCHS = {

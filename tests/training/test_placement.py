@@ -11,7 +11,7 @@ from torch import nn
 from convblocks.blocks import ResidualBlock
 from convblocks.errors import OptionError
 from convblocks.training import Placement, train
-from tests.training.test_training import RECIPE, data, net
+from tests.training.test_loop import RECIPE, data, net
 
 
 @pytest.mark.parametrize(

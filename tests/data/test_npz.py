@@ -56,25 +56,6 @@ def test_loading_is_by_path_and_without_case(npz):
     assert load_dataset(upper).card.source == str(upper)
 
 
-LABELS = {
-    "gaps": (np.array([5, -1, 1000])[Y], ("-1", "5", "1000"), [1, 0, 2]),
-    "text": (np.array(["dog", "cat", "<b>"])[Y], ("<b>", "cat", "dog"), [2, 1, 0]),
-    "bytes": (np.array([b"dog", b"cat", b"ant"])[Y], ("ant", "cat", "dog"), [2, 1, 0]),
-    "whole floats": (np.array([1.0, 0.0, 2.0])[Y], ("0", "1", "2"), [1, 0, 2]),
-    "numbers sort as numbers": (np.array([10, 9, 2], np.uint8)[Y], ("2", "9", "10"), [2, 1, 0]),
-    "yes and no": (Y > 0, ("0", "1"), [0, 1, 1]),
-}
-
-
-@pytest.mark.parametrize("case", LABELS)
-def test_labels(npz, case):
-    y, classes, codes = LABELS[case]
-    data = load_dataset(npz(x=X, y=y))
-    assert data.card.classes == classes
-    expected = sorted((x.tobytes(), classes[codes[i]]) for x, i in zip(X, Y, strict=True))
-    assert all_of(data) == expected
-
-
 REFUSED = {
     "no keys": ({}, r"no examples and labels found; it holds nothing; expected x and y, or x_train"),
     "other keys": (
@@ -290,18 +271,3 @@ def test_memory_is_checked_before_resampling(npz):
 
 def test_find_pairs_keeps_the_spelling():
     assert find_pairs(["X_Train", "y_train", "meta"], "f") == {"train": ("X_Train", "y_train")}
-
-
-@pytest.mark.parametrize("dtype", [np.uint8, np.float32, bool])
-def test_one_hot_labels_are_classes(npz, dtype):
-    """The same data as with the classes' numbers; a column without an example is no class."""
-    data = load_dataset(npz(x=X, y=np.eye(5)[Y + 1].astype(dtype)))
-    assert data.card.notes == ("one-hot labels of 5 columns read as classes 0 to 4",)
-    plain = load_dataset(npz(x=X, y=Y + 1))
-    assert data.card.sha256 == plain.card.sha256
-    assert plain.card.notes == ()
-
-
-def test_yes_and_no_in_two_columns(npz):
-    """Keras' to_categorical of a binary question."""
-    assert load_dataset(npz(x=X, y=np.stack([Y > 0, Y == 0], 1))).card.classes == ("0", "1")

@@ -11,7 +11,6 @@ from torch import nn
 from convblocks.data import Split
 from convblocks.errors import OptionError
 from convblocks.training import Recipe, evaluate, train
-from convblocks.training.augment import augment
 
 
 def data(n=96, seed=0):
@@ -158,26 +157,3 @@ def test_recipes_that_cannot_work(option, value):
 def test_recipes_at_the_edge_of_what_works():
     recipe = Recipe(epochs=1, batch_size=1, learning_rate=1, momentum=0, weight_decay=0)
     assert [recipe.rate(at) for at in (0, recipe.warmup, 1)] == [0, 1, 0]
-
-
-@pytest.mark.parametrize("dims", [1, 2, 3])
-def test_shift_moves_each_example_by_at_most_an_eighth_and_repeats_the_edge(dims):
-    x = torch.arange(16.0**dims).view(1, 1, *(16,) * dims).expand(50, -1, *[-1] * dims)
-    out = augment(x, torch.zeros(50), "shift", torch.Generator().manual_seed(0))[0]
-    assert out.shape == x.shape
-    corners = out.flatten(1)[:, 0]
-    weights = [16**i for i in range(dims)]
-    allowed = {
-        float(sum(w * s for w, s in zip(weights, shift, strict=True))) for shift in np.ndindex((3,) * dims)
-    }
-    assert set(corners.tolist()) <= allowed
-    assert len(set(corners.tolist())) > 1
-    middle = out[(slice(None), 0, *(8,) * dims)]
-    reach = sum(2 * w for w in weights)
-    assert (middle - x[(0, 0, *(8,) * dims)]).abs().max() <= reach
-
-
-def test_flip_mirrors_about_half():
-    x = torch.arange(4.0).view(1, 1, 4).expand(400, 1, 4)
-    mirrored = augment(x, torch.zeros(400), "flip", torch.Generator().manual_seed(0))[0][:, 0, 0] == 3
-    assert 150 < mirrored.sum() < 250
