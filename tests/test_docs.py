@@ -16,15 +16,31 @@ from PIL import Image
 import convblocks
 from convblocks.cli import main
 from convblocks.cli.app import app
+from convblocks.targets.zoos import with_operators
 
 ROOT = Path(__file__).parents[1]
 
 
-@pytest.mark.parametrize("module", [block.__module__ for block in convblocks.BLOCKS.values()])
+SOURCE = ROOT / "src"
+WITH_EXAMPLES = [
+    ".".join(path.relative_to(SOURCE).with_suffix("").parts)
+    for path in sorted(SOURCE.rglob("*.py"))
+    if ">>> " in path.read_text()
+]
+
+
+EXAMPLE_NAMES = {"torch": torch, "torchvision": with_operators(lambda: import_module("torchvision"))}
+
+
+@pytest.mark.parametrize("module", WITH_EXAMPLES)
 def test_examples_in_docstrings(module):
-    found = doctest.testmod(import_module(module), extraglobs={"torch": torch})
-    assert found.attempted > 0
-    assert found.failed == 0
+    tried = doctest.testmod(import_module(module), extraglobs=EXAMPLE_NAMES)
+    assert tried.attempted > 0
+    assert tried.failed == 0
+
+
+def test_every_family_has_an_example():
+    assert {block.__module__ for block in convblocks.BLOCKS.values()} <= set(WITH_EXAMPLES)
 
 
 PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))]
