@@ -42,7 +42,7 @@ LABELS = {  # label: (family, block depth, accuracy at 8 and at 56 layers, gradi
 
 @dataclass(frozen=True)
 class Records:
-    """What render_html takes."""
+    """The arguments of render_html."""
 
     study: Study
     designs: tuple[Design, ...]

@@ -63,5 +63,5 @@ def render(records: Records) -> str:
 
 
 def text_of(page: Page) -> str:
-    """What one reads: all text but scripts and style."""
+    """All text of the page but scripts and style."""
     return " ".join(e["text"] for e in page.elements if e["tag"] in ("header", "main", "footer"))

@@ -1,4 +1,4 @@
-"""What the charts draw, as Vega-Lite specs."""
+"""Charts of designs as points, as Vega-Lite specs."""
 
 import json
 

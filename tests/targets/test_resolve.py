@@ -97,7 +97,7 @@ def test_a_description_s_own_classes_need_trust(folder, monkeypatch):
 
 
 def run_folder(path, network):
-    """What a compare leaves of one design with two seeds, and its modules."""
+    """Writes the run folder of one design with two seeds, and returns its modules."""
     folder, design = RunFolder(path), replace(make_design("own"), network=network.to_dict())
     folder.path.mkdir()
     folder.save_study(make_study())

@@ -9,7 +9,7 @@ from convblocks.errors import SpecError
 from convblocks.records.option import Field, suggestion
 
 BESIDE = ("data", "out")
-"""What a file may give beside the fields."""
+"""Keys that a file may have beside the fields."""
 
 
 def read_question(path: Path, fields: Mapping[str, Field]) -> dict[str, Any]:

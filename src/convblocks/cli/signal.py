@@ -109,7 +109,7 @@ def signal(
 
 @dataclass(frozen=True)
 class Wanted:
-    """What is to be measured, and how."""
+    """The measurements to make, and their settings."""
 
     batch_size: int
     steps: tuple[int, ...]  # of a training to look on at; empty for none

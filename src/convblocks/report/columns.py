@@ -75,7 +75,7 @@ def fields(study: Study, summary: Summary) -> Mapping[str, str]:
 
 def _design(entry: Entry) -> Cell:
     name = entry.design.name
-    mark = "recommended" if entry.conclusive else "cheapest not told apart"
+    mark = "recommended" if entry.conclusive else "cheapest not measurably worse"
     marks = [mark if entry.recommended else "", "costs as deployed" if entry.design.deployed else ""]
     return Cell(name, "; ".join(filter(None, marks)), name)
 

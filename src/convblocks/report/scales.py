@@ -1,7 +1,7 @@
-"""What all charts share: a colour and a symbol for each implementation, axes that show what matters, one style.
+"""Shared parts of all charts: a colour and a symbol for each implementation, axes that show what matters, one style.
 
 Colours are CSS variables of the page, so that light, dark and print need no second chart. They are Okabe and
-Ito's (2008), told apart with any colour vision; the page shifts the pale ones until they stand out from its
+Ito's (2008), distinct for any colour vision; the page shifts the pale ones until they stand out from its
 ground. No chart leaves colour alone to tell designs apart: symbols go with it.
 """
 

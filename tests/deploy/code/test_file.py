@@ -33,7 +33,7 @@ def test_the_table_has_the_options_of_the_families():
 
 @pytest.mark.slow
 def test_draws_have_every_option_of_every_family():
-    """What is refused too often would go untested."""
+    """An option that is refused too often would go untested."""
     tried, had = Counter(), Counter()
     for seed in range(DRAWS):
         draw = Draw(seed)
@@ -73,7 +73,7 @@ def test_drawn_files_stand_alone(tmp_path, seeds):
 
 
 def ruff(command, folder, *options):
-    """What ruff complains of."""
+    """Returns the complaints of ruff."""
     line = [sys.executable, "-m", "ruff", command, "--isolated", *options, str(folder)]
     done = subprocess.run(line, capture_output=True, text=True, check=False)
     return "" if done.returncode == 0 else done.stdout + done.stderr

@@ -136,7 +136,7 @@ SHAPES = {
 
 @pytest.fixture(scope="module")
 def printed(tmp_path_factory):
-    """What each printed file prints, all run in one fresh interpreter; and the files' texts."""
+    """The output of each printed file, all run in one fresh interpreter; and the files' texts."""
     folder = tmp_path_factory.mktemp("printed")
     texts = {kind: module_code(kind(), (3, 16, 16)) for kind in SHAPES}
     for kind, text in texts.items():

@@ -30,24 +30,11 @@ def init_text(
     for name in parts[0]:
         node = next(p[name] for p in parts if p[name] is not None)
         assert node is not None
-        if name.startswith(ATTRIBUTE):
-            name = name.removeprefix(ATTRIBUTE)
-            if name not in fixed:
-                symbol = parameters.symbols.get((ATTRIBUTE + name, name)) or ast.unparse(
-                    literal(node.args[name])
-                )
-                lines.append(f"self.{name} = {symbol}")
-            continue
-        text = written(node, parameters.symbols, (name,))
-        if name in parameters.conditions:
-            text += f" if {parameters.conditions[name]} else nn.Identity()"
-        if name in buffers:
-            lines.append(f"self.register_buffer({name!r}, {text}{buffers[name]})")
-        elif is_identifier(name):
-            lines.append(f"self.{name} = {text}")
-        else:
-            kind = "parameter" if node.callee == "nn.Parameter" else "module"
-            lines.append(f"self.register_{kind}({name!r}, {text})")
+        if not name.startswith(ATTRIBUTE):
+            lines.append(_part_line(name, node, parameters, buffers))
+        elif (attribute := name.removeprefix(ATTRIBUTE)) not in fixed:
+            symbol = parameters.symbols.get((name, attribute)) or ast.unparse(literal(node.args[attribute]))
+            lines.append(f"self.{attribute} = {symbol}")
     if not lines:
         return []
     lines.extend(zero_init)
@@ -57,6 +44,19 @@ def init_text(
             [f"def __init__({signature}):", "    super().__init__()", *(f"    {line}" for line in lines)]
         )
     ]
+
+
+def _part_line(name: str, node: Node, parameters: Parameters, buffers: Mapping[str, str]) -> str:
+    """Returns the statement that makes a module, parameter or buffer."""
+    text = written(node, parameters.symbols, (name,))
+    if name in parameters.conditions:
+        text += f" if {parameters.conditions[name]} else nn.Identity()"
+    if name in buffers:
+        return f"self.register_buffer({name!r}, {text}{buffers[name]})"
+    if is_identifier(name):
+        return f"self.{name} = {text}"
+    kind = "parameter" if node.callee == "nn.Parameter" else "module"
+    return f"self.register_{kind}({name!r}, {text})"
 
 
 def class_text(name: str, base: str, kind: type, methods: Sequence[str]) -> str:

@@ -1,4 +1,4 @@
-"""What an expression of a method gives for one instance, as far as that is decided without running it."""
+"""Values of expressions in a method for one instance, as far as they are decided without running it."""
 
 import ast
 import builtins
