@@ -1,4 +1,4 @@
-"""CB202: additions and concatenations whose two sides do not fit, at this size of input or at the next ones."""
+"""CB202: additions and concatenations whose sides do not fit, at this input size or at the next ones."""
 
 from collections.abc import Iterator, Mapping, Sequence
 from functools import partial
@@ -18,7 +18,7 @@ LARGER = (1, 2, 3)  # odd and even sizes, and a remainder of 3
 
 
 def unfit_additions(view: View) -> Iterator[Violation]:
-    """Fails as it is, or fails at an input a few positions larger, or adds what lies elsewhere."""
+    """Finds additions that fail, that fail at an input a few positions larger, or that add what lies elsewhere."""
     if view.failed:
         yield from _broken(view, view.failed)
         return
@@ -33,12 +33,12 @@ def unfit_additions(view: View) -> Iterator[Violation]:
 
 
 def joined(failed: Failed) -> tuple[Value, ...]:
-    """The maps that a forward failed to join, since their sizes differ; none if it failed at something else.
+    """Returns the maps that a forward failed to join, since their sizes differ; none if it failed at something else.
 
     Maps that are concatenated may differ in their channels.
     """
-    known = depending(failed.trace)
-    maps = tuple(v for v in failed.trace.outputs if v.number in known and len(v.shape) > 1)
+    dependent = depending(failed.trace)
+    maps = tuple(v for v in failed.trace.outputs if v.number in dependent and len(v.shape) > 1)
     name = failed.running[0] if failed.running else ""
     first = 1 if name in ADDITIONS else 2
     sizes = {value.shape[first:] for value in maps}
@@ -73,7 +73,7 @@ def _broken(view: View, failed: Failed) -> Iterator[Violation]:
 
 
 def _projection(maps: Sequence[Value], failed: Failed) -> str:
-    """Of the side that passes fewer layers, which is the shortcut, to the shape of the other."""
+    """Returns the layer that turns the side with fewer layers, which is the shortcut, into the shape of the other."""
     passed = depths(failed.trace)
     short, long = (value.shape for value in sorted(maps, key=lambda value: passed.get(value.number, 0)))
     layer = projection(short, long)
@@ -86,7 +86,7 @@ def _verb(failed: Failed) -> str:
 
 
 def _windows_before(value: Value, makers: Mapping[int, OpCall]) -> Iterator[OpCall]:
-    """Convolutions and pools on the way back to the last addition or the input, the last one first."""
+    """Yields convolutions and pools on the way back to the last addition or the input, the last one first."""
     op = makers.get(value.number)
     while op is not None and op.name not in JOINS:
         if op.name in WINDOWED:
@@ -95,13 +95,13 @@ def _windows_before(value: Value, makers: Mapping[int, OpCall]) -> Iterator[OpCa
 
 
 def _side(value: Value, path: Sequence[OpCall], first: int = 2) -> str:
-    """A map by its sizes, from the axis `first` on: 1 is that of the channels."""
+    """Describes a map by its sizes, from the axis `first` on: 1 is that of the channels."""
     where = f"behind {named(path[0].path, path[0].name)}" if path else "of what came in"
     return f"a map of {times(value.shape[first:])} {where}"
 
 
 def _fitting(op: OpCall) -> str:
-    """The padding that a convolution should have; empty if it has it."""
+    """Returns the padding that a convolution should have; empty if it has it."""
     if op.name not in CONVOLUTIONS:
         return ""
     fits = [(reach(w) - 1) // 2 for w in windows(op)]
@@ -113,7 +113,7 @@ def _fitting(op: OpCall) -> str:
 def _broken_when_larger(view: View) -> Iterator[Violation]:
     if not any(op.name in JOINS and len(view.maps(op)) > 1 for op in view.trace.ops):
         return
-    found: dict[str, list[tuple[str, Failed]]] = {}
+    failed_at: dict[str, list[tuple[str, Failed]]] = {}
     along = [i for i, name in enumerate(input_layout(view.trace).names) if name != "channels"]
     for more in LARGER:
         sizes = [
@@ -122,8 +122,8 @@ def _broken_when_larger(view: View) -> Iterator[Violation]:
         ]
         failed = view.attempt(sizes)
         if isinstance(failed, Failed) and joined(failed):
-            found.setdefault(failed.path, []).append((listed(map(times, sizes)), failed))
-    for path, failures in found.items():
+            failed_at.setdefault(failed.path, []).append((listed(map(times, sizes)), failed))
+    for path, failures in failed_at.items():
         size, failed = failures[0]
         maps = joined(failed)
         makers = failed.trace.makers
@@ -139,7 +139,7 @@ def _broken_when_larger(view: View) -> Iterator[Violation]:
 
 
 def _multiples(view: View) -> str:
-    """The sizes that are safe, as far as the size given and the strides tell."""
+    """Names the sizes that are safe, as far as the given size and the strides show."""
     steps = [axis[0] for field in view.fields.values() for axis in field if isinstance(axis, tuple)]
     largest = max((step for step in steps if isinstance(step, int)), default=1)
     fits = all(n % largest == 0 for n in spatial_size(view.trace))
@@ -147,7 +147,7 @@ def _multiples(view: View) -> str:
 
 
 def _stretched(view: View, op: OpCall) -> Iterator[Violation]:
-    """A map of one position is added to all of another, though it has not seen the whole image."""
+    """Finds a map of one position that is added to all of another, though it has not seen the whole image."""
     a, b = (value.shape[2:] for value in op.inputs)
     if len(a) != len(b) or a == b or any(use.name == "softmax" for use in view.uses(op.outputs[0])):
         return  # a mask on the scores of attention is meant to be stretched
@@ -170,7 +170,7 @@ def _stretched(view: View, op: OpCall) -> Iterator[Violation]:
 
 
 def _spread_channel(view: View, op: OpCall) -> Iterator[Violation]:
-    """A shortcut of one channel is added to each of many, where a projection was forgotten.
+    """Finds a shortcut of one channel that is added to each of many, where a projection was forgotten.
 
     A mask or bias of one channel on attention's scores is meant, and so is what a layer made to be of one channel.
     """
@@ -196,7 +196,7 @@ def _spread_channel(view: View, op: OpCall) -> Iterator[Violation]:
 
 
 def _layer_behind(view: View, value: Value) -> OpCall | None:
-    """The convolution or linear layer that a map comes from, past norms and activations."""
+    """Returns the convolution or linear layer that a map comes from, past norms and activations."""
     maker = view.maker(value)
     while maker is not None and maker.name in POINTWISE | NORMS and maker.name not in ADDITIONS:
         maker = view.maker(maker.inputs[0])
@@ -204,7 +204,7 @@ def _layer_behind(view: View, value: Value) -> OpCall | None:
 
 
 def _misaligned(view: View, op: OpCall) -> Iterator[Violation]:
-    """The middles of what both sides see lie more than half a position of this map apart.
+    """Finds sides whose centres of view lie more than half a position of this map apart.
 
     Unless both see up to the same place, and one looks farther back: so do causal branches, padded at the front or
     cut at the end, and shortcuts cropped to the last positions of an unpadded one (van den Oord et al. 2016,
@@ -232,9 +232,9 @@ def _misaligned(view: View, op: OpCall) -> Iterator[Violation]:
 
 
 def _resampled(view: View) -> set[int]:
-    """Values behind up-sampling, whose positions lie beside the middle of what they see in any case."""
-    found: set[int] = set()
+    """Returns values behind up-sampling, whose positions lie beside the centre of what they see in any case."""
+    resampled: set[int] = set()
     for op in view.trace.ops:
-        if op.name in RESAMPLED or any(value.number in found for value in op.inputs):
-            found.update(value.number for value in op.outputs)
-    return found
+        if op.name in RESAMPLED or any(value.number in resampled for value in op.inputs):
+            resampled.update(value.number for value in op.outputs)
+    return resampled

@@ -59,21 +59,21 @@ def _list(given: Iterable[str]) -> list[str]:
 
 
 def chosen(select: Sequence[str], ignore: Sequence[str], *, measure: bool, signal: bool) -> list[Rule]:
-    """The rules to run; one on request runs if asked for by its flag, or selected by more than "CB"."""
+    """Returns the rules to run; one on request runs if its flag is given, or if it is selected by more than "CB"."""
     for option, names in (("select", select), ("ignore", ignore)):
         for name in names:
             if not name or not any(rule.id.startswith(name) for rule in RULES):
-                known = f"{RULES[0].id} … {RULES[-1].id}"
+                ids = f"{RULES[0].id} … {RULES[-1].id}"
                 raise OptionError(
-                    option, name, f"there is no such rule; expected one of {known}, or a group as CB2"
+                    option, name, f"there is no such rule; expected one of {ids}, or a group as CB2"
                 )
-    asked = [name for name in select if name != GROUP]
-    asked += ["CB3"] * measure + ["CB4"] * signal
+    requested = [name for name in select if name != GROUP]
+    requested += ["CB3"] * measure + ["CB4"] * signal
     by_default = not select or GROUP in select
     return [
         rule
         for rule in RULES
-        if (rule.id.startswith(tuple(asked)) or (by_default and not rule.on_request))
+        if (rule.id.startswith(tuple(requested)) or (by_default and not rule.on_request))
         and not rule.id.startswith(tuple(ignore))
     ]
 
@@ -102,16 +102,16 @@ def _findings(rules: Iterable[Rule], view: View) -> Iterator[Finding]:
     for rule in rules:
         if rule.whole and view.failed:
             continue
-        told: set[tuple[str, str]] = set()  # a module that is called again is told once
-        for found in rule.check(view):
-            if (found.place, found.message) in told:
+        reported: set[tuple[str, str]] = set()  # a module that is called again is reported once
+        for violation in rule.check(view):
+            if (violation.place, violation.message) in reported:
                 continue
-            told.add((found.place, found.message))
+            reported.add((violation.place, violation.message))
             yield Finding(
                 id=rule.id,
-                severity=found.severity or rule.severity,
-                place=found.place,
-                message=found.message,
-                fix=found.fix,
-                figures=dict(found.figures),
+                severity=violation.severity or rule.severity,
+                place=violation.place,
+                message=violation.message,
+                fix=violation.fix,
+                figures=dict(violation.figures),
             )

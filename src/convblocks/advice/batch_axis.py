@@ -1,4 +1,4 @@
-"""CB501 and CB502: what one example in eval mode does not show of a batch in training."""
+"""CB501 and CB502: batches of training that differ from one example in eval mode."""
 
 from collections.abc import Iterator
 from math import prod
@@ -56,35 +56,35 @@ def _reason(failed: Failed) -> str:
 
 
 def _fixed(one: Trace, several: Trace) -> OpCall | None:
-    """The last reshape whose first axis stays as it is though more examples come."""
-    found = None
+    """Returns the last reshape whose first axis stays as it is though more examples come."""
+    reshape = None
     for a, b in zip(one.ops, several.ops, strict=False):
         if a.name != b.name:
             break
         before, after = a.outputs[0], b.outputs[0]
         if b.name in RESHAPES and before.shape[:1] == after.shape[:1] and before.elements != after.elements:
-            found = b
-    return found
+            reshape = b
+    return reshape
 
 
 def _other_outputs(view: View, several: Trace) -> Iterator[Violation]:
-    known = depending(several)
+    dependent = depending(several)
     for one, more in zip(view.trace.outputs, several.outputs, strict=False):
-        if more.number not in known or not more.shape:
+        if more.number not in dependent or not more.shape:
             continue
-        if found := _other_output(view, several, one.shape, more.shape):
-            yield found
+        if violation := _other_output(view, several, one.shape, more.shape):
+            yield violation
             return
 
 
 def _other_output(view: View, several: Trace, one: Shape, more: Shape) -> Violation | None:
     grown = prod(more) / max(prod(one), 1)
     figures: dict[str, int | float | str] = {"one": times(one), "several": times(more)}
-    said = f"one example gives an output of {times(one) or '1'}, {SEVERAL} give {times(more)}"
+    shapes = f"one example gives an output of {times(one) or '1'}, {SEVERAL} give {times(more)}"
     if len(one) != len(more):
         culprit = lost_axis(view.trace, several)
         fix = keeping_axis(culprit) if culprit else "keep the batch axis of one example"
-        return Violation(place=culprit.path if culprit else "", message=said, fix=fix, figures=figures)
+        return Violation(place=culprit.path if culprit else "", message=shapes, fix=fix, figures=figures)
     if grown == SEVERAL and (SEVERAL, 1) in zip(more, one, strict=True):
         return None
     if grown == SEVERAL and more[0] == SEVERAL * one[0]:
@@ -94,14 +94,14 @@ def _other_output(view: View, several: Trace, one: Shape, more: Shape) -> Violat
             each = culprit.inputs[0].elements // SEVERAL
             fix = f"{culprit.name} lays an example in {plural(one[0], 'row')}: x.flatten(1), and {each} features in "
             fix += "the layer behind it"
-        message = f"{said}: {one[0]} rows an example, which no loss takes with one target each"
+        message = f"{shapes}: {one[0]} rows an example, which no loss takes with one target each"
         return Violation(place=culprit.path if culprit else "", message=message, fix=fix, figures=figures)
     if grown == SEVERAL:
         culprit = _fixed(view.trace, several)
         fix = "x.flatten(1), or x.shape[0] as its first size"
         return Violation(
             place=culprit.path if culprit else "",
-            message=f"{said}: all examples are laid in the same rows",
+            message=f"{shapes}: all examples are laid in the same rows",
             fix=f"{culprit.name}: {fix}" if culprit else fix,
             figures=figures,
         )
@@ -110,7 +110,7 @@ def _other_output(view: View, several: Trace, one: Shape, more: Shape) -> Violat
         return None
     return Violation(
         place=culprit.path,
-        message=f"{culprit.name} meets each example with each other one: {said}",
+        message=f"{culprit.name} meets each example with each other one: {shapes}",
         fix="give both sides the same axes, as by squeeze(1) or [:, None]; the batch axis of the one stands at "
         "another axis of the other",
         figures=figures,
@@ -118,20 +118,20 @@ def _other_output(view: View, several: Trace, one: Shape, more: Shape) -> Violat
 
 
 def _rows(several: Trace) -> OpCall | None:
-    """The last op that makes more rows of a batch than it has examples."""
-    found = None
+    """Returns the last op that makes more rows of a batch than it has examples."""
+    reshape = None
     for op in several.ops:
         if (
             op.name in RESHAPES
             and op.inputs
             and op.inputs[0].shape[:1] == (SEVERAL,) != op.outputs[0].shape[:1]
         ):
-            found = op
-    return found
+            reshape = op
+    return reshape
 
 
 def _crossed(one: Trace, several: Trace) -> OpCall | None:
-    """An op by position whose result grows with the square of the batch, where what it reads grows with the batch."""
+    """Returns an op by position whose result grows with the square of the batch, and its operands with the batch."""
     for a, b in zip(one.ops, several.ops, strict=False):
         if a.name != b.name:
             return None
@@ -144,7 +144,7 @@ def _crossed(one: Trace, several: Trace) -> OpCall | None:
 
 
 def norm_of_one_value(view: View) -> Iterator[Violation]:
-    """Training has no variance of one value, and torch refuses it; eval mode takes the running statistics."""
+    """Finds batch norms that have one value a channel in training, where torch refuses a variance of one value."""
     for op in norms_of_one_value(view.trace):
         yield Violation(
             place=op.path,

@@ -1,4 +1,4 @@
-"""CB505: an op that overwrites in place what backward needs; forward runs, and backward raises."""
+"""CB505: ops that overwrite in place a tensor that backward needs; forward runs, and backward raises."""
 
 from collections.abc import Iterator
 
@@ -10,7 +10,7 @@ WRITTEN = {"__iadd__": "y += x", "__isub__": "y -= x", "__imul__": "y *= x", "__
 
 
 def overwritten(view: View) -> Iterator[Violation]:
-    """Autograd counts the writes on each memory: one after an op that kept it for backward is an error.
+    """Finds ops that write in place on what an op before them keeps for backward.
 
     Left out: ops that backward runs again, as in checkpoints, and writes through ``.data``, which are not counted.
     """
@@ -21,7 +21,7 @@ def overwritten(view: View) -> Iterator[Violation]:
         if op.name == "data" or (op.inputs and op.inputs[0].number in uncounted):
             uncounted.update(value.number for value in op.outputs)
         elif _writes(op) and op.inputs and (reader := keeps.get(op.inputs[0].storage)):
-            yield _found(op, reader)
+            yield _violation(op, reader)
         if op.checkpoint or op.function or not learns(op, needs):
             continue
         rule = op.op.saved
@@ -31,11 +31,11 @@ def overwritten(view: View) -> Iterator[Violation]:
 
 
 def _writes(op: OpCall) -> bool:
-    """Whether it writes on its input; dropout of nothing does not, even in place."""
+    """Returns whether an op writes on its input; dropout of nothing does not, even in place."""
     return op.in_place and not (op.op.idle and op.get("p") == 0)
 
 
-def _found(op: OpCall, reader: OpCall) -> Violation:
+def _violation(op: OpCall, reader: OpCall) -> Violation:
     done = WRITTEN.get(op.name, op.name)
     return Violation(
         place=op.path,

@@ -14,15 +14,17 @@ WINDOWED = CONVOLUTIONS | POOLS
 
 
 def reach(w: Window) -> int:
-    """Inputs from the first to the last that one output sees."""
+    """Returns the positions from the first to the last that one output sees."""
     return w.dilation * (w.size - 1) + 1
 
 
 def map_of(op: OpCall) -> tuple[int, ...]:
+    """Returns the spatial size of an op's input."""
     return op.inputs[0].shape[-WINDOWED[op.name] :]
 
 
 def map_after(op: OpCall) -> tuple[int, ...]:
+    """Returns the spatial size of an op's output."""
     return op.outputs[0].shape[-WINDOWED[op.name] :]
 
 
@@ -32,7 +34,7 @@ def _padded_before(view: View, op: OpCall) -> bool:
 
 
 def even_kernel(view: View) -> Iterator[Violation]:
-    """Without stride, an even kernel has no centre: what it gives lies half a position off, as causal ones mean to."""
+    """Finds even kernels without stride, which have no centre: their output lies half a position off."""
     for op in view.trace.ops:
         if op.name not in WINDOWED or _causal(view, op):
             continue
@@ -54,7 +56,7 @@ def even_kernel(view: View) -> Iterator[Violation]:
 
 
 def _causal(view: View, op: OpCall) -> bool:
-    """Whether it looks back only, by padding one end, or both and cutting one off."""
+    """Returns whether an op looks back only, by padding one end, or both and cutting one off."""
     w = windows(op)[-1]
     before = view.maker(op.inputs[0])
     if before is not None and before.name == "pad":
@@ -64,7 +66,7 @@ def _causal(view: View, op: OpCall) -> bool:
 
 
 def _cut_behind(view: View, op: OpCall, axis: int) -> bool:
-    """Whether it pads both ends by all that its kernel takes away, and what it has too much is cut off at one end."""
+    """Returns whether both ends are padded by all that the kernel takes away, and the surplus is cut off at one end."""
     w = windows(op)[axis]
     if w.stride != 1 or w.padding != reach(w) - 1:
         return False
@@ -78,26 +80,26 @@ def _cut_behind(view: View, op: OpCall, axis: int) -> bool:
     )
 
 
-def _one_sided(given: Field, seen: Field) -> bool:
-    """Whether what is seen begins or ends where that does which is given, or it is not known."""
+def _one_sided(given: Field, field: Field) -> bool:
+    """Returns whether the field begins or ends where the given one does, or if that is unknown."""
     return all(
         not isinstance(a, tuple) or not isinstance(b, tuple) or a[1] == b[1] or a[2] == b[2]
-        for a, b in zip(given, seen, strict=False)
+        for a, b in zip(given, field, strict=False)
     )
 
 
 def readers(view: View, value: Value) -> list[OpCall]:
-    """What reads a value's positions, each by itself: past activations and the like, which keep them where they are."""
-    found: list[OpCall] = []
+    """Returns what reads a value's positions, each by itself, past activations and the like."""
+    ops: list[OpCall] = []
     for op in view.only_uses(value):
         plain = op.name in POINTWISE and len(view.maps(op)) == 1 and op.outputs[0].shape == value.shape
         behind = readers(view, op.outputs[0]) if plain else []
-        found += behind or [op]
-    return found
+        ops += behind or [op]
+    return ops
 
 
 def padding_off(view: View) -> Iterator[Violation]:
-    """Padding that is not what the kernel takes away, (kernel_size − 1)·dilation/2 at each end."""
+    """Finds padding that is not what the kernel takes away, (kernel_size − 1)·dilation/2 at each end."""
     for op in view.convolutions():
         if _padded_before(view, op):
             continue
@@ -134,7 +136,7 @@ def padding_off(view: View) -> Iterator[Violation]:
 
 
 def taps_beyond_map(view: View) -> Iterator[Violation]:
-    """Weights of a kernel that at no output position meet anything but padding."""
+    """Finds weights of a kernel that at no output position meet anything but padding."""
     for op in view.convolutions():
         touched = [
             _touched(w, n, out) for w, n, out in zip(windows(op), map_of(op), map_after(op), strict=True)
@@ -156,7 +158,7 @@ def taps_beyond_map(view: View) -> Iterator[Violation]:
 
 
 def _touched(w: Window, n: int, out: int) -> int:
-    """Taps of a kernel along one axis that meet the map at some output position."""
+    """Counts the taps of a kernel along one axis that meet the map at some output position."""
     return sum(
         any(0 <= o * w.stride + tap * w.dilation - w.padding < n for o in range(out)) for tap in range(w.size)
     )

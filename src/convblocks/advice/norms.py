@@ -1,4 +1,4 @@
-"""CB101–CB103: what stands at the wrong side of a norm."""
+"""CB101–CB103: biases, dropout and norms that stand at the wrong side of each other."""
 
 from collections.abc import Iterator
 
@@ -26,7 +26,7 @@ MAPS = POINTWISE | POOLS.keys() | ADAPTIVE.keys() | RESHAPES
 
 
 def bias_before_norm(view: View) -> Iterator[Violation]:
-    """A bias is one number a channel, and so is the mean that the norm takes away."""
+    """Finds biases, one number a channel, in front of a norm that takes each channel's mean away."""
     for op in view.weighted():
         bias = op["bias"]
         if not isinstance(bias, Value) or bias.number not in view.trace.parameters:
@@ -45,7 +45,7 @@ def bias_before_norm(view: View) -> Iterator[Violation]:
 
 
 def _norms_that_take_away(view: View, op: OpCall, bias: Value) -> list[OpCall]:
-    """The norms behind a layer that undo its bias; none if they do not, or if it reads `bias` as something else."""
+    """Returns the norms behind a layer that undo its bias; none if it reads `bias` as something else too."""
     if op.name not in WEIGHTED or op["bias"] != bias or op.inputs.count(bias) != 1:
         return []
     norms = _norms_behind(view, op.outputs[0], rows=op.name in LINEAR)
@@ -55,22 +55,22 @@ def _norms_that_take_away(view: View, op: OpCall, bias: Value) -> list[OpCall]:
 
 
 def _norms_behind(view: View, value: Value, *, rows: bool) -> list[OpCall]:
-    """The norms that a value ends in, past pools that keep a constant; none if it ends anywhere else too.
+    """Returns the norms that a value ends in, past pools that keep a constant; none if it ends anywhere else too.
 
     rows: its channels are the last axis, which stays so when rows are laid under each other.
     """
-    found: list[OpCall] = []
+    norms: list[OpCall] = []
     for op in view.only_uses(value):
         if _removes_channel_means(op):
-            found.append(op)
+            norms.append(op)
         elif _keeps_constants(op) or (rows and _lays_rows(op)):
             behind = _norms_behind(view, op.outputs[0], rows=rows)
             if not behind:
                 return []
-            found += behind
+            norms += behind
         else:
             return []
-    return found
+    return norms
 
 
 def _removes_channel_means(op: OpCall) -> bool:
@@ -87,7 +87,7 @@ def _keeps_constants(op: OpCall) -> bool:
 
 
 def dropout_before_norm(view: View) -> Iterator[Violation]:
-    """Dropout keeps the mean and not the variance, which a batch norm learns in training and uses at inference."""
+    """Finds dropout before a batch norm: it keeps the mean and not the variance, which the norm learns and uses."""
     for op in view.trace.ops:
         if op.name not in DROPOUTS or not 0 < (p := op["p"]) < 1:
             continue
@@ -106,7 +106,7 @@ def dropout_before_norm(view: View) -> Iterator[Violation]:
 
 
 def _batch_norms_after(view: View, value: Value, more: bool) -> Iterator[tuple[OpCall, OpCall | None]]:
-    """Batch norms that a value reaches by itself or, if `more`, through one weight layer; with that layer."""
+    """Yields batch norms that a value reaches by itself or, if `more`, through one weight layer; with that layer."""
     for op in view.uses(value):
         if op.name == "batch_norm":
             yield op, None
@@ -117,7 +117,7 @@ def _batch_norms_after(view: View, value: Value, more: bool) -> Iterator[tuple[O
 
 
 def norm_that_cannot_fold(view: View) -> Iterator[Violation]:
-    """A batch norm costs nothing at inference where the layer before it or, unpadded, the one behind takes it in."""
+    """Finds batch norms that neither the layer before nor, unpadded, the one behind takes in at inference."""
     for op in view.trace.ops:
         if (
             op.name != "batch_norm"
@@ -138,7 +138,7 @@ def norm_that_cannot_fold(view: View) -> Iterator[Violation]:
 
 
 def _why_not(view: View, norm: OpCall) -> str:
-    """Why the norm does not fold into what stands before it; empty if it does."""
+    """Returns why the norm does not fold into what stands before it; empty if it does."""
     if norm["training"]:
         return "it takes its statistics from the input at inference too"
     before = _before(view, norm.inputs[0])
@@ -149,15 +149,15 @@ def _why_not(view: View, norm: OpCall) -> str:
     if before.name in LINEAR and len(before.outputs[0].shape) != 2 and before is view.maker(norm.inputs[0]):
         return "its channels are not those of the linear layer before it"
     into = _into(view, before)
-    others = [op for op in into if op is not norm]
+    beside = [op for op in into if op is not norm]
     if into != [norm]:
-        where = listed(dict.fromkeys(named(op.path, op.name) for op in others), most=3) or "the output"
+        where = listed(dict.fromkeys(named(op.path, op.name) for op in beside), most=3) or "the output"
         return f"{where} needs the output of {named(before.path, before.name)} without it"
     return ""
 
 
 def _before(view: View, value: Value) -> OpCall | None:
-    """What makes a value, past dropout and rows laid under each other: (N, L, C) → (N·L, C)."""
+    """Returns what makes a value, past dropout and rows laid under each other: (N, L, C) → (N·L, C)."""
     maker = view.maker(value)
     while maker is not None and maker.name in DROPOUTS:
         maker = view.maker(maker.inputs[0])
@@ -168,18 +168,18 @@ def _before(view: View, value: Value) -> OpCall | None:
 
 
 def _into(view: View, op: OpCall) -> list[OpCall]:
-    """What reads an op's output, past the same."""
-    found: list[OpCall] = []
+    """Returns what reads an op's output, past the same."""
+    ops: list[OpCall] = []
     for use in _uses_at_inference(view, op.outputs[0]):
-        found += view.only_uses(use.outputs[0]) if op.name in LINEAR and _lays_rows(use) else [use]
-    return found
+        ops += view.only_uses(use.outputs[0]) if op.name in LINEAR and _lays_rows(use) else [use]
+    return ops
 
 
 def _uses_at_inference(view: View, value: Value) -> list[OpCall]:
-    found: list[OpCall] = []
+    ops: list[OpCall] = []
     for op in view.only_uses(value):
-        found += _uses_at_inference(view, op.outputs[0]) if op.name in DROPOUTS else [op]
-    return found
+        ops += _uses_at_inference(view, op.outputs[0]) if op.name in DROPOUTS else [op]
+    return ops
 
 
 def _lays_rows(op: OpCall) -> bool:
@@ -193,7 +193,7 @@ def _lays_rows(op: OpCall) -> bool:
 
 
 def _folds_sideways(view: View, norm: OpCall) -> bool:
-    """Into a convolution of the same map to which it is added, as RepVGG does (Ding et al. 2021, arXiv:2101.03697)."""
+    """Returns whether a norm folds into a convolution of its input to which it is added (RepVGG, arXiv:2101.03697)."""
     x = norm.inputs[0]
     beside = [op for op in view.uses(x) if op.name in CONVOLUTIONS and op.outputs[0].shape == x.shape]
     sums = _sums(view, norm.outputs[0])
@@ -201,17 +201,17 @@ def _folds_sideways(view: View, norm: OpCall) -> bool:
 
 
 def _sums(view: View, value: Value) -> set[OpCall]:
-    """The additions and subtractions that a value runs into one after another, past batch norms."""
-    found: set[OpCall] = set()
+    """Returns the additions and subtractions that a value runs into one after another, past batch norms."""
+    sums: set[OpCall] = set()
     while len(uses := view.only_uses(value)) == 1 and uses[0].name in SUMS | {"batch_norm"}:
         if uses[0].name in SUMS:
-            found.add(uses[0])
+            sums.add(uses[0])
         value = uses[0].outputs[0]
-    return found
+    return sums
 
 
 def _folds_forward(view: View, norm: OpCall) -> bool:
-    """Into all that reads it, which must not pad: what it makes of a 0 is not 0."""
+    """Returns whether a norm folds into all that reads it, which must not pad: what it makes of a 0 is not 0."""
     if norm["training"]:
         return False
     after = _uses_at_inference(view, norm.outputs[0])

@@ -24,7 +24,7 @@ Check = Callable[[View], Iterable[Violation]]
 
 
 class Rule(Struct, frozen=True, kw_only=True):
-    """One thing that can be wrong with a network.
+    """A thing that can be wrong with a network.
 
     CB1xx: wasted work; CB2xx: geometry; CB3xx: speed; CB4xx: signal; CB5xx: training.
     """

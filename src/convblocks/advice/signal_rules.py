@@ -6,22 +6,26 @@ from convblocks.advice.view import BATCH, View, Violation
 
 
 def vanishing(view: View) -> Iterator[Violation]:
-    return _found(view, "vanishing gradient", "vanishing activation")
+    """Finds a gradient or activation that vanishes."""
+    return _violations(view, "vanishing gradient", "vanishing activation")
 
 
 def exploding(view: View) -> Iterator[Violation]:
-    return _found(view, "exploding gradient", "exploding activation")
+    """Finds a gradient or activation that explodes."""
+    return _violations(view, "exploding gradient", "exploding activation")
 
 
 def dead(view: View) -> Iterator[Violation]:
-    return _found(view, "dead", "not finite")
+    """Finds layers whose output or gradient is 0, or not finite."""
+    return _violations(view, "dead", "not finite")
 
 
 def shattered(view: View) -> Iterator[Violation]:
-    return _found(view, "shattered gradient")
+    """Finds gradients that are as little alike at neighbouring inputs as noise."""
+    return _violations(view, "shattered gradient")
 
 
-def _found(view: View, *kinds: str) -> Iterator[Violation]:
+def _violations(view: View, *kinds: str) -> Iterator[Violation]:
     for symptom in view.symptoms:
         if symptom.kind in kinds:
             yield Violation(

@@ -21,7 +21,7 @@ LAYERS: dict[int, type[nn.Module]] = {1: nn.Conv1d, 2: nn.Conv2d, 3: nn.Conv3d}
 
 
 def slow_widths(view: View) -> Iterator[Violation]:
-    """Channels that a few more would make faster."""
+    """Finds channels that a few more would make faster."""
     for op in _heaviest(view):
         groups = op["groups"]
         out, given = weight_of(op).shape[0], op.inputs[0].shape[1]
@@ -53,7 +53,7 @@ def slow_widths(view: View) -> Iterator[Violation]:
 
 
 def slow_groups(view: View) -> Iterator[Violation]:
-    """Grouped convolutions that a dense one beats, though it has `groups` times their MACs."""
+    """Finds grouped convolutions that a dense one beats, though it has `groups` times their MACs."""
     for op in _heaviest(view, grouped=True):
         groups = op["groups"]
         out, given = weight_of(op).shape[0], op.inputs[0].shape[1]
@@ -70,7 +70,7 @@ def slow_groups(view: View) -> Iterator[Violation]:
 
 
 def _heaviest(view: View, *, grouped: bool = False) -> list[OpCall]:
-    """One of each kind of convolution, those with most MACs in all; `grouped`: those with groups."""
+    """Returns one of each kind of convolution, those with most MACs in all; `grouped`: those with groups."""
     kinds: dict[object, list[OpCall]] = {}
     for op in view.convolutions():
         if len(op.inputs[0].shape) == CONVOLUTIONS[op.name] + 2 and (op["groups"] > 1) == grouped:
@@ -81,9 +81,9 @@ def _heaviest(view: View, *, grouped: bool = False) -> list[OpCall]:
 
 
 def _ratio(op: OpCall, here: Sequence[int], there: Sequence[int]) -> tuple[float, float, float]:
-    """Time of (in, out, groups) `here` by that of `there`: the median of pairs in turn, and its 95 % interval.
+    """Measures the time of (in, out, groups) `here` by that of `there`: a median of pairs, and its 95 % interval.
 
-    What looks slower is measured anew, and told by the second time: the slowest of many would be so by luck too.
+    What looks slower is measured anew, and the second time counts: the slowest of many would be so by luck too.
     """
     size = op.inputs[0].shape[2:]
     with torch.random.fork_rng(devices=[]):
@@ -99,7 +99,10 @@ def _ratio(op: OpCall, here: Sequence[int], there: Sequence[int]) -> tuple[float
 
 
 def paired_ratio(here: np.ndarray, there: np.ndarray) -> tuple[float, float, float]:
-    """Median of the ratios of pairs, and its 95 % interval between two order statistics (Conover 1999, section 3.2)."""
+    """Returns the median of the ratios of pairs, and its 95 % interval.
+
+    The interval lies between two order statistics (Conover 1999, section 3.2).
+    """
     ratios = np.sort(here / there)
     middle = len(ratios) // 2
     margin = int(0.98 * len(ratios) ** 0.5) + 1  # 1.96 standard deviations of the binomial
@@ -114,6 +117,7 @@ class Fixed(nn.Module):
         self.layer, self.x = layer, x
 
     def forward(self, _given: torch.Tensor) -> torch.Tensor:
+        """Runs the layer on its own input."""
         return self.layer(self.x)
 
 

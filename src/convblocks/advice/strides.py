@@ -15,10 +15,10 @@ MOVES = frozenset({"pad", "__getitem__", "narrow", "roll", "flip"})
 
 
 def skipped_positions(view: View) -> Iterator[Violation]:
-    """Positions of a map between the windows of all that reads it: computed, or given, and seen by nobody."""
-    seen: dict[int, Value] = {value.number: value for value in view.trace.inputs}
-    seen |= {value.number: value for op in view.trace.ops for value in op.outputs}
-    for value in seen.values():
+    """Finds positions of a map that lie between the windows of all that reads it, so that nothing reads them."""
+    values: dict[int, Value] = {value.number: value for value in view.trace.inputs}
+    values |= {value.number: value for op in view.trace.ops for value in op.outputs}
+    for value in values.values():
         maker = view.maker(value)
         if maker and maker.name in POINTWISE | MOVES and len(view.maps(maker)) == 1:
             continue  # its own input is looked at, whose readers are the same and more
@@ -51,12 +51,12 @@ def skipped_positions(view: View) -> Iterator[Violation]:
 
 
 def _gaps(w: Window) -> bool:
-    """Whether its windows leave positions out however large the map is."""
+    """Returns whether windows leave positions out however large the map is."""
     return len({w.dilation * tap % w.stride for tap in range(w.size)}) < w.stride
 
 
 def _missed(size: tuple[int, ...], reading: list[OpCall]) -> int:
-    """Positions that no window covers; 0 if they are but a rest at the far end."""
+    """Counts positions that no window covers; 0 if they are but a rest at the far end."""
     read = torch.zeros(size, dtype=torch.bool)
     for op in reading:
         marks = torch.ones((), dtype=torch.bool)
@@ -74,7 +74,7 @@ def _missed(size: tuple[int, ...], reading: list[OpCall]) -> int:
 
 
 def stride_repeated(view: View) -> Iterator[Violation]:
-    """The hand-written stack: each convolution is given the block's stride, though the map shall shrink once.
+    """Finds stacks each of whose convolutions has the block's stride, where the map was to shrink once.
 
     A warning where it looks like one block, see `_one_block`; a note where it may be an encoder that means it.
     """
@@ -115,7 +115,7 @@ def stride_repeated(view: View) -> Iterator[Violation]:
 
 
 def _one_block(view: View, chain: list[OpCall], home: str) -> bool:
-    """Whether a chain is built as one block is: layers of one module, padded to keep the map, and normed.
+    """Returns whether a chain is built as one block is: layers of one module, padded to keep the map, and normed.
 
     An encoder that shrinks the map each time has its own head beside it, a unit for each stride, even kernels or no
     padding; or it is a stem, two convolutions on the image with the network behind.
@@ -130,7 +130,7 @@ def _one_block(view: View, chain: list[OpCall], home: str) -> bool:
 
 
 def _normed(view: View, op: OpCall) -> bool:
-    """Whether a norm stands between a convolution and the next one."""
+    """Returns whether a norm stands between a convolution and the next one."""
     value = op.outputs[0]
     while len(uses := view.only_uses(value)) == 1 and uses[0].name not in CONVOLUTIONS:
         if uses[0].name.endswith("_norm"):
@@ -140,7 +140,7 @@ def _normed(view: View, op: OpCall) -> bool:
 
 
 def _alone(view: View, chain: list[OpCall], home: str) -> bool:
-    """Whether a module has no other convolutions: stems and fusions stride twice on purpose, beside other layers."""
+    """Returns whether a module has no other convolutions; stems and fusions, which do, stride twice on purpose."""
     inside = [
         op for op in view.convolutions() if not home or op.path.startswith(f"{home}.") or op.path == home
     ]
@@ -148,23 +148,23 @@ def _alone(view: View, chain: list[OpCall], home: str) -> bool:
 
 
 def _next(view: View, op: OpCall) -> OpCall | None:
-    """The convolution that comes next, with nothing between that has a window, if it is the same over again."""
+    """Returns the convolution that comes next, with nothing between that has a window, if it has the same settings."""
     value = op.outputs[0]
     while len(uses := view.only_uses(value)) == 1:
-        (found,) = uses
-        if found.name in CONVOLUTIONS:
-            groups = [each["groups"] for each in (found, op)]
-            same = windows(found) == windows(op) and found.name == op.name and groups[0] == groups[1]
-            wide = found.inputs[0].shape[1] == found.outputs[0].shape[1] == op.outputs[0].shape[1]
-            return found if same and wide else None
-        if found.name in POOLS or found.outputs[0].shape != value.shape:
+        (use,) = uses
+        if use.name in CONVOLUTIONS:
+            groups = [each["groups"] for each in (use, op)]
+            same = windows(use) == windows(op) and use.name == op.name and groups[0] == groups[1]
+            wide = use.inputs[0].shape[1] == use.outputs[0].shape[1] == op.outputs[0].shape[1]
+            return use if same and wide else None
+        if use.name in POOLS or use.outputs[0].shape != value.shape:
             return None
-        value = found.outputs[0]
+        value = use.outputs[0]
     return None
 
 
 def _home(paths: list[str]) -> str:
-    """The module that holds all of them."""
+    """Returns the path of the module that holds all of them."""
     split = [path.split(".") for path in paths]
     shared = 0
     while all(len(parts) > shared + 1 for parts in split) and len({parts[shared] for parts in split}) == 1:

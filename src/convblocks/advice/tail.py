@@ -17,7 +17,7 @@ KEEPING = POINTWISE | NORMS  # norms and activations go with the layer before th
 
 
 class Tail(Struct, frozen=True):
-    """Ops start … stop − 1 of a trace, which can be taken out: one tensor goes in, one comes out."""
+    """A run of ops that can be taken out, ops[start:stop] of a trace: one tensor goes in, one comes out."""
 
     start: int
     stop: int
@@ -29,7 +29,7 @@ class Tail(Struct, frozen=True):
 
 
 def removable_tail(view: View) -> Tail | None:
-    """The longest run of ops behind the last productive layer that only one tensor enters; None if there is none.
+    """Returns the longest run of ops behind the last productive layer that one tensor enters; None if there is none.
 
     A layer is productive if its input does not yet see the whole image (Richter et al. 2021, arXiv:2106.12307).
     """
@@ -65,7 +65,7 @@ def removable_tail(view: View) -> Tail | None:
 
 
 def unproductive_tail(view: View) -> Iterator[Violation]:
-    """Past shortcuts a layer may still get what sees less: a note, where only the longest path sees all."""
+    """Finds layers whose input already sees the whole image; a note where only the longest path sees it."""
     tail = removable_tail(view)
     if tail is None or not tail.layers:
         return
@@ -87,19 +87,19 @@ def unproductive_tail(view: View) -> Iterator[Violation]:
 
 
 def _read_once(view: View, value: Value | None) -> bool:
-    """Whether a tensor goes on alone: what gates it reads it too."""
+    """Returns whether a tensor goes on alone: what gates it reads it too."""
     return value is not None and len(view.readers.get(value.number, ())) <= 1
 
 
 def _begins_layer(view: View, ops: Sequence[OpCall]) -> bool:
-    """Whether what comes is a layer, not the norm, activation or gate of the one before."""
+    """Returns whether a layer comes next, not the norm, activation or gate of the one before."""
     first = next(op for op in ops if op.name in WEIGHTED)
     gate = _sees_all(view.field(first.inputs[0]), spatial_size(view.trace)) is None
     return ops[0].name not in KEEPING and not gate
 
 
 def _sees_all(field: Field, size: Shape) -> bool | None:
-    """None: unknown, or seen through an op that mixes all, such as attention, behind which no layer adds context."""
+    """Returns whether a field covers the image; None where it is unknown, or mixed by an op such as attention."""
     if not all(isinstance(axis, tuple) for axis in field):
         return None
     return all(
@@ -108,22 +108,22 @@ def _sees_all(field: Field, size: Shape) -> bool | None:
 
 
 def _crossing(view: View) -> list[Value | None]:
-    """In front of each op: the one tensor, of those that depend on an input, that is still needed; None: several."""
+    """Returns, in front of each op, the one dependent tensor that is still needed; None where there are several."""
     ops = view.trace.ops
     last = {value.number: i for i, op in enumerate(ops) for value in op.inputs}
     last |= dict.fromkeys(view.given_out, len(ops))
     needed = {value.number: value for value in view.trace.inputs}
-    found: list[Value | None] = []
+    crossing: list[Value | None] = []
     for i, op in enumerate(ops):
         needed = {number: value for number, value in needed.items() if last.get(number, -1) >= i}
-        found.append(next(iter(needed.values())) if len(needed) == 1 else None)
+        crossing.append(next(iter(needed.values())) if len(needed) == 1 else None)
         if view.maps(op):
             needed |= {value.number: value for value in op.outputs}
-    return found
+    return crossing
 
 
 def _sure(view: View, tail: Tail) -> bool:
-    """Whether the inputs of its layers see the whole image along every path."""
+    """Returns whether the inputs of its layers see the whole image along every path."""
     least = _least(view)
     size = spatial_size(view.trace)
     return all(
@@ -132,11 +132,11 @@ def _sure(view: View, tail: Tail) -> bool:
 
 
 def _least(view: View) -> dict[int, list[int]]:
-    """The receptive field's size along the path that sees least, by value and axis."""
+    """Returns the receptive field's size along the path that sees least, by value and axis."""
     start = view.trace.input
-    found = {start.number: [1] * len(spatial_axes(view.trace))}
+    sizes_of = {start.number: [1] * len(spatial_axes(view.trace))}
     for op in view.trace.ops:
-        sizes = [found[value.number] for value in op.inputs if value.number in found]
+        sizes = [sizes_of[value.number] for value in op.inputs if value.number in sizes_of]
         if not sizes:
             continue
         least = [min(along) for along in zip(*sizes, strict=True)]
@@ -145,5 +145,5 @@ def _least(view: View) -> dict[int, list[int]]:
             grown = zip(least, windows(op), steps, strict=False)
             least = [r + (reach(w) - 1) * step for r, w, step in grown]
         for value in op.outputs:
-            found[value.number] = least
-    return found
+            sizes_of[value.number] = least
+    return sizes_of

@@ -1,4 +1,4 @@
-"""CB503 and CB504: what keeps a network from learning though its forward runs."""
+"""CB503 and CB504: defects that keep a network from learning though its forward runs."""
 
 from collections.abc import Iterator
 
@@ -29,7 +29,7 @@ CARRIED = (POINTWISE - ADDITIONS) | POOLS.keys() | ADAPTIVE.keys() | KEEPING_VAL
 
 
 def activation_before_loss(view: View) -> Iterator[Violation]:
-    """Only the forward is seen, and not the loss: what is said holds for a loss that applies the same again."""
+    """Finds softmax, log_softmax or sigmoid as the last op, which a loss may apply again."""
     for value in view.trace.outputs:
         op = view.maker(value)
         while op is not None and op.name in SHAPED:
@@ -41,7 +41,7 @@ def activation_before_loss(view: View) -> Iterator[Violation]:
             continue  # an attention map or a gate that is given out too
         yield Violation(
             place=op.path,
-            message=f"{name} is the last op, and the forward alone is seen here: before a loss that applies it again, "
+            message=f"{name} is the last op (the loss is not part of the trace): before a loss that applies it again, "
             "the gradients are small and training is slow or stops",
             fix=f"give scores and leave {name} to the loss, or take a loss that expects its result: {LOSSES[name]}",
             figures={"op": name},
@@ -49,7 +49,7 @@ def activation_before_loss(view: View) -> Iterator[Violation]:
 
 
 def identical_filters(view: View) -> Iterator[Violation]:
-    """Filters of one weight get one gradient as long as what reads them treats them alike: they stay copies.
+    """Finds filters that start as copies and stay so: what reads them alike gives them one gradient.
 
     Zeros alone are meant where the next layer tells the channels apart, as at the end of a branch.
     """
@@ -81,7 +81,7 @@ Weights = dict[str, torch.nn.Parameter]
 
 
 def _weight(view: View, op: OpCall, weights: Weights) -> torch.Tensor | None:
-    """The weight of a layer as rows of filters; None where it is no parameter that learns, or has no values."""
+    """Returns the weight of a layer as rows of filters; None where it is no parameter that learns, or has no values."""
     return _values(view, op["weight"], weights)
 
 
@@ -90,25 +90,30 @@ def _bias(view: View, op: OpCall, weights: Weights) -> torch.Tensor | None:
 
 
 def _values(view: View, value: object, weights: Weights) -> torch.Tensor | None:
-    known = view.trace.parameters.get(value.number) if isinstance(value, Value) else None
-    if known is None or not known.trainable or known.name not in weights or weights[known.name].is_meta:
+    parameter = view.trace.parameters.get(value.number) if isinstance(value, Value) else None
+    if (
+        parameter is None
+        or not parameter.trainable
+        or parameter.name not in weights
+        or weights[parameter.name].is_meta
+    ):
         return None
-    found = weights[known.name].detach()
-    return found.reshape(len(found), -1)
+    values = weights[parameter.name].detach()
+    return values.reshape(len(values), -1)
 
 
 def _first_copies(weight: torch.Tensor, bias: torch.Tensor | None) -> torch.Tensor:
-    """Of each filter, the number of the first one with the same weights and bias."""
+    """Returns, for each filter, the number of the first one with the same weights and bias."""
     rows = weight if bias is None else torch.cat([weight, bias.to(weight.dtype)], 1)
     numbers = torch.arange(len(rows))
-    seen: dict[bytes, int] = {}
+    first_of: dict[bytes, int] = {}
     for i, row in enumerate(rows.cpu().contiguous().view(torch.uint8).numpy()):
-        numbers[i] = seen.setdefault(row.tobytes(), i)
+        numbers[i] = first_of.setdefault(row.tobytes(), i)
     return numbers
 
 
 def _reading(view: View, value: Value) -> Iterator[OpCall | None]:
-    """The layers that read a map, past what treats its channels alike; None for anything else that reads it."""
+    """Yields the layers that read a map, past what treats its channels alike; None for anything else that reads it."""
     if value.number in view.given_out:
         yield None
     for op in view.uses(value):
@@ -121,7 +126,7 @@ def _reading(view: View, value: Value) -> Iterator[OpCall | None]:
 
 
 def _alike(weight: torch.Tensor | None, first: torch.Tensor) -> bool:
-    """Whether the layer reads each copy with the weights with which it reads the first."""
+    """Returns whether the layer reads each copy with the weights with which it reads the first."""
     if weight is None or weight.shape[1] % len(first):
         return False
     columns = weight.reshape(len(weight), len(first), -1)

@@ -25,7 +25,7 @@ BATCH = 16  # random inputs that the signal is measured with
 
 @dataclass(frozen=True, kw_only=True)
 class Violation:
-    """What a rule found at one place; the rule's id, and its severity if none is given, are added to it."""
+    """One place where a rule is broken; the id of the rule, and its severity by default, are added to it."""
 
     place: str  # module path
     message: str
@@ -36,7 +36,7 @@ class Violation:
 
 @dataclass(frozen=True)
 class View:
-    """A module, what one forward of it did, and, where that forward failed, how."""
+    """A trace with the questions that rules ask of it, and how its forward failed, where it did."""
 
     trace: Trace  # until it failed, where it did
     failed: Failed | None = None
@@ -53,31 +53,31 @@ class View:
 
     @cached_property
     def several(self) -> Trace | Failed:
-        """What the module does to a batch of more than one example: a forward of its own."""
+        """The trace of a batch of several examples: a forward of its own."""
         return retrace(self.trace, batch=SEVERAL)
 
     def attempt(self, sizes: Sequence[Sequence[int]]) -> Trace | Failed:
-        """Returns what a forward of inputs of other sizes does."""
+        """Returns the trace of inputs of other sizes."""
         return retrace(self.trace, *sizes)
 
     @cached_property
     def makers(self) -> Mapping[int, OpCall]:
-        """By the number of a value: the op that made it."""
+        """The op that made a value, by its number."""
         return self.trace.makers
 
     @cached_property
     def readers(self) -> dict[int, list[OpCall]]:
-        """By the number of a value: the ops that read it."""
-        found: dict[int, list[OpCall]] = {}
+        """The ops that read a value, by its number."""
+        readers: dict[int, list[OpCall]] = {}
         for op in self.trace.ops:
             read = op.inputs[:1] if op.op.like else op.inputs
             for number in {value.number for value in read}:
-                found.setdefault(number, []).append(op)
-        return found
+                readers.setdefault(number, []).append(op)
+        return readers
 
     @cached_property
     def given_out(self) -> frozenset[int]:
-        """Numbers of the values that the module gives out."""
+        """The numbers of the values that the module gives out."""
         return frozenset(value.number for value in self.trace.outputs)
 
     @cached_property
@@ -86,17 +86,18 @@ class View:
         return receptive_fields(self.trace, through_gates=False)
 
     def field(self, value: Value) -> Field:
-        """Of one value; unknown along every axis where it does not depend on the first input."""
-        found = self.fields.get(value.number)
-        return (None,) * len(spatial_axes(self.trace)) if found is None else found
+        """Returns the receptive field of a value; unknown where it does not depend on the first input."""
+        field = self.fields.get(value.number)
+        return (None,) * len(spatial_axes(self.trace)) if field is None else field
 
     @cached_property
     def analysis(self) -> Analysis:
+        """The record of `analyze`."""
         return analyze(self.trace)
 
     @cached_property
     def symptoms(self) -> tuple[Symptom, ...]:
-        """Of the signal of a batch of random inputs; see the package signal."""
+        """The symptoms of the signal of a batch of random inputs; see the package signal."""
         if len(self.input_sizes) > 1:
             raise TraceError(
                 f"the signal is measured with one input, and {type(self.module).__name__} takes several"
@@ -116,49 +117,51 @@ class View:
 
     @cached_property
     def depending(self) -> frozenset[int]:
-        """Numbers of the values that depend on an input of the module."""
+        """The numbers of the values that depend on an input of the module."""
         return depending(self.trace)
 
     def maps(self, op: OpCall) -> list[Value]:
-        """What an op reads, without weights and constants."""
+        """Returns what an op reads, without weights and constants."""
         return [value for value in op.inputs if value.number in self.depending]
 
     def maker(self, value: Value) -> OpCall | None:
-        """The op that a value comes from, past ops that change no value; None for an input or a weight."""
+        """Returns the op that a value comes from, past ops that change no value; None for an input or a weight."""
         op = self.makers.get(value.number)
         while op is not None and op.op.keeps_values:
             op = self.makers.get(op.inputs[0].number)
         return op
 
     def uses(self, value: Value) -> list[OpCall]:
-        """The ops that read a value, past ops that change none."""
-        found: list[OpCall] = []
+        """Returns the ops that read a value, past ops that change none."""
+        uses: list[OpCall] = []
         for op in self.readers.get(value.number, ()):
-            found += self.uses(op.outputs[0]) if op.op.keeps_values else [op]
-        return found
+            uses += self.uses(op.outputs[0]) if op.op.keeps_values else [op]
+        return uses
 
     def only_uses(self, value: Value) -> list[OpCall]:
-        """The same; none if the module gives the value out too."""
+        """Returns the same; none if the module gives the value out too."""
         leaves = value.number in self.given_out
         return [] if leaves else self.uses(value)
 
     def weighted(self) -> Iterator[OpCall]:
-        """Convolutions, transposed or not, and linear layers."""
+        """Yields convolutions, transposed or not, and linear layers."""
         return (op for op in self.trace.ops if op.name in WEIGHTED)
 
     def convolutions(self) -> Iterator[OpCall]:
+        """Yields convolutions."""
         return (op for op in self.trace.ops if op.name in CONVOLUTIONS)
 
 
 @once_per_trace
 def depending(trace: Trace) -> frozenset[int]:
-    """Numbers of the values that depend on an input."""
-    found = {value.number for value in trace.inputs}
+    """Returns the numbers of the values that depend on an input."""
+    numbers = {value.number for value in trace.inputs}
     for op in trace.ops:
-        if any(value.number in found for value in op.inputs):
-            found.update(value.number for value in op.outputs)
-    return frozenset(found)
+        if any(value.number in numbers for value in op.inputs):
+            numbers.update(value.number for value in op.outputs)
+    return frozenset(numbers)
 
 
 def named(path: str, else_: str = "the whole module") -> str:
+    """Returns a module path, or other text for the empty path of the whole module."""
     return path or else_

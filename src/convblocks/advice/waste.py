@@ -1,4 +1,4 @@
-"""CB104 and CB105: what is computed, or kept, for nobody."""
+"""CB104 and CB105: branches that nothing depends on, and layers computed twice."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -20,20 +20,20 @@ from convblocks.text import plural
 
 
 def dead_branches(view: View) -> Iterator[Violation]:
-    """Modules that work for no output, and parameters that no op reads; neither in eval mode nor in training."""
+    """Finds modules that no output depends on, and parameters that no op reads, in eval mode and in training."""
     alive = _alive(view)
     dead = [op not in alive for op in view.trace.ops]
     read = {p.name for p in view.trace.parameters.values()}
-    known = parameters(view.module)
-    unread = {name: p for name, p in known.items() if name not in read}
+    own = parameters(view.module)
+    unread = {name: p for name, p in own.items() if name not in read}
     calls = list(_outermost(view, dead))
     if not unread and not calls:
         return
     learning = _learning(view)
     for call in calls:
-        inside = [name for name in known if name.startswith(f"{call.path}.") or not call.path]
+        inside = [name for name in own if name.startswith(f"{call.path}.") or not call.path]
         spent = sum(map(macs, view.trace.ops[call.start : call.stop]))
-        held = sum(known[name].numel() for name in inside)
+        held = sum(own[name].numel() for name in inside)
         if learning.isdisjoint(inside) and (spent or held):
             yield Violation(
                 place=call.path,
@@ -57,7 +57,7 @@ def dead_branches(view: View) -> Iterator[Violation]:
 
 
 def _largest(name: str, used: set[str]) -> str:
-    """The outermost module around a parameter in which none is used; the parameter itself if its module has others."""
+    """Returns the outermost module around a parameter in which none is used; else the parameter itself."""
     parts = name.split(".")
     for depth in range(1, len(parts)):
         path = ".".join(parts[:depth])
@@ -67,7 +67,7 @@ def _largest(name: str, used: set[str]) -> str:
 
 
 def _alive(view: View) -> set[OpCall]:
-    """Ops that an output depends on; one that writes in place counts for all that shares its memory."""
+    """Returns the ops that an output depends on; one that writes in place counts for all that shares its memory."""
     wanted = {value.number for value in view.trace.outputs}
     homes = {value.storage for value in view.trace.outputs}
     alive: set[OpCall] = set()
@@ -80,7 +80,7 @@ def _alive(view: View) -> set[OpCall]:
 
 
 def _outermost(view: View, dead: list[bool]) -> Iterator[Call]:
-    """Calls all of whose ops are dead, without those inside another such call."""
+    """Yields calls all of whose ops are dead, without those inside another such call."""
     end = 0
     for call in view.trace.calls:
         if call.start >= end and call.stop > call.start and all(dead[call.start : call.stop]):
@@ -89,7 +89,7 @@ def _outermost(view: View, dead: list[bool]) -> Iterator[Call]:
 
 
 def _learning(view: View) -> set[str]:
-    """Names of the parameters that an output in training mode depends on, as auxiliary heads do; all if that fails."""
+    """Returns the parameters that an output in training mode depends on; all names if that forward fails."""
     names = set(parameters(view.module))
     meta = {
         name: t.detach().to(META).requires_grad_(name in names and t.is_floating_point())
@@ -105,17 +105,17 @@ def _learning(view: View) -> set[str]:
             WithoutWrites(),
         ):
             result = functional_call(view.module, meta, tuple(inputs))
-            asked = {name: t for name, t in meta.items() if t.requires_grad}
+            differentiable = {name: t for name, t in meta.items() if t.requires_grad}
             total = sum(t.float().sum() for t in tensors(result) if t.requires_grad)
-            found = torch.autograd.grad(total, list(asked.values()), allow_unused=True)  # type: ignore[arg-type]
+            gradients = torch.autograd.grad(total, list(differentiable.values()), allow_unused=True)  # type: ignore[arg-type]
     except Exception:  # a forward may raise anything
         return names
-    return {name for name, gradient in zip(asked, found, strict=True) if gradient is not None}
+    return {name for name, gradient in zip(differentiable, gradients, strict=True) if gradient is not None}
 
 
 @contextmanager
 def training(module: nn.Module) -> Iterator[None]:
-    """Training mode for a while, then each module's own again."""
+    """Puts a module in training mode within, and restores the mode of each part."""
     before = {m: m.training for m in module.modules()}
     try:
         module.train()
@@ -126,7 +126,7 @@ def training(module: nn.Module) -> Iterator[None]:
 
 
 def duplicate_branches(view: View) -> Iterator[Violation]:
-    """Values are numbered by how they are made (Cocke & Schwartz 1970): two of one number are the same tensor."""
+    """Finds layers computed twice, by numbering values by how they are made (Cocke & Schwartz 1970)."""
     numbers: dict[int, int] = {}
     made: dict[Any, tuple[OpCall, tuple[int, ...]]] = {}
     written: dict[int, int] = {}  # by storage: how often it was written in place
@@ -160,7 +160,7 @@ def duplicate_branches(view: View) -> Iterator[Violation]:
 
 
 def _keyed(given: Any, numbers: dict[int, int], written: dict[int, int]) -> Any:
-    """An argument as a key: tensors by the number of the first that is the same, and by their writes since."""
+    """Returns an argument as a key: tensors by the number of the first that is the same, and by their writes since."""
     if isinstance(given, Value):
         return "value", numbers.get(given.number, given.number), written.get(given.storage, 0)
     if isinstance(given, dict):

@@ -1,9 +1,9 @@
-"""What is drawn of any module, from its trace.
+"""The drawing of any module, from its trace.
 
-op_labels.py  an op in words
-repeats.py  which pieces follow each other unchanged
-place.py    rows, lanes and lines
-draw.py  the boxes, and the whole
+op_labels.py  the text of an op, an input or an output
+repeats.py    pieces that follow each other unchanged
+place.py      rows, lanes and lines
+draw.py       the boxes, and the whole
 """
 
 from convblocks.drawing.draw import FITS, outline

@@ -75,7 +75,7 @@ def outline(
 
 
 def _nodes(trace: Trace) -> list[Node]:
-    """All boxes in order of execution, the inputs first and the output last."""
+    """Returns all boxes in order of execution, the inputs first and the output last."""
     readers = Counter(number for op in trace.ops for number in {value.number for value in op.inputs})
     layout = input_layout(trace).layout
     texts = [named("input", trace.input.shape, layout.channels, layout.batch)]
@@ -87,13 +87,13 @@ def _nodes(trace: Trace) -> list[Node]:
     home = {node.value: i for i, node in enumerate(nodes)}
     way: dict[int, Hashable] = dict.fromkeys(home, 0)  # of a value, what was done since it left its box
     for op, cost in zip(trace.ops, op_costs(trace), strict=True):
-        found = [value for value in op.inputs if value.number in home]
-        if not found:
+        maps = [value for value in op.inputs if value.number in home]
+        if not maps:
             continue
-        sources = list(dict.fromkeys(home[value.number] for value in found))
+        sources = list(dict.fromkeys(home[value.number] for value in maps))
         place_of, last = sources[0], nodes[sources[0]]
-        alone = len(sources) == 1 and readers[found[0].number] == 1 and found[0].number == last.value
-        does = (_signature(op), *((sources.index(home[v.number]), way[v.number]) for v in found))
+        alone = len(sources) == 1 and readers[maps[0].number] == 1 and maps[0].number == last.value
+        does = (_signature(op), *((sources.index(home[v.number]), way[v.number]) for v in maps))
         quiet = len(sources) == 1 and (op.op.random or not op.op.drawn)
         if quiet:
             last.value = op.outputs[0].number if alone else last.value
@@ -103,24 +103,24 @@ def _nodes(trace: Trace) -> list[Node]:
             last.value = op.outputs[0].number
         else:
             place_of = len(nodes)
-            told = text(op, joins=len({v.number for v in found}) > 1)
-            nodes.append(Node(told, sources, [does], cost.macs, value=op.outputs[0].number))
+            label = text(op, joins=len({v.number for v in maps}) > 1)
+            nodes.append(Node(label, sources, [does], cost.macs, value=op.outputs[0].number))
         for number, out in enumerate(op.outputs):
             home[out.number] = place_of
             idle = quiet and op.op.idle
-            way[out.number] = way[found[0].number] if idle else (does, number) if quiet else number
+            way[out.number] = way[maps[0].number] if idle else (does, number) if quiet else number
     ends = [home[value.number] for value in trace.outputs if value.number in home]
     output = named_outputs([(value.shape, channel_axis(trace, value)) for value in trace.outputs])
     return [*nodes, Node(output, list(dict.fromkeys(ends)), ["output"])]
 
 
 def _follows(op: OpCall, last: Node) -> bool:
-    """Whether it stands within the box before it. A norm behind a place where paths meet opens what comes next."""
+    """Returns whether an op stands within the box before it. A norm behind a place where paths meet does not."""
     return len(last.before) == 1 if op.op.norm else op.op.pointwise
 
 
 def _signature(op: OpCall) -> Hashable:
-    """All that tells what an op does but the values of its tensors: equal for layers of the same kind and shape."""
+    """Returns all that says what an op does but the values of its tensors: equal for layers of one kind and shape."""
     given = tuple(sorted((name, _plain(value)) for name, value in op.kwargs.items()))
     return op.name, _plain(op.args), given, tuple(out.shape for out in op.outputs)
 
@@ -134,10 +134,10 @@ def _plain(argument: Any) -> Hashable:
 
 
 def _collapsed(nodes: list[Node]) -> tuple[list[Node], list[Repeat]]:
-    """Of each group of pieces the first, with all their MACs, and the receptive fields behind the last."""
+    """Keeps the first of each group of pieces, with all their MACs, and the receptive fields behind the last."""
     groups = {g.start: g for g in repeats([tuple(n.key) for n in nodes], [n.before for n in nodes])}
     kept: list[Node] = []
-    found: list[Repeat] = []
+    drawn: list[Repeat] = []
     home: dict[int, int] = {}  # from a node to the one that is drawn of it
     at = 0
     while at < len(nodes):
@@ -154,9 +154,9 @@ def _collapsed(nodes: list[Node]) -> tuple[list[Node], list[Repeat]]:
             for i, node in enumerate(nodes[at : at + size])
         ]
         if times > 1:
-            found.append(Repeat(first, first + size - 1, times))
+            drawn.append(Repeat(first, first + size - 1, times))
         at += size * times
-    return kept, found
+    return kept, drawn
 
 
 def _sees(field: Field) -> str:

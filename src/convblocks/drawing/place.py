@@ -55,7 +55,7 @@ def place(nodes: list[Node]) -> list[Line]:
 
 
 def _main_path(nodes: list[Node]) -> list[int]:
-    """Rows, and lane 0 for the way of the most MACs to the last; of each node, what it follows on its own such way."""
+    """Sets rows, and lane 0 along the way of the most MACs; returns what each node follows on its own such way."""
     best: list[tuple[int, int, int]] = []  # MACs and rows up to the node, and what it follows
     for node in nodes:
         node.row = max((nodes[i].row + 1 for i in node.before), default=0)

@@ -19,7 +19,7 @@ class Group(NamedTuple):
 
 
 def repeats(keys: Sequence[Hashable], before: Sequence[Sequence[int]]) -> list[Group]:
-    """The groups that leave the fewest boxes to draw, in order; none of them overlap.
+    """Returns the groups that leave the fewest boxes to draw, in order; none of them overlap.
 
     keys: equal for boxes that do the same; before: of each box, those whose output it takes, which come before it.
     """
@@ -65,7 +65,7 @@ def _again(
     start: int,
     size: int,
 ) -> bool:
-    """Whether the piece of that size repeats at once."""
+    """Returns whether the piece of that size repeats at once."""
     after, end = start + size, start + 2 * size
     if keys[start] != keys[after] or keys[after - 1] != keys[end - 1] or last_reader[after - 1] >= end:
         return False

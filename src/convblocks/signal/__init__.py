@@ -1,4 +1,4 @@
-"""What real tensors show of a module: norms and rates, symptoms and their fixes, shattering, probes."""
+"""Measurements on real tensors: norms and rates, symptoms and their fixes, shattering, probes."""
 
 import warnings
 from typing import Any
