@@ -27,16 +27,13 @@ VAGUE_STARTS = ("Of", "What", "Whether")
 FLAG = re.compile(r"(?:^|[\s`])--[a-z][a-z-]*\b")
 
 PENDING: dict[str, set[str]] = {
-    "identifiers": {"advice", "analysis", "drawing", "statistics"},
+    "identifiers": {"analysis", "statistics"},
     "literals": {"statistics"},
     "docstrings": {
-        "advice",
         "analysis",
-        "drawing",
         "engine",
         "experiments",
         "runs",
-        "signal",
         "statistics",
     },
     "flags": set(),

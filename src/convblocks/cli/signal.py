@@ -61,6 +61,7 @@ def signal(
             data.
         learning_rate: Of that training.
         fix: Apply each proposed fix to a copy, and measure again.
+        mend: The name that --fix had.
         field: Measure the effective receptive field too.
         all_layers: Show every layer, not a choice of 24.
         json: Print the records as JSON.
