@@ -52,7 +52,7 @@ UNGUARDED_STATUS = 79  # a worker's exit status, unlike any of Python's own
 
 @dataclass(frozen=True)
 class Job(Generic[Task, Result]):
-    """What every worker holds: a function of a task and of a callable that reports progress."""
+    """The job of every worker: a function of a task and of a callable that reports progress."""
 
     work: Callable[[Task, Callable[[Any], None]], Result]
     threads: int
@@ -125,7 +125,7 @@ def run_all(
 
 
 def _why(statuses: set[int | None]) -> str:
-    """What the exit statuses of the workers tell; that of one ended by a signal is its number, negative."""
+    """Describes the exit statuses of the workers; that of one ended by a signal is its number, negative."""
     if UNGUARDED_STATUS in statuses:
         return UNGUARDED
     crash = next((each for each in CRASHES if -each in statuses), None)

@@ -1,4 +1,4 @@
-"""What a caller is told while designs train."""
+"""Notifications to a caller while designs train."""
 
 import warnings
 from collections.abc import Sequence
@@ -7,7 +7,7 @@ from convblocks.records import Design, Epoch, Run, Study
 
 
 class Watcher:
-    """What a caller may want to see while a compare runs; override what you need."""
+    """Methods that compare calls while it runs; override those that you need."""
 
     def on_reading(self, name: str) -> None:
         """The data are read next, and the designs are then matched, before training begins."""

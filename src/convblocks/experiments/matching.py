@@ -30,12 +30,12 @@ class Matched:
 
 
 def default_budget(frame: Frame, implementation: Implementation, match: str) -> int:
-    """What an implementation costs at REFERENCE_WIDTH."""
+    """Returns the cost of an implementation at REFERENCE_WIDTH."""
     return _spent(_at(frame, implementation, _widths(implementation, REFERENCE_WIDTH)), match)
 
 
 def least_budgets(frame: Frame, found: Iterable[Implementation], match: str) -> dict[str, int]:
-    """What each implementation costs at its narrowest, the cheapest first."""
+    """Returns the cost of each implementation at its narrowest, the cheapest first."""
     least = {i.name: _spent(_at(frame, i, _widths(i, 0)), match) for i in found}
     return dict(sorted(least.items(), key=lambda item: item[1]))
 

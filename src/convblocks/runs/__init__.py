@@ -1,0 +1,1 @@
+"""The run folder: records, weights, locks, and loading a trained design."""

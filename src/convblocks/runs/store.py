@@ -118,23 +118,27 @@ class RunFolder:
         return self.files.record(SUMMARY, Summary)
 
     def save_summary(self, summary: Summary) -> None:
+        """Writes the summary."""
         self.files.replace(SUMMARY, summary, self.digest())
 
     def designs(self) -> list[Design]:
-        """Raises RunError for what is damaged, of another study or of none, as all that reads records does."""
+        """Returns the designs. Raises RunError for damaged records, or those of another study or of none."""
         return list({design.name: design for _, design in self.files.lines(DESIGNS, Design)}.values())
 
     def save_designs(self, designs: Iterable[Design]) -> None:
+        """Replaces the designs."""
         self.files.replace_lines(DESIGNS, designs)
 
     def latencies(self) -> list[Latency]:
+        """Returns the latencies of designs. Raises RunError as `designs` does."""
         return [latency for _, latency in self.files.lines(LATENCIES, Latency)]
 
     def save_latencies(self, latencies: Iterable[Latency]) -> None:
+        """Replaces the latencies."""
         self.files.replace_lines(LATENCIES, latencies)
 
     def runs(self) -> list[Run]:
-        """In order of design and seed, whatever order they finished in."""
+        """Returns the runs in order of design and seed, whatever order they finished in."""
         names = {design.name for design in self.designs()}
         runs = {}
         for where, run in self.files.lines(RUNS, Run):
@@ -148,7 +152,7 @@ class RunFolder:
         self.files.append(RUNS, run)
 
     def drop_runs(self, runs: Collection[Run]) -> None:
-        """Take runs out; what a worker adds at the same time is kept."""
+        """Takes runs out; what a worker adds at the same time is kept."""
         with self.files.locked(RUNS):
             self.files.replace_lines(RUNS, [run for run in self.runs() if run not in runs])
 
@@ -157,22 +161,25 @@ class RunFolder:
         return self.files.digest()
 
     def weights(self, design: str, seed: int) -> Path:
+        """Returns the path of a run's weights."""
         return self._trained("weights", design, seed)
 
     def read_weights(self, run: Run) -> bytes | None:
-        """The weights of a run; None where the file is missing or is not the one that the record names."""
+        """Returns the weights of a run; None where the file is missing or is not the one that the record names."""
         content = self.files.read(*self._parts("weights", run.design, run.seed)) or b""
         return content if sha256(content).hexdigest() == run.weights_sha256 else None
 
     def checkpoint(self, design: str, seed: int) -> Path:
+        """Returns the path of a run's checkpoint."""
         return self._trained("checkpoints", design, seed)
 
     @property
     def examples(self) -> Path:
+        """The folder of the examples that workers share."""
         return self.files.inside(".examples")
 
     def drop_checkpoints(self) -> None:
-        """Once all runs are done, nobody needs to go on from one."""
+        """Removes the checkpoints: once all runs are done, nobody needs to go on from one."""
         for design in self.designs():  # only files of our own: the folder may hold others
             shutil.rmtree(self.files.inside("checkpoints", design.name), ignore_errors=True)
         with suppress(OSError):

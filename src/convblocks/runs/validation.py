@@ -1,4 +1,4 @@
-"""What a record must hold beyond its types. Each function raises ValueError that says what does not fit."""
+"""Rules for records beyond their types; each function raises a ValueError that names the values."""
 
 import re
 from collections.abc import Callable, Sequence

@@ -1,0 +1,1 @@
+"""Comparison of designs, evidence, recommendation and the sentences for them; no torch."""

@@ -25,14 +25,17 @@ class Comparison:
 
     @property
     def name(self) -> str:
+        """The design's name."""
         return self.design.name
 
     @property
     def seeds(self) -> int:
+        """The number of finished runs."""
         return len(self.runs)
 
     @property
     def seed_numbers(self) -> list[int]:
+        """The seeds of the finished runs."""
         return [run.seed for run in self.runs]
 
     @property
@@ -49,16 +52,17 @@ class Comparison:
 
     @property
     def score(self) -> float:
+        """The mean validation score over seeds and examples."""
         return float(self.validation.mean())
 
     @property
     def is_among_best(self) -> bool:
-        """Whether it is the best, or not significantly worse."""
+        """True of the best, and of those not significantly worse."""
         return self.verdict in ("best", "within noise")
 
 
 def paired(a: Comparison, b: Comparison, part: str) -> Estimate | None:
-    """a − b on the seeds that both have; None if there are none. `part` is validation or test."""
+    """Returns a − b on the seeds that both have; None if there are none. `part` is validation or test."""
     common = [seed for seed in a.seed_numbers if seed in b.seed_numbers]
     if not common:
         return None

@@ -1,4 +1,4 @@
-"""What a deeper stack changes, in words: for each implementation that was trained at several depths."""
+"""Describes the effect of a deeper stack: for each implementation that was trained at several depths."""
 
 from collections.abc import Sequence
 from dataclasses import replace
@@ -25,16 +25,16 @@ def what_depth_changes(comparisons: Sequence[Comparison], card: DataCard) -> lis
             ends = (shallow.design.stack_depth, deep.design.stack_depth)
             text = f"{deep.design.label} ({points_with_ends(difference.interval())} points)"
             flat.setdefault(ends, []).append(text)
-    told = [
+    sentences = [
         f"No significant change from stack depth {low} to {high}: {', '.join(texts)}."
         for (low, high), texts in sorted(flat.items())
     ]
     if len(pairs) > 1:
-        told.append(
+        sentences.append(
             f"Each of the {len(pairs)} changes is tested alone at 95 %, without a correction for their number: where "
             "depth changes nothing, chance alone makes one in twenty significant."
         )
-    return [*written, Paragraph("Depth", " ".join(told))]
+    return [*written, Paragraph("Depth", " ".join(sentences))]
 
 
 def _ends(comparisons: Sequence[Comparison]) -> list[tuple[Comparison, Comparison, Estimate]]:
@@ -73,7 +73,7 @@ def _change(shallow: Comparison, deep: Comparison, difference: Estimate, card: D
 
 
 def _cause(difference: Estimate, trained: Estimate, values: tuple[float, float], metric: str) -> str:
-    """Whether the training score falls with the validation score; half as far is the least that counts."""
+    """Returns true where the training score falls with the validation score, at least half as far."""
     change, half = trained.interval(), difference.mean / 2
     assert change.low is not None
     ends = f"from {percent(values[0])} to {percent(values[1])}"
@@ -96,7 +96,7 @@ def _cause(difference: Estimate, trained: Estimate, values: tuple[float, float],
 
 
 def _train_difference(shallow: Comparison, deep: Comparison, train: int) -> Estimate:
-    """Of the last epoch's training score, paired by seed; which examples were right is not kept."""
+    """Returns the difference of the last epoch's training scores, paired by seed: single examples are not kept."""
     by_seed = {run.seed: run.epochs[-1].train_score for run in shallow.runs}
     gaps = [run.epochs[-1].train_score - by_seed[run.seed] for run in deep.runs if run.seed in by_seed]
     return replace(estimate(np.array(gaps)[:, None]), examples=train)

@@ -49,6 +49,7 @@ class Estimate:
 
     @property
     def standard_error(self) -> float:
+        """The standard error of the mean, over seeds and examples."""
         return sqrt(self.seed_variance / self.seeds + self.example_variance / self.examples)
 
     @property
@@ -111,7 +112,7 @@ def estimate(scores: np.ndarray) -> Estimate:
 
 
 def significant(difference: Estimate) -> bool:
-    """Whether seeds and examples alone would make such a difference less than once in 20 times."""
+    """Returns true where seeds and examples alone would make such a difference less than once in 20 times."""
     p_value = difference.p_value()
     return p_value is not None and p_value < SIGNIFICANT
 
@@ -134,7 +135,7 @@ def score_interval(scores: np.ndarray) -> Interval:
 
 
 def could_be_guessed(accuracy: float, examples: int, chance: float, tries: int) -> bool:
-    """Whether the best of so many designs may reach this accuracy by guesses that are right with that chance.
+    """Returns true where the best of so many designs may reach this accuracy by guesses of that chance.
 
     Bonferroni's correction of the binomial tail of one run: a mean over seeds spreads at most as much, whether or not
     the seeds guess alike. (That the accuracy's interval excludes chance would not do: of ten guessing designs,
@@ -165,12 +166,12 @@ def seeds_needed(difference: Estimate) -> int | None:
 def seeds_to_bound(difference: Estimate, loss: float) -> int | None:
     """Seeds after which the interval, around the same mean, excludes −loss or else 0; None beyond MOST_SEEDS."""
 
-    def told(seeds: int) -> bool:
-        found = replace(difference, seeds=seeds).interval()
-        return found.low is not None and found.high is not None and (found.low > -loss or found.high < 0)
+    def is_bounded(seeds: int) -> bool:
+        least = replace(difference, seeds=seeds).interval()
+        return least.low is not None and least.high is not None and (least.low > -loss or least.high < 0)
 
-    found = bisect_left(range(MOST_SEEDS), True, 2, key=told)
-    return found if found < MOST_SEEDS else None
+    least = bisect_left(range(MOST_SEEDS), True, 2, key=is_bounded)
+    return least if least < MOST_SEEDS else None
 
 
 def examples_needed(difference: Estimate) -> int | None:

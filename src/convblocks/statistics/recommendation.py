@@ -21,7 +21,7 @@ def headline(
     designs: int,
     metric: str,
 ) -> str:
-    """What to use, or why that is not known. `designs` is the number of designs to train, finished or not."""
+    """Returns the design to use, or why that is not known. `designs` counts those to train, finished or not."""
     if designs == 1:
         return (
             f"{best.name} is the only design, so there is nothing to compare it with: "
@@ -125,7 +125,7 @@ def _corrected(comparisons: Sequence[Comparison], worse: Sequence[Comparison]) -
 
 
 def _to_tell_apart(comparisons: Sequence[Comparison], best: Comparison) -> str:
-    """What would show the widest gaps among those within the noise, if they are real."""
+    """Returns the seeds or examples that would show the widest gaps among those within the noise, if they are real."""
     parts, numbers = [], []
     equal = [c for c in _by_gap(comparisons) if c.verdict == "within noise"]
     for c in equal[:3]:

@@ -1,4 +1,4 @@
-"""What each example adds to a design's score: the scores[seed, example] that all statistics are of.
+"""Contributions of each example to a design's score: the scores[seed, example] of all statistics.
 
 To classify it is 1 for an example that is right and 0 for one that is wrong, whose mean is the accuracy.
 
@@ -36,7 +36,7 @@ def _right(errors: Sequence[int], examples: int) -> np.ndarray:
 
 
 def _linearised(overlaps: Sequence[Overlap], examples: int, pixels: Sequence[int]) -> np.ndarray:
-    """Of mean IoU over the classes that have labelled pixels."""
+    """Contributions to mean IoU over the classes that have labelled pixels."""
     table = np.array(overlaps, dtype=np.int64).reshape(-1, 4)
     both, either = np.zeros((2, examples, len(pixels)))
     both[table[:, 0], table[:, 1]], either[table[:, 0], table[:, 1]] = table[:, 2], table[:, 3]

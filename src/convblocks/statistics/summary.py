@@ -111,7 +111,7 @@ def _cheapest(comparisons: list[Comparison]) -> Comparison:
 
 
 def _beaten(c: Comparison, other: Comparison) -> bool:
-    """Whether the other is better and not measurably dearer, or as good and measurably cheaper."""
+    """Returns true where the other is better and not measurably dearer, or as good and measurably cheaper."""
     if other.score > c.score:
         return other.cost <= c.reach
     return other.score == c.score and other.reach < c.cost

@@ -86,10 +86,12 @@ def refusal(module: nn.Module, inputs: list[torch.Tensor], failed: Failed, retry
     text = str(error).strip()
     if "in the TorchScript interpreter" in text:  # after its own traceback
         text = text.splitlines()[-1]
-    told = " ".join(text.split())
-    fix = _dtype_fix(module, inputs, failed, retry) or _fix(module, inputs, failed, retry, told)
-    fix = fix or next((fix for sign, fix in FIXES if sign in told), "")
-    reason = told if told and isinstance(error, SPEAKING) else f"{type(error).__name__} {told}".strip()
+    message = " ".join(text.split())
+    fix = _dtype_fix(module, inputs, failed, retry) or _fix(module, inputs, failed, retry, message)
+    fix = fix or next((fix for sign, fix in FIXES if sign in message), "")
+    reason = (
+        message if message and isinstance(error, SPEAKING) else f"{type(error).__name__} {message}".strip()
+    )
     most = SHORTER if fix else LONGEST
     if len(reason) > most:
         reason = reason[:most].rsplit(" ", 1)[0] + " …"
