@@ -37,7 +37,8 @@ def test_two_seeds_far_apart_recommend_neither_the_cheaper_nor_the_better(pair, 
     assert [row.verdict for row in summary.rows] == ["best", "within noise"]
     assert (summary.recommended, summary.conclusive) == (f"{chosen}-d8", False)
     assert headline(summary).startswith(
-        f"These data do not tell which design to use: {chosen}-d8 is the cheapest of those not told apart, but may be "
+        f"These data do not tell which design to use: {chosen}-d8 is the cheapest of those not measurably "
+        "worse, but may be "
     )
     assert f"points behind {rival}-d8. Run again with more seeds, about " in headline(summary)
 
@@ -91,7 +92,7 @@ def test_what_guessing_can_do_is_no_evidence(pair):
     assert "even the best, a-d8, has only 50.7 % validation accuracy, as guessing among 2 classes can" in (
         headline(summary)
     )
-    assert "b-d8 is merely the cheapest of those not told apart." in headline(summary)
+    assert "b-d8 is merely the cheapest of those not measurably worse." in headline(summary)
     assert pair((0.52, 0.49, 0.51), (0.51, 0.5, 0.49)).conclusive  # much, among ten classes
 
 

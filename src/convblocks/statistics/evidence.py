@@ -27,7 +27,7 @@ def missing_evidence(
         return (
             f"even the best, {best.name}, has only {percent(best.score)} validation {card.metric}, as guessing "
             f"among {plural(len(card.classes), 'class', 'classes')} can. {chosen.name} is merely the cheapest of those "
-            "not told apart. Try more epochs, more seeds or more examples."
+            "not measurably worse. Try more epochs, more seeds or more examples."
         )
     others = [c for c in comparisons if c.is_among_best and c is not chosen]
     if not others:
@@ -46,8 +46,8 @@ def missing_evidence(
         else f"with more than {plural(gap.examples, 'validation example')}"
     )
     return (
-        f"{chosen.name} is the cheapest of those not told apart, but may be {percent(-low, unit=False)} points behind "
-        f"{rival.name}. Run again {more}."
+        f"{chosen.name} is the cheapest of those not measurably worse, but may be "
+        f"{percent(-low, unit=False)} points behind {rival.name}. Run again {more}."
     )
 
 

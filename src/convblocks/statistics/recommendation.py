@@ -84,7 +84,7 @@ def _why(best: Comparison, chosen: Comparison, metric: str) -> str:
 
 def _equal(comparisons: Sequence[Comparison], best: Comparison) -> str:
     equal = [c.name for c in comparisons if c.verdict == "within noise"]
-    return f"Not told apart from {best.name}: {', '.join(equal)}." if equal else ""
+    return f"Not measurably worse than {best.name}: {', '.join(equal)}." if equal else ""
 
 
 def _worse(comparisons: Sequence[Comparison]) -> str:
