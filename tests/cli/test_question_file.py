@@ -138,6 +138,9 @@ class TestOldNames:
         (line,) = capsys.readouterr().err.splitlines()
         assert line.startswith(f"convblocks: --budget-{match} is now --budget, in units of --match")
 
+    def test_they_override_a_file(self, given, file):
+        assert given(file, "--budget-macs", "250k")[1].budget == 250_000
+
     def test_the_new_name_says_nothing(self, given, capsys):
         assert given("--match", "params", "--budget", "250k")[1] == Question(match="params", budget=250_000)
         assert capsys.readouterr().err == ""

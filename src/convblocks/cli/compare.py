@@ -49,12 +49,14 @@ def compare_command(question_class: type[Question] = Question) -> Callable[..., 
         run folder gets the records, the weights, report.html and report.md. The
         same command again goes on where it was stopped.
         """
-        texts = {name: text for name, text in given.items() if text is not None}
+        file: dict[str, Any] = {}
         if data is not None and data.endswith(".toml") and not Path(data).is_dir():
             file = read_question(Path(data), options)
-            data, out = file.pop("data", None), out or file.pop("out", None)
-            texts = {**file, **texts}
-        texts = _with_new_names(texts)
+            data, of_file = file.pop("data", None), file.pop("out", None)
+            out = of_file if out is None else out
+        typed = {name: text for name, text in given.items() if text is not None}
+        match = {**file, **typed}.get("match", question_class().match)
+        texts = {**file, **_with_new_names(typed, match)}
         read = values(options, texts)
         try:
             question, machine = updated(question_class(), read), updated(Machine(), read)
@@ -86,13 +88,12 @@ def _arguments(options: Mapping[str, Field]) -> list[Argument]:
     ]
 
 
-def _with_new_names(given: Mapping[str, Any]) -> dict[str, Any]:
-    """Returns the options with --budget for each of its old names, and says so.
+def _with_new_names(given: Mapping[str, Any], match: str) -> dict[str, Any]:
+    """Returns the options that are typed, with --budget for each of its old names, and says so.
 
     Raises:
         OptionError: for an old name that does not go with --match, or comes beside --budget.
     """
-    match = given.get("match", Question().match)
     for name in OLD_BUDGETS.keys() & given.keys():
         if OLD_BUDGETS[name] != match:
             expected = f"goes with --match {OLD_BUDGETS[name]}, but --match is {match}"

@@ -2,7 +2,7 @@
 
 question.py the question of a `compare`, and its machine; recipe.py how it trains, family.py a family of blocks
 option.py   all that a user reads of one field of those: help, flag, group, default
-study.py    what a `compare` leaves behind, one JSON object a line
+study.py    what a `compare` leaves behind, one JSON object a line; data_card.py its data
 analysis.py what `analyze` reports of a module
 advice.py   what `advise` reports of a module
 signal.py   what real tensors show of a module
@@ -12,6 +12,7 @@ outline.py  what is drawn of a module
 
 from convblocks.records.advice import SEVERITIES, Finding, Severity
 from convblocks.records.analysis import Analysis, Layer, Part
+from convblocks.records.data_card import METRICS, DataCard, Loading, Task
 from convblocks.records.family import Family
 from convblocks.records.outline import Outline
 from convblocks.records.question import Machine, Question
@@ -32,16 +33,13 @@ from convblocks.records.signal import (
 )
 from convblocks.records.step import StepMemory
 from convblocks.records.study import (
-    METRICS,
     TOLERANCE,
     Axis,
-    DataCard,
     Design,
     Epoch,
     Host,
     Interval,
     Latency,
-    Loading,
     Overlap,
     Paragraph,
     Row,
@@ -49,7 +47,6 @@ from convblocks.records.study import (
     RunTiming,
     Study,
     Summary,
-    Task,
     Verdict,
 )
 
