@@ -16,6 +16,12 @@ def test_all_names_are_sorted_and_resolve():
         assert name in dir(convblocks)
 
 
+def test_the_types_of_compare_and_what_networks_need_are_public():
+    assert {"Watcher", "RunFolder", "load_foreign", "with_budget", "zoo"} <= set(convblocks.__all__)
+    assert convblocks.zoo.resnet18(classes=4).classes == 4
+    assert convblocks.compare.__annotations__["return"] is convblocks.RunFolder
+
+
 def test_an_unknown_name_is_an_attribute_error():
     with pytest.raises(AttributeError, match="no attribute 'conv'"):
         _ = convblocks.conv
