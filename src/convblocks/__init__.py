@@ -113,7 +113,8 @@ __all__ = [
 
 
 def __getattr__(name: str) -> Any:
-    home = _HOMES.get(name, "blocks" if name.endswith("Block") else "")  # each family's class is here too
+    # each family's class is here too
+    home = _HOMES.get(name, "blocks" if name.endswith("Block") else "")
     value = getattr(import_module(f"convblocks.{home}"), name, None) if home else None
     if value is None:
         raise AttributeError(f"module 'convblocks' has no attribute {name!r}")

@@ -56,7 +56,8 @@ class OptionError(ConvblocksError):
 
     def __init__(self, option: str, given: object, expected: str):
         self.option, self.given, self.expected = option, given, expected
-        super().__init__(option, given, expected)  # all of them, so that it survives the way from a worker
+        # all of them, so that it survives the way from a worker
+        super().__init__(option, given, expected)
 
     def parts(self) -> tuple[Part, ...]:
         """Returns the option with its value, and the expectation."""

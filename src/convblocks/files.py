@@ -104,7 +104,8 @@ def open_regular(path: Path, flags: int = os.O_RDONLY) -> BinaryIO:
 
     `flags` are those of os.open, e.g. O_NOFOLLOW, or O_RDWR to write as well. Raises OSError, which names `path`.
     """
-    if "\0" in str(path):  # of which os.open makes a ValueError
+    # of which os.open makes a ValueError
+    if "\0" in str(path):
         raise FileNotFoundError(errno.ENOENT, os.strerror(errno.ENOENT), str(path))
     handle = os.open(path, flags | os.O_NONBLOCK | os.O_CLOEXEC, 0o666)
     try:

@@ -29,7 +29,8 @@ class _UserModules(MetaPathFinder):
     ) -> ModuleSpec | None:
         """Returns the module's spec, if it lies in the folder that is open to whoever imports it."""
         folder = self.requested.get(name) or self.folders.get(_importer())
-        if path is not None or folder is None:  # a path: that of the package which the module is in
+        # a path: that of the package which the module is in
+        if path is not None or folder is None:
             return None
         spec = PathFinder.find_spec(name, [folder], target)
         if spec is not None:
@@ -44,7 +45,8 @@ def import_named(name: str) -> ModuleType:
     """Imports a module that the user named, from sys.path or else from the working directory."""
     top = name.partition(".")[0]
     _install()
-    with suppress(OSError):  # the working directory has been deleted
+    # the working directory has been deleted
+    with suppress(OSError):
         _finder.requested[top] = str(Path.cwd())
     try:
         return import_module(name)

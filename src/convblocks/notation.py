@@ -17,9 +17,11 @@ LETTER = re.compile(r""""(?:\\.|[^"\\])*"|'[^']*'|.""", re.DOTALL)
 WORD = re.compile(
     r"[A-Za-z_][\w.+-]*(\([\w,]*\))?", re.ASCII
 )  # what needs no quotes, if it means nothing else
-NUMBERS = re.compile(r"-?[\d.]+(,-?[\d.]+)+", re.ASCII)  # for the axes: 3,5
+# for the axes: 3,5
+NUMBERS = re.compile(r"-?[\d.]+(,-?[\d.]+)+", re.ASCII)
 PLAIN = (bool, int, float, str)
-PYTHON = {"None": None, "True": True, "False": False}  # true and false are TOML's
+# true and false are TOML's
+PYTHON = {"None": None, "True": True, "False": False}
 
 
 def split(text: str) -> list[str]:
@@ -67,7 +69,8 @@ def value(text: str) -> Any:
     except (ValueError, RecursionError):  # of TOML's syntax, or a number of too many digits
         return text
     parsed = table["value"]
-    return parsed if len(table) == 1 and _plain(parsed) else text  # no date or table
+    # no date or table
+    return parsed if len(table) == 1 and _plain(parsed) else text
 
 
 def written(family: str, options: Mapping[str, Any]) -> str:
@@ -108,5 +111,6 @@ def _text(setting: object) -> str:
 def _toml(setting: object) -> str:
     if isinstance(setting, list | tuple):
         return f"[{','.join(map(_toml, setting))}]"
-    plain = setting if isinstance(setting, PLAIN) else repr(setting)  # which does not read back
+    # which does not read back
+    plain = setting if isinstance(setting, PLAIN) else repr(setting)
     return tomli_w.dumps({"value": plain}).removeprefix("value = ").rstrip("\n")

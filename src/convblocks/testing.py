@@ -88,7 +88,8 @@ class BlockConformance:
         trained, fresh, x = self.make(), self.make(), self.example()
         for parameter in trained.parameters():
             parameter.detach().add_(0.1)
-        trained(x)  # moves running statistics
+        # moves running statistics
+        trained(x)
         fresh.load_state_dict(trained.state_dict())
         assert torch.equal(trained.eval()(x), fresh.eval()(x))
 
@@ -99,7 +100,8 @@ class BlockConformance:
         block, x = self.make(), self.example()
         for parameter in block.parameters():
             parameter.detach().add_(0.1)
-        block(x)  # moves running statistics
+        # moves running statistics
+        block(x)
         expected = block.eval()(x)
         turned = deepcopy(block)
         turned.reparameterize()  # type: ignore[operator]

@@ -18,12 +18,15 @@ MOST_LISTED = 12
 
 UNSAFE = re.compile(
     "["
-    "\x00-\x08\x0b-\x1f\x7f-\x9f"  # control characters but tab and line feed: C0, DEL, C1
-    "\u061c\u200e\u200f\u2028-\u202e\u2066-\u2069"  # line separators and bidirectional controls
+    # control characters but tab and line feed: C0, DEL, C1
+    "\x00-\x08\x0b-\x1f\x7f-\x9f"
+    # line separators and bidirectional controls
+    "\u061c\u200e\u200f\u2028-\u202e\u2066-\u2069"
     # invisible; the word joiner U+2060 is not among them: the reports use it themselves, to keep figures together
     # and the (non-)joiners U+200C and U+200D, which Persian, Indic scripts and emoji are spelled with
     "\u00ad\u034f\u115f\u1160\u17b4\u17b5\u180e\u200b\u2061-\u2065\u206a-\u206f\u3164\ufeff\uffa0\ufff9-\ufffb\U000e0000-\U000e007f"
-    "\ud800-\udfff"  # surrogates: bytes of a file name that are no text
+    # surrogates: bytes of a file name that are no text
+    "\ud800-\udfff"
     "]"
 )
 
@@ -147,7 +150,8 @@ def safe_json(text: str) -> str:
 
 def _escape(match: re.Match[str]) -> str:
     code = ord(match[0])
-    if 0xDC80 <= code <= 0xDCFF:  # how Python holds a byte that is not text
+    # how Python holds a byte that is not text
+    if 0xDC80 <= code <= 0xDCFF:
         return f"\\x{code - 0xDC00:02x}"
     return f"\\x{code:02x}" if code < 0x100 else f"\\u{code:04x}" if code < 0x10000 else f"\\U{code:08x}"
 

@@ -130,9 +130,11 @@ class BlockSpec:
         return f"BlockSpec({self.family!r}{options})"
 
     def _key(self) -> tuple[str, str]:
-        return self.family, repr(self._options)  # 3 == 3.0 == True would share a cached block
+        # 3 == 3.0 == True would share a cached block
+        return self.family, repr(self._options)
 
-    def __reduce__(self) -> Any:  # slots and a frozen __setattr__ need this to reach worker processes
+    # slots and a frozen __setattr__ need this to reach worker processes
+    def __reduce__(self) -> Any:
         return BlockSpec.from_dict, (self.to_dict(),)
 
 
@@ -218,7 +220,8 @@ def deployed_options(family: str) -> Mapping[str, Any]:
 def foreign_classes(table: object) -> list[str]:
     """Returns the families named package.module:Class in the tables of a block or network; building them runs code."""
     families, parts = [], [table]
-    while parts:  # without recursion, since a stranger's tables may nest without end
+    # without recursion, since a stranger's tables may nest without end
+    while parts:
         part = parts.pop()
         if isinstance(part, dict):
             families.append(part.get("family"))

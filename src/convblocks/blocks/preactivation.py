@@ -49,7 +49,8 @@ class PreActivationBlock(nn.Module):
         whole("depth", depth, at_least=1, at_most=MOST_LAYERS, hint=": a block has at least one convolution")
         padding = addable_padding(padding, kernel_size, dilation, dims)
         biased = needs_bias(bias, norm)
-        first = make_conv(  # before the norm, since it checks the channels
+        # before the norm, since it checks the channels
+        first = make_conv(
             in_channels,
             out_channels,
             kernel_size,

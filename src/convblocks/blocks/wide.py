@@ -52,7 +52,8 @@ class WideBlock(nn.Module):
         if dropout and len(sizes) == 1:
             raise OptionError("dropout", dropout, "stands between convolutions, and the block has one; use 0")
         biased = needs_bias(bias, norm)
-        first = make_conv(  # before the norm, since it checks the channels
+        # before the norm, since it checks the channels
+        first = make_conv(
             in_channels,
             out_channels,
             sizes[0],

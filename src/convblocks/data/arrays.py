@@ -25,7 +25,8 @@ from convblocks.errors import DataError, Setting
 from convblocks.text import plural, shown, times
 
 CHANNELS = (1, 3, 4)
-LAYOUTS = {  # layout → the shapes it expects; None for the rules above
+# layout → the shapes it expects; None for the rules above
+LAYOUTS = {
     None: "(N, L) signals, (N, H, W) images or (N, D, H, W) volumes, with or without an axis of 1, 3 or 4 "
     "channels, last or right after N",
     "channels-first": "(N, C, L) signals, (N, C, H, W) images or (N, C, D, H, W) volumes",
@@ -113,7 +114,8 @@ def channels_first(x: npt.NDArray[Any], where: str, layout: str | None = None) -
     steps = [f"{KINDS[x.ndim - 2]} of {plural(x.shape[1], 'channel')}{AXIS[axis]}"]
     if x.dtype == np.uint8:
         return np.ascontiguousarray(x), [*steps, "uint8 values as given"]
-    with np.errstate(over="ignore"):  # what float32 cannot hold becomes infinite, and is found later
+    # what float32 cannot hold becomes infinite, and is found later
+    with np.errstate(over="ignore"):
         converted = np.ascontiguousarray(x, dtype=np.float32)
     return converted, [*steps, f"{x.dtype} values as float32"]
 

@@ -11,11 +11,13 @@ import numpy.typing as npt
 
 from convblocks.data.split import FRACTIONS, PARTS, Labels, stratified_split
 
-CELL = 10  # pixels along an axis
+# pixels along an axis
+CELL = 10
 CANVAS = 2 * CELL
 PER_CANVAS = 4
 TRAINING_USES = 3
-HALF_INK = 8  # of 16
+# of 16
+HALF_INK = 8
 SEED = 0
 BACKGROUND = "background"
 

@@ -22,7 +22,8 @@ from convblocks.text import shown
 
 Examples = npt.NDArray[np.uint8 | np.float32]
 LabelMaps = npt.NDArray[np.uint8]
-Targets = npt.NDArray[np.int64 | np.uint8]  # labels (N,) or label maps
+# labels (N,) or label maps
+Targets = npt.NDArray[np.int64 | np.uint8]
 IGNORE = 255
 """The label of a position that counts neither in the loss nor in the score."""
 

@@ -22,9 +22,12 @@ from convblocks.data.resampling import Size
 from convblocks.data.split import PARTS
 from convblocks.errors import DataError, MissingExtra
 
-PATCH = 32  # pixels
-COLUMNS = {"train": (0, 9), "validation": (9, 3), "test": (12, 3)}  # first and number of patch columns
-GAP = 16  # pixels between parts, so that no patch touches another part's region
+# pixels
+PATCH = 32
+# first and number of patch columns
+COLUMNS = {"train": (0, 9), "validation": (9, 3), "test": (12, 3)}
+# pixels between parts, so that no patch touches another part's region
+GAP = 16
 TEXTURES = ("brick", "grass", "gravel")
 
 

@@ -25,7 +25,8 @@ from convblocks.text import listed, plural, shown
 
 T = TypeVar("T")
 R = TypeVar("R")
-BATCH = 32  # files a thread takes at a time
+# files a thread takes at a time
+BATCH = 32
 
 
 class File(NamedTuple):
@@ -105,7 +106,8 @@ def read_files(
     skip_broken: bool,
 ) -> Read:
     """Reads the headers of files (path, part, label), draws the parts and decodes; errors name `root`."""
-    with catch_warnings():  # around all threads: Pillow warns of what is checked here or does not matter
+    # around all threads: Pillow warns of what is checked here or does not matter
+    with catch_warnings():
         simplefilter("ignore")
         files = read_headers(listed_files, skip_broken)
         return read_images(root, files, classes, size, split_seed, skip_broken)
@@ -147,7 +149,8 @@ def read_images(
             x, broken = _decode_all(order.files, form, skip_broken)
             if not broken:
                 return Read(form, order, x, files)
-            del x  # before there is another
+            # before there is another
+            del x
         files = [file for file in files if file.path not in broken]
 
 
@@ -212,7 +215,8 @@ def _decode_all(files: list[File], form: Format, skip_broken: bool) -> tuple[Exa
     def fill(at: int) -> bool:
         path = files[at].path
         pixels = decode(path, channels=form.channels, bits=form.bits or 8, size=form.size)
-        if pixels.shape != x.shape[1:]:  # a PNG may state its orientation after the pixels
+        # a PNG may state its orientation after the pixels
+        if pixels.shape != x.shape[1:]:
             raise DataError(f"{shown(path)}: lies on its side: turn it, or pass ", Setting("image_size"))
         x[at] = pixels
         return True

@@ -21,11 +21,14 @@ from convblocks.errors import DataError, Setting
 from convblocks.text import shown, times
 
 SUFFIXES = (".bmp", ".gif", ".jpeg", ".jpg", ".pbm", ".pgm", ".png", ".pnm", ".ppm", ".tif", ".tiff", ".webp")
-FORMATS = ("PNG", "JPEG", "BMP", "GIF", "PPM", "TIFF", "WEBP")  # not EPS: Pillow hands that to Ghostscript
-MASK_SUFFIXES = tuple(suffix for suffix in SUFFIXES if suffix not in (".jpeg", ".jpg", ".webp"))  # lossless
+# not EPS: Pillow hands that to Ghostscript
+FORMATS = ("PNG", "JPEG", "BMP", "GIF", "PPM", "TIFF", "WEBP")
+# lossless
+MASK_SUFFIXES = tuple(suffix for suffix in SUFFIXES if suffix not in (".jpeg", ".jpg", ".webp"))
 MASK_MODES = ("1", "L", "P", "I;16", "I")
 GREY_MODES = ("1", "L", "LA", "La")
-COLOUR_MODES = ("LA", "RGB", "RGBA")  # in which a grey mask may be saved
+# in which a grey mask may be saved
+COLOUR_MODES = ("LA", "RGB", "RGBA")
 ONE_CHANNEL = (
     "expected the class of each pixel, in one channel of 8 bits or as a palette's index: convert its colours to "
     "classes"
@@ -33,7 +36,8 @@ ONE_CHANNEL = (
 MAX_PIXELS = 64_000_000
 SKIP = ("fix or delete it, or leave such files out with ", Setting("skip_broken", True))
 
-UPRIGHT = {  # EXIF orientation → what undoes it
+# EXIF orientation → what undoes it
+UPRIGHT = {
     2: Image.Transpose.FLIP_LEFT_RIGHT,
     3: Image.Transpose.ROTATE_180,
     4: Image.Transpose.FLIP_TOP_BOTTOM,
@@ -135,7 +139,8 @@ def decode_mask(
             )
         values = np.asarray(upright)
         if values.max() == 65_535 and np.isin(values, (0, 65_535)).all():
-            values = values // 257  # black and white of 16 bits
+            # black and white of 16 bits
+            values = values // 257
         if values.min() < 0 or values.max() > 255:
             raise DataError(
                 f"{shown(path)}: holds the value {values.max() if values.max() > 255 else values.min()}; expected "
@@ -196,7 +201,8 @@ def _opened(path: Path) -> Iterator[Image.Image]:
 
 def _check_file(path: Path) -> None:
     status = path.stat()
-    if not stat.S_ISREG(status.st_mode):  # opening a pipe would wait for ever
+    # opening a pipe would wait for ever
+    if not stat.S_ISREG(status.st_mode):
         raise BrokenImageError(f"{shown(path)}: not a regular file: ", *SKIP)
     if status.st_size == 0:
         raise BrokenImageError(f"{shown(path)}: the file is empty (0 bytes): ", *SKIP)

@@ -101,7 +101,8 @@ def _plain(values: npt.NDArray[Any], where: str) -> npt.NDArray[Any]:
 
 
 def _whole(values: npt.NDArray[Any], where: str) -> Labels:
-    with np.errstate(invalid="ignore"):  # NaN and what is too large fail the comparison
+    # NaN and what is too large fail the comparison
+    with np.errstate(invalid="ignore"):
         whole = values.astype(np.int64)
         wrong = np.flatnonzero(whole != values)
     if len(wrong):

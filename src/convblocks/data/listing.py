@@ -94,7 +94,8 @@ def listing_errors(root: Path) -> Iterator[None]:
 def _find(root: Path) -> Listing:
     folders, loose = children(root)
     if len(folders) == 1 and part_of(folders[0].name) == "train" and children(folders[0])[0]:
-        return _find(folders[0])  # nothing but a train folder: it is all there is
+        # nothing but a train folder: it is all there is
+        return _find(folders[0])
     holders = [folder for folder in folders if _holds_folders(folder)]
     if holders == folders and not any(part_of(folder.name) for folder in folders):
         inner = _inner_names(folders)
@@ -167,7 +168,8 @@ def _parts(root: Path, folders: list[Path], loose: list[Path], roles: dict[str, 
     ]
     for part, folder in roles.items():
         inside, beside = children(folder)
-        if len(inside) == 1 and _holds_folders(inside[0]):  # seg_train/seg_train/cat, as archives unpack
+        # seg_train/seg_train/cat, as archives unpack
+        if len(inside) == 1 and _holds_folders(inside[0]):
             folder, ignored = inside[0], ignored + len(beside)
             notes.append(f"the {part} part read from {shown(folder.relative_to(root))}/")
         parts[part], other_files = _classes(folder)
@@ -278,7 +280,8 @@ def files_below(folder: Path, suffixes: tuple[str, ...]) -> tuple[list[Path], li
 
 
 def _hidden(name: str) -> bool:
-    return name.startswith(".") or name == "__MACOSX"  # the shadow folder macOS leaves in zip files
+    # the shadow folder macOS leaves in zip files
+    return name.startswith(".") or name == "__MACOSX"
 
 
 def _raise(error: OSError) -> None:

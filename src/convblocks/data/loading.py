@@ -208,7 +208,8 @@ def _is_folder(path: Path, text: str) -> bool:
     names = [*EMBEDDED, *ALIASES]
     takes = f"{TAKES} ({', '.join(EMBEDDED)})"
     try:
-        mode = path.stat().st_mode if text else 0  # Path("") would be the working directory
+        # Path("") would be the working directory
+        mode = path.stat().st_mode if text else 0
     except (OSError, ValueError) as error:  # ValueError: a name that no file can have
         if not isinstance(error, FileNotFoundError | NotADirectoryError | ValueError):
             raise DataError(f"{shown(text)}: cannot be read: {error.strerror}; expected {takes}") from error

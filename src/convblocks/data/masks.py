@@ -53,7 +53,8 @@ def load_masked(root: Path, *, source: str, size: Size | None, split_seed: int, 
     """Reads a folder of images and masks. Raises DataError for a layout, sizes, files or values that cannot be used."""
     pairs = find_pairs(root)
     masks = {image: mask for part in pairs.parts.values() for image, mask in part.items()}
-    with catch_warnings():  # as in load_folder
+    # as in load_folder
+    with catch_warnings():
         simplefilter("ignore")
         listed_files = [(image, part, 0) for part, images in pairs.parts.items() for image in images]
         files = read_headers(listed_files, skip_broken)
@@ -188,7 +189,8 @@ class Maps(NamedTuple):
 
 def _classes(root: Path, y: LabelMaps, masks: Sequence[Path], least: int) -> Maps:
     """Reads the maps' values as classes, each in `least` masks or more. Raises DataError for what they cannot mean."""
-    counts = np.stack([np.bincount(mask.reshape(-1), minlength=IGNORE + 1) for mask in y])  # [mask, value]
+    # [mask, value]
+    counts = np.stack([np.bincount(mask.reshape(-1), minlength=IGNORE + 1) for mask in y])
     values = np.flatnonzero(counts[:, :IGNORE].any(axis=0)).tolist()
     white = bool(counts[:, IGNORE].any())
     names = _names(root / CLASSES) if os.path.lexists(root / CLASSES) else None
@@ -277,7 +279,8 @@ def _names(path: Path) -> tuple[str, ...]:
         names = tuple(line.strip() for line in read_text(path).rstrip().splitlines())
     except (OSError, UnicodeDecodeError) as error:
         raise DataError(f"{shown(path)}: cannot be read as UTF-8 text: {shown(error)}") from error
-    if "" in names:  # to leave it out would name each class after it by its neighbour's
+    # to leave it out would name each class after it by its neighbour's
+    if "" in names:
         raise DataError(
             f"{shown(path)}: line {(at := names.index('')) + 1} is blank: name class {at} there, or take it out"
         )

@@ -7,8 +7,10 @@ from pathlib import Path
 
 from convblocks.errors import DataError, Part
 
-UNLIMITED = 2**60  # version 1 says "no limit" by the largest multiple of a page's size
-USABLE = 0.8  # of the available memory; the rest is for the networks
+# version 1 says "no limit" by the largest multiple of a page's size
+UNLIMITED = 2**60
+# of the available memory; the rest is for the networks
+USABLE = 0.8
 GIB = 2**30
 
 
@@ -30,13 +32,15 @@ def available_bytes() -> int | None:
 
 
 def _system_bytes() -> int | None:
-    try:  # Linux: counts the file cache that can be given back, which sysconf does not
+    # Linux: counts the file cache that can be given back, which sysconf does not
+    try:
         for line in Path("/proc/meminfo").read_text("ascii").splitlines():
             if line.startswith("MemAvailable:"):
                 return int(line.split()[1]) * 1024
     except (OSError, ValueError):
         pass
-    try:  # macOS and BSD: all there is; better than no bound
+    # macOS and BSD: all there is; better than no bound
+    try:
         return os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE")
     except (AttributeError, OSError, ValueError):
         return None
@@ -54,7 +58,8 @@ def _container_bytes(
         lines = membership.read_text("utf-8", "replace").splitlines()
     except OSError:
         lines = []
-    paths = {"": "/", "memory": "/"}  # of the group in each tree
+    # of the group in each tree
+    paths = {"": "/", "memory": "/"}
     for line in lines:
         _, _, rest = line.partition(":")
         controllers, _, path = rest.partition(":")
@@ -75,7 +80,8 @@ def _available(tree: Path, path: str, read: Callable[[Path], int]) -> Iterator[i
 
 
 def _version_2(group: Path) -> int:
-    limit = int((group / "memory.max").read_text("ascii"))  # ValueError for "max": no limit
+    # ValueError for "max": no limit
+    limit = int((group / "memory.max").read_text("ascii"))
     return limit - _usage(group)["anon"]
 
 

@@ -18,7 +18,8 @@ from convblocks.text import listed, plural, shown
 
 AnyArray = npt.NDArray[Any]
 
-KEYS = {  # part → pairs of (examples, labels), in any case; "all" is split by us
+# part → pairs of (examples, labels), in any case; "all" is split by us
+KEYS = {
     "train": (("train_images", "train_labels"), ("x_train", "y_train")),
     "validation": (("val_images", "val_labels"), ("x_val", "y_val")),
     "test": (("test_images", "test_labels"), ("x_test", "y_test")),
@@ -28,7 +29,8 @@ EXPECTED = (
     "expected x and y, or x_train, y_train, x_test and y_test (Keras), or train_images, train_labels, "
     "val_images, val_labels, test_images and test_labels (MedMNIST)"
 )
-ZIP = b"PK\x03\x04"  # how a .npz file begins
+# how a .npz file begins
+ZIP = b"PK\x03\x04"
 ANEW = "it may be incomplete: copy, download or write it anew"
 INCOMPLETE = f"a .npz file without its end: {ANEW}"
 FOREIGN = "not a .npz file, though called so: write it with numpy.savez"
@@ -117,7 +119,8 @@ def _read_raw(path: Path) -> tuple[dict[str, Pair], dict[str, AnyArray]]:
     """Reads keys and arrays as they are in the file."""
     where = shown(path)
     try:
-        with open_regular(path) as file:  # is_zipfile on a path would call an unreadable file no zip
+        # is_zipfile on a path would call an unreadable file no zip
+        with open_regular(path) as file:
             begins = file.read(len(ZIP))
             if not zipfile.is_zipfile(file):
                 raise DataError(f"{where}: {INCOMPLETE if begins == ZIP else FOREIGN}")

@@ -38,7 +38,8 @@ TAKES = (
     'expected a path or name, arrays (x, y), a torch Dataset of (image, label), a table with columns "path" and '
     '"label", or a dict of parts'
 )
-REREAD = 8  # items that are read twice, to notice random transforms
+# items that are read twice, to notice random transforms
+REREAD = 8
 
 
 def load_object(
@@ -144,7 +145,8 @@ def _is_list(pair: tuple[object, object]) -> bool:
 def to_array(value: Any, where: str) -> AnyArray:
     """Turns a tensor, array, series or list into an array of numbers or text. Raises DataError for other values."""
     try:
-        if hasattr(value, "detach"):  # a tensor; NumPy has no bfloat16
+        # a tensor; NumPy has no bfloat16
+        if hasattr(value, "detach"):
             value = value.detach().cpu().resolve_conj().resolve_neg()
             value = (value.float() if str(value.dtype) == "torch.bfloat16" else value).numpy()
         array = np.asarray(value)
@@ -187,7 +189,8 @@ def _read_dataset(source: Any, where: str, size: Size | None) -> tuple[AnyArray,
         labels.append(to_array(label, f"{where}: label of item {at}"))
     _check_repeats(source, examples, where, size)
     x = np.stack(examples)
-    if grey:  # of PIL images, which were all decoded as RGB
+    # of PIL images, which were all decoded as RGB
+    if grey:
         x = x[..., :1]
     return x, _with_class_names(source, _stacked(labels, where))
 

@@ -10,7 +10,8 @@ import numpy.typing as npt
 from convblocks.data.dataset import Examples, Targets
 from convblocks.errors import OptionError
 
-CHUNK_VALUES = 2**24  # worked on at a time in float32: 64 MiB
+# worked on at a time in float32: 64 MiB
+CHUNK_VALUES = 2**24
 
 Size = int | tuple[int, ...]
 """Positions along every spatial axis, or along each: (height, width) of images."""
@@ -45,7 +46,8 @@ def resample_maps(y: Targets, size: Size) -> Targets:
     """Resamples label maps (N, *spatial) to `size`: each position takes the nearest one's label."""
     for axis, to in enumerate(per_axis(size, y.ndim - 1), start=1):
         length = y.shape[axis]
-        y = y.take(((2 * np.arange(to) + 1) * length) // (2 * to), axis)  # as Pillow's NEAREST
+        # as Pillow's NEAREST
+        y = y.take(((2 * np.arange(to) + 1) * length) // (2 * to), axis)
     return y
 
 

@@ -17,8 +17,10 @@ Labels = npt.NDArray[np.int64]
 Indices = npt.NDArray[np.int64]
 
 PARTS = ("train", "validation", "test")
-FRACTIONS = (0.6, 0.2, 0.2)  # train, validation, test of data without parts
-HELD_OUT = 0.2  # of a given train part, where validation or test is missing
+# train, validation, test of data without parts
+FRACTIONS = (0.6, 0.2, 0.2)
+# of a given train part, where validation or test is missing
+HELD_OUT = 0.2
 
 
 class Take(NamedTuple):
@@ -81,7 +83,8 @@ def stratified_split(
     rng = np.random.default_rng(seed)
     counts = np.bincount(labels)
     members = np.split(np.argsort(labels, kind="stable"), np.cumsum(counts)[:-1])
-    owed = np.zeros(len(fractions))  # what each part should have got so far, less what it got
+    # what each part should have got so far, less what it got
+    owed = np.zeros(len(fractions))
     chosen: list[list[Indices]] = [[] for _ in fractions]
     for label, (count, indices) in enumerate(zip(counts.tolist(), members, strict=True)):
         if count == 0:
@@ -106,7 +109,8 @@ def _shares(count: int, fractions: npt.NDArray[np.float64], owed: npt.NDArray[np
     """Returns the number of examples of each part: its fraction of `count` rounded up where most is owed, else down."""
     ideal = count * fractions
     shares = np.maximum(np.floor(ideal + 1e-9), 1).astype(np.int64)
-    while shares.sum() > count:  # the guaranteed one of a small part has to come from a large one
+    # the guaranteed one of a small part has to come from a large one
+    while shares.sum() > count:
         shares[np.argmax(np.where(shares > 1, shares - ideal, -np.inf))] -= 1
     room = shares < np.ceil(ideal - 1e-9)
     wanted = np.where(room, owed + ideal - shares, -np.inf)

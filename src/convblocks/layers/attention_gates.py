@@ -10,7 +10,8 @@ from convblocks.checks import dimensions, one_of, whole
 from convblocks.layers.activation import make_activation
 from convblocks.layers.conv import CONV, same_padding
 
-REDUCTION = 16  # of channels in the bottleneck of the gates: r of Hu et al. 2018, section 6.1, and of CBAM
+# of channels in the bottleneck of the gates: r of Hu et al. 2018, section 6.1, and of CBAM
+REDUCTION = 16
 
 
 class SqueezeExcite(nn.Module):

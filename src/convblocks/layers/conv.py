@@ -152,7 +152,8 @@ class NormActConv(nn.Module):
         dims: int = 2,
     ):
         super().__init__()
-        conv = make_conv(  # first, since it checks the channels
+        # first, since it checks the channels
+        conv = make_conv(
             in_channels,
             out_channels,
             kernel_size,
@@ -178,7 +179,8 @@ def require_map(conv: nn.Module, inputs: tuple[torch.Tensor]) -> None:
     assert isinstance(conv, nn.Conv1d | nn.Conv2d | nn.Conv3d)
     least = [int(p) + BEYOND_PADDING[conv.padding_mode] for p in conv.padding]
     size = list(inputs[0].shape[2:])
-    if any(n < m for n, m in zip(size, least, strict=False)):  # conv itself refuses other numbers of axes
+    # conv itself refuses other numbers of axes
+    if any(n < m for n, m in zip(size, least, strict=False)):
         raise OptionError(
             "padding_mode",
             conv.padding_mode,

@@ -26,7 +26,8 @@ NORMS: dict[str, Callable[[int, int], nn.Module]] = {
     "batch": lambda channels, dims: BATCH_NORM[dims](channels),
     # 32 groups (Wu & He 2018, arXiv:1803.08494), or as many as divide the channels
     "group": lambda channels, dims: nn.GroupNorm(gcd(32, channels), channels),
-    "layer": lambda channels, dims: LayerNorm(channels, eps=1e-6),  # as ConvNeXt has it
+    # as ConvNeXt has it
+    "layer": lambda channels, dims: LayerNorm(channels, eps=1e-6),
     # GroupNorm with a group a channel: the same function, and it accepts a map of one pixel
     "instance": lambda channels, dims: nn.GroupNorm(channels, channels),
     "none": lambda channels, dims: nn.Identity(),

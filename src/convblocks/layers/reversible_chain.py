@@ -68,7 +68,8 @@ class _Chain(torch.autograd.Function):
         a, b, *parameters = ctx.saved_tensors
         with torch.no_grad():
             grads = _gradients(ctx, a.clone(), b.clone(), grad_a, grad_b, parameters)
-        if torch.is_grad_enabled():  # a gradient of these will be asked for, by any of what they depend on
+        # a gradient of these will be asked for, by any of what they depend on
+        if torch.is_grad_enabled():
             grads = _Once.apply(len(grads), a, b, grad_a, grad_b, *parameters, *grads)  # type: ignore[no-untyped-call]
         return None, *grads
 
@@ -107,7 +108,8 @@ def _gradients(
             a, b = b, a
             # What is added comes second, for a sum has the layout of its first: here that of the map.
             grad_a, grad_b = grad_b, grad_x + grad_a
-            del grad_x  # or it is there while the next function runs
+            # or it is there while the next function runs
+            del grad_x
             for i, grad in zip(indices, grads_of_f, strict=True):
                 grads[i] = grad if (other_grad := grads[i]) is None else other_grad + grad
     return [grad_a, grad_b, *grads]
@@ -149,7 +151,8 @@ def _as_before(ctx: Any, parameters: list[torch.Tensor]) -> Iterator[None]:
 
 def _autocast(device: str) -> dict[str, Any]:
     """Returns the arguments that repeat the autocast that is on."""
-    if not torch.amp.is_autocast_available(device):  # such as meta
+    # such as meta
+    if not torch.amp.is_autocast_available(device):
         return {"device_type": "cpu", "enabled": False}
     return {
         "device_type": device,

@@ -122,6 +122,7 @@ def _near(network: Network) -> list[Network]:
     networks, (_, *units) = [network], _units(network)
     for ns in product(*steps):
         widths = [w + n * unit for w, n, unit in zip(network.channels, ns, units, strict=True)]
-        with suppress(SpecError):  # a block may refuse to lose channels
+        # a block may refuse to lose channels
+        with suppress(SpecError):
             networks.append(_at(network, [network.entering, *widths]))
     return networks

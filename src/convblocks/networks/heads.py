@@ -98,7 +98,8 @@ class MeanHead(
         self, channels: tuple[int, ...], strides: tuple[Axes, ...], classes: int, dims: int
     ) -> ClassificationHead:
         """Builds the module; see the head of this file. Raises OptionError."""
-        del strides  # the mean takes a map of any size
+        # the mean takes a map of any size
+        del strides
         last, width = self._last(channels[-1], dims)
         pooled = make_norm(one_of("pooled_norm", self.pooled_norm, POOLED_NORMS), width, 1)
         dropout = probability("dropout", self.dropout)
@@ -137,7 +138,8 @@ class GridHead(
         self, channels: tuple[int, ...], strides: tuple[Axes, ...], classes: int, dims: int
     ) -> GridClassifier:
         """Builds the module; see the head of this file. Raises OptionError."""
-        del strides  # the grid takes a map of any size
+        # the grid takes a map of any size
+        del strides
         grid = per_axis("grid", self.grid, dims, at_least=1)
         hidden = tuple(whole("hidden", width, at_least=1) for width in self.hidden)
         return GridClassifier(channels[-1], classes, grid, hidden, probability("dropout", self.dropout))

@@ -44,7 +44,8 @@ def stage_cost(stage: Stage, shape: Shape, dims: int) -> tuple[Cost, Shape]:
     for remaining in range(stage.blocks - 1, 0, -1):
         before = shape
         block_cost, shape = _block_cost(stage.block, stage.out_channels, 1, before, dims)
-        if shape == before:  # and so it stays
+        # and so it stays
+        if shape == before:
             return cost + block_cost * remaining, shape
         cost += block_cost
     return cost, shape

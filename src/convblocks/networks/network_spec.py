@@ -92,7 +92,8 @@ class Network(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, omi
 
     def _try(self, name: str, build: Callable[[], nn.Module]) -> None:
         try:
-            with torch.device("meta"):  # a network may be described that this machine could not hold
+            # a network may be described that this machine could not hold
+            with torch.device("meta"):
                 build()
         except OptionError as error:
             raise error.at(f"{name}.{error.option}") from error

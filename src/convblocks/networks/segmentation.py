@@ -23,7 +23,8 @@ UP: dict[int, Callable[..., nn.Module]] = {
     2: nn.ConvTranspose2d,
     3: nn.ConvTranspose3d,
 }
-MOST_RATES = 100  # branches of a pyramid; the paper's has three
+# branches of a pyramid; the paper's has three
+MOST_RATES = 100
 LINEAR = {1: "linear", 2: "bilinear", 3: "trilinear"}
 
 
@@ -186,7 +187,8 @@ class DilatedHead(
         self, channels: tuple[int, ...], strides: tuple[Axes, ...], classes: int, dims: int
     ) -> AtrousPyramid:
         """Builds the module. Raises OptionError."""
-        del strides  # the scores are brought to the input's size whatever the map's
+        # the scores are brought to the input's size whatever the map's
+        del strides
         width = whole("width", self.width, at_least=1)
         whole("rates", len(self.rates), at_least=0, at_most=MOST_RATES)
         rates = tuple(whole("rates", rate, at_least=1) for rate in self.rates)

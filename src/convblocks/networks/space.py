@@ -21,7 +21,8 @@ from convblocks.networks.network_spec import Network, Stage
 from convblocks.networks.per_axis import Axes
 from convblocks.networks.stem import Stem
 
-MOST_ROWS = 2**24  # of a stage; their table takes half a gigabyte
+# of a stage; their table takes half a gigabyte
+MOST_ROWS = 2**24
 
 
 class StageChoices(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -113,7 +114,8 @@ def space_costs(space: NetworkSpace, choices: np.ndarray, size: Shape) -> Costs:
     _check(space, choices)
     traces = _traces(space, tuple(size))
     total = np.tile(_row(traces.stem), (len(choices), 1))
-    shape_numbers = np.zeros(len(choices), dtype=np.intp)  # which shape enters the stage
+    # which shape enters the stage
+    shape_numbers = np.zeros(len(choices), dtype=np.intp)
     for stage, (block, blocks, out_channels) in zip(traces.stages, choices.transpose(1, 2, 0), strict=True):
         kinds, counts, widths = stage.sizes
         row = ((shape_numbers * kinds + block) * counts + blocks) * widths + out_channels
@@ -142,7 +144,8 @@ class _Table:
         self.sizes = space.sizes[stage]
         self.entering_shapes, self.leaving_shapes = entering, list[Shape]()
         self.costs = np.zeros((0, 3), dtype=np.int64)
-        self.leaving = np.zeros(0, dtype=np.intp)  # which shape leaves; −1 where not yet met
+        # which shape leaves; −1 where not yet met
+        self.leaving = np.zeros(0, dtype=np.intp)
 
     def fill(self, rows: np.ndarray) -> None:
         """Traces the rows that were not met before."""

@@ -15,7 +15,8 @@ from convblocks.files import open_regular
 from convblocks.text import listed
 
 State = Mapping[str, torch.Tensor]
-MAGIC = (b"PK\x03\x04", b"\x80")  # of what torch.save writes, and wrote before torch 1.6
+# of what torch.save writes, and wrote before torch 1.6
+MAGIC = (b"PK\x03\x04", b"\x80")
 # where a training's checkpoint has its weights
 WRAPPED = (
     "state_dict",
@@ -28,7 +29,8 @@ WRAPPED = (
     "ema",
     "ema_state_dict",
 )
-PREFIXES = ("module.", "_orig_mod.")  # DistributedDataParallel's and torch.compile's
+# DistributedDataParallel's and torch.compile's
+PREFIXES = ("module.", "_orig_mod.")
 
 
 def read_weights(path: Path) -> State:
@@ -91,7 +93,8 @@ def _holds_tensors_alone(value: object) -> bool:
 
 
 def _without_prefix(state: Mapping[str, Any]) -> State:
-    for prefix in PREFIXES * 2:  # either may be around the other
+    # either may be around the other
+    for prefix in PREFIXES * 2:
         if state and all(isinstance(key, str) and key.startswith(prefix) for key in state):
             state = {key.removeprefix(prefix): value for key, value in state.items()}
     return state

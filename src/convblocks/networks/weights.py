@@ -27,7 +27,8 @@ MOST_NAMED = 3
 RESNET = (
     (r"stem\.layers\.conv", "conv1"),
     (r"stem\.layers\.norm", "bn1"),
-    (r"stem\.layers\.2\.norm", "bn1"),  # a deep stem's layers stand in conv1 but for the last norm
+    # a deep stem's layers stand in conv1 but for the last norm
+    (r"stem\.layers\.2\.norm", "bn1"),
     (r"stem\.layers\.(\d)\.conv", "conv1.{0*3}"),
     (r"stem\.layers\.(\d)\.norm", "conv1.{0*3+1}"),
     (r"stages\.(\d+)\.(\d+)\.main\.(\d+)\.conv", "layer{0+1}.{1}.conv{2+1}"),
@@ -44,7 +45,8 @@ PROJECTION = (
     (r"stages\.(STAGE)\.(\d+)\.shortcut\.conv", "layer{0+1}.{1}.downsample.0"),
     (r"stages\.(STAGE)\.(\d+)\.shortcut\.norm", "layer{0+1}.{1}.downsample.1"),
 )
-POOLED_PROJECTION = (  # ResNet-D's has a pool before it, or a place for one
+# ResNet-D's has a pool before it, or a place for one
+POOLED_PROJECTION = (
     (r"stages\.(STAGE)\.(\d+)\.shortcut\.(?:1\.)?conv", "layer{0+1}.{1}.downsample.1"),
     (r"stages\.(STAGE)\.(\d+)\.shortcut\.(?:1\.)?norm", "layer{0+1}.{1}.downsample.2"),
 )
@@ -270,7 +272,8 @@ def _renamed(key: str, rules: tuple[tuple[str, str], ...], network: Network) -> 
     for pattern, name in rules:
         if match := re.fullmatch(pattern, stem):
             numbers = tuple(int(n) for n in match.groups())
-            parts = re.split(r"{([^}]*)}", name)  # text and places in turn
+            # text and places in turn
+            parts = re.split(r"{([^}]*)}", name)
             pieces = [str(_number(part, numbers)) if i % 2 else part for i, part in enumerate(parts)]
             return f"{''.join(pieces)}.{leaf}"
     families = sorted({stage.block.family for stage in network.stages})

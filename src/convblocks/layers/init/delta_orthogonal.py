@@ -10,8 +10,10 @@ from convblocks.text import listed
 
 NAME = "delta_orthogonal"
 GAINS: dict[type[nn.Module], float] = {
-    nn.Tanh: 1.0,  # σ_w = 1, σ_b = 0 is critical, and the derivative at 0 is 1
-    nn.ReLU: 2**0.5,  # σ_w² = 2 is critical: half of the squares pass
+    # σ_w = 1, σ_b = 0 is critical, and the derivative at 0 is 1
+    nn.Tanh: 1.0,
+    # σ_w² = 2 is critical: half of the squares pass
+    nn.ReLU: 2**0.5,
 }
 """By activation: the gain at which a signal neither dies nor explodes on average, with biases of 0."""
 ACTIVATION_TYPES = tuple({type(make()) for make in ACTIVATIONS.values()} - {nn.Identity})

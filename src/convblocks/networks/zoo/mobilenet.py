@@ -5,9 +5,11 @@ from convblocks.networks.heads import MeanHead
 from convblocks.networks.network_spec import Network, Stage
 from convblocks.networks.stem import Stem
 
-PLAIN = BlockSpec("inverted", expansion=1, depth=2)  # nothing to expand: a depthwise and a 1×1 convolution
+# nothing to expand: a depthwise and a 1×1 convolution
+PLAIN = BlockSpec("inverted", expansion=1, depth=2)
 EXPANDED = BlockSpec("inverted")
-STAGES = (  # block, blocks (the paper's n), out_channels (c), stride (s)
+# block, blocks (the paper's n), out_channels (c), stride (s)
+STAGES = (
     (PLAIN, 1, 16, 1),
     (EXPANDED, 2, 24, 2),
     (EXPANDED, 3, 32, 2),

@@ -56,7 +56,8 @@ def stage_table(
         raise OptionError("multiplier", multiplier, "of one stage's width to the last's; expected above 1")
     steps = Counter(round(math.log(1 + slope * j / initial, multiplier)) for j in range(depth))
     quantised = Counter[int]()
-    for step, blocks in steps.items():  # two steps may share a width
+    # two steps may share a width
+    for step, blocks in steps.items():
         quantised[QUANTUM * round(initial * multiplier**step / QUANTUM)] += blocks
     return [(blocks, _in_groups(width, group_width)) for width, blocks in quantised.items()]
 
@@ -70,7 +71,8 @@ def _in_groups(width: int, group_width: int) -> int:
     return group * math.floor(width / group + 0.5)
 
 
-REGNETS: dict[str, Callable[..., Network]] = {  # the top models of section 5, by their MACs
+# the top models of section 5, by their MACs
+REGNETS: dict[str, Callable[..., Network]] = {
     "regnet_x_400mf": partial(regnet_x, 22, 24, 24.48, 2.54, 16),
     "regnet_x_800mf": partial(regnet_x, 16, 56, 35.73, 2.28, 16),
     "regnet_x_1_6gf": partial(regnet_x, 18, 80, 34.01, 2.25, 24),

@@ -9,10 +9,13 @@ from convblocks.networks.stem import Stem
 
 BASIC = BlockSpec("residual")
 BOTTLENECK = BlockSpec("bottleneck")
-WIDE = BlockSpec("bottleneck", expansion=2)  # twice the middle (Zagoruyko & Komodakis 2016, table 8)
-RESNEXT_32X4 = BlockSpec("bottleneck", expansion=2, groups=32)  # Xie et al. 2017, table 1
+# twice the middle (Zagoruyko & Komodakis 2016, table 8)
+WIDE = BlockSpec("bottleneck", expansion=2)
+# Xie et al. 2017, table 1
+RESNEXT_32X4 = BlockSpec("bottleneck", expansion=2, groups=32)
 RESNEXT_64X4 = BlockSpec("bottleneck", expansion=1, groups=64)
-BASIC_D = BlockSpec("residual", shortcut="average")  # He et al. 2019, arXiv:1812.01187, figure 2
+# He et al. 2019, arXiv:1812.01187, figure 2
+BASIC_D = BlockSpec("residual", shortcut="average")
 BOTTLENECK_D = BlockSpec("bottleneck", shortcut="average")
 
 STEM = Stem(out_channels=64, kernel_size=7, stride=2, pool="max3")
