@@ -1,5 +1,9 @@
 """Rows by the longest way, the main path by MACs, and branches in lanes that do not cross a box."""
 
+import random
+
+import pytest
+
 from convblocks.drawing.place import Node, place
 
 
@@ -25,3 +29,15 @@ def test_branches_at_the_same_rows_have_lanes_of_their_own():
     place(nodes)
     assert nodes[2].lane == 0
     assert sorted(node.lane for node in nodes[1:4]) == [0, 1, 2]
+
+
+@pytest.mark.parametrize("seed", range(30))
+def test_no_two_boxes_of_any_graph_stand_at_one_place(seed):
+    luck = random.Random(seed)
+    nodes = [Node("in", [])]
+    for i in range(1, 40):
+        before = {max(0, i - luck.randint(1, 5)) for _ in range(luck.choice((1, 1, 2)))}
+        nodes += [Node("op", sorted(before), macs=luck.randrange(9))]
+    place(nodes)
+    assert len({(node.row, node.lane) for node in nodes}) == len(nodes)
+    assert all(nodes[j].row < node.row for node in nodes for j in node.before)

@@ -26,19 +26,19 @@ def place(nodes: list[Node]) -> list[Line]:
     # lane, rows from and to, and the box that the line starts from; ~i of box i itself
     taken: list[tuple[int, int, int, int]] = []
 
+    def fits(lane: int, first: int, end: int, but: int) -> bool:
+        return all(lane != k or s == but or end <= a or first >= b for k, a, b, s in taken)
+
     def free(first: int, end: int, source: int) -> int:
-        return next(
-            lane
-            for lane in range(1, len(nodes) + 1)
-            if all(lane != k or s == source or end <= a or first >= b for k, a, b, s in taken)
-        )
+        return next(lane for lane in range(1, len(nodes) + 1) if fits(lane, first, end, source))
 
     readers = _readers(nodes)
     for i, node in enumerate(nodes):
         if node.lane < 0:
             first = min((nodes[j].row for j in node.before), default=0)
             end = max((nodes[j].row for j in readers[i]), default=node.row)
-            beside = [nodes[j].lane for j in node.before if nodes[j].lane > 0 and readers[j] == [i]]
+            following = [j for j in node.before if nodes[j].lane > 0 and readers[j] == [i]]
+            beside = [nodes[j].lane for j in following if fits(nodes[j].lane, first, end, ~j)]
             node.lane = beside[0] if beside else free(first, end, ~i)
             taken.append((node.lane, first, end, ~i))
     lines = []
