@@ -19,6 +19,7 @@ from convblocks.analysis.ops.shared_rules import (
     same_position,
     written,
 )
+from convblocks.analysis.trace.fixes import fix_sum
 from convblocks.analysis.trace.graph import OpCall, Shape, Value
 
 
@@ -103,18 +104,19 @@ def _pointwise(
     sides: tuple[str, ...] = ("", "r", "i"),
     saved: SavedRule | Unknown = UNKNOWN,
     arguments: str = "input, other",
+    sign: str = "",
     **facts: Any,
 ) -> Op:
     """Puts an op into the table whose output depends on the same position of its inputs."""
-    given: dict[str, Any] = {"shape": None, "workspace": None, "label": plain_name, **facts}
-    if "sign" in facts:
-        given["label"] = written(facts["sign"])
+    given: dict[str, Any] = {"shape": None, "workspace": None, **facts}
     return add(Op(
         names=forms(*names, operators=operators, sides=sides),
         arguments=arguments,
         macs=None,
         field=same_position,
         saved=saved,
+        label=written(sign) if sign else plain_name,
+        sign=sign,
         pointwise=True,
         in_place_names=frozenset(f"__i{operator}__" for operator in operators),
         **given,
@@ -129,18 +131,20 @@ def _operators(*operators: str, **facts: Any) -> None:
 ADDITION = _pointwise(
     "add",
     operators=("add",),
+    fix=fix_sum,
     saved=keeps_nothing,
     arguments="input, other, *, alpha=1",
     sign="+",
     shape={torch.Tensor.add: _shape, torch.Tensor.add_: _shape},
     hands_on_gradient=True,
 )
-SUBTRACTION = _pointwise("sub", operators=("sub",), saved=keeps_nothing, sign="−")
+SUBTRACTION = _pointwise("sub", operators=("sub",), fix=fix_sum, saved=keeps_nothing, sign="−")
 _pointwise("subtract", saved=keeps_nothing)
 _pointwise("rsub", saved=keeps_nothing, sign="−")
 _pointwise(
     "mul",
     operators=("mul",),
+    fix=fix_sum,
     saved=keeps_other_factor(),
     sign="×",
     shape={torch.Tensor.mul: _shape, torch.Tensor.mul_: _shape},
@@ -151,15 +155,16 @@ _pointwise("multiply", saved=keeps_other_factor(), workspace=_STRETCHED, gate=Tr
 _pointwise(
     "div",
     operators=("div", "truediv"),
+    fix=fix_sum,
     sides=("", "i"),
     saved=_quotient,
     sign="÷",
     workspace=_STRETCHED,
     gate=True,
 )
-_operators("div", "truediv", sides=("r",), saved=keeps_result, sign="÷")
+_operators("div", "truediv", fix=fix_sum, sides=("r",), saved=keeps_result, sign="÷")
 _pointwise("divide", "true_divide", saved=_quotient, workspace=_STRETCHED, gate=True)
-_pointwise("floor_divide", operators=("floordiv",))
+_pointwise("floor_divide", operators=("floordiv",), fix=fix_sum)
 _pointwise("remainder", operators=("mod",), saved=_remainder)
 _pointwise("fmod", saved=_remainder)
 _pointwise("pow", operators=("pow",), sides=("", "i"), saved=_power, arguments="input, exponent")

@@ -21,17 +21,16 @@ def _same_values(*names: str, arguments: str = "input", saved: Any = keeps_nothi
     ))  # fmt: skip
 
 
-_same_values("to", arguments="input, dtype=None", like=True, keeps_values=True, drawn=False)
-_same_values("type", arguments="input, dtype=None")
+_same_values("to", arguments="input, other=None", converts=True, like=True, keeps_values=True, drawn=False)
+_same_values("type", arguments="input, dtype=None", converts=True)
 _same_values("type_as", arguments="input, other", like=True, keeps_values=True)
 _same_values("float", keeps_values=True, drawn=False)
 _same_values("double", "half", "bfloat16", keeps_values=True)
 _same_values("int", "long", "bool", saved=UNKNOWN)
-_same_values("cpu", "cuda")
+_same_values("cpu", "cuda", "xpu", "pin_memory", converts=True)
 _same_values("contiguous", "clone", keeps_values=True, drawn=False, hands_on_gradient=True)
 _same_values("detach", "detach_", keeps_values=True, drawn=False, stops_gradient=True)
 _same_values("data", saved=UNKNOWN, stops_gradient=True)
-_same_values("requires_grad_", arguments="input, requires_grad=True", saved=UNKNOWN)
 _same_values("expand", "broadcast_to", arguments="input, size")
 _same_values("expand_as", arguments="input, other", like=True)
 

@@ -9,9 +9,10 @@ import torch
 from convblocks.analysis.fields.axes import Axis, State, mixed
 from convblocks.analysis.fields.windows import each_place, read
 from convblocks.analysis.ops.convolution_workspace import WORKSPACE
-from convblocks.analysis.ops.op import Op, Window, add
+from convblocks.analysis.ops.op import AS_FUNCTION, Op, Window, add
 from convblocks.analysis.ops.shared_rules import Kept, each_input, option
 from convblocks.analysis.ops.window import at, weight_of, windowed, windows
+from convblocks.analysis.trace.fixes import fix_convolution
 from convblocks.analysis.trace.graph import OpCall, Shape, Value
 from convblocks.text import times
 
@@ -129,6 +130,7 @@ for _name, (_axes, _function) in FUNCTIONS.items():
         saved=_saved,
         workspace=WORKSPACE,
         label=_label,
+        fix=fix_convolution,
         factors=slice(2),
         window=_window,
         axes=_axes,
@@ -146,9 +148,23 @@ for _name, _axes in TRANSPOSED.items():
         saved=_saved,
         workspace=WORKSPACE,
         label=_label,
+        fix=fix_convolution,
         factors=slice(2),
         window=_window,
         axes=_axes,
         layer=True,
         checks_operands=True,
     ))  # fmt: skip
+
+
+def _function_of(
+    x: Any, weight: Any, bias: Any, stride: Any, padding: Any, dilation: Any, *more: Any
+) -> tuple[str, tuple[Any, ...]]:
+    transposed, output_padding, groups = more[:3]
+    axes = len(weight.shape) - 2
+    if transposed:
+        return f"conv_transpose{axes}d", (x, weight, bias, stride, padding, output_padding, groups, dilation)
+    return f"conv{axes}d", (x, weight, bias, stride, padding, dilation, groups)
+
+
+AS_FUNCTION.update(_convolution=_function_of, convolution=_function_of)

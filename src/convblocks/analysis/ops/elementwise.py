@@ -28,6 +28,7 @@ from convblocks.analysis.ops.shared_rules import (
     same_position,
     written,
 )
+from convblocks.analysis.trace.fixes import fix_prelu
 from convblocks.analysis.trace.graph import OpCall
 
 WRITTEN = {"relu": "ReLU", "prelu": "PReLU", "gelu": "GELU", "silu": "SiLU", "elu": "ELU"}
@@ -104,7 +105,7 @@ _function("hardshrink", "softshrink", saved=keeps_input, arguments="input, lambd
 _function("leaky_relu", saved=_input_or_result, arguments="input, negative_slope=0.01, inplace=False")
 _function("elu", "celu", saved=_input_or_result, arguments="input, alpha=1.0, inplace=False")
 _function("selu", saved=_input_or_result, arguments=_IN_PLACE)
-_function("prelu", saved=keeps_inputs, arguments="input, weight")
+_function("prelu", fix=fix_prelu, saved=keeps_inputs, arguments="input, weight")
 _function("softsign", "log_sigmoid", saved=_twice)
 _function("tanhshrink")
 

@@ -5,7 +5,16 @@ from typing import Any
 from convblocks.analysis.fields.axes import Axis, State, along, lost, placed, stretched, taken
 from convblocks.analysis.fields.sight import reading
 from convblocks.analysis.fields.windows import sliced, without
-from convblocks.analysis.ops.op import UNKNOWN, FieldRule, Op, SavedRule, Unknown, add, plain_name
+from convblocks.analysis.ops.op import (
+    AS_FUNCTION,
+    UNKNOWN,
+    FieldRule,
+    Op,
+    SavedRule,
+    Unknown,
+    add,
+    plain_name,
+)
 from convblocks.analysis.ops.shared_rules import (
     Incoming,
     each_input,
@@ -17,7 +26,7 @@ from convblocks.analysis.ops.shared_rules import (
 )
 from convblocks.analysis.trace.graph import OpCall, Value
 
-GET, SET = "__getitem__", "__setitem__"
+GET, SET, SELECT, EMBEDDING = "__getitem__", "__setitem__", "select", "embedding"
 
 
 def _selected(call: OpCall, axis: Axis, value: Value, _out: Value) -> State:
@@ -159,14 +168,28 @@ _op(
     arguments="input, index, value",
     in_place_names=frozenset({SET}),
 )
-_op("select", field=each_input(_selected), saved=keeps_nothing, arguments="input, dim, index")
+_op(SELECT, field=each_input(_selected), saved=keeps_nothing, arguments="input, dim, index")
 _op("index_select", field=each_input(_gathered), saved=keeps_indices, arguments="input, dim=0, index=None")
 _op("gather", field=each_input(_gathered), saved=keeps_inputs, arguments="input, dim=0, index=None")
 _op("take_along_dim", field=each_input(_gathered), saved=keeps_inputs, arguments="input, indices, dim=0")
 _op("masked_select", saved=keeps_indices, arguments="input, mask")
 _op("index_put_", saved=keeps_indices, arguments="input, indices, values, accumulate=False")
-_op("embedding", field=unmoved, saved=keeps_indices, arguments="input, weight", writes=_renormalizes)
+_op(EMBEDDING, field=unmoved, saved=keeps_indices, arguments="input, weight", writes=_renormalizes)
 _op("one_hot", field=unmoved, arguments="input, num_classes=-1", stops_gradient=True)
 _op("copy_", field=same_position, saved=keeps_nothing, arguments="input, src")
 _op("nonzero", arguments="input")
 _op("bucketize", arguments="input, boundaries")
+
+
+def _slice_of(
+    x: Any, dim: int = 0, start: Any = None, end: Any = None, step: int = 1
+) -> tuple[str, tuple[Any, ...]]:
+    return GET, (x, (*[slice(None)] * (dim % x.ndim), slice(start, end, step)))
+
+
+AS_FUNCTION.update({
+    "slice": _slice_of,
+    SELECT: lambda x, dim, index: (GET, (x, (*[slice(None)] * (dim % x.ndim), index))),
+    "index": lambda x, indices: (GET, (x, tuple(slice(None) if i is None else i for i in indices))),
+    EMBEDDING: lambda weight, indices, *_: (EMBEDDING, (indices, weight)),
+})  # fmt: skip

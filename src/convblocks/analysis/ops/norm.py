@@ -9,7 +9,7 @@ import torch.nn.functional as F
 
 from convblocks.analysis.fields.axes import Axis, State
 from convblocks.analysis.fields.windows import read
-from convblocks.analysis.ops.op import UNKNOWN, Op, add, forms, plain_name
+from convblocks.analysis.ops.op import AS_FUNCTION, UNKNOWN, Op, add, forms, plain_name
 from convblocks.analysis.ops.shared_rules import (
     Kept,
     as_list,
@@ -18,6 +18,7 @@ from convblocks.analysis.ops.shared_rules import (
     same_position,
     whole_map,
 )
+from convblocks.analysis.trace.fixes import fix_batch_norm, fix_group_norm, fix_layer_norm
 from convblocks.analysis.trace.graph import OpCall, Shape, Value
 
 BATCH_NORM, INSTANCE_NORM, GROUP_NORM = "batch_norm", "instance_norm", "group_norm"
@@ -120,6 +121,7 @@ add(Op(
     saved=_batch_norm_saved,
     workspace=None,
     label=plain_name,
+    fix=fix_batch_norm,
     pointwise=True,
     norm=True,
     over_batch=True,
@@ -134,6 +136,7 @@ add(Op(
     saved=_instance_norm_saved,
     workspace=None,
     label=plain_name,
+    fix=fix_batch_norm,
     whole_map=True,
     norm=True,
     writes=_updates_statistics,
@@ -147,6 +150,7 @@ add(Op(
     saved=_group_norm_saved,
     workspace=None,
     label=plain_name,
+    fix=fix_group_norm,
     whole_map=True,
     norm=True,
 ))  # fmt: skip
@@ -161,6 +165,7 @@ for _name in sorted(NORMS_OF_LAST_AXES):
         saved=_layer_norm_saved if _layer else _rms_norm_saved,
         workspace=None,
         label=plain_name,
+        fix=fix_layer_norm if _layer else None,
         norm=True,
     ))  # fmt: skip
 add(Op(
@@ -193,3 +198,19 @@ add(Op(
     workspace=None,
     label=plain_name,
 ))  # fmt: skip
+
+
+def _batch_norm_of(
+    x: Any, weight: Any, bias: Any, mean: Any, variance: Any, training: Any, *more: Any
+) -> tuple[str, tuple[Any, ...]]:
+    return BATCH_NORM, (x, mean, variance, weight, bias, training, *more[:2])
+
+
+def _instance_norm_of(
+    x: Any, weight: Any, bias: Any, mean: Any, variance: Any, *more: Any
+) -> tuple[str, tuple[Any, ...]]:
+    return INSTANCE_NORM, (x, mean, variance, weight, bias, *more[:3])
+
+
+AS_FUNCTION[BATCH_NORM] = _batch_norm_of
+AS_FUNCTION[INSTANCE_NORM] = _instance_norm_of

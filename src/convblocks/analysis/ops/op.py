@@ -13,10 +13,12 @@ from functools import cached_property
 from typing import TYPE_CHECKING, Any, Final, Literal, NamedTuple
 
 if TYPE_CHECKING:
+    import torch
     from torch.autograd.function import Function
 
     from convblocks.analysis.fields.axes import State
     from convblocks.analysis.memory.workspace import Workspace
+    from convblocks.analysis.trace.fixes import Broken
     from convblocks.analysis.trace.graph import OpCall, Shape, Value
 
 UNKNOWN: Final = "unknown"
@@ -38,6 +40,7 @@ FieldRule = Callable[["OpCall", "list[tuple[int, Value, State]]", "Value"], "Sta
 SavedRule = Callable[["OpCall", Set[int]], "tuple[Value | int, ...] | None"]
 """(call, numbers of the values that need a gradient) → what autograd keeps; None: not known for this call."""
 LabelRule = Callable[["OpCall"], str]
+FixRule = Callable[["Broken"], str]
 WindowRule = Callable[["OpCall", int], "Window"]
 """(call, number of a spatial axis) → the window along it."""
 Names = Iterable[str]
@@ -95,6 +98,10 @@ class Op:
         joins: Whether it lays its inputs side by side.
         writes: Whether it writes on what it is given, besides what ``out=`` and in-place forms write on.
         in_place_names: Those of its names that write on the first argument, besides those that end in one ``_``.
+        squeezes: Whether it takes axes of one position away.
+        converts: Whether it may move its input to another device, which a trace does not do.
+        reply: What a trace gives in place of the value that it returns.
+        fix: What to change where it fails, from what it was given.
         shaped_by_values: Whether its output's shape depends on values.
         function: The torch.autograd.Function that it is, if it is one.
         checks_operands: Whether processors refuse operands of other channels or types, which meta does not.
@@ -131,6 +138,10 @@ class Op:
     writes: Callable[[Sequence[Any], Mapping[str, Any]], bool] | None = None
     in_place_names: frozenset[str] = frozenset()
     shaped_by_values: bool = False
+    squeezes: bool = False
+    converts: bool = False
+    reply: "Callable[[torch.Tensor], Any] | None" = None
+    fix: FixRule | None = None
     checks_operands: bool = False
     function: "type[Function] | None" = None
 
@@ -147,6 +158,8 @@ class Op:
 
 OPS: dict[str, Op] = {}
 """The entry of each op, by each of its names; the modules of this package fill it."""
+AS_FUNCTION: dict[str, Callable[..., tuple[str, tuple[Any, ...]]]] = {}
+"""By ATen's name of an op, as a TorchScript has it: (its arguments) → name and arguments of the function of torch."""
 
 
 def signature(arguments: str) -> Mapping[str, tuple[int, Any]]:

@@ -6,6 +6,7 @@ from convblocks.analysis.fields.axes import Axis, State, lost, placed, taken
 from convblocks.analysis.fields.windows import sliced, without
 from convblocks.analysis.ops.op import UNKNOWN, FieldRule, Op, Unknown, add, plain_name
 from convblocks.analysis.ops.shared_rules import each_input, keeps_nothing
+from convblocks.analysis.trace.fixes import fix_joined
 from convblocks.analysis.trace.graph import OpCall, Value
 
 CONCATENATIONS = frozenset({"cat", "concat", "concatenate"})
@@ -64,10 +65,11 @@ _op(
     field=each_input(_joined),
     arguments="tensors, dim=0",
     label=_label,
+    fix=fix_joined,
     hands_on_gradient=True,
     joins=True,
 )
-_op(STACK, field=each_input(_stacked), arguments="tensors, dim=0", label=_label)
+_op(STACK, field=each_input(_stacked), arguments="tensors, dim=0", label=_label, fix=fix_joined)
 _op("split", field=each_input(_part), arguments="input, split_size_or_sections, dim=0")
 _op("chunk", field=each_input(_part), arguments="input, chunks, dim=0")
 _op("tensor_split", field=each_input(_part), arguments="input, indices_or_sections, dim=0")

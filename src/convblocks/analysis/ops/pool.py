@@ -13,6 +13,7 @@ from convblocks.analysis.fields.windows import each_place, read
 from convblocks.analysis.ops.op import UNKNOWN, Op, Window, add, plain_name
 from convblocks.analysis.ops.shared_rules import Kept, each_input, keeps_input, option
 from convblocks.analysis.ops.window import at, windowed, windows
+from convblocks.analysis.trace.fixes import fix_pool
 from convblocks.analysis.trace.graph import OpCall, Shape, Value
 from convblocks.text import times
 
@@ -104,22 +105,21 @@ def _adaptive_label(call: OpCall) -> str:
     return f"{plain_name(call)} to {times(call.outputs[0].shape[-call.op.axes :])}"
 
 
-_ARGUMENTS = {
-    "max": "input, kernel_size, stride=None, padding=0, dilation=1, ceil_mode=False, return_indices=False",
-    "avg": "input, kernel_size, stride=None, padding=0, ceil_mode=False, count_include_pad=True",
-    "lp": "input, norm_type, kernel_size, stride=None, ceil_mode=False",
-}
+_MAX = "input, kernel_size, stride=None, padding=0, dilation=1, ceil_mode=False, return_indices=False"
+_AVERAGE = "input, kernel_size, stride=None, padding=0, ceil_mode=False, count_include_pad=True"
+_POWER = "input, norm_type, kernel_size, stride=None, ceil_mode=False"
 for _name, _axes in POOLS.items():
-    _kind = _name.partition("_")[0]
+    _arguments = _MAX if _name in MAX_POOLS else _AVERAGE if _name in AVERAGE_POOLS else _POWER
     add(Op(
         names=(_name,),
-        arguments=_ARGUMENTS[_kind],
+        arguments=_arguments,
         shape={F.max_pool2d: _max_pool_shape} if _name == "max_pool2d" else None,
         macs=None,
         field=windowed(_window, _each_channel),
-        saved=_max_saved if _kind == "max" else keeps_input if _kind == "avg" else UNKNOWN,
+        saved=_max_saved if _name in MAX_POOLS else keeps_input if _name in AVERAGE_POOLS else UNKNOWN,
         workspace=None,
         label=_label,
+        fix=None if _name in POWER_POOLS else fix_pool,
         window=_window,
         axes=_axes,
     ))  # fmt: skip

@@ -12,6 +12,7 @@ from convblocks.analysis.ops.einsum import Letters, contracted
 from convblocks.analysis.ops.op import UNKNOWN, Op, add, plain_name
 from convblocks.analysis.ops.shared_rules import Kept, batched, each_input, flat, keeps_other_factor
 from convblocks.analysis.ops.window import weight_of
+from convblocks.analysis.trace.fixes import fix_linear, fix_product
 from convblocks.analysis.trace.graph import OpCall, Shape, Value
 
 LINEAR = frozenset({"linear"})
@@ -72,7 +73,7 @@ def letters(call: OpCall, out: Value, *ends: str, result: str = "mn") -> Letters
 
 
 def _product(*names: str, ends: tuple[str, ...], arguments: str) -> None:
-    adds = len(ends) == 3
+    adds, reverse = len(ends) == 3, ends[0] == "kn"
     add(Op(
         names=names,
         arguments=arguments,
@@ -82,6 +83,7 @@ def _product(*names: str, ends: tuple[str, ...], arguments: str) -> None:
         saved=_sum_saved if adds else _saved,
         workspace=None,
         label=plain_name,
+        fix=None if adds or reverse else fix_product,
         factors=slice(-2, None) if adds else None,
     ))  # fmt: skip
 
@@ -95,6 +97,7 @@ add(Op(
     saved=_linear_saved,
     workspace=None,
     label=_linear_label,
+    fix=fix_linear,
     factors=slice(2),
     layer=True,
     checks_operands=True,

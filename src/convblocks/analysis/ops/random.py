@@ -7,7 +7,7 @@ from typing import Any
 import torch
 import torch.nn.functional as F
 
-from convblocks.analysis.ops.op import UNKNOWN, Op, SavedRule, Unknown, add, forms, plain_name
+from convblocks.analysis.ops.op import AS_FUNCTION, UNKNOWN, Op, SavedRule, Unknown, add, forms, plain_name
 from convblocks.analysis.ops.shared_rules import Kept, same_position
 from convblocks.analysis.trace.graph import OpCall, Shape
 
@@ -80,3 +80,4 @@ _random("bernoulli", arguments="input, p=None", in_place=False)
 _random("bernoulli_", arguments="input, p=0.5", in_place=False, stops_gradient=True)
 _without_rules(FEATURE_DROPOUT, idle=True)
 _without_rules("binomial", "multinomial", "normal", "poisson", "gumbel_softmax")
+AS_FUNCTION[FEATURE_DROPOUT] = lambda x, p, _training: (CHANNEL_DROPOUTS[1], (x, p))

@@ -20,6 +20,7 @@ from convblocks.analysis.ops.shared_rules import (
     mixed_over,
 )
 from convblocks.analysis.trace.graph import OpCall, Shape, Value
+from convblocks.analysis.trace.values import nested_numbers, number
 
 
 def _mean_shape(x: torch.Tensor, dim: Any = None, keepdim: bool = False) -> Shape | None:
@@ -90,7 +91,8 @@ _reduction("max", "min", saved=_chosen)
 _reduction("norm", saved=keeps_input_and_result, arguments="input, p='fro', dim=None, keepdim=False")
 _reduction("linalg_vector_norm", saved=keeps_input_and_result, arguments="x, ord=2, dim=None, keepdim=False")
 _reduction("all", "any", "nanmean", "median", "argmax", "argmin")
-_reduction("item", "tolist", stops_gradient=True)
+_reduction("item", stops_gradient=True, reply=number)
+_reduction("tolist", stops_gradient=True, reply=nested_numbers)
 _reduction("var_mean", saved=keeps_input, field=UNKNOWN, macs=UNKNOWN)
 
 _reduction("softmax", "log_softmax", saved=keeps_result, arguments="input, dim=-1", field=_mixed)

@@ -5,6 +5,7 @@ from typing import Any
 from convblocks.analysis.fields.axes import Axis, State, placed, reshaped, stretched
 from convblocks.analysis.ops.op import UNKNOWN, FieldRule, Op, SavedRule, Unknown, add, plain_name
 from convblocks.analysis.ops.shared_rules import as_list, each_input, keeps_nothing
+from convblocks.analysis.trace.fixes import fix_view
 from convblocks.analysis.trace.graph import OpCall, Value
 
 
@@ -71,11 +72,12 @@ def _view(
     ))  # fmt: skip
 
 
-_view("view", "reshape", field=each_input(_reshaped), arguments="input, shape=None")
+_view("view", "reshape", fix=fix_view, field=each_input(_reshaped), arguments="input, shape=None")
 _view("flatten", field=each_input(_reshaped), arguments="input, start_dim=0, end_dim=-1")
 _view("unflatten", field=each_input(_reshaped), arguments="input, dim, sizes")
 _view("reshape_as", "view_as", field=each_input(_reshaped), arguments="input, other", like=True)
-_view("squeeze", "unsqueeze", field=each_input(_reshaped), arguments="input, dim=None")
+_view("squeeze", field=each_input(_reshaped), arguments="input, dim=None", squeezes=True)
+_view("unsqueeze", field=each_input(_reshaped), arguments="input, dim")
 _view("ravel", field=each_input(_reshaped))
 _view("permute", field=each_input(_permuted), arguments="input, dims=None")
 _view("transpose", "swapaxes", "swapdims", field=each_input(_swapped), arguments="input, dim0=0, dim1=1")

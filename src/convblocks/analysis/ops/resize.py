@@ -9,13 +9,23 @@ from convblocks.analysis.fields.axes import Axis, Digit, State, along, lost, mix
 from convblocks.analysis.fields.sight import reading
 from convblocks.analysis.fields.windows import each_place, read
 from convblocks.analysis.ops.convolution import reached
-from convblocks.analysis.ops.op import UNKNOWN, FieldRule, Op, SavedRule, Unknown, add, plain_name
+from convblocks.analysis.ops.op import (
+    AS_FUNCTION,
+    UNKNOWN,
+    FieldRule,
+    Op,
+    SavedRule,
+    Unknown,
+    add,
+    plain_name,
+)
 from convblocks.analysis.ops.shared_rules import Kept, as_list, each_input, keeps_inputs, keeps_nothing
 from convblocks.analysis.ops.window import at
+from convblocks.analysis.trace.fixes import fix_pad, fix_pixel_shuffle
 from convblocks.analysis.trace.graph import OpCall, Value
 
 INTERPOLATE, SHUFFLE, UNSHUFFLE, FOLD = "interpolate", "pixel_shuffle", "pixel_unshuffle", "fold"
-REPEAT_INTERLEAVE, GRID_SAMPLE = "repeat_interleave", "grid_sample"
+REPEAT_INTERLEAVE, GRID_SAMPLE, PAD = "repeat_interleave", "grid_sample", "pad"
 UP_SAMPLING = frozenset({INTERPOLATE, SHUFFLE, REPEAT_INTERLEAVE, FOLD, GRID_SAMPLE})
 """They may give a larger map, as transposed convolutions do."""
 
@@ -63,7 +73,7 @@ def _interpolate_saved(call: OpCall, _needs: Set[int]) -> tuple[Kept, ...]:
 
 def _padded(call: OpCall, axis: Axis, value: Value, out: Value) -> State:
     """Shifts, in any mode: away from the border every mode does only that."""
-    amounts = call["pad"]
+    amounts = call[PAD]
     shifts = {len(value.shape) - 1 - i // 2: amounts[i] for i in range(0, len(amounts), 2)}
     return _shifted(axis, value, out, shifts)
 
@@ -212,7 +222,13 @@ _op(
 )
 _op(GRID_SAMPLE, field=UNKNOWN, saved=keeps_inputs, arguments="input, grid")
 _op("affine_grid", field=UNKNOWN, arguments="theta, size")
-_op("pad", field=each_input(_padded), saved=_pad_saved, arguments="input, pad, mode='constant', value=None")
+_op(
+    PAD,
+    fix=fix_pad,
+    field=each_input(_padded),
+    saved=_pad_saved,
+    arguments="input, pad, mode='constant', value=None",
+)
 _op("roll", field=each_input(_rolled), arguments="input, shifts, dims=None")
 _op("flip", field=each_input(_flipped), arguments="input, dims=None")
 _op(
@@ -222,7 +238,9 @@ _op(
     shaped_by_values=True,
 )
 _op("diff", field=each_input(_differences), arguments="input, n=1, dim=-1", drawn=True)
-_op(SHUFFLE, field=each_input(_shuffled), arguments="input, upscale_factor", drawn=True)
+_op(
+    SHUFFLE, fix=fix_pixel_shuffle, field=each_input(_shuffled), arguments="input, upscale_factor", drawn=True
+)
 _op(UNSHUFFLE, field=each_input(_shuffled), arguments="input, downscale_factor", drawn=True)
 _op("channel_shuffle", field=each_input(_channels_shuffled), arguments="input, groups")
 _op("unfold", field=each_input(_unfolded), arguments="input, kernel_size, dilation=1, padding=0, stride=1")
@@ -231,3 +249,23 @@ _op(
     field=each_input(_folded),
     arguments="input, output_size, kernel_size, dilation=1, padding=0, stride=1",
 )
+
+
+def _pad_in(mode: str) -> Any:
+    return lambda x, pad, value=0: (PAD, (x, tuple(pad), mode, value))
+
+
+def _interpolate_in(mode: str) -> Any:
+    def function_of(x: Any, size: Any, *more: Any) -> tuple[str, tuple[Any, ...]]:
+        corners = more[0] if more and isinstance(more[0], bool) else None
+        factors = more[-1] if more and not isinstance(more[-1], bool) else None
+        return INTERPOLATE, (x, size, factors, mode, corners)
+
+    return function_of
+
+
+_UPSAMPLING = "nearest1d nearest2d nearest3d linear1d bilinear2d bicubic2d trilinear3d"
+AS_FUNCTION["constant_pad_nd"] = _pad_in("constant")
+AS_FUNCTION.update({f"reflection_pad{axes}d": _pad_in("reflect") for axes in (1, 2, 3)})
+AS_FUNCTION.update({f"replication_pad{axes}d": _pad_in("replicate") for axes in (1, 2, 3)})
+AS_FUNCTION.update({f"upsample_{kind}": _interpolate_in(kind[:-2]) for kind in _UPSAMPLING.split()})

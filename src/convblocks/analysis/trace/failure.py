@@ -12,6 +12,7 @@ import torch
 from torch import nn
 from torch.nn.modules.lazy import LazyModuleMixin
 
+from convblocks.analysis.ops.op import find
 from convblocks.analysis.trace.fitting import Sizes, depths
 from convblocks.analysis.trace.fixes import Broken, fix_of
 from convblocks.analysis.trace.graph import Trace
@@ -152,7 +153,15 @@ def _fix(
     passed = depths(failed.trace)
     layers = tuple([passed.get(value.number, 0) for value in failed.trace.outputs])
     broken = Broken(
-        name, args, kwargs, layer, failed.path, layers, sizes, partial(gets_past, failed, retry), succeeds
+        find(name),
+        args,
+        kwargs,
+        layer,
+        failed.path,
+        layers,
+        sizes,
+        partial(gets_past, failed, retry),
+        succeeds,
     )
     return fix_of(broken) or _fix_in_words(reason, layer, failed.path)
 

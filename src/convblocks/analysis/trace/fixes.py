@@ -1,16 +1,18 @@
 """What to change where a forward fails, computed from the shapes of the op that failed."""
 
-import re
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from math import gcd, prod
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import torch
 from torch import nn
 
 from convblocks.analysis.trace.fitting import GetsPast, Sizes, multiple_that_fits, projection
 from convblocks.text import listed, times
+
+if TYPE_CHECKING:
+    from convblocks.analysis.ops.op import Op
 
 NEAR = (0, 1, -1, 2, -2, 3, -3, 4, -4)  # positions by which rounding in the layers before may be off
 COMMON = (224, 32, 28, 64, 96, 128, 192, 256, 299, 384, 512)  # sizes of images that networks are made for
@@ -21,7 +23,7 @@ LARGEST = 4096  # positions that are added to an input in search of one that is 
 class Broken:
     """The op at which a forward failed, and what it was given."""
 
-    name: str
+    op: "Op"
     args: tuple[Any, ...]
     kwargs: dict[str, Any]
     layer: nn.Module | None  # the module that called it
@@ -36,10 +38,10 @@ class Broken:
         """Whether no layer stands before it."""
         return not any(self.depths)
 
-    def argument(self, position: int, name: str, default: Any = None) -> Any:
-        if len(self.args) > position:
-            return self.args[position]
-        return self.kwargs.get(name, default)
+    def __getitem__(self, name: str) -> Any:
+        """Returns an argument by its name, as the op's entry has it."""
+        position, default = self.op.parameters[name]
+        return self.args[position] if len(self.args) > position else self.kwargs.get(name, default)
 
     def option(self, name: str, value: Any, otherwise: str) -> str:
         """``in_features=400 in fc``, where the layer has such an option; `otherwise` if it has none."""
@@ -49,14 +51,14 @@ class Broken:
 
 def fix_of(broken: Broken) -> str:
     """What to change, in words; empty where the shapes do not say it."""
-    rule = FIXES.get(broken.name)
+    rule = broken.op.fix
     return rule(broken) if rule else ""
 
 
-def _convolution(broken: Broken) -> str:
-    x, weight = broken.argument(0, "input"), broken.argument(1, "weight")
-    dims, transposed = weight.ndim - 2, "transpose" in broken.name
-    groups = broken.argument(6, "groups", 1)
+def fix_convolution(broken: Broken) -> str:
+    x, weight = broken["input"], broken["weight"]
+    dims, transposed = weight.ndim - 2, "output_padding" in broken.op.parameters
+    groups = broken["groups"]
     takes = weight.shape[0] if transposed else weight.shape[1] * groups
     if other := _other_dtype(broken, x, weight):
         return other
@@ -112,10 +114,8 @@ def _other_channels(broken: Broken, x: torch.Tensor, takes: int, groups: int) ->
     return f"give the channels that this layer takes first and then the spatial axes, e.g. {example}; or {change}"
 
 
-def _pool(broken: Broken) -> str:
-    x = broken.argument(0, "input")
-    kernel = broken.argument(1, "kernel_size")
-    dims = int(re.findall(r"(\d)d", broken.name)[0])
+def fix_pool(broken: Broken) -> str:
+    x, kernel, dims = broken["input"], broken["kernel_size"], broken.op.axes
     kernel = (
         (kernel,) * dims if isinstance(kernel, int) else tuple(kernel) * (dims if len(kernel) == 1 else 1)
     )
@@ -125,9 +125,8 @@ def _pool(broken: Broken) -> str:
 def _larger_than_map(broken: Broken, x: torch.Tensor, kernel: Sequence[int]) -> str:
     """A larger input, the smallest that gets past; or the padding that lets the kernel fit."""
     dims = len(kernel)
-    conv = broken.name.startswith("conv")
-    padding = broken.argument(4 if conv else 3, "padding", 0)
-    dilation = broken.argument(5 if conv else 4, "dilation", 1) if "avg" not in broken.name else 1
+    conv, padding = broken.op.layer, broken["padding"]
+    dilation = broken["dilation"] if "dilation" in broken.op.parameters else 1
     pads, steps = (
         [v] * dims if isinstance(v, int) else [*v] * (dims if len(v) == 1 else 1) for v in (padding, dilation)
     )
@@ -159,13 +158,13 @@ def _smallest(broken: Broken) -> str:
     return f", of at least {listed(map(times, grown(passes)))}"
 
 
-def _pad(broken: Broken) -> str:
+def fix_pad(broken: Broken) -> str:
     """Reflected and circular paddings are smaller than the map."""
     return f"give a larger input{_smallest(broken)}"
 
 
-def _linear(broken: Broken) -> str:
-    x, weight = broken.argument(0, "input"), broken.argument(1, "weight")
+def fix_linear(broken: Broken) -> str:
+    x, weight = broken["input"], broken["weight"]
     if other := _other_dtype(broken, x, weight):
         return other
     takes, flat = weight.shape[1], prod(x.shape[1:])
@@ -200,35 +199,35 @@ def _made_for(broken: Broken, ratio: float) -> str:
     return ""
 
 
-def _batch_norm(broken: Broken) -> str:
+def fix_batch_norm(broken: Broken) -> str:
     return broken.option("num_features", came := broken.args[0].shape[1], f"statistics of {came} channels")
 
 
-def _layer_norm(broken: Broken) -> str:
-    x, shape = broken.args[0], tuple(broken.argument(1, "normalized_shape"))
+def fix_layer_norm(broken: Broken) -> str:
+    x, shape = broken.args[0], tuple(broken["normalized_shape"])
     if len(shape) == 1 and x.ndim > 2 and x.shape[1] == shape[0]:
         return f"put the channels last (x.movedim(1, -1)), or use GroupNorm(1, {shape[0]})"
     last = tuple(x.shape[-len(shape) :])
     return broken.option("normalized_shape", last if len(last) > 1 else last[0], f"a norm over {times(last)}")
 
 
-def _group_norm(broken: Broken) -> str:
-    came, groups = broken.args[0].shape[1], broken.argument(1, "num_groups")
+def fix_group_norm(broken: Broken) -> str:
+    came, groups = broken.args[0].shape[1], broken["num_groups"]
     change = broken.option("num_channels", came, f"weights of {came} channels")
     return f"num_groups={gcd(came, groups)} and {change}" if came % groups else change
 
 
-def _prelu(broken: Broken) -> str:
+def fix_prelu(broken: Broken) -> str:
     return broken.option("num_parameters", broken.args[0].shape[1], "a slope for each channel")
 
 
-def _pixel_shuffle(broken: Broken) -> str:
-    came, factor = broken.args[0].shape[-3], broken.argument(1, "upscale_factor")
+def fix_pixel_shuffle(broken: Broken) -> str:
+    came, factor = broken.args[0].shape[-3], broken["upscale_factor"]
     fits = max(1, round(came / factor**2)) * factor**2
     return f"give it a multiple of {factor}² = {factor**2} channels, e.g. {fits} in place of {came}"
 
 
-def _product(broken: Broken) -> str:
+def fix_product(broken: Broken) -> str:
     a, b = broken.args[:2]
     if a.ndim < 2 or b.ndim < 2 or a.shape[-1] == b.shape[-2]:
         return ""
@@ -237,9 +236,9 @@ def _product(broken: Broken) -> str:
     return f"the second needs {a.shape[-1]} rows where it has {b.shape[-2]}"
 
 
-def _view(broken: Broken) -> str:
+def fix_view(broken: Broken) -> str:
     x = broken.args[0]
-    given = broken.argument(1, "shape", broken.kwargs.get("size"))
+    given = broken["shape"] if broken["shape"] is not None else broken.kwargs.get("size")
     sizes = [int(n) for n in (given if isinstance(given, tuple | list) else broken.args[1:])]
     known = prod(n for n in sizes if n >= 0)
     if known == x.numel() or (-1 in sizes and known and x.numel() % known == 0):
@@ -251,7 +250,7 @@ def _view(broken: Broken) -> str:
     return f"an example has {each} values here: x.flatten(1), and {each} features in the layer behind it"
 
 
-def _sum(broken: Broken) -> str:
+def fix_sum(broken: Broken) -> str:
     a, b = (t if isinstance(t, torch.Tensor) else None for t in broken.args[:2])
     if a is None or b is None or a.ndim != b.ndim or a.ndim < 2:
         return ""
@@ -262,25 +261,5 @@ def _sum(broken: Broken) -> str:
     return f"{change} on the side of {times(short.shape[1:])}" if change else ""
 
 
-def _joined(broken: Broken) -> str:
+def fix_joined(broken: Broken) -> str:
     return multiple_that_fits(broken.sizes, broken.gets_past)
-
-
-_OPERATIONS = ("add", "sub", "mul", "div", "truediv", "floordiv")
-FIXES: dict[str, Callable[[Broken], str]] = {
-    **dict.fromkeys([f"conv{way}{n}d" for way in ("", "_transpose") for n in (1, 2, 3)], _convolution),
-    **dict.fromkeys([f"{kind}_pool{n}d" for kind in ("max", "avg") for n in (1, 2, 3)], _pool),
-    "pad": _pad,
-    "linear": _linear,
-    "batch_norm": _batch_norm,
-    "instance_norm": _batch_norm,
-    "layer_norm": _layer_norm,
-    "group_norm": _group_norm,
-    "prelu": _prelu,
-    "pixel_shuffle": _pixel_shuffle,
-    **dict.fromkeys(("matmul", "__matmul__", "bmm", "mm"), _product),
-    **dict.fromkeys(("view", "reshape"), _view),
-    **dict.fromkeys([*_OPERATIONS, *(f"{name}_" for name in _OPERATIONS)], _sum),
-    **dict.fromkeys([f"__{side}{name}__" for name in _OPERATIONS for side in ("", "r", "i")], _sum),
-    **dict.fromkeys(("cat", "concat", "concatenate", "stack"), _joined),
-}

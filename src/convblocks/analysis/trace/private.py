@@ -13,7 +13,7 @@ from torch.nn.parameter import is_lazy
 from torch.overrides import TorchFunctionMode
 
 from convblocks.analysis.ops.op import Op, find
-from convblocks.analysis.trace.values import CONVERSIONS, conversion
+from convblocks.analysis.trace.values import conversion
 from convblocks.analysis.trace.walk import PLAIN, tensors
 
 
@@ -97,11 +97,12 @@ class WithoutWrites(TorchFunctionMode):
     def __torch_function__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
         kwargs = kwargs or {}
         name = getattr(func, "__name__", "")
+        op = find(name)
         if any(t.is_meta for t in tensors((args, kwargs))):
-            if name in CONVERSIONS and args[0].is_meta:
-                return conversion(name, args, kwargs, torch.device("cpu"))
+            if op.converts and args[0].is_meta:
+                return conversion(args, kwargs, torch.device("cpu"), by_type="dtype" in op.parameters)
             return func(*args, **kwargs)
-        reading = only_reads(find(name), name, args, kwargs)
+        reading = only_reads(op, name, args, kwargs)
         args, kwargs = (self.private.of(given, reading=reading) for given in (args, kwargs))
         result = func(*args, **kwargs)
         self.private.made(tensors(result), tensors((args, kwargs)))

@@ -21,7 +21,6 @@ from convblocks.analysis.trace.private import PrivateCopies, only_reads
 from convblocks.analysis.trace.script import translated
 from convblocks.analysis.trace.values import (
     ASKING,
-    CONVERSIONS,
     HOOKS,
     META,
     SHAPED_BY_VALUES,
@@ -43,7 +42,6 @@ FACTORIES = frozenset(
     {"zeros", "ones", "empty", "full", "arange", "linspace", "rand", "randn", "tensor", "eye"}
 )
 
-UNRECORDED = HOOKS | {"requires_grad_"}
 LARGEST_CONSTANT = 2**20  # elements
 
 
@@ -98,7 +96,7 @@ class Recorder(TorchFunctionMode, Numbering):
         elif name in QUERIES:
             return func(*self._present(args), **kwargs)
         self.running = name, (args, kwargs)
-        if name in UNRECORDED or name == "__set__":
+        if name in HOOKS or name == "requires_grad_" or name == "__set__":
             return self._unrecorded(func, name, args, kwargs)
         return self._op(func, name, args, kwargs)
 
@@ -115,7 +113,7 @@ class Recorder(TorchFunctionMode, Numbering):
         self.owner = next((self.owners[id(t)] for t in tensors(args) if id(t) in self.owners), None)
         self.running = name, (call, kwargs)
         result, given = self._run(func, own_name, args, kwargs)
-        if "dropout" in own_name:  # in eval mode its input, in training a new tensor
+        if find(name).idle:  # in eval mode its input, in training a new tensor
             result = torch.empty_like(result)
         if seen and (written := self.written(result, given)):
             self.note(name, find(name), shown, shown_by_name, seen, written)
@@ -128,7 +126,7 @@ class Recorder(TorchFunctionMode, Numbering):
         shown_by_name = {k: self.shown(v, seen) for k, v in kwargs.items()} if kwargs else kwargs
         op = find(name)
         if op.checks_operands:
-            check_operands(name, *seen[:2])
+            check_operands(*seen[:2], transposed="output_padding" in op.parameters)
         if name in FACTORIES and not seen:
             return self._create(func, args, kwargs)
         result = self._shaped(func, op, name, args, kwargs)
@@ -217,8 +215,10 @@ class Recorder(TorchFunctionMode, Numbering):
                     self._present(args), kwargs, repeats="repeats" in op.parameters
                 )
             args, kwargs = self.to_meta(args), unmoved(self.to_meta(kwargs))
-            if name in CONVERSIONS and args[0].is_meta:
-                return conversion(name, args, kwargs, self.device), (args, kwargs)
+            if op.converts and args[0].is_meta:
+                return conversion(args, kwargs, self.device, by_type="dtype" in op.parameters), (args, kwargs)
+            if op.reply and args[0].is_meta:
+                return op.reply(args[0]), (args, kwargs)
             if name in ASKING and args[0].is_meta and (reply := answer(name, args)) is not NotImplemented:
                 return reply, (args, kwargs)
             try:

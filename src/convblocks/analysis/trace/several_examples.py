@@ -17,9 +17,9 @@ def lost_axis(one: Trace, several: Trace) -> OpCall | None:
 
 def keeping_axis(op: OpCall) -> str:
     """What to write in place of an op that takes the batch axis of one example away."""
-    name = f"{op.name}()" if op.name == "squeeze" else op.name
+    name = f"{op.name}()" if op.op.squeezes else op.name
     at = f" in {op.path}" if op.path else ""
-    if op.name == "squeeze" and op.inputs and op.inputs[0].shape[1:] == (1,):
+    if op.op.squeezes and op.inputs and op.inputs[0].shape[1:] == (1,):
         return f"{name}{at} takes the batch axis of one example away too: name the axis to drop, squeeze(1)"
     return (
         f"{name}{at} takes the batch axis of one example away too: name the axes to drop, or use x.flatten(1)"

@@ -48,12 +48,17 @@ class ArrayWithoutValues:
         raise RuntimeError(f"numpy().{name} of a meta tensor; no data")
 
 
+def nested_numbers(tensor: torch.Tensor) -> Any:
+    """Returns what stands for a tensor as lists: each element the same tensor without axes."""
+    return _nested(tensor.new_empty((), device=META), tuple(tensor.shape))
+
+
 def _nested(tensor: torch.Tensor, shape: tuple[int, ...]) -> Any:
-    """`Tensor.tolist`: each element the same tensor without axes."""
     return [_nested(tensor, shape[1:]) for _ in range(shape[0])] if shape else tensor
 
 
-def _number(tensor: torch.Tensor) -> torch.Tensor:
+def number(tensor: torch.Tensor) -> torch.Tensor:
+    """Returns what stands for a tensor's one value: the tensor itself."""
     if tensor.numel() != 1:
         raise RuntimeError(f"a Tensor with {tensor.numel()} elements cannot be converted to Scalar")
     return tensor.detach().reshape(())
@@ -79,10 +84,6 @@ def _in_percent_format(frame: FrameType | None) -> bool:
 def answer(name: str, args: tuple[Any, ...]) -> Any:
     """The answer to what is asked of a meta tensor by the method `name`; NotImplemented where it is an ordinary op."""
     tensor = args[0]
-    if name == "item":
-        return _number(tensor)
-    if name == "tolist":
-        return _nested(tensor.new_empty((), device=META), tuple(tensor.shape))
     if name == "numpy":
         return ArrayWithoutValues(tensor)
     if name == "__format__":
@@ -94,8 +95,7 @@ def answer(name: str, args: tuple[Any, ...]) -> Any:
 
 # No backward comes, so that none of them is called.
 HOOKS = frozenset({"register_hook", "register_post_accumulate_grad_hook", "retain_grad"})
-ASKING = frozenset({"item", "tolist", "numpy", "__format__", "__float__", "__int__", "__index__"})
-CONVERSIONS = frozenset({"to", "type", "cpu", "cuda", "xpu", "pin_memory"})
+ASKING = frozenset({"numpy", "__format__", "__float__", "__int__", "__index__"})
 DEVICES = frozenset({"cpu", "cuda", "xpu", "mps", "meta", "xla", "hpu", "mtia", "maia", "ipu", "vulkan"})
 
 
@@ -106,13 +106,13 @@ def device_property(name: str, device: torch.device) -> Any:
     return device.type == name[3:] if name.startswith("is_") and name[3:] in DEVICES else None
 
 
-def conversion(name: str, args: tuple[Any, ...], kwargs: dict[str, Any], device: torch.device) -> Any:
-    """What `Tensor.to` and its kind make of a meta tensor, which stays on meta: other devices have the same shapes.
+def conversion(args: tuple[Any, ...], kwargs: dict[str, Any], device: torch.device, *, by_type: bool) -> Any:
+    """Returns what `Tensor.to` and its kind make of a meta tensor, which stays on meta: other devices have its shape.
 
-    ``type()`` alone tells the name of the type.
+    by_type: of `Tensor.type`, which by itself tells the name of the type.
     """
     x, *rest = args
-    if name == "type" and not rest and not kwargs:
+    if by_type and not rest and not kwargs:
         return _type_name(x.dtype, device)
     dtype = x.dtype
     for given in (*rest, *kwargs.values()):
@@ -120,10 +120,10 @@ def conversion(name: str, args: tuple[Any, ...], kwargs: dict[str, Any], device:
             dtype = given.dtype
         elif isinstance(given, torch.dtype):
             dtype = given
-        elif name == "type":
+        elif by_type:
             dtype = given.dtype if hasattr(given, "dtype") else _named_type(str(given))
     layout = kwargs.get("memory_format", torch.preserve_format)
-    copies = kwargs.get("copy", name == "to" and len(rest) > 2 and rest[-1] is True)
+    copies = kwargs.get("copy", len(rest) > 2 and rest[-1] is True)
     return x.to(dtype=dtype, copy=copies, memory_format=layout)
 
 

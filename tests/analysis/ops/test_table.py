@@ -1,0 +1,110 @@
+"""The table of ops as a whole: each name in one file, a rule or an explicit "none" for each figure of each op."""
+
+import ast
+import re
+from collections import defaultdict
+from pathlib import Path
+
+import pytest
+import torch
+import torch.nn.functional as F
+from torch import nn
+
+import convblocks.analysis
+from convblocks.analysis import trace
+from convblocks.analysis.ops import OPS
+from convblocks.analysis.ops.op import UNKNOWN, add, find, signature
+
+ROOT = Path(convblocks.analysis.__file__).parent
+FILES = sorted(ROOT.rglob("*.py"))
+ENTRIES = list(dict.fromkeys(OPS.values()))
+
+
+def literals(path):
+    """Texts in a file, without its docstrings."""
+    tree = ast.parse(path.read_text())
+    alone = {id(node.value) for node in ast.walk(tree) if isinstance(node, ast.Expr)}
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Constant) and isinstance(node.value, str) and id(node) not in alone:
+            yield node.value
+
+
+DEVICES = {"cpu", "cuda", "xpu"}
+OTHER_MEANINGS = {  # of a text that is an op's name too
+    "fields/axes.py": {"all"},  # an axis that sees all of the input
+    "fields/receptive_field.py": {"all"},
+    "trace/operands.py": DEVICES,
+    "trace/private.py": DEVICES,
+    "trace/recorder.py": DEVICES,
+    "trace/values.py": DEVICES
+    | {"any", "all", "max", "mean", "min", "prod", "std", "sum", "var"},  # of an array
+}
+
+
+def test_each_op_name_stands_in_one_file():
+    places = defaultdict(set)
+    for path in FILES:
+        place = path.relative_to(ROOT).as_posix()
+        for text in set(literals(path)) - OTHER_MEANINGS.get(place, set()):
+            if text in OPS:
+                places[text].add(place)
+    assert {name: files for name, files in places.items() if len(files) > 1} == {}
+    assert all(place.startswith("ops/") for files in places.values() for place in files)
+
+
+def test_no_rule_reads_an_argument_by_its_position():
+    found = [path.name for path in FILES if re.search(r"argument\(\w+, \d", path.read_text())]
+    assert found == []
+
+
+@pytest.mark.parametrize("op", ENTRIES, ids=lambda op: op.names[0])
+def test_an_entry_has_a_rule_or_says_that_there_is_none(op):
+    assert op.names
+    assert signature(op.arguments) == op.parameters
+    assert op.shape is None or all(callable(rule) for rule in op.shape.values())
+    assert op.macs is None or op.macs == UNKNOWN or callable(op.macs)
+    assert callable(op.field) or (op.field is None) == op.fresh
+    assert op.saved == UNKNOWN or callable(op.saved)
+    assert op.workspace is None or all(map(callable, op.workspace))
+    assert callable(op.label)
+    assert (op.window is None) or op.axes > 0
+    assert op.factors is None or callable(op.macs)
+    assert op.gradient_macs is None or callable(op.macs)
+
+
+@pytest.mark.parametrize("op", ENTRIES, ids=lambda op: op.names[0])
+def test_figures_that_nobody_knows_are_unknown_together(op):
+    """An op whose MACs are unknown has no field either; what it keeps may be known all the same."""
+    assert op.macs != UNKNOWN or op.field == UNKNOWN
+
+
+def test_an_argument_is_read_by_name_wherever_it_is_given():
+    class Net(nn.Module):
+        def forward(self, x):
+            weight = torch.ones(4, 3, 3, 3)
+            x = F.conv2d(x, weight, None, 2, padding=1)
+            return F.max_pool2d(x, kernel_size=3).transpose(2, dim1=3).flatten(1)
+
+    conv, pool, swap, flat = trace(Net(), (3, 12, 12)).ops
+    assert [conv[name] for name in ("stride", "padding", "dilation", "groups", "bias")] == [2, 1, 1, 1, None]
+    assert (pool["kernel_size"], pool["stride"], pool.get("dilation"), pool.get("groups", 7)) == (
+        3,
+        None,
+        1,
+        7,
+    )
+    assert (swap["dim0"], swap["dim1"], flat["start_dim"]) == (2, 3, 1)
+    with pytest.raises(KeyError):
+        conv["kernel_size"]
+
+
+def test_an_in_place_form_without_an_entry_keeps_what_its_ordinary_form_keeps():
+    assert "squeeze_" not in OPS
+    assert find("squeeze_").saved is OPS["squeeze"].saved
+    assert find("squeeze_").macs == UNKNOWN
+    assert find("no_such_op_").saved == UNKNOWN
+
+
+def test_two_entries_of_one_name_are_refused():
+    with pytest.raises(AssertionError, match="relu has an entry already"):
+        add(OPS["relu"])
