@@ -95,7 +95,7 @@ def _analysed(name: str) -> dict[str, Any]:
         "params_of_module": sum(p.numel() for p in module.parameters()),
         "macs": analysis.macs,
         "ops": analysis.ops,
-        "unknown_ops": dict(Counter(op.name for op in traced.ops if op.op.macs == UNKNOWN)),
+        "unknown_ops": dict(Counter(op.name for op in traced.ops if op.entry.macs == UNKNOWN)),
         "unknown_share": analysis.unknown_share,
         "unknown_that_matter": unknown_that_matter(traced),
         "field": analysis.receptive_field,
@@ -110,7 +110,7 @@ def unknown_that_matter(trace: Trace) -> list[str]:
     for op in trace.ops:
         if any(value.number in live for value in op.inputs):
             live.update(value.number for value in op.outputs)
-            if op.op.macs == UNKNOWN:
+            if op.entry.macs == UNKNOWN:
                 names.add(op.name)
     return sorted(names)
 

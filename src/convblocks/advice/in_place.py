@@ -24,7 +24,7 @@ def overwritten(view: View) -> Iterator[Violation]:
             yield _violation(op, reader)
         if op.checkpoint or op.function or not learns(op, needs):
             continue
-        rule = op.op.saved
+        rule = op.entry.saved
         for kept in (rule(op, needs) if callable(rule) else None) or ():
             if isinstance(kept, Value):
                 keeps.setdefault(kept.storage, op)
@@ -32,7 +32,7 @@ def overwritten(view: View) -> Iterator[Violation]:
 
 def _writes(op: OpCall) -> bool:
     """Returns whether an op writes on its input; dropout of nothing does not, even in place."""
-    return op.in_place and not (op.op.idle and op.get("p") == 0)
+    return op.in_place and not (op.entry.idle and op.get("p") == 0)
 
 
 def _violation(op: OpCall, reader: OpCall) -> Violation:

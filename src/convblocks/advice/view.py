@@ -70,7 +70,7 @@ class View:
         """The ops that read a value, by its number."""
         readers: dict[int, list[OpCall]] = {}
         for op in self.trace.ops:
-            read = op.inputs[:1] if op.op.like else op.inputs
+            read = op.inputs[:1] if op.entry.like else op.inputs
             for number in {value.number for value in read}:
                 readers.setdefault(number, []).append(op)
         return readers
@@ -127,7 +127,7 @@ class View:
     def maker(self, value: Value) -> OpCall | None:
         """Returns the op that a value comes from, past ops that change no value; None for an input or a weight."""
         op = self.makers.get(value.number)
-        while op is not None and op.op.keeps_values:
+        while op is not None and op.entry.keeps_values:
             op = self.makers.get(op.inputs[0].number)
         return op
 
@@ -135,7 +135,7 @@ class View:
         """Returns the ops that read a value, past ops that change none."""
         uses: list[OpCall] = []
         for op in self.readers.get(value.number, ()):
-            uses += self.uses(op.outputs[0]) if op.op.keeps_values else [op]
+            uses += self.uses(op.outputs[0]) if op.entry.keeps_values else [op]
         return uses
 
     def only_uses(self, value: Value) -> list[OpCall]:

@@ -139,7 +139,7 @@ def duplicate_branches(view: View) -> Iterator[Violation]:
         )
         if op.in_place:
             written[op.inputs[0].storage] = written.get(op.inputs[0].storage, 0) + 1
-        if not op.inputs or op.op.random or op.in_place:
+        if not op.inputs or op.entry.random or op.in_place:
             continue
         try:
             first, outputs = made.setdefault(key, (op, tuple(value.number for value in op.outputs)))

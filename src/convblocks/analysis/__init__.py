@@ -1,4 +1,4 @@
-"""What one forward pass without data tells of any module: its cost, receptive field and memory.
+"""Cost, receptive field and memory of any module, from one forward pass without data.
 
     module ─→ trace/ ─→ cost.py, fields/, memory/ ─→ analyze.py, one record of all
 

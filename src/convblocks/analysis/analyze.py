@@ -96,7 +96,7 @@ def _analysis(trace: Trace) -> Analysis:
 
 
 def _batch_first(output: Shape) -> bool:
-    """Whether one example may be one row of an output, or have an axis of its own farther back."""
+    """Returns whether one example may be one row of an output, or have an axis of its own farther back."""
     return not output or output[0] == 1 or (len(output) > 2 and 1 in output)
 
 
@@ -194,7 +194,7 @@ def _local(trace: Trace, fields: Mapping[int, Field]) -> Mapping[int, Field]:
 
 
 def _is_map(shape: Shape) -> bool:
-    """Whether more than the channels are longer than 1, wherever these stand; a signal may have one channel."""
+    """Returns whether more than the channels are longer than 1, wherever these stand; a signal may have one channel."""
     if len(shape) < 4:
         return max(shape[2:], default=1) > 1
     return sum([n > 1 for n in shape[1:]]) > 1 or shape[1] == 1 < shape[2]
@@ -203,7 +203,7 @@ def _is_map(shape: Shape) -> bool:
 def _productive(
     ops: Sequence[OpCall], out: Value, local: Mapping[int, Field], size: Sequence[int]
 ) -> bool | None:
-    """Whether some input of the layer does not yet see the whole image along some axis."""
+    """Returns whether some input of the layer does not yet see the whole image along some axis."""
     if not any(isinstance(axis, tuple) for axis in local.get(out.number, ())):
         return None  # no map is left
     for op in ops:  # the first may work on weights alone, as a standardised one does

@@ -14,7 +14,7 @@ from convblocks.analysis.trace.walk import parameters
 
 
 class Cost(Struct, frozen=True):
-    """Of one example, forward. MACs are not time: compare measured latency too."""
+    """The cost of one example, forward. MACs are not time: compare measured latency too."""
 
     params: int
     macs: int
@@ -36,7 +36,7 @@ class Cost(Struct, frozen=True):
 
 
 class OpCost(Struct, gc=False):
-    """Of one op."""
+    """The cost of one op."""
 
     macs: int = 0
     macs_weight_gradient: int = 0
@@ -48,13 +48,13 @@ class OpCost(Struct, gc=False):
 
 def macs(op: OpCall) -> int:
     """Multiply-accumulates of an op; 0 for one without a rule, which `count` reports by name."""
-    rule = op.op.macs
+    rule = op.entry.macs
     return rule(op) if callable(rule) else 0
 
 
 def activations(op: OpCall) -> int:
     """Elements that a convolution or linear layer puts out; 0 for any other op."""
-    return prod(op.outputs[0].shape) if op.op.layer else 0
+    return prod(op.outputs[0].shape) if op.entry.layer else 0
 
 
 def count(
@@ -82,7 +82,7 @@ def unknown_ops(trace: Trace) -> tuple[str, ...]:
     for op in trace.ops:
         if not reached.isdisjoint([value.number for value in op.inputs]):
             reached.update([value.number for value in op.outputs])
-            if op.op.macs == UNKNOWN:
+            if op.entry.macs == UNKNOWN:
                 names.append(op.name)
     return tuple(names)
 
@@ -111,9 +111,9 @@ def op_costs(trace: Trace) -> Sequence[OpCost]:
     for op in trace.ops:
         cost = OpCost(activations=activations(op))
         sees = not from_input.isdisjoint([value.number for value in op.inputs])
-        if callable(op.op.macs):
+        if callable(op.entry.macs):
             cost.macs = macs(op)
-            factors = op.inputs[op.op.factors] if op.op.factors else op.inputs
+            factors = op.inputs[op.entry.factors] if op.entry.factors else op.inputs
             if learns(op, reached):
                 _add_gradients(cost, op, [v for v in factors if v.number in reached], from_input)
         if not free(op):
@@ -128,7 +128,7 @@ def op_costs(trace: Trace) -> Sequence[OpCost]:
 def _add_gradients(cost: OpCost, op: OpCall, learning: Sequence[Value], from_input: Set[int]) -> None:
     maps = [value for value in learning if value.number in from_input]
     weights = [value for value in learning if value.number not in from_input]
-    if rule := op.op.gradient_macs:
+    if rule := op.entry.gradient_macs:
         cost.macs_weight_gradient, cost.macs_input_gradient = rule(op, maps, weights)
         return
     cost.macs_weight_gradient = cost.macs if weights else 0
@@ -136,8 +136,8 @@ def _add_gradients(cost: OpCost, op: OpCall, learning: Sequence[Value], from_inp
 
 
 def free(op: OpCall) -> bool:
-    """Whether it moves no bytes: a view of its input, or dropout, which does nothing outside training."""
-    if op.op.idle:
+    """Returns whether it moves no bytes: a view of its input, or dropout, which does nothing outside training."""
+    if op.entry.idle:
         return True
     if op.in_place or not op.outputs:
         return False

@@ -94,7 +94,7 @@ def _nodes(trace: Trace) -> list[Node]:
         place_of, last = sources[0], nodes[sources[0]]
         alone = len(sources) == 1 and readers[maps[0].number] == 1 and maps[0].number == last.value
         does = (_signature(op), *((sources.index(home[v.number]), way[v.number]) for v in maps))
-        quiet = len(sources) == 1 and (op.op.random or not op.op.drawn)
+        quiet = len(sources) == 1 and (op.entry.random or not op.entry.drawn)
         if quiet:
             last.value = op.outputs[0].number if alone else last.value
         elif alone and last.before and _follows(op, last):
@@ -107,7 +107,7 @@ def _nodes(trace: Trace) -> list[Node]:
             nodes.append(Node(label, sources, [does], cost.macs, value=op.outputs[0].number))
         for number, out in enumerate(op.outputs):
             home[out.number] = place_of
-            idle = quiet and op.op.idle
+            idle = quiet and op.entry.idle
             way[out.number] = way[maps[0].number] if idle else (does, number) if quiet else number
     ends = [home[value.number] for value in trace.outputs if value.number in home]
     output = named_outputs([(value.shape, channel_axis(trace, value)) for value in trace.outputs])
@@ -116,7 +116,7 @@ def _nodes(trace: Trace) -> list[Node]:
 
 def _follows(op: OpCall, last: Node) -> bool:
     """Returns whether an op stands within the box before it. A norm behind a place where paths meet does not."""
-    return len(last.before) == 1 if op.op.norm else op.op.pointwise
+    return len(last.before) == 1 if op.entry.norm else op.entry.pointwise
 
 
 def _signature(op: OpCall) -> Hashable:

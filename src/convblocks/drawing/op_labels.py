@@ -49,7 +49,7 @@ def text(call: OpCall, joins: bool) -> str:
         call: The op.
         joins: Whether it takes several values that come from the input; a sum with a weight names that instead.
     """
-    sign = call.op.sign
+    sign = call.entry.sign
     if sign and not joins:
         return f"{sign} learnt or fixed {'factor' if sign in '×÷' else 'term'}"
-    return call.op.label(call)
+    return call.entry.label(call)

@@ -48,7 +48,7 @@ class Axis(msgspec.Struct, frozen=True, gc=False):
         return there[0] if alone else None
 
     def runs_along(self, place: int) -> bool:
-        """Whether any of its digits does."""
+        """Returns whether any of its digits does."""
         return place in [digit.place for digit in self.digits]
 
 
@@ -73,7 +73,7 @@ def lost(axis: Axis, shape: Shape, place: int) -> Axis:
 
 
 def union(a: State, b: State) -> State:
-    """What sees both."""
+    """Returns what sees both."""
     if a is b:
         return a
     if not isinstance(a, Axis) or not isinstance(b, Axis):
@@ -178,7 +178,7 @@ def _sees_all(axis: Axis, position: int) -> bool:
 
 
 def reshaped(axis: Axis, old: Shape, new: Shape) -> State:
-    """The same axis after a reshape, found by how far apart its neighbours lie in memory order."""
+    """The same axis after a reshape, by how far apart its neighbours lie in memory order."""
     if old == new:
         return axis
     digits: list[Digit] = []
@@ -186,9 +186,9 @@ def reshaped(axis: Axis, old: Shape, new: Shape) -> State:
     while waiting:
         digit = waiting.pop(0)
         apart = digit.inner * prod(old[digit.place + 1 :])
-        found = _fitted(digit, apart, new)
-        if found:
-            digits.append(found)
+        fitted = _fitted(digit, apart, new)
+        if fitted:
+            digits.append(fitted)
         elif cut := _cut(digit, apart, old, new):
             waiting = [*cut, *waiting]
         else:  # somewhere along any
@@ -200,16 +200,16 @@ def reshaped(axis: Axis, old: Shape, new: Shape) -> State:
 
 def _fitted(digit: Digit, apart: int, new: Shape) -> Digit | None:
     """The digit on the new axis that holds all of it; one position fits many, best one of length 1."""
-    found = None
+    fitted = None
     for place in range(len(new) - 1, -1, -1):
         behind = prod(new[place + 1 :])
         if apart % behind == 0 and behind * new[place] % (apart * digit.size) == 0:
             fits = Digit(place, apart // behind, digit.size, digit.weight)
             if digit.size > 1 or (place == digit.place and new[place] == 1):
                 return fits
-            if found is None or (new[place] == 1 and new[found.place] > 1):
-                found = fits
-    return found
+            if fitted is None or (new[place] == 1 and new[fitted.place] > 1):
+                fitted = fits
+    return fitted
 
 
 def _cut(digit: Digit, apart: int, old: Shape, new: Shape) -> tuple[Digit, Digit] | None:

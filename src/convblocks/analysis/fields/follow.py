@@ -16,9 +16,9 @@ def followed(
         reached = [
             (i, value, fields[value.number]) for i, value in enumerate(op.inputs) if value.number in fields
         ]
-        if op.op.like:
+        if op.entry.like:
             reached = [each for each in reached if each[0] == 0]
-        if not reached or op.op.fresh:
+        if not reached or op.entry.fresh:
             continue  # only parameters and constants
         for out in op.outputs:
             fields[out.number] = _through(op, reached, out, through_gates)
@@ -27,7 +27,7 @@ def followed(
 
 def _through(op: OpCall, reached: list[tuple[int, Value, States]], out: Value, gates: bool) -> States:
     _, value, field = reached[0]
-    if len(reached) == 1 and value.shape == out.shape and op.op.pointwise:
+    if len(reached) == 1 and value.shape == out.shape and op.entry.pointwise:
         return field
     return tuple(
         [
@@ -41,7 +41,7 @@ def through(
     call: OpCall, incoming: list[tuple[int, Value, State]], out: Value, *, gates: bool = True
 ) -> State:
     """Returns how an output of a call sees an axis, from how its inputs do; see `receptive_fields` for `gates`."""
-    op = call.op
+    op = call.entry
     if (
         len(incoming) > 1
         and not gates

@@ -2,8 +2,8 @@
 
 Every value of a trace carries, for each spatial axis of the input, where in the tensor that axis runs (axes.py) and
 what its positions see (sight.py), or that it sees all once an op has mixed the whole axis. Branches meet by union.
-What is told is the narrowed form of that: after up-sampling, step is a fraction, and the inputs are the whole
-numbers within. It is told of the positions of the map, over all its channels: what space-to-depth has put into the
+A field is the narrowed form of that: after up-sampling, step is a fraction, and the inputs are the whole
+numbers within. It is that of the positions of the map, over all its channels: what space-to-depth has put into the
 channels is joined. What no rule covers is unknown, never guessed.
 """
 
@@ -119,7 +119,7 @@ def _implied(trace: Trace) -> tuple[tuple[int, ...], str]:
     if first is None:
         return usual, "no layer reads channels" if rank > 2 else ""
     number, op = first
-    if op.op.window and op.inputs[0].number == trace.input.number:
+    if op.entry.window and op.inputs[0].number == trace.input.number:
         return usual, ""
     if op.name not in FEATURES_LAST:
         return _read_by(trace, number, tuple(range(1, rank)))
@@ -130,7 +130,7 @@ def _implied(trace: Trace) -> tuple[tuple[int, ...], str]:
     if -1 in places[:-1] or len(op.inputs[0].shape) - 1 in places[:-1]:
         return usual, f"{op.name} reads a mix of axes"
     before = tuple(range(1, last))
-    windowed = next((place for place, later in layers if later.op.window), None)
+    windowed = next((place for place, later in layers if later.entry.window), None)
     if windowed is not None and _read_by(trace, windowed, before) == (before, ""):
         return before, ""
     return before, f"{op.name} comes first, which takes features last"
@@ -141,7 +141,7 @@ def _layers_of(trace: Trace, names: frozenset[str]) -> Iterator[tuple[int, OpCal
     reached = {trace.input.number}
     for number, op in enumerate(trace.ops):
         if not reached.isdisjoint([value.number for value in op.inputs]):
-            if (op.op.window or op.name in names) and op.inputs[0].number in reached:
+            if (op.entry.window or op.name in names) and op.inputs[0].number in reached:
                 yield number, op
             reached.update([value.number for value in op.outputs])
 
@@ -176,7 +176,7 @@ def spatial_size(trace: Trace) -> Shape:
 
 
 def _readable(field: States, number: int, shape: Shape) -> AxisField:
-    """Of the input's spatial axis `number`, as the positions of a tensor see it."""
+    """Returns how the positions of a tensor see the input's spatial axis `number`."""
     axis = field[number]
     if not isinstance(axis, Axis):
         return ALL if axis == POOLED else axis
@@ -205,7 +205,7 @@ def _own_place(axis: Axis, spread: list[Digit], expected: int, shape: Shape) -> 
 
 
 def _grid(field: States, spread: list[Digit], shape: Shape) -> bool:
-    """Whether it shares all its tensor axes with the input's other axes, as tokens do, in windows or not.
+    """Returns whether it shares all its tensor axes with the input's other axes, as tokens do, in windows or not.
 
     Positions are then those of the grid, in whatever order they are written.
     """

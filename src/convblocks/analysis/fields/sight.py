@@ -1,4 +1,4 @@
-"""What the positions of an axis see of the input: exact for every position, in whole numbers.
+"""The inputs that each position of an axis sees: exact for every position, in whole numbers.
 
 Strides and windows move all positions alike; up-sampling, window attention and the like repeat with a period.
 So position period·q + r sees inputs step·q + lows[r] … step·q + highs[r], and the op that comes next is a list
@@ -34,7 +34,7 @@ SELF = Sight(1, (0,), (0,))
 
 
 def reading(sight: Sight, advance: int, offsets: Sequence[Sequence[int]]) -> Sight | None:
-    """What outputs see whose position len(offsets)·q + r reads positions advance·q + o, for o in offsets[r].
+    """Returns what outputs see whose position len(offsets)·q + r reads positions advance·q + o, for o in offsets[r].
 
     None if that repeats with too long a period: resampling by fractions multiplies it at each stage.
     """
@@ -63,7 +63,7 @@ def _ends(sight: Sight, start: int, read: Sequence[int]) -> tuple[float, float]:
 
 
 def union(a: Sight, b: Sight) -> Sight | None:
-    """What sees both; None if they run along the input in different ways."""
+    """Returns what sees both; None if they run along the input in different ways."""
     period = len(a.lows)
     if period != len(b.lows):
         period = lcm(period, len(b.lows))

@@ -1,1 +1,1 @@
-"""What training a module takes: saved.py what waits for backward, timeline.py a whole step, op by op."""
+"""The memory that training takes: saved.py has what waits for backward, timeline.py a whole step, op by op."""

@@ -27,16 +27,17 @@ class Convolution(Struct, frozen=True):
 
     @property
     def depthwise(self) -> bool:
+        """Returns whether each group has one channel, of input and of output."""
         return 1 < self.groups == self.in_channels == self.out_channels
 
     @property
     def point(self) -> bool:
-        """Whether the kernel is 1×1 and nothing is padded."""
+        """Returns whether the kernel is 1×1 and nothing is padded."""
         return prod(self.kernel) == 1 and not any(self.paddings)
 
     @property
     def spans(self) -> list[int]:
-        """What the kernel covers along each axis."""
+        """Returns what the kernel covers along each axis."""
         return [d * (k - 1) + 1 for k, d in zip(self.kernel, self.dilations, strict=True)]
 
     @property
@@ -47,24 +48,27 @@ class Convolution(Struct, frozen=True):
 
     @property
     def outside(self) -> bool:
-        """Whether a window can lie in the padding as a whole."""
+        """Returns whether a window can lie in the padding as a whole."""
         return any(span <= max(p, e) for span, p, e in zip(self.spans, self.paddings, self.ends, strict=True))
 
     @property
     def steps_over(self) -> bool:
-        """Whether an axis has both a stride and a dilation, which blocked kernels' gradients refuse."""
+        """Returns whether an axis has both a stride and a dilation, which blocked kernels' gradients refuse."""
         return any(s > 1 and d > 1 for s, d in zip(self.strides, self.dilations, strict=True))
 
     @property
     def in_bytes(self) -> int:
+        """The bytes of the input."""
         return self.batch * self.in_channels * prod(self.in_sizes) * self.itemsize
 
     @property
     def out_bytes(self) -> int:
+        """The bytes of the output."""
         return self.batch * self.out_channels * prod(self.out_sizes) * self.itemsize
 
     @property
     def weight_bytes(self) -> int:
+        """The bytes of the weight."""
         return self.in_channels // self.groups * self.out_channels * prod(self.kernel) * self.itemsize
 
     def block(self, lanes: int) -> int:
@@ -76,5 +80,5 @@ class Convolution(Struct, frozen=True):
         return next((size for size in sizes if not any(n % size for n in per_group)), 0)
 
     def channels(self, lanes: int) -> tuple[int, int]:
-        """Of input and output, rounded up to whole vectors."""
+        """Returns the channels of input and output, rounded up to whole vectors."""
         return -(-self.in_channels // lanes) * lanes, -(-self.out_channels // lanes) * lanes

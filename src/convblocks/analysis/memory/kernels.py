@@ -89,13 +89,13 @@ def weight_gradient_kernel(c: Convolution, lanes: int, threads: int) -> Kernel:
 
 
 def _gathers(c: Convolution) -> bool:
-    """Whether the kernel for 1×1 applies, which skips pixels where a stride divides a map of at most two axes."""
+    """Returns whether the kernel for 1×1 applies: it skips pixels where a stride divides a map of two axes or one."""
     divides = not any(i % s for i, s in zip(c.in_sizes, c.strides, strict=True))
     return c.point and c.groups == 1 and (max(c.strides) == 1 or (len(c.kernel) == 2 and divides))
 
 
 def _flat_groups(c: Convolution) -> bool:
-    """Whether fewer input channels than a vector holds go to groups of outputs that fill vectors."""
+    """Returns whether fewer input channels than a vector holds go to groups of outputs that fill vectors."""
     return c.in_channels < 8 and not c.out_channels % (8 * c.groups) and not c.outside and _forward_fits_8(c)
 
 
@@ -105,7 +105,7 @@ def _end(c: Convolution, width: int) -> int:
 
 
 def _unrolls_output(c: Convolution, unrolled: int) -> bool:
-    """Whether the padding of a row lies within its first and its last `unrolled` outputs."""
+    """Returns whether the padding of a row lies within its first and its last `unrolled` outputs."""
     whole = c.out_sizes[-1] - c.out_sizes[-1] % unrolled
     return max(c.paddings[-1], _end(c, whole)) <= unrolled
 
@@ -137,7 +137,7 @@ def _forward_fits_16(c: Convolution) -> bool:
 
 
 def _code_fits(products: int) -> bool:
-    """Whether the code that oneDNN writes for so many products stays within its limit."""
+    """Returns whether the code that oneDNN writes for so many products stays within its limit."""
     return 15 * products <= 256 * 1024
 
 
@@ -176,7 +176,7 @@ def _gradient_unrolled(c: Convolution, lanes: int, left: int) -> tuple[int, int]
 
 
 def depthwise_sums(c: Convolution) -> bool:
-    """Whether the kernel for depthwise convolutions applies: up to 3 wide, no pixel is skipped, no map is smaller."""
+    """Returns whether the kernel for depthwise convolutions applies: up to 3 wide, no pixel skipped, no map smaller."""
     if len(c.kernel) != 2 or max(c.dilations) > 1 or not c.strides[-1] <= c.kernel[-1] <= 3:
         return False
     least = c.kernel[0] + -c.paddings[0] % c.strides[0], c.kernel[1]
@@ -185,7 +185,7 @@ def depthwise_sums(c: Convolution) -> bool:
 
 
 def sums_fit(c: Convolution, lanes: int) -> bool:
-    """Whether the blocked kernel for the weight's gradient takes the window."""
+    """Returns whether the blocked kernel for the weight's gradient takes the window."""
     return _sums_fit_16(c) if lanes == 16 else _sums_fit_8(c)
 
 
@@ -226,7 +226,7 @@ def some_columns(c: Convolution, lanes: int, threads: int) -> int:
 
 
 def _window_bytes(c: Convolution) -> int:
-    """Of one window, unfolded; a kernel of one element reads the map as it is."""
+    """Returns the bytes of one window, unfolded; a kernel of one element reads the map as it is."""
     if c.point and max(c.strides) == 1:
         return 0
     return c.in_channels // c.groups * prod(c.kernel) * c.itemsize

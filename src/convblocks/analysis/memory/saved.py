@@ -1,4 +1,4 @@
-"""What a training step keeps between forward and backward, read off a trace.
+"""The tensors that a training step keeps between forward and backward, read off a trace.
 
 Autograd keeps, of each op through which a gradient will pass, the tensors that its derivative needs. Each storage
 counts once: views share theirs, and what an op in place made stands where its input stood. What the module holds
@@ -24,7 +24,7 @@ class Saved(Struct, frozen=True, gc=False):
 
 
 class Ledger(Struct, frozen=True):
-    """What is kept, by op: a storage stands at the first op that needs it, which on the way back is the last."""
+    """The storages kept, by op: each stands at the first op that needs it, which on the way back is the last."""
 
     saved: tuple[tuple[Saved, ...], ...]
     unknown: tuple[tuple[str, int], ...]  # ops that learn and have no rule: name, index
@@ -32,6 +32,7 @@ class Ledger(Struct, frozen=True):
 
     @property
     def bytes(self) -> int:
+        """The bytes of all that is kept."""
         return sum([each.bytes for op in self.saved for each in op])
 
 
@@ -63,12 +64,12 @@ def saved_for_backward(trace: Trace, *, checkpoints: bool = True) -> Ledger:
         elif checkpoints and op.checkpoint:
             kept = [v for v in op.inputs if made.get(v.storage) != op.checkpoint]
         elif learns(op, needs):
-            rule = op.op.saved
-            found = rule(op, needs) if callable(rule) else None
-            if found is None:
+            rule = op.entry.saved
+            values = rule(op, needs) if callable(rule) else None
+            if values is None:
                 unknown.append((op.name, i))
             else:
-                kept = found
+                kept = values
         ledger.append(tuple(_first(kept, sizes, counted)))
     return Ledger(tuple(ledger), tuple(unknown), needs)
 

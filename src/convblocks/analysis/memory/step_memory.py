@@ -1,4 +1,4 @@
-"""What one training step on a CPU needs at most, and the largest batch whose step fits."""
+"""The peak memory of one training step on a CPU, and the largest batch whose step fits."""
 
 from collections.abc import Callable, Sequence
 
@@ -116,7 +116,7 @@ def _predicted(trace: Trace, optimizer: str, isa: str) -> StepMemory:
 
 
 class StaticMemory(Struct, frozen=True):
-    """What is held from the first moment of a step to the last."""
+    """The memory held from the first moment of a step to the last."""
 
     param_bytes: int
     buffer_bytes: int
@@ -126,6 +126,7 @@ class StaticMemory(Struct, frozen=True):
 
     @property
     def bytes(self) -> int:
+        """The bytes of all of it."""
         return self.param_bytes + self.buffer_bytes + self.input_bytes + self.optimizer_bytes
 
 
@@ -188,7 +189,7 @@ def largest_batch(
     limit = _whole_bytes(memory_bytes)
 
     def peak(batch: int) -> int:
-        found = step_memory(
+        step = step_memory(
             target,
             *input_sizes,
             batch=batch,
@@ -197,7 +198,7 @@ def largest_batch(
             axes=axes,
             instruction_set=instruction_set,
         )
-        return found.peak_bytes - limit
+        return step.peak_bytes - limit
 
     fits, over = (0, -limit), _smallest(peak)
     if over[1] > 0:

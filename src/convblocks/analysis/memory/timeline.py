@@ -20,7 +20,7 @@ NONE = range(-1, -1)  # the ops of no function
 
 
 class Moment(Struct, frozen=True):
-    """What is held while one op runs, besides what is there all the time."""
+    """The memory held while one op runs, besides what is there all the time."""
 
     phase: Phase
     path: str
@@ -31,6 +31,7 @@ class Moment(Struct, frozen=True):
 
     @property
     def bytes(self) -> int:
+        """The bytes of all of it."""
         return self.gradients + self.saved + self.transient + self.workspace
 
 
@@ -68,6 +69,7 @@ class Timeline:
         self.saved_bytes = 0  # when forward is done
 
     def run(self) -> None:
+        """Walks forward, then backward."""
         ops = self.trace.ops
         self._forward(range(len(ops)), self.kept.saved)
         self.saved_bytes = self._saved()
@@ -132,7 +134,7 @@ class Timeline:
                 if value.number not in self.learnt:
                     self.learnt.add(value.number)
                     self.gradients += value.bytes
-            elif _passes(op) and (value.bytes == out.bytes or op.op.joins):
+            elif _passes(op) and (value.bytes == out.bytes or op.entry.joins):
                 made.append((value, self.buffers.share(given[0])))
             else:
                 made.append((value, self.buffers.new(value.bytes)))
@@ -151,7 +153,7 @@ class Timeline:
 
 
 def _last_holders(trace: Trace) -> dict[int, int]:
-    """Of each storage, the op after which nobody holds it: a module's inputs are held until its call is done."""
+    """Returns, by storage, the op after which nobody holds it: a module's inputs are held until its call is done."""
     made: dict[int, int] = {}
     last: dict[int, int] = {}
     for i, op in enumerate(trace.ops):
@@ -169,25 +171,25 @@ def _last_holders(trace: Trace) -> dict[int, int]:
 
 def _functions(trace: Trace) -> dict[int, range]:
     """The ops of each custom function."""
-    found: dict[int, range] = {}
+    spans: dict[int, range] = {}
     for i, op in enumerate(trace.ops):
         if op.function:
-            found[op.function] = range(found.get(op.function, range(i, i)).start, i + 1)
-    return found
+            spans[op.function] = range(spans.get(op.function, range(i, i)).start, i + 1)
+    return spans
 
 
 def _released(kept: Ledger, functions: dict[int, range]) -> list[tuple[Saved, ...]]:
-    """What backward lets go of, by op."""
-    found = list(kept.saved)
+    """Returns what backward lets go of, by op."""
+    released = list(kept.saved)
     for function in functions.values():
         saved = tuple([each for i in function for each in kept.saved[i]])
-        found[function.start : function.stop] = [saved, *[()] * (len(function) - 1)]
-    return found
+        released[function.start : function.stop] = [saved, *[()] * (len(function) - 1)]
+    return released
 
 
 def _passes(op: OpCall) -> bool:
-    """Whether it hands on, backward, the gradient that it is given; so does a view, unless it shows a part."""
-    if op.op.hands_on_gradient:
+    """Returns whether it hands on, backward, the gradient that it is given; so does a view, unless it shows a part."""
+    if op.entry.hands_on_gradient:
         return True
     view = op.inputs and op.outputs[0].storage == op.inputs[0].storage
     return bool(view) and not op.in_place
@@ -206,21 +208,25 @@ class Buffers:
         return number in self._of
 
     def new(self, size: int) -> int:
+        """Books a buffer and returns its number."""
         self.bytes += size
         self._sizes.append(size)
         self._owners.append(1)
         return len(self._sizes) - 1
 
     def share(self, buffer: int) -> int:
+        """Returns a buffer that has one more owner."""
         self._owners[buffer] += 1
         return buffer
 
     def drop(self, buffer: int) -> None:
+        """Takes an owner from a buffer, whose memory goes with the last."""
         self._owners[buffer] -= 1
         if not self._owners[buffer]:
             self.bytes -= self._sizes[buffer]
 
     def take(self, number: int) -> int:
+        """Takes the buffer away from a value."""
         return self._of.pop(number)
 
     def give(self, value: Value, buffer: int) -> bool:

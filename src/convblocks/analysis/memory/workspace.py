@@ -21,10 +21,10 @@ class Workspace:
 
     def forward_bytes(self, call: "OpCall") -> int:
         """Returns what a call holds at most besides its inputs and its output."""
-        rule = call.op.workspace
+        rule = call.entry.workspace
         return rule.forward(self, call) if rule else 0
 
     def backward_bytes(self, call: "OpCall", needs: Set[int]) -> int:
         """Returns what its backward pass holds at most besides the gradients that it is given and returns."""
-        rule = call.op.workspace
+        rule = call.entry.workspace
         return rule.backward(self, call, needs) if rule else 0

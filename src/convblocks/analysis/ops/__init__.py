@@ -1,4 +1,4 @@
-"""What is known of each op, one entry an op: `OPS`, which a module for each kind of op fills."""
+"""The table of ops, one entry an op: `OPS`, which a module for each kind of op fills."""
 
 from convblocks.analysis.ops import conversion, elementwise, index, reduction, reshaping
 from convblocks.analysis.ops.arithmetic import ADDITIONS, SUBTRACTIONS

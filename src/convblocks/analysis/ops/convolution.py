@@ -79,7 +79,7 @@ def _channels(call: OpCall, axis: Axis, value: Value, out: Value) -> State:
 def _transposed_field(call: OpCall, axis: Axis, value: Value, out: Value) -> State:
     """Output o is reached from every i with o = stride·i − padding + dilation·k (section 4)."""
     rank = len(value.shape)
-    first = rank - call.op.axes
+    first = rank - call.entry.axes
 
     def move(axis: Axis, place: int) -> State:
         size, stride, padding, dilation = _window(call, place - first)
@@ -110,7 +110,7 @@ def _saved(call: OpCall, _needs: Set[int]) -> tuple[Kept, ...]:
 
 
 def _label(call: OpCall) -> str:
-    axes, transposed = call.op.axes, call.name in TRANSPOSED
+    axes, transposed = call.entry.axes, call.name in TRANSPOSED
     inputs, outputs = call.inputs[0].shape[-axes - 1], call.outputs[0].shape[-axes - 1]
     text = (
         f"{times(weight_of(call).shape[2:])} {'transposed ' if transposed else ''}conv, {inputs} → {outputs}"

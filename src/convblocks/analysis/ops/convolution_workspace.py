@@ -52,7 +52,7 @@ def convolution(call: OpCall) -> Convolution:
 
 
 def _transposed(call: OpCall) -> bool:
-    return "output_padding" in call.op.parameters
+    return "output_padding" in call.entry.parameters
 
 
 def _forward(machine: Workspace, call: OpCall) -> int:

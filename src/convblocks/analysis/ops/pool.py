@@ -84,7 +84,7 @@ def _adaptive_field(call: OpCall, axis: Axis, value: Value, out: Value) -> State
         return read(axis, value.shape, out.shape, place, step.numerator, offsets)
 
     rank = len(value.shape)
-    return each_place(axis, range(rank - call.op.axes, rank), move)
+    return each_place(axis, range(rank - call.entry.axes, rank), move)
 
 
 def _max_saved(call: OpCall, _needs: Set[int]) -> tuple[Kept, ...]:
@@ -93,7 +93,7 @@ def _max_saved(call: OpCall, _needs: Set[int]) -> tuple[Kept, ...]:
 
 def _adaptive_average_saved(call: OpCall, _needs: Set[int]) -> tuple[Kept, ...]:
     """Keeps nothing where the output is one pixel: that is a mean."""
-    return () if max(call.outputs[0].shape[-call.op.axes :]) == 1 else call.inputs
+    return () if max(call.outputs[0].shape[-call.entry.axes :]) == 1 else call.inputs
 
 
 def _label(call: OpCall) -> str:
@@ -102,7 +102,7 @@ def _label(call: OpCall) -> str:
 
 
 def _adaptive_label(call: OpCall) -> str:
-    return f"{plain_name(call)} to {times(call.outputs[0].shape[-call.op.axes :])}"
+    return f"{plain_name(call)} to {times(call.outputs[0].shape[-call.entry.axes :])}"
 
 
 _MAX = "input, kernel_size, stride=None, padding=0, dilation=1, ceil_mode=False, return_indices=False"

@@ -51,7 +51,7 @@ def _mixed(call: OpCall, axis: Axis, value: Value, _out: Value) -> State:
 
 
 def _gated_half(call: OpCall, axis: Axis, value: Value, out: Value) -> State:
-    """glu multiplies one half of an axis by the other."""
+    """Multiplies one half of an axis by the other."""
     place = call["dim"] % len(value.shape)
     taps = range(0, value.shape[place], value.shape[place] // 2)
     return read(axis, value.shape, out.shape, place, 1, [taps]) if axis.runs_along(place) else axis

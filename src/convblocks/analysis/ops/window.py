@@ -23,14 +23,14 @@ def weight_of(call: OpCall) -> Value:
 
 def window(call: OpCall, axis: int) -> Window:
     """Returns the window of a convolution, transposed or not, or pool along its spatial axis number `axis`."""
-    rule = call.op.window
+    rule = call.entry.window
     assert rule is not None
     return rule(call, axis)
 
 
 def windows(call: OpCall) -> list[Window]:
     """Returns the window along each spatial axis."""
-    return [window(call, axis) for axis in range(call.op.axes)]
+    return [window(call, axis) for axis in range(call.entry.axes)]
 
 
 def all_channels(_call: OpCall, axis: Axis, value: Value, out: Value) -> State:

@@ -15,8 +15,10 @@ def dropout_in_training(module: nn.Module, given: float) -> float | None:
     if given or not _asks(type(module)):
         return given
     held: dict[str, Any] = {**vars(module), **module._modules}
-    found = [(name.lower(), _probability(value)) for name, value in held.items() if "drop" in name.lower()]
-    rates = [(name, rate) for name, rate in found if rate is not None]
+    given_rates = [
+        (name.lower(), _probability(value)) for name, value in held.items() if "drop" in name.lower()
+    ]
+    rates = [(name, rate) for name, rate in given_rates if rate is not None]
     of_attention = [(name, rate) for name, rate in rates if "att" in name]
     chosen = [rate for _, rate in of_attention or rates]
     if not chosen or min(chosen) == 0 < max(chosen):
@@ -25,7 +27,7 @@ def dropout_in_training(module: nn.Module, given: float) -> float | None:
 
 
 def _asks(kind: type[nn.Module]) -> bool:
-    """Whether one of its own methods reads ``training``."""
+    """Returns whether one of its own methods reads ``training``."""
     own = [base for base in kind.__mro__ if base not in nn.Module.__mro__]
     methods = [method for base in own for method in vars(base).values()]
     return any("training" in code.co_names for m in methods if (code := getattr(m, "__code__", None)))

@@ -31,7 +31,8 @@ REFUSED = (
 class Retry(Protocol):
     """Attempts the forward pass again with inputs of other sizes, or of other dtypes."""
 
-    def __call__(self, sizes: Sizes, others: Sequence[torch.dtype] = ()) -> object: ...
+    def __call__(self, sizes: Sizes, others: Sequence[torch.dtype] = ()) -> object:
+        """Returns what `attempt` does."""
 
 
 class Failed(Exception):
@@ -46,7 +47,7 @@ class Failed(Exception):
 
 
 def gets_past(failed: Failed, retry: Callable[[Sizes], object], sizes: Sizes) -> bool:
-    """Whether a forward of inputs of other sizes comes past the place where it failed."""
+    """Returns whether a forward of inputs of other sizes comes past the place where it failed."""
     again = retry(sizes)
     return not isinstance(again, Failed) or len(again.trace.ops) > len(failed.trace.ops)
 
@@ -140,7 +141,7 @@ def _fix(
     retry: Retry,
     reason: str,
 ) -> str:
-    """What to change, computed from the shapes of the op that failed."""
+    """Returns what to change, computed from the shapes of the op that failed."""
     layer = dict(modules(module)).get(failed.path)
     if failed.running is None:
         return _fix_in_words(reason, layer, failed.path)
@@ -214,7 +215,7 @@ FIXES = (
 
 
 def _wanted(module: nn.Module, inputs: list[torch.Tensor]) -> str:
-    """What the forward's signature says that was not given; empty if the number of inputs fits."""
+    """Returns what the forward's signature needs and was not given; empty if the number of inputs fits."""
     signature = inspect.signature(module.forward)
     try:
         signature.bind(*inputs)
@@ -252,14 +253,14 @@ def _call(name: str, given: tuple[Any, Any]) -> str:
 
 
 def _fix_in_words(reason: str, layer: nn.Module | None, place: str) -> str:
-    """What to change where a layer itself refuses its input, in words that say what came."""
+    """Returns what to change where a layer itself refuses its input, from the text that says what came."""
     at = f" in {place}" if place else ""
     for pattern, option in REFUSED:
-        if found := re.search(pattern, reason):
-            return f"{option}={found[1]}{at}"
-    found = re.search(r"expected [\w ]+ input \(got (\d)D input\)", reason)
+        if match := re.search(pattern, reason):
+            return f"{option}={match[1]}{at}"
+    match = re.search(r"expected [\w ]+ input \(got (\d)D input\)", reason)
     kind = re.sub(r"\dd$", "", type(layer).__name__)
-    if found and kind.endswith("Norm") and 2 <= (axes := int(found[1])) <= 5:
+    if match and kind.endswith("Norm") and 2 <= (axes := int(match[1])) <= 5:
         return f"{kind}{max(axes - 2, 1)}d{at}, for {axes} axes with the batch"
     if "Expected hidden" in reason:
         return f"make its first state for x.shape[0] examples{at}"

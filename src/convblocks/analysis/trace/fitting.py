@@ -13,13 +13,13 @@ MULTIPLES = (2, 3, 4, 6, 8, 9, 12, 16, 24, 27, 32, 48, 64, 128)
 
 
 def depths(trace: Trace) -> dict[int, int]:
-    """Of each value, by number: the most ops with a weight on a way to it."""
-    found: dict[int, int] = {}
+    """Returns, by number of a value, the most ops with a weight on a way to it."""
+    depths_of: dict[int, int] = {}
     for op in trace.ops:
         weighted = any(value.number in trace.parameters for value in op.inputs)
-        depth = weighted + max([found.get(value.number, 0) for value in op.inputs], default=0)
-        found.update(dict.fromkeys([value.number for value in op.outputs], depth))
-    return found
+        depth = weighted + max([depths_of.get(value.number, 0) for value in op.inputs], default=0)
+        depths_of.update(dict.fromkeys([value.number for value in op.outputs], depth))
+    return depths_of
 
 
 def projection(given: Shape, wanted: Shape) -> str:

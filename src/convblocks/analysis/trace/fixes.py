@@ -1,4 +1,4 @@
-"""What to change where a forward fails, computed from the shapes of the op that failed."""
+"""The change that lets a forward pass, computed from the shapes of the op that failed."""
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -35,7 +35,7 @@ class Broken:
 
     @property
     def first(self) -> bool:
-        """Whether no layer stands before it."""
+        """Returns whether no layer stands before it."""
         return not any(self.depths)
 
     def __getitem__(self, name: str) -> Any:
@@ -50,12 +50,13 @@ class Broken:
 
 
 def fix_of(broken: Broken) -> str:
-    """What to change, in words; empty where the shapes do not say it."""
+    """Returns what to change as text; empty where the shapes do not say it."""
     rule = broken.op.fix
     return rule(broken) if rule else ""
 
 
 def fix_convolution(broken: Broken) -> str:
+    """Returns the fix of a convolution: its channels, groups, axes or type, or a larger input."""
     x, weight = broken["input"], broken["weight"]
     dims, transposed = weight.ndim - 2, "output_padding" in broken.op.parameters
     groups = broken["groups"]
@@ -115,6 +116,7 @@ def _other_channels(broken: Broken, x: torch.Tensor, takes: int, groups: int) ->
 
 
 def fix_pool(broken: Broken) -> str:
+    """Returns the fix of a pool that is larger than its map."""
     x, kernel, dims = broken["input"], broken["kernel_size"], broken.op.axes
     kernel = (
         (kernel,) * dims if isinstance(kernel, int) else tuple(kernel) * (dims if len(kernel) == 1 else 1)
@@ -164,6 +166,7 @@ def fix_pad(broken: Broken) -> str:
 
 
 def fix_linear(broken: Broken) -> str:
+    """Returns the fix of a linear layer: its features, the order of the axes, or an input that it is made for."""
     x, weight = broken["input"], broken["weight"]
     if other := _other_dtype(broken, x, weight):
         return other
@@ -200,10 +203,12 @@ def _made_for(broken: Broken, ratio: float) -> str:
 
 
 def fix_batch_norm(broken: Broken) -> str:
+    """Returns the fix of a batch or instance norm: its number of channels."""
     return broken.option("num_features", came := broken.args[0].shape[1], f"statistics of {came} channels")
 
 
 def fix_layer_norm(broken: Broken) -> str:
+    """Returns the fix of a layer norm: its shape, or the order of the axes."""
     x, shape = broken.args[0], tuple(broken["normalized_shape"])
     if len(shape) == 1 and x.ndim > 2 and x.shape[1] == shape[0]:
         return f"put the channels last (x.movedim(1, -1)), or use GroupNorm(1, {shape[0]})"
@@ -212,22 +217,26 @@ def fix_layer_norm(broken: Broken) -> str:
 
 
 def fix_group_norm(broken: Broken) -> str:
+    """Returns the fix of a group norm: its groups, and its number of channels."""
     came, groups = broken.args[0].shape[1], broken["num_groups"]
     change = broken.option("num_channels", came, f"weights of {came} channels")
     return f"num_groups={gcd(came, groups)} and {change}" if came % groups else change
 
 
 def fix_prelu(broken: Broken) -> str:
+    """Returns the fix of a PReLU: its number of slopes."""
     return broken.option("num_parameters", broken.args[0].shape[1], "a slope for each channel")
 
 
 def fix_pixel_shuffle(broken: Broken) -> str:
+    """Returns the fix of a pixel shuffle: channels that its factor divides."""
     came, factor = broken.args[0].shape[-3], broken["upscale_factor"]
     fits = max(1, round(came / factor**2)) * factor**2
     return f"give it a multiple of {factor}² = {factor**2} channels, e.g. {fits} in place of {came}"
 
 
 def fix_product(broken: Broken) -> str:
+    """Returns the fix of a product of matrices whose sizes differ."""
     a, b = broken.args[:2]
     if a.ndim < 2 or b.ndim < 2 or a.shape[-1] == b.shape[-2]:
         return ""
@@ -237,6 +246,7 @@ def fix_product(broken: Broken) -> str:
 
 
 def fix_view(broken: Broken) -> str:
+    """Returns the fix of a view or reshape."""
     x = broken.args[0]
     given = broken["shape"] if broken["shape"] is not None else broken.kwargs.get("size")
     sizes = [int(n) for n in (given if isinstance(given, tuple | list) else broken.args[1:])]
@@ -251,6 +261,7 @@ def fix_view(broken: Broken) -> str:
 
 
 def fix_sum(broken: Broken) -> str:
+    """Returns the fix of an operation on two maps: input sizes, or a projection of one of them."""
     a, b = (t if isinstance(t, torch.Tensor) else None for t in broken.args[:2])
     if a is None or b is None or a.ndim != b.ndim or a.ndim < 2:
         return ""
@@ -262,4 +273,5 @@ def fix_sum(broken: Broken) -> str:
 
 
 def fix_joined(broken: Broken) -> str:
+    """Returns the fix of a concatenation: input sizes at which the maps fit."""
     return multiple_that_fits(broken.sizes, broken.gets_past)

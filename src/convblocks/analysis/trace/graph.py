@@ -1,4 +1,4 @@
-"""What a trace consists of: values, the ops between them, and the module calls that the ops belong to."""
+"""The parts of a trace: values, the calls of ops between them, and the module calls that these belong to."""
 
 from collections.abc import Hashable, Mapping
 from functools import cached_property
@@ -32,15 +32,16 @@ class Value(Struct, frozen=True, gc=False):
 
     @property
     def elements(self) -> int:
+        """The number of elements."""
         return prod(self.shape)
 
     @property
     def bytes(self) -> int:
-        """Of its elements; a view counts what it shows."""
+        """The bytes of its elements; a view counts what it shows."""
         return prod(self.shape) * self.dtype.itemsize
 
     def folds(self, axes: int) -> bool:
-        """Whether the first `axes` axes can be taken as one without a copy."""
+        """Returns whether the first `axes` axes can be taken as one without a copy."""
         large = [(n, step) for n, step in zip(self.shape[:axes], self.stride, strict=False) if n > 1]
         return all(above == n * step for (_, above), (n, step) in pairwise(large))
 
@@ -55,7 +56,7 @@ class OpCall(Struct, frozen=True, eq=False):
     kwargs: Mapping[str, Any]
     inputs: tuple[Value, ...]
     outputs: tuple[Value, ...]
-    op: "Op"  # what is known of the function: its entry in OPS
+    entry: "Op"  # what is known of the function, in OPS
     checkpoint: int = 0  # number of the checkpointed segment it runs in; 0 outside
     no_grad: bool = False  # whether the module has switched gradients off there
     function: int = (
@@ -64,17 +65,17 @@ class OpCall(Struct, frozen=True, eq=False):
 
     def __getitem__(self, name: str) -> Any:
         """Returns an argument by its name, as the op's entry has it; its default where the call leaves it out."""
-        position, default = self.op.parameters[name]
+        position, default = self.entry.parameters[name]
         return self.args[position] if len(self.args) > position else self.kwargs.get(name, default)
 
     def get(self, name: str, default: Any = None) -> Any:
         """Returns an argument by its name, or a default for ops that have no such argument."""
-        return self[name] if name in self.op.parameters else default
+        return self[name] if name in self.entry.parameters else default
 
     @property
     def in_place(self) -> bool:
-        """Whether it writes into its first input."""
-        return self.op.in_place(self.name, self.kwargs)
+        """Returns whether it writes into its first input."""
+        return self.entry.in_place(self.name, self.kwargs)
 
 
 class Call(Struct):
@@ -155,5 +156,5 @@ class Trace(Struct, frozen=True, eq=False, dict=True):
 
     @cached_property
     def results(self) -> dict[Hashable, Any]:
-        """What `once_per_trace` keeps: results by function and options."""
+        """The results that `once_per_trace` keeps, by function and options."""
         return {}

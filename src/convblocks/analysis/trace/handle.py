@@ -1,4 +1,4 @@
-"""What all readers of a trace share: they take a module or its trace, and compute once what several of them need."""
+"""Helpers of all readers of a trace: they take a module or its trace, and compute once what several of them need."""
 
 from collections.abc import Callable, Sequence
 from functools import wraps

@@ -22,7 +22,7 @@ def layout(func: Callable[..., Any], args: Any, shape: Sequence[int]) -> torch.m
 
 
 def channels_last(shape: Sequence[int], stride: Sequence[int]) -> bool:
-    """Whether PyTorch takes a tensor for maps with the channels last (is_channels_last_strides_2d in c10).
+    """Returns whether PyTorch takes a tensor for maps with the channels last (is_channels_last_strides_2d in c10).
 
     An axis of one element, which lies in any order, is judged by its stride too.
     """
@@ -37,7 +37,7 @@ def channels_last(shape: Sequence[int], stride: Sequence[int]) -> bool:
 
 
 def dense_channels_last(shape: Sequence[int], stride: Sequence[int]) -> bool:
-    """Whether the elements lie side by side with the channels last, so that no copy is needed for that."""
+    """Returns whether the elements lie side by side with the channels last, so that no copy is needed for that."""
     step = 1
     for axis in _order(shape):
         if shape[axis] != 1 and stride[axis] != step:

@@ -25,7 +25,7 @@ def only_reads(op: Op, name: str, args: Sequence[Any], kwargs: Mapping[str, Any]
 
 
 class PrivateCopies:
-    """Of the memory that was there before a forward; what the forward itself makes needs none."""
+    """Copies of the memory that was there before a forward; what the forward itself makes needs none."""
 
     def __init__(self) -> None:
         self._made: set[int] = set()  # storages of the forward's own
@@ -38,7 +38,7 @@ class PrivateCopies:
         self._made.update([key for t in results if (key := _storage(t)) not in there])
 
     def __bool__(self) -> bool:
-        """Whether there are any copies."""
+        """Returns whether there are any copies."""
         return bool(self._twins or self._storages)
 
     def of(self, given: Any, *, reading: bool) -> Any:
@@ -80,7 +80,7 @@ class PrivateCopies:
 
 
 def _storage(tensor: torch.Tensor) -> int:
-    """What identifies the memory of a tensor; 0 where it has none of its own."""
+    """Returns what identifies the memory of a tensor; 0 where it has none of its own."""
     try:
         return tensor.untyped_storage()._cdata
     except (NotImplementedError, RuntimeError, ValueError):

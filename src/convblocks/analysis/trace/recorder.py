@@ -1,4 +1,4 @@
-"""What stands between a module and torch while it is traced: sees each op and each module call pass by."""
+"""The recorder, which stands between a module and torch: it sees each op and each module call pass by."""
 
 from collections import OrderedDict
 from collections.abc import Callable
@@ -76,6 +76,7 @@ class Recorder(TorchFunctionMode, Numbering):
 
     @property
     def path(self) -> str:
+        """The path of the module whose op runs."""
         if self.owner is not None:
             return self.owner
         return self.calls[self.call].path if self.calls else ""
@@ -164,6 +165,7 @@ class Recorder(TorchFunctionMode, Numbering):
     def note(
         self, name: str, op: Op, args: Any, kwargs: Any, seen: list[Value], written: tuple[Value, ...]
     ) -> None:
+        """Writes down a call of an op."""
         self.ops.append(
             OpCall(
                 name,
@@ -246,7 +248,7 @@ class Recorder(TorchFunctionMode, Numbering):
         return result if given[0].is_meta else args[0]
 
     def _unrecorded(self, func: Callable[..., Any], name: str, args: Any, kwargs: Any) -> Any:
-        """Of what is no op: hooks, which no backward comes to call, and properties that are set."""
+        """Runs what is no op: hooks, which no backward comes to call, and properties that are set."""
         self.running = None
         if name in HOOKS:
             return RemovableHandle(OrderedDict())

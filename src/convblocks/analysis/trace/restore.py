@@ -61,7 +61,7 @@ def restored(roots: Iterable[nn.Module]) -> Iterator[None]:
 
 
 class State:
-    """What there is to restore of modules."""
+    """The state of modules that is to be restored."""
 
     def __init__(self, roots: Iterable[nn.Module]) -> None:
         self._empty: list[Any] = []  # containers
@@ -77,6 +77,7 @@ class State:
         self._memory = _Memory([t for t in self._tensors if _has_memory(t)])
 
     def restore(self) -> None:
+        """Sets back what a forward has changed."""
         for container in filter(None, self._empty):
             container.clear()
         changed = [*self._others]
@@ -172,7 +173,7 @@ class State:
 
 
 def _has_memory(tensor: torch.Tensor) -> bool:
-    """Whether it is one of numbers that lie in a memory by their strides."""
+    """Returns whether it is one of numbers that lie in a memory by their strides."""
     if tensor.layout is not torch.strided:
         return False
     kind = type(tensor)
@@ -196,6 +197,7 @@ class _Memory:
         return [[*map(fact, self._tensors)] for fact in FACTS]
 
     def restore(self) -> None:
+        """Sets back what a forward has changed."""
         for tensor, attributes in zip(self._tensors, self._attributes, strict=True):
             if vars(tensor) is not attributes:
                 tensor.__dict__ = attributes
@@ -227,7 +229,7 @@ def _all_same(now: list[dict[Any, Any]], then: list[dict[Any, Any]]) -> bool:
 
 
 def _same(now: Any, then: Any) -> bool:
-    """Whether nothing was put in, taken out or replaced; elements may be tensors, which == does not compare."""
+    """Returns whether nothing was put in, taken out or replaced; elements may be tensors, which == does not compare."""
     if len(now) != len(then):
         return False
     if isinstance(now, dict):
@@ -236,7 +238,7 @@ def _same(now: Any, then: Any) -> bool:
 
 
 def _undo(value: Any) -> Callable[[], object] | None:
-    """What sets back the numbers of an array, or a generator; None for anything else."""
+    """Returns what sets back the numbers of an array, or a generator; None for anything else."""
     if isinstance(value, np.ndarray):
         return partial(_write, value, value.copy())
     if isinstance(value, torch.Generator):
@@ -262,7 +264,7 @@ def _slots(kind: type) -> list[MemberDescriptorType]:
 
 
 def _held(slot: MemberDescriptorType, owner: Any) -> Any:
-    """What an object has in a slot, EMPTY if nothing."""
+    """Returns what an object has in a slot, EMPTY if nothing."""
     try:
         return slot.__get__(owner)
     except AttributeError:
@@ -284,19 +286,19 @@ def _write(array: np.ndarray, numbers: np.ndarray) -> None:
 
 
 def _is_followed(value: Any) -> bool:
-    """Whether its attributes are part of a module's state: not those of classes, threads, loggers and the like."""
+    """Returns whether its attributes are part of a module's state: not those of classes, threads, loggers and so on."""
     if isinstance(value, type | ModuleType) or not hasattr(value, "__dict__"):
         return False
     return isinstance(value, SimpleNamespace) or not _is_of_library(type(value))
 
 
 def _is_of_library(kind: type) -> bool:
-    """Whether a class is one of Python's own."""
+    """Returns whether a class is one of Python's own."""
     return kind.__module__.partition(".")[0] in sys.stdlib_module_names
 
 
 def _attributes_of_script(module: torch.jit.ScriptModule) -> Iterator[Callable[[], object]]:
-    """What sets back the attributes that TorchScript keeps to itself."""
+    """Returns what sets back the attributes that TorchScript keeps to itself."""
     held = module._c
     for name in module._concrete_type.get_attributes():
         yield partial(held.setattr, name, held.getattr(name))

@@ -16,10 +16,10 @@ def lost_axis(one: Trace, several: Trace) -> OpCall | None:
 
 
 def keeping_axis(op: OpCall) -> str:
-    """What to write in place of an op that takes the batch axis of one example away."""
-    name = f"{op.name}()" if op.op.squeezes else op.name
+    """Returns what to write in place of an op that takes the batch axis of one example away."""
+    name = f"{op.name}()" if op.entry.squeezes else op.name
     at = f" in {op.path}" if op.path else ""
-    if op.op.squeezes and op.inputs and op.inputs[0].shape[1:] == (1,):
+    if op.entry.squeezes and op.inputs and op.inputs[0].shape[1:] == (1,):
         return f"{name}{at} takes the batch axis of one example away too: name the axis to drop, squeeze(1)"
     return (
         f"{name}{at} takes the batch axis of one example away too: name the axes to drop, or use x.flatten(1)"
@@ -29,11 +29,11 @@ def keeping_axis(op: OpCall) -> str:
 def norms_of_one_value(trace: Trace) -> list[OpCall]:
     """Batch norms of maps with one value a channel, all examples together."""
     reached = {value.number for value in trace.inputs}
-    found = []
+    norms = []
     for op in trace.ops:
         if not reached.isdisjoint([value.number for value in op.inputs]):
             reached.update([value.number for value in op.outputs])
             x = op.inputs[0]
-            if op.op.over_batch and x.number in reached and x.elements == x.shape[1]:
-                found.append(op)
-    return found
+            if op.entry.over_batch and x.number in reached and x.elements == x.shape[1]:
+                norms.append(op)
+    return norms

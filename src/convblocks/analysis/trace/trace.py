@@ -45,25 +45,25 @@ def trace(
     axes: names of the first input's axes where channels are not first, as ``time,channels`` (see `parse_axes`).
     Raises TraceError if the forward fails, e.g. because the input is too small, OptionError for axes that do not fit.
     """
-    found = attempt(module, *input_sizes, dtypes=dtypes, batch=batch, axes=axes)
-    if isinstance(found, Failed):
-        several: Trace | Failed = found
+    result = attempt(module, *input_sizes, dtypes=dtypes, batch=batch, axes=axes)
+    if isinstance(result, Failed):
+        several: Trace | Failed = result
         if batch == 1:
             several = attempt(module, *input_sizes, dtypes=dtypes, batch=SEVERAL, axes=axes)
         if not isinstance(several, Failed):
-            raise refusal_of_one(module, found, several) from found.__cause__
-        inputs = meta_inputs(input_sizes, dtypes, batch, found.trace.layout)
-        raise refusal(module, inputs, found, _retry(found)) from found.__cause__
-    return found
+            raise refusal_of_one(module, result, several) from result.__cause__
+        inputs = meta_inputs(input_sizes, dtypes, batch, result.trace.layout)
+        raise refusal(module, inputs, result, _retry(result)) from result.__cause__
+    return result
 
 
 def refusal_of_batch(module: nn.Module, x: torch.Tensor, error: Exception) -> TraceError | None:
-    """What `trace` says of a batch at which a forward raised `error`; None where a trace does not fail there."""
-    found = attempt(module, tuple(x.shape[1:]), dtypes=[x.dtype])
-    if not isinstance(found, Failed) or line_of(found.__cause__) != line_of(error):
+    """Returns what `trace` says of a batch at which a forward raised `error`; None where a trace passes there."""
+    result = attempt(module, tuple(x.shape[1:]), dtypes=[x.dtype])
+    if not isinstance(result, Failed) or line_of(result.__cause__) != line_of(error):
         return None
     inputs = meta_inputs([x.shape[1:]], [x.dtype], 1)
-    return refusal(module, inputs, found, _retry(found))
+    return refusal(module, inputs, result, _retry(result))
 
 
 def attempt(

@@ -1,4 +1,4 @@
-"""What stands for the values that a trace does not have: a forward may print them and keep them, not decide by them.
+"""Stand-ins for the values that a trace does not have: a forward may print and keep them, not decide by them.
 
 Where a forward asks for a tensor's value, it gets the tensor itself, which computes on and formats as a number, and
 which refuses, with the cause, to be a condition, a size or an index.
@@ -17,7 +17,7 @@ REDUCTIONS = frozenset({"mean", "sum", "std", "var", "min", "max", "any", "all",
 
 
 class ArrayWithoutValues:
-    """What `Tensor.numpy` gives: shape and type are known, and whatever needs a value is refused."""
+    """The result of `Tensor.numpy`: shape and type are known, and whatever needs a value is refused."""
 
     def __init__(self, tensor: torch.Tensor, dtype: np.dtype[Any] | None = None) -> None:
         self._tensor = tensor
@@ -32,9 +32,11 @@ class ArrayWithoutValues:
         return f"array of shape {self.shape} and type {self.dtype}, without values"
 
     def copy(self) -> "ArrayWithoutValues":
+        """Returns the array itself, which nobody can write on."""
         return self
 
     def astype(self, dtype: Any, **_options: Any) -> "ArrayWithoutValues":
+        """Returns an array of another type."""
         return ArrayWithoutValues(self._tensor, np.dtype(dtype))
 
     def __array__(self, *_args: Any, **_options: Any) -> Any:
@@ -65,7 +67,7 @@ def number(tensor: torch.Tensor) -> torch.Tensor:
 
 
 def _in_percent_format(frame: FrameType | None) -> bool:
-    """Whether the code that asks is at ``text % number``, which makes text to print: nan, or 0 for ``%d``.
+    """Returns whether the code that asks is at ``text % number``, which makes text to print: nan, or 0 for ``%d``.
 
     With a number on the left, Python asks the tensor for ``__rmod__`` instead.
     """
@@ -167,7 +169,7 @@ def with_constants_counted(
 
 
 def _positions(part: Any) -> list[Any]:
-    """What stands for one part of an index."""
+    """Returns what stands for one part of an index."""
     mask = torch.from_numpy(part) if isinstance(part, np.ndarray) else part
     if not isinstance(mask, torch.Tensor) or mask.is_meta or not mask.ndim:
         return [part]

@@ -16,12 +16,12 @@ def modules(module: nn.Module) -> Iterator[tuple[str, nn.Module]]:
     seen: set[int] = set()
     waiting = [("", module)]
     while waiting:
-        path, found = waiting.pop()
-        if id(found) in seen:
+        path, part = waiting.pop()
+        if id(part) in seen:
             continue
-        seen.add(id(found))
-        yield path, found
-        if children := found._modules:
+        seen.add(id(part))
+        yield path, part
+        if children := part._modules:
             before = f"{path}." if path else ""
             waiting.extend([(before + name, m) for name, m in reversed(children.items()) if m is not None])
 
@@ -34,12 +34,12 @@ def parameters(module: nn.Module, named: Named = ()) -> dict[str, nn.Parameter]:
 
     named: the module's modules, if they have been walked already.
     """
-    found: dict[int, tuple[str, nn.Parameter]] = {}
+    named_once: dict[int, tuple[str, nn.Parameter]] = {}
     for path, part in named or modules(module):
         for name, p in part._parameters.items():
-            if p is not None and id(p) not in found:
-                found[id(p)] = f"{path}.{name}" if path else name, p
-    return dict(found.values())
+            if p is not None and id(p) not in named_once:
+                named_once[id(p)] = f"{path}.{name}" if path else name, p
+    return dict(named_once.values())
 
 
 def buffers(module: nn.Module, named: Named = ()) -> Iterator[torch.Tensor]:
