@@ -29,7 +29,7 @@ FLAG = re.compile(r"(?:^|[\s`])--[a-z][a-z-]*\b")
 PENDING: dict[str, set[str]] = {
     "identifiers": set(),
     "literals": set(),
-    "docstrings": {"analysis"},
+    "docstrings": set(),
     "flags": set(),
 }
 

@@ -57,14 +57,14 @@ def receptive_fields(trace: Trace, *, through_gates: bool = True) -> Mapping[int
     fields = states(trace, through_gates=through_gates)
     values = [trace.input, *(out for op in trace.ops for out in op.outputs if out.number in fields)]
     readable_fields: dict[tuple[int, Shape], Field] = {}  # by id of a field: many values share one
-    found: dict[int, Field] = {}
+    fields_of: dict[int, Field] = {}
     for value in values:
         field = fields[value.number]
         key = id(field), value.shape
         if key not in readable_fields:
             readable_fields[key] = tuple([_readable(field, i, value.shape) for i in range(len(field))])
-        found[value.number] = readable_fields[key]
-    return found
+        fields_of[value.number] = readable_fields[key]
+    return fields_of
 
 
 @once_per_trace
