@@ -188,16 +188,6 @@ def test_the_main_path_counts_all_that_repeats():
     assert [box.lane for box in found.boxes if "3×3" in box.text] == [0]
 
 
-def test_clipping_is_named_as_papers_do():
-    layers = nn.Sequential(
-        nn.Conv2d(4, 4, 1), nn.ReLU6(), nn.Hardtanh(), nn.Hardtanh(0, 6), nn.ReLU(inplace=True)
-    )
-    assert outline(layers, (4, 8, 8)).boxes[1].detail == "ReLU6, hardtanh, ReLU6, ReLU"
-    pools = nn.Sequential(nn.MaxPool2d(3, 2), nn.AvgPool2d((1, 2)), nn.AdaptiveMaxPool2d((2, 1)))
-    found = [box.text for box in outline(pools, (4, 16, 16)).boxes[1:-1]]
-    assert found == ["3×3 max pool, stride 2", "1×2 avg pool, stride 1×2", "adaptive max pool to 2×1"]
-
-
 def test_any_module_is_drawn():
     found = outline(BLOCKS["bottleneck"](8, 8), (8, 16, 16))
     assert [line.lane for line in found.lines if line.end == 4] == [0, 1]  # expand, then the shortcut beside
