@@ -49,7 +49,7 @@ def test_long_trainings_are_thinned_but_end_at_their_end(make):
 
 
 def test_a_mean_curve_with_one_error_stands_apart_from_100(make):
-    """Of three seeds one gets one of 359 wrong: their mean is a third of an error away from 100 %."""
+    """One of three seeds gets one of 359 wrong: their mean is a third of an error away from 100 %."""
     design = make_design()
     ends = (1.0, 1.0, 1 - 1 / 359)
     runs = [make_run(design, seed) for seed in range(3)]
