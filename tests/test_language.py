@@ -1,7 +1,4 @@
-"""The language of the source: plain names, docstrings that state what is done, messages that fit every reader.
-
-`PENDING` names the packages in which a rule does not hold yet; it only shrinks.
-"""
+"""The language of the source: plain names, docstrings that state what is done, messages that fit every reader."""
 
 import ast
 import re
@@ -25,17 +22,6 @@ OLD_NAMES = {"mend", "mends", "told"}
 OLD_OPTIONS = {("cli/signal.py", "mend")}
 VAGUE_STARTS = ("Of", "What", "Whether")
 FLAG = re.compile(r"(?:^|[\s`])--[a-z][a-z-]*\b")
-
-PENDING: dict[str, set[str]] = {
-    "identifiers": set(),
-    "literals": set(),
-    "docstrings": set(),
-    "flags": set(),
-}
-
-
-SHARED_NAMES: set[str] = set()
-"""Modules that still have one name with another."""
 
 
 def package_of(path: Path) -> str:
@@ -72,12 +58,11 @@ def literals(tree: ast.AST):
             yield node.value, node.lineno
 
 
-def broken(rule, found):
-    """`FILE:LINE text` of all that breaks a rule outside the packages that are pending."""
+def broken(found):
+    """`FILE:LINE text` of all that breaks a rule."""
     return [
         f"{path.relative_to(SOURCE)}:{line} {text}"
         for path, tree in TREES.items()
-        if package_of(path) not in PENDING[rule]
         for text, line in found(path, tree)
     ]
 
@@ -91,7 +76,7 @@ def test_names_are_of_the_field():
             if BANNED & set(name.lower().split("_")) and (place, name) not in OLD_OPTIONS
         ]
 
-    assert broken("identifiers", found) == []
+    assert broken(found) == []
 
 
 def test_messages_have_no_private_words():
@@ -104,7 +89,7 @@ def test_messages_have_no_private_words():
             if words.search(text) and text not in OLD_NAMES and "the old name still works" not in text
         ]
 
-    assert broken("literals", found) == []
+    assert broken(found) == []
 
 
 def test_docstrings_begin_with_a_verb_or_a_noun():
@@ -113,7 +98,7 @@ def test_docstrings_begin_with_a_verb_or_a_noun():
             (text.splitlines()[0], line) for text, line in docstrings(tree) if text.split()[0] in VAGUE_STARTS
         ]
 
-    assert broken("docstrings", found) == []
+    assert broken(found) == []
 
 
 def test_flags_stand_in_the_command_line_alone():
@@ -126,7 +111,7 @@ def test_flags_stand_in_the_command_line_alone():
             else [(t, n) for t, n in literals(tree) if FLAG.search(t) and " " in t.strip()]
         )
 
-    assert broken("flags", found) == []
+    assert broken(found) == []
 
 
 class Indexed(nn.Module):
@@ -170,7 +155,7 @@ def test_a_python_user_reads_no_flags(case, tmp_path):
 
 def test_no_two_modules_have_one_name():
     names = Counter(path.stem for path in FILES if package_of(path) != "cli" and path.stem != "__init__")
-    assert {name for name, times in names.items() if times > 1} == SHARED_NAMES
+    assert {name for name, times in names.items() if times > 1} == set()
 
 
 DOCUMENTED_BY_THEIR_CLASS = {"forward", "backward"}
