@@ -16,13 +16,14 @@ import msgspec
 
 from convblocks import Recipe, load_dataset
 from convblocks.data import Dataset
-from convblocks.engine.local_processes import Job, run_all
+from convblocks.engine.contracts import RunEnded, Trial
+from convblocks.engine.local_processes import LocalProcesses
 from convblocks.engine.trial import Trainer
 from convblocks.experiments.design import describe
 from convblocks.experiments.implementations import Frame, implementations
 from convblocks.experiments.matching import default_budget, solve
 from convblocks.measure import describe_host
-from convblocks.records import Design, Question, Run
+from convblocks.records import Design, Question
 from convblocks.runs.shared_examples import shared
 from convblocks.training import Placement
 
@@ -35,12 +36,15 @@ def seconds(dataset: Dataset, designs: list[Design], workers: int, threads: int)
     finished: list[float] = []
     with tempfile.TemporaryDirectory() as folder, shared(dataset, Path(folder, "examples")) as examples:
         trainer = Trainer(examples, Recipe(epochs=2), Path(folder), Placement())
-        tasks = [(design, seed) for seed in range(workers + TASKS) for design in designs]
-
-        def note(_task: tuple[Design, int], _run: Run) -> None:
-            finished.append(time.perf_counter())
-
-        run_all(Job(trainer, threads), tasks, workers=workers, on_result=note)
+        trials = [Trial(design, seed) for seed in range(workers + TASKS) for design in designs]
+        with LocalProcesses(trainer, workers=workers, threads=threads) as pool:
+            while pool.free:
+                pool.submit(trials.pop())
+            for event in pool.events():
+                if isinstance(event, RunEnded):
+                    finished.append(time.perf_counter())
+                    if trials:
+                        pool.submit(trials.pop())
     return (finished[-1] - finished[workers - 1]) / (len(finished) - workers)
 
 

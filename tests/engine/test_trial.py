@@ -9,6 +9,7 @@ from safetensors.torch import load_file
 
 from convblocks import BlockSpec, Network, Recipe, Stage, Stem
 from convblocks.data import Dataset, Split
+from convblocks.engine.contracts import Trial
 from convblocks.engine.trial import Trainer, start
 from convblocks.records import DataCard
 from convblocks.runs.shared_examples import shared
@@ -52,11 +53,27 @@ def dataset():
     return Dataset(card, *parts)
 
 
-def trained(dataset, folder, recipe):
+class StopsAfter:
+    """A listener that ends a trial after so many epochs."""
+
+    def __init__(self, epochs):
+        self.epochs, self.heard = epochs, []
+
+    def on_epoch(self, epoch):
+        self.heard.append(epoch)
+
+    def on_notice(self, text):
+        raise AssertionError(text)
+
+    def should_stop(self, epochs):
+        return len(epochs) >= self.epochs
+
+
+def trained(dataset, folder, recipe, listener=None):
     plan = msgspec.to_builtins(recipe)
     RunFolder(folder).save_study(replace(make_study(), data=dataset.card, recipe=plan, seeds=(0,)))
     with shared(dataset, folder / "examples") as examples:
-        return Trainer(examples, recipe, folder, Placement())((DESIGN, 0), lambda epoch: None)
+        return Trainer(examples, recipe, folder, Placement())(Trial(DESIGN, 0), listener or StopsAfter(100))
 
 
 @pytest.fixture(scope="module")
@@ -135,3 +152,12 @@ def test_convolutions_start_he_normal_and_differ_by_seed(dataset):
     again, other = start(DESIGN, 0, dataset.train), start(DESIGN, 1, dataset.train)
     assert torch.equal(again.stem.conv.weight, module.stem.conv.weight)
     assert not torch.equal(other.stem.conv.weight, module.stem.conv.weight)
+
+
+@pytest.mark.parametrize(("epochs", "stopped"), [(1, 1), (2, 2), (3, 0)])
+def test_a_trial_that_is_stopped_early_is_recorded_as_such(dataset, tmp_path, epochs, stopped):
+    listener = StopsAfter(epochs)
+    run = trained(dataset, tmp_path, Recipe(epochs=3, batch_size=64), listener)
+    assert (len(run.epochs), run.stopped) == (epochs, stopped)
+    assert tuple(listener.heard) == run.epochs
+    assert RunFolder(tmp_path).runs() == [run]

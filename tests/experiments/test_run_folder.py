@@ -431,9 +431,9 @@ class TestWeights:
 class DiesForAnother(Trainer):
     """Trains seed 0, and is killed with seed 1 as soon as that is on disk."""
 
-    def __call__(self, task, report):
-        if task[1] == 0:
-            return super().__call__(task, report)
+    def __call__(self, trial, listener):
+        if trial.seed == 0:
+            return super().__call__(trial, listener)
         path = self.folder / "runs.jsonl"
         # the file is there before its first line is written
         while not (path.exists() and b"\n" in path.read_bytes()):
@@ -444,7 +444,7 @@ class DiesForAnother(Trainer):
 def test_a_worker_s_death_loses_no_run_that_had_finished(few_digits, tmp_path, monkeypatch):
     question = {**QUESTION, "families": "simple", "seeds": 2, "workers": 2, "out": tmp_path / "run"}
     folder = RunFolder(tmp_path / "run")
-    monkeypatch.setattr("convblocks.engine.run.Trainer", DiesForAnother)
+    monkeypatch.setattr("convblocks.engine.local_processes.Trainer", DiesForAnother)
     with pytest.raises(RunError, match="a worker process died"):
         compare(str(few_digits), **question)
     monkeypatch.undo()

@@ -3,35 +3,25 @@
 import multiprocessing
 import os
 import signal
-import sys
 import threading
-from collections.abc import Callable, Iterator, Sequence
-from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, wait
-from concurrent.futures.process import BrokenProcessPool
-from contextlib import contextmanager
-from dataclasses import dataclass
-from multiprocessing.process import BaseProcess
-from multiprocessing.queues import Queue
-from pathlib import Path
-from typing import Any, Generic, TypeVar
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from multiprocessing.connection import wait
+from typing import Any, Self
 
+from convblocks.data import Dataset
+from convblocks.engine.caller_script import UNGUARDED, UNGUARDED_STATUS
+from convblocks.engine.contracts import EpochEnded, Event, Executor, Notice, RunEnded, StopCheck, Trial
+from convblocks.engine.trial import Trainer
+from convblocks.engine.worker_process import WORKER_ENVIRONMENT, Work, work_on_trials
 from convblocks.errors import RunError
-from convblocks.text import shown
+from convblocks.records import Epoch, Run
+from convblocks.runs.shared_examples import shared
+from convblocks.runs.store import RunFolder
+from convblocks.training import Placement, Recipe
+from convblocks.training.loop import CHECKPOINT_EVERY_S
 
-Task = TypeVar("Task")
-Result = TypeVar("Result")
-
-LISTEN_S = 0.2
 STOPS = (signal.SIGINT, signal.SIGTERM)
-
-# Read by torch when a worker starts. Huge pages save the page faults of buffers that come and go each step.
-# PYTHONSAFEPATH keeps the working directory, which holds data, out of what a worker imports as it starts.
-WORKER_ENVIRONMENT = {
-    "THP_MEM_ALLOC_ENABLE": "1",
-    "OMP_PROC_BIND": "false",
-    "CONVBLOCKS_WORKER": "1",
-    "PYTHONSAFEPATH": "1",
-}
 
 DIED = "a worker process died, perhaps for want of memory; run the same command to go on, with fewer workers"
 CRASHED = (
@@ -39,110 +29,143 @@ CRASHED = (
     "same command goes on. If it crashes again, leave out what was running, or try another version of torch"
 )
 CRASHES = (signal.SIGSEGV, signal.SIGABRT, signal.SIGBUS, signal.SIGFPE, signal.SIGILL)
-UNGUARDED = (
-    "compare was called without a guard, so that each worker process, which imports the script, would compare as well; "
-    'put the call under: if __name__ == "__main__":'
-)
-NO_FILE = (
-    "compare was called from a script that is no file, {}, and its worker processes have to import the script: save it "
-    "as a .py file and run that"
-)
-UNGUARDED_STATUS = 79  # a worker's exit status, unlike any of Python's own
 
 
-@dataclass(frozen=True)
-class Job(Generic[Task, Result]):
-    """The job of every worker: a function of a task and of a callable that reports progress."""
+class LocalProcesses(Executor):
+    """Worker processes of this machine: one trial at a time each, killed on leaving and gone as soon as the parent is.
 
-    work: Callable[[Task, Callable[[Any], None]], Result]
-    threads: int
-
-
-_job: Job[Any, Any]
-_reports: "Queue[Any]"
-
-
-def leave_if_imported() -> None:
-    """End a worker that comes here while it imports the caller's script: it would start workers without end."""
-    importing = getattr(
-        multiprocessing.current_process(), "_inheriting", False
-    )  # multiprocessing's own check
-    if importing:
-        if "CONVBLOCKS_WORKER" in os.environ:
-            sys.exit(UNGUARDED_STATUS)  # without a word: the parent says it once
-        raise RunError(UNGUARDED)
-
-
-def require_script() -> None:
-    """Raise RunError where workers could not import the caller's script: it came through standard input or a pipe.
-
-    An interactive session and ``python -c`` have no script, and workers need none.
+    Args:
+        work: trains a trial; called in the workers, so that it and its trials must be picklable.
+        workers: number of processes at most.
+        threads: threads of each.
     """
-    main = sys.modules["__main__"]
-    file = getattr(main, "__file__", None)
-    if file is not None and getattr(main, "__spec__", None) is None and not Path(file).is_file():
-        raise RunError(NO_FILE.format("standard input" if file == "<stdin>" else shown(file)))
+
+    def __init__(self, work: Work, *, workers: int, threads: int):
+        self._work, self._most, self._threads = work, workers, threads
+        self._workers: list[_Worker] = []
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        for worker in self._workers:
+            worker.kill()
+        self._workers.clear()
+
+    @property
+    def free(self) -> int:
+        """Number of trials that can start now."""
+        return self._most - sum(worker.trial is not None for worker in self._workers)
+
+    def submit(self, trial: Trial) -> None:
+        """Gives a trial to a worker that has none, or to a new one."""
+        assert self.free
+        worker = next((each for each in self._workers if each.trial is None), None)
+        if worker is None:
+            with _environment(self._threads), _interrupts_held():
+                worker = _Worker(self._work, self._threads)
+                self._workers.append(worker)
+        worker.begin(trial)
+
+    def events(self) -> Iterator[Event]:
+        """Yields what the workers send. Raises what a trial raised, and RunError where a worker has died."""
+        while busy := [worker for worker in self._workers if worker.trial is not None]:
+            ready = wait([end for worker in busy for end in (worker.connection, worker.process.sentinel)])
+            received = [
+                (worker, worker.receive())
+                for worker in busy
+                if worker.connection in ready or worker.process.sentinel in ready
+            ]
+            # what has ended first: an error ends the loop
+            for worker, message in sorted(received, key=lambda each: isinstance(each[1], BaseException)):
+                if isinstance(message, BaseException):
+                    raise message
+                yield message
+                if isinstance(message, StopCheck):
+                    worker.answer()
+
+    def cancel(self, trial: Trial) -> None:
+        """Ends a trial at its next StopCheck, or at the one that is being handled."""
+        for worker in self._workers:
+            if worker.trial == trial:
+                worker.cancelled = True
 
 
-def run_all(
-    job: Job[Task, Result],
-    tasks: Sequence[Task],
-    *,
-    workers: int,
-    on_result: Callable[[Task, Result], None],
-    on_report: Callable[[Task, Any], None] = lambda task, report: None,
-) -> None:
-    """Work through the tasks in order, `workers` at a time; results are handed over as they come.
+class _Worker:
+    """A worker process, as its parent holds it: `trial` is what it works at."""
 
-    On any exception, Ctrl-C included, the workers are killed at once: a task is done or it is not.
-    Raises RunError if a worker dies, e.g. for want of memory, or if the caller's script has no guard.
-    """
-    if not tasks:
-        return
-    context = multiprocessing.get_context("spawn")
-    reports = context.Queue()
-    ours: set[BaseProcess] = set()
-    with _environment(job.threads):
-        pool = ProcessPoolExecutor(min(workers, len(tasks)), context, _start_worker, (job, reports))
+    def __init__(self, work: Work, threads: int):
+        context = multiprocessing.get_context("spawn")
+        self.connection, theirs = context.Pipe()
+        self.process = context.Process(target=work_on_trials, args=(work, theirs, threads))
+        self.process.start()
+        theirs.close()  # so that this end reads an end of file when the worker dies
+        self.trial: Trial | None = None
+        self.cancelled = False
+
+    def begin(self, trial: Trial) -> None:
+        self.trial, self.cancelled = trial, False
+        self._send(trial)
+
+    def answer(self) -> None:
+        """Lets a trial that waits go on, or end."""
+        self._send(self.cancelled)
+
+    def receive(self) -> Event | BaseException:
+        """Returns what the worker sent, or what it died of."""
+        trial = self.trial
+        assert trial is not None
         try:
-            pending = _submit(pool, tasks, ours)
-            while pending:
-                done, _ = wait(pending, LISTEN_S, FIRST_COMPLETED)
-                while not reports.empty():
-                    position, report = reports.get()
-                    on_report(tasks[position], report)
-                # what has finished first: another's error ends the loop
-                for future in sorted(done, key=lambda each: each.exception() is not None):
-                    on_result(pending.pop(future), future.result())
-        except BrokenProcessPool:
-            pool.shutdown()  # waits until the exit statuses are known
-            raise RunError(_why({child.exitcode for child in ours})) from None
-        finally:
-            for child in ours:
-                child.kill()
-            pool.shutdown(cancel_futures=True)
-            reports.close()
+            content = self.connection.recv() if self.connection.poll() else None
+        except (EOFError, OSError):
+            content = None
+        if content is None:
+            self.process.join()
+            return RunError(_cause_of_death(self.process.exitcode))
+        if isinstance(content, Run | BaseException):
+            self.trial = None
+        match content:
+            case Epoch():
+                return EpochEnded(trial, content)
+            case str():
+                return Notice(trial, content)
+            case Run():
+                return RunEnded(trial, content)
+            case tuple():
+                return StopCheck(trial, content)
+        assert isinstance(content, BaseException)
+        return content
+
+    def kill(self) -> None:
+        self.process.kill()
+        self.process.join()
+        self.process.close()
+        self.connection.close()
+
+    def _send(self, content: Any) -> None:
+        with suppress(OSError):  # that it is dead is what `receive` says
+            self.connection.send(content)
 
 
-def _why(statuses: set[int | None]) -> str:
-    """Describes the exit statuses of the workers; that of one ended by a signal is its number, negative."""
-    if UNGUARDED_STATUS in statuses:
+def _cause_of_death(status: int | None) -> str:
+    """Returns what a worker's exit status says; that of one ended by a signal is its number, negative."""
+    if status == UNGUARDED_STATUS:
         return UNGUARDED
-    crash = next((each for each in CRASHES if -each in statuses), None)
+    crash = next((each for each in CRASHES if -each == status), None)
     return CRASHED.format(crash.name) if crash else DIED
 
 
-def _submit(
-    pool: ProcessPoolExecutor, tasks: Sequence[Task], ours: set[BaseProcess]
-) -> dict[Future[Any], Task]:
-    """Queue the tasks, which starts the workers, and note those in `ours`."""
-    others = set(multiprocessing.active_children())  # the caller's own, which are not ours to kill
-    pending = {}
-    with _interrupts_held():
-        for position, task in enumerate(tasks):
-            pending[pool.submit(_do, position, task)] = task
-            ours |= set(multiprocessing.active_children()) - others
-    return pending
+@contextmanager
+def train_locally(
+    folder: RunFolder, dataset: Dataset, placement: Placement, checkpoint_every_s: float = CHECKPOINT_EVERY_S
+) -> Iterator[LocalProcesses]:
+    """Trains trials of the folder's study in worker processes, which map one copy of the examples."""
+    study = folder.require_study()
+    recipe = Recipe(**study.recipe)  # type: ignore[arg-type]  # which it checks itself
+    with shared(dataset, folder.examples) as examples:
+        trainer = Trainer(examples, recipe, folder.path, placement, checkpoint_every_s)
+        with LocalProcesses(trainer, workers=study.workers, threads=study.threads) as pool:
+            yield pool
 
 
 @contextmanager
@@ -181,28 +204,3 @@ def _interrupts_held() -> Iterator[None]:
             signal.signal(number, handler)
         for late in came:
             signal.raise_signal(late)
-
-
-def _start_worker(job: Job[Any, Any], reports: "Queue[Any]") -> None:
-    global _job, _reports
-    _job, _reports = job, reports
-    signal.signal(signal.SIGINT, signal.SIG_IGN)  # the parent decides what Ctrl-C means
-    # by SIGTERM the pool ends the workers that are left when one has died
-    signal.pthread_sigmask(signal.SIG_UNBLOCK, {signal.SIGTERM})
-    sys.stdout = sys.stderr  # what a user's block prints is no part of the parent's output
-    threading.Thread(target=_leave_with_parent, daemon=True).start()
-    import torch
-
-    torch.set_num_threads(job.threads)
-
-
-def _leave_with_parent() -> None:
-    """A killed parent cannot tell its workers; they watch it instead."""
-    parent = multiprocessing.parent_process()
-    assert parent is not None
-    parent.join()
-    os._exit(1)
-
-
-def _do(position: int, task: Any) -> Any:
-    return _job.work(task, lambda report: _reports.put((position, report)))

@@ -1,82 +1,115 @@
-"""Trains what a study compares: the runs that its folder lacks, then the latencies and the report."""
+"""Joins a proposer, an executor and a run folder: trains what is proposed, times the designs, writes the report."""
 
-from collections.abc import Sequence
+from contextlib import AbstractContextManager
 
 from convblocks.data import Dataset
+from convblocks.engine.contracts import EpochEnded, Executor, Notice, Proposer, RunEnded, StopCheck, Trial
 from convblocks.engine.design_latency import time_designs
-from convblocks.engine.local_processes import Job, run_all
-from convblocks.engine.trial import Trainer
+from convblocks.engine.local_processes import train_locally
 from convblocks.engine.watcher import Watcher
-from convblocks.records import Design, Epoch, Run, Study
-from convblocks.runs.shared_examples import shared
+from convblocks.records import Run
 from convblocks.runs.store import RunFolder
 from convblocks.statistics.answer import write_report
-from convblocks.training import Placement, Recipe
+from convblocks.training import Placement
 from convblocks.training.loop import CHECKPOINT_EVERY_S
 
 
-def train_designs(
+def run_study(
+    proposer: Proposer,
     folder: RunFolder,
-    study: Study,
-    designs: Sequence[Design],
     dataset: Dataset,
     *,
     placement: Placement,
     watcher: Watcher,
     checkpoint_every_s: float = CHECKPOINT_EVERY_S,
 ) -> None:
-    """Trains each design with each seed of the study, times the designs and writes the report.
+    """Trains what the proposer proposes for the folder's study, in worker processes of this machine.
 
-    Runs that the folder has are kept; those whose weights are missing or damaged are trained again.
+    Runs that the folder has are kept; those whose weights are missing or damaged are trained again. The report is
+    written whatever happens. The folder must be locked.
     """
-    recipe = Recipe(**study.recipe)  # type: ignore[arg-type]  # which it checks itself
-    done = {(run.design, run.seed) for run in _with_weights(folder, watcher)}
-    tasks = [
-        (design, seed)
-        for seed in study.seeds
-        for design in sorted(
-            designs, key=lambda d: -d.stack_depth
-        )  # the slow ones first: no worker idles at the end
-        if not design.problem and (design.name, seed) not in done
-    ]
-    watcher.on_start(study, designs, folder.runs())
-
-    def on_report(task: tuple[Design, int], report: Epoch | str) -> None:
-        if isinstance(report, str):
-            watcher.on_notice(report)
-        else:
-            watcher.on_epoch(*task, report)
-
+    study = folder.require_study()
+    runs = _drop_damaged(folder, watcher)
+    watcher.on_start(study, folder.designs(), runs)
+    executor = train_locally(folder, dataset, placement, checkpoint_every_s)
     try:
-        if tasks:
-            with shared(dataset, folder.examples) as examples:
-                trainer = Trainer(examples, recipe, folder.path, placement, checkpoint_every_s)
-                run_all(
-                    Job(trainer, study.threads),
-                    tasks,
-                    workers=study.workers,
-                    on_result=lambda task, run: watcher.on_run(task[0], run),
-                    on_report=on_report,
-                )
+        run_trials(proposer, executor, folder, watcher)
         folder.drop_checkpoints()
-        trained = [design for design in designs if not design.problem]
-        if {latency.design for latency in folder.latencies()} != {design.name for design in trained}:
+        finished = {run.design for run in folder.runs() if not run.stopped}
+        trained = [design for design in folder.designs() if design.name in finished]
+        if {latency.design for latency in folder.latencies()} != finished:
             folder.save_latencies(time_designs(trained, dataset, study.threads, placement))
     finally:
         write_report(folder)
 
 
-def _with_weights(folder: RunFolder, watcher: Watcher) -> list[Run]:
-    """The runs whose weights are as recorded; the others are taken out of the folder and so trained again."""
+def run_trials(
+    proposer: Proposer,
+    executor: AbstractContextManager[Executor],
+    folder: RunFolder,
+    watcher: Watcher,
+) -> None:
+    """Trains what is proposed and the folder lacks, until nothing is proposed and no trial is under way.
+
+    The executor is entered only where there is something to train.
+    """
+    trials = _NewTrials(proposer, folder)
+    trial = trials.next()
+    if trial is None:
+        return
+    with executor as pool:
+        while trial is not None:
+            pool.submit(trial)
+            trial = trials.next() if pool.free else None
+        for event in pool.events():
+            match event:
+                case EpochEnded(trial, epoch):
+                    watcher.on_epoch(trial.design, trial.seed, epoch)
+                case Notice(_, text):
+                    watcher.on_notice(text)
+                case StopCheck(trial, epochs):
+                    if proposer.should_stop(trial, epochs):
+                        pool.cancel(trial)
+                case RunEnded(trial, run):
+                    watcher.on_run(trial.design, run)
+                    proposer.on_run(trial, run)
+                    while pool.free and (following := trials.next()) is not None:
+                        pool.submit(following)
+
+
+class _NewTrials:
+    """What is proposed and not yet recorded; recorded trials are answered from the folder."""
+
+    def __init__(self, proposer: Proposer, folder: RunFolder):
+        self.proposer, self.folder = proposer, folder
+        self.designs = {design.name for design in folder.designs()}
+        self.runs = {(run.design, run.seed): run for run in folder.runs()}
+
+    def next(self) -> Trial | None:
+        """Returns the next one, its design in the folder; None if the proposer has none."""
+        while (trial := self.proposer.propose()) is not None:
+            name = trial.design.name
+            run = self.runs.get((name, trial.seed))
+            if run is None:
+                if name not in self.designs:
+                    self.folder.add_design(trial.design)
+                    self.designs.add(name)
+                return trial
+            self.proposer.on_run(trial, run)
+        return None
+
+
+def _drop_damaged(folder: RunFolder, watcher: Watcher) -> list[Run]:
+    """Returns the runs whose weights are as recorded; the others are dropped, so that they are trained again."""
     whole: list[Run] = []
-    lost: list[Run] = []
+    damaged: list[Run] = []
     for run in folder.runs():
-        (lost if folder.read_weights(run) is None else whole).append(run)
-    for run in lost:
+        (damaged if folder.read_weights(run) is None else whole).append(run)
+    for run in damaged:
         path = folder.weights(run.design, run.seed)
         watcher.on_notice(
             f"{path} is missing or not the file that the record names: the run is trained again"
         )
-    if lost:
-        folder.drop_runs(lost)
+    if damaged:
+        folder.drop_runs(damaged)
     return whole

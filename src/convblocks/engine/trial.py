@@ -1,9 +1,10 @@
 """One trial: a design trained with one seed, as a worker does it."""
 
-from collections.abc import Callable
+from collections.abc import Sequence
 from dataclasses import dataclass
 from hashlib import sha256
 from pathlib import Path
+from typing import Protocol
 
 import msgspec
 import numpy as np
@@ -11,6 +12,7 @@ import torch
 from safetensors.torch import save
 
 from convblocks.data import Split
+from convblocks.engine.contracts import Trial
 from convblocks.errors import OptionError, RunError
 from convblocks.files import write
 from convblocks.layers import initialise_
@@ -22,9 +24,22 @@ from convblocks.training import ArrayBatches, Placement, Recipe, evaluate, train
 from convblocks.training.loop import CHECKPOINT_EVERY_S
 
 
+class Listener(Protocol):
+    """Hears from a trial while it trains, and may end it."""
+
+    def on_epoch(self, epoch: Epoch) -> None:
+        """Takes the figures of one more epoch."""
+
+    def on_notice(self, text: str) -> None:
+        """Takes a sentence for the user."""
+
+    def should_stop(self, epochs: Sequence[Epoch]) -> bool:
+        """Returns whether to train no further after `epochs`."""
+
+
 @dataclass(frozen=True)
 class Trainer:
-    """Trains any (design, seed) of a study and adds the run to its folder; called in worker processes.
+    """Trains any trial of a study and adds the run to its folder; called in worker processes.
 
     The run is on disk before anyone hears of it, so that neither this worker's death nor another's loses it.
     """
@@ -35,19 +50,18 @@ class Trainer:
     placement: Placement
     checkpoint_every_s: float = CHECKPOINT_EVERY_S
 
-    def __call__(self, task: tuple[Design, int], report: Callable[[Epoch | str], None]) -> Run:
-        """The run; `report` gets each epoch, and a sentence where a checkpoint does not serve."""
-        design, seed = task
+    def __call__(self, trial: Trial, listener: Listener) -> Run:
+        """Returns the run. Raises RunError for whatever goes wrong."""
         try:
-            run = self._train(design, seed, report)
+            run = self._train(trial.design, trial.seed, listener)
             RunFolder(self.folder).add_run(run)
             return run
         except BaseException as error:  # a user's block may raise anything, SystemExit too
             reason = " ".join(str(error).split()) if isinstance(error, Exception) else ""
             reason = reason or f"{type(error).__name__} {error}".strip()
-            raise RunError(f"training {design.name} with seed {seed} failed: {reason}") from error
+            raise RunError(f"training {trial.design.name} with seed {trial.seed} failed: {reason}") from error
 
-    def _train(self, design: Design, seed: int, report: Callable[[Epoch | str], None]) -> Run:
+    def _train(self, design: Design, seed: int, listener: Listener) -> Run:
         store, data = RunFolder(self.folder), self.examples.open()
         # before any work: what is in the way is said at once
         weights_path, checkpoint = store.weights(design.name, seed), store.checkpoint(design.name, seed)
@@ -64,8 +78,9 @@ class Trainer:
             checkpoint=checkpoint,
             checkpoint_key=key,
             checkpoint_every_s=self.checkpoint_every_s,
-            on_epoch=report,
-            on_notice=report,
+            on_epoch=listener.on_epoch,
+            on_notice=listener.on_notice,
+            should_stop=listener.should_stop,
         )
         validation = evaluate(module, data.validation, placement=self.placement)
         test = evaluate(module, data.test, placement=self.placement)  # once, after the last epoch
@@ -74,6 +89,7 @@ class Trainer:
             {"network": msgspec.json.encode(design.network).decode()},
         )
         write(weights_path, weights)
+        ended = bool(progress.failure) or len(progress.epochs) == self.recipe.epochs
         passed = min(len(data.train), len(batches) * batches.batch_size)  # examples in an epoch
         return Run(
             design=design.name,
@@ -91,6 +107,7 @@ class Trainer:
                 images_per_s=len(progress.epochs) * passed / sum(progress.epoch_s),
             ),
             failure=progress.failure,
+            stopped=0 if ended else len(progress.epochs),
         )
 
 

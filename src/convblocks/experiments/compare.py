@@ -8,8 +8,9 @@ from msgspec.structs import asdict
 
 from convblocks.data import Dataset, load_dataset
 from convblocks.data.embedded import ALIASES, EMBEDDED
-from convblocks.engine.local_processes import leave_if_imported, require_script
-from convblocks.engine.run import train_designs
+from convblocks.engine.caller_script import leave_if_imported, require_script
+from convblocks.engine.grid import Grid
+from convblocks.engine.run import run_study
 from convblocks.engine.watcher import Watcher
 from convblocks.errors import OptionError, RunError
 from convblocks.experiments.arguments import arguments, call_as_text
@@ -86,10 +87,9 @@ def compare(
         designs = matched_designs(study, frame, grid, dataset, placement)
         with folder.locked():
             study = resume(folder, study, designs)
-            train_designs(
+            run_study(
+                Grid(designs, study.seeds),
                 folder,
-                study,
-                designs,
                 dataset,
                 placement=placement,
                 watcher=watcher,

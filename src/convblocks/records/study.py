@@ -195,6 +195,7 @@ class Run(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     weights_sha256: str
     timing: RunTiming
     failure: str = ""  # e.g. the loss became NaN at epoch 3
+    stopped: int = 0  # epochs after which it was ended early, as its proposer wanted; 0 if it was not
 
 
 class Latency(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):

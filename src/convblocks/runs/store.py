@@ -129,6 +129,10 @@ class RunFolder:
         """Replaces the designs."""
         self.files.replace_lines(DESIGNS, designs)
 
+    def add_design(self, design: Design) -> None:
+        """Appends a design and waits until it is on disk."""
+        self.files.append(DESIGNS, design)
+
     def latencies(self) -> list[Latency]:
         """Returns the latencies of designs. Raises RunError as `designs` does."""
         return [latency for _, latency in self.files.lines(LATENCIES, Latency)]

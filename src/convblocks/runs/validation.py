@@ -81,8 +81,12 @@ def check_run(run: Run, study: Study) -> None:
     _require(SHA256.fullmatch(run.weights_sha256) is not None, "weights_sha256: expected 64 hex digits")
     planned = Recipe(**study.recipe).epochs  # type: ignore[arg-type]  # which check_study has seen to
     _require(
-        1 <= len(run.epochs) <= planned and (bool(run.failure) or len(run.epochs) == planned),
+        1 <= len(run.epochs) <= planned and (bool(run.failure or run.stopped) or len(run.epochs) == planned),
         f"{len(run.epochs)} epochs, where the study trains {planned}",
+    )
+    _require(
+        run.stopped in (0, len(run.epochs)),
+        f"stopped after {run.stopped} epochs, where it has {len(run.epochs)}",
     )
     seconds = (*run.timing.epoch_s, run.timing.images_per_s)
     _require(

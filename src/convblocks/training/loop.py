@@ -1,6 +1,6 @@
 """The training loop: a function of module, data, recipe and seed that repeats bit for bit."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from math import isfinite
 from pathlib import Path
 from time import perf_counter
@@ -36,6 +36,7 @@ def train(
     checkpoint_every_s: float = CHECKPOINT_EVERY_S,
     on_epoch: Callable[[Epoch], None] = lambda epoch: None,
     on_notice: Callable[[str], None] = lambda text: None,
+    should_stop: Callable[[Sequence[Epoch]], bool] = lambda epochs: False,
 ) -> Progress:
     """Trains `module` in place, and returns its scores of each epoch.
 
@@ -56,6 +57,7 @@ def train(
         checkpoint_every_s: seconds between two checkpoints.
         on_epoch: is called after each epoch.
         on_notice: is called with a sentence on a checkpoint that cannot be used.
+        should_stop: takes the epochs so far, before each further one, and returns whether to end here.
     """
     batches = ArrayBatches(data, recipe.batch_size, recipe.augment) if isinstance(data, Split) else data
     training = placement.for_training(module)
@@ -70,7 +72,7 @@ def train(
             on_notice(f"{checkpoint} {error}: training starts afresh")
     saved_at = perf_counter()
     for epoch in range(len(progress.epochs), recipe.epochs):
-        if progress.failure:
+        if progress.failure or (progress.epochs and should_stop(progress.epochs)):
             break
         started = perf_counter()
         loss, score = _one_epoch(module, optimizer, batches, recipe, seed, epoch, training)
