@@ -17,9 +17,9 @@ import msgspec
 from convblocks import Recipe, load_dataset
 from convblocks.data import Dataset
 from convblocks.engine.contracts import RunEnded, Trial
+from convblocks.engine.describe import describe
 from convblocks.engine.local_processes import LocalProcesses
 from convblocks.engine.trial import Trainer
-from convblocks.experiments.design import describe
 from convblocks.experiments.implementations import Frame, implementations
 from convblocks.experiments.matching import default_budget, solve
 from convblocks.measure import describe_host
@@ -57,7 +57,7 @@ def measure(depth: int, image_size: int) -> dict[str, object]:
         Question(depths=depth, stages=2, families="residual", block_depths=2)
     )
     budget = default_budget(frame, implementation, "macs")
-    designs = [describe(solve(frame, implementation, "macs", budget), frame, dataset, Placement())]
+    designs = [describe(solve(frame, implementation, "macs", budget).network, dataset)]
     many, one = [], []
     for _ in range(REPEATS):
         many.append(seconds(dataset, designs, cores, 1))

@@ -13,7 +13,7 @@ class Grid:
     """
 
     def __init__(self, designs: Sequence[Design], seeds: Sequence[int]):
-        by_depth = sorted(designs, key=lambda design: -(design.stack_depth or 0))
+        by_depth = sorted(designs, key=lambda design: -design.stack_depth)
         self._trials = iter(
             [Trial(design, seed) for seed in seeds for design in by_depth if not design.problem]
         )

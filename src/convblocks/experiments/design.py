@@ -1,31 +1,20 @@
-"""From a matched implementation to its record: cost, receptive field and gradient at the start."""
+"""Designs of a grid: implementations at the widths that meet the budget, if their training fits into memory."""
 
 from collections.abc import Sequence
-from typing import Literal
 
-import numpy as np
-import torch
 from msgspec.structs import replace
 
-from convblocks.analysis import count, receptive_field
-from convblocks.analysis.fields.receptive_field import AxisField
 from convblocks.data import Dataset
 from convblocks.data.memory import available_bytes
-from convblocks.drawing import outline
-from convblocks.engine.trial import start
-from convblocks.errors import OptionError, RunError, Setting, TraceError
+from convblocks.engine.describe import BYTES, describe
+from convblocks.errors import OptionError, RunError, Setting
 from convblocks.experiments.implementations import Frame, Implementation
 from convblocks.experiments.matching import Matched, least_budgets, solve
 from convblocks.formatting import size
-from convblocks.networks import Network, network_cost
-from convblocks.records import Design, Outline, Study
-from convblocks.signal import gradient_norms
+from convblocks.networks import network_cost
+from convblocks.records import Design, Study
 from convblocks.text import plural
 from convblocks.training import Placement
-from convblocks.training.objective import as_targets
-
-BATCH = 64  # examples that the gradient at the start is measured on
-BYTES = 4  # of a float32
 
 
 def matched_designs(
@@ -39,7 +28,7 @@ def matched_designs(
     if all(m.problem for m in matched):
         raise OptionError("budget", study.budget, _out_of_reach(study, frame, matched))
     _require_memory(study, frame, [m for m in matched if not m.problem])
-    return [describe(m, frame, dataset, placement) for m in matched]
+    return [_design(m, dataset, placement) for m in matched]
 
 
 def _out_of_reach(study: Study, frame: Frame, matched: Sequence[Matched]) -> str:
@@ -71,15 +60,16 @@ def _require_memory(study: Study, frame: Frame, matched: Sequence[Matched]) -> N
             )
 
 
-def describe(matched: Matched, frame: Frame, dataset: Dataset, placement: Placement) -> Design:
-    """The design's record. Costs are of the whole network as deployed and traced, not of the sums that matched it."""
-    implementation, deployed = matched.implementation, matched.network.deployed()
-    with torch.device("meta"):
-        module = deployed.build()
-    shape = (frame.in_channels, *frame.size)
-    cost = count(module, shape)
-    design = Design(
+def _design(matched: Matched, dataset: Dataset, placement: Placement) -> Design:
+    """Returns the record of an implementation at its widths."""
+    implementation = matched.implementation
+    design = describe(
+        matched.network,
+        dataset,
+        placement=placement,
+        init=implementation.family.init,
         name=implementation.name,
+<<<<<<< HEAD
         family=implementation.family.text,
         block_depth=implementation.block_depth,
         blocks=implementation.blocks * implementation.stages,
@@ -132,3 +122,14 @@ def _with_gradients(design: Design, dataset: Dataset, device: str, init: str) ->
     of_body = tuple(norm for path, norm in norms.items() if path.startswith("stages."))
     unreached = "" if of_body else "no gradient reaches a convolution module of the body"
     return replace(design, gradient_norms=of_body, gradients_unknown=unreached)
+=======
+        problem=matched.problem,
+    )
+    return replace(
+        design,
+        family=implementation.family.text,
+        block_depth=implementation.block_depth,
+        groups=implementation.groups,
+        stack_depth=implementation.stack_depth,
+    )
+>>>>>>> 14fbbc3 (Designs of any network: a grid's labels are optional, and a design is described from its network alone)

@@ -122,15 +122,20 @@ class Study(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
         return sha256(msgspec.json.encode(hashed, order="sorted")).hexdigest()
 
 
-class Design(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """One implementation of a stack of `stack_depth` convolution layers."""
+def digest_of(network: dict[str, object]) -> str:
+    """Returns the SHA-256 of a Network spec, given as its JSON."""
+    return sha256(msgspec.json.encode(network, order="sorted")).hexdigest()
 
-    name: str  # e.g. residual-2-d8
-    family: str
-    block_depth: int
+
+class Design(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """A network to train; one of a grid says which implementation of a stack it is."""
+
+    name: str  # e.g. residual-2-d8; net- and the network's digest where nothing else names it
+    family: str = ""  # of a grid's implementation, as the next three; "" and 0 for any other network
+    block_depth: int = 0
+    groups: int = 0
+    stack_depth: int = 0
     blocks: int  # in the whole stack
-    groups: int
-    stack_depth: int
     widths: tuple[int, ...]  # out_channels of each stage
     network: dict[str, object]  # the Network spec, as its JSON
     deployed: dict[str, object] | None = (
@@ -158,6 +163,11 @@ class Design(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
             (self.gradient_norms[0], self.gradient_norms[-1]) if self.gradient_norms else (None, None)
         )
         return first / last if first is not None and last else float("nan")
+
+    @property
+    def digest(self) -> str:
+        """SHA-256 of the network, which is what makes two designs the same."""
+        return digest_of(self.network)
 
     @property
     def label(self) -> str:

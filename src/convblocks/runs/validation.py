@@ -67,9 +67,13 @@ def _check_card(card: DataCard) -> None:
 def check_design(design: Design, study: Study) -> None:
     """The name is no path, and counts are positive."""
     require_design_name(design.name)
-    _require(design.stack_depth in study.depths, f"stack_depth {design.stack_depth} is none of the study's")
-    counts = (design.block_depth, design.blocks, design.groups, *design.widths)
-    _require(min(counts) >= 1, "block_depth, blocks, groups and widths: expected at least 1")
+    of_grid = (design.stack_depth, design.block_depth, design.groups)
+    if any(of_grid) or design.family:
+        _require(
+            design.stack_depth in study.depths, f"stack_depth {design.stack_depth} is none of the study's"
+        )
+        _require(min(of_grid) >= 1, "stack_depth, block_depth and groups: expected at least 1")
+    _require(min(design.blocks, *design.widths) >= 1, "blocks and widths: expected at least 1")
     costs = (design.params, design.macs, design.activations, design.activation_bytes)
     _require(min(costs) >= 0, "params, macs, activations and activation_bytes: expected at least 0")
 
