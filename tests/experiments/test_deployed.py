@@ -6,11 +6,12 @@ from shutil import copy
 import numpy as np
 import pytest
 import torch
+from msgspec import to_builtins
 from msgspec.structs import replace
 from torch import nn
 
 import convblocks
-from convblocks import BlockSpec, Network, Recipe, compare, load, load_dataset, load_target
+from convblocks import BlockSpec, Network, Recipe, compare, load, load_dataset, load_target, step_memory
 from convblocks.analysis import count
 from convblocks.blocks import reparameterize
 from convblocks.blocks.repvgg import Branches
@@ -19,7 +20,6 @@ from convblocks.errors import OptionError, RunError
 from convblocks.experiments import design as measured
 from convblocks.experiments.implementations import Frame
 from convblocks.experiments.matching import solve
-from convblocks.networks import network_cost
 from convblocks.report.conditions import load_call
 from convblocks.runs.store import RunFolder
 from tests.compared import without_checksum
@@ -122,18 +122,22 @@ def test_the_line_that_loads_it_turns_it(study):
     assert branches(module) == 0
 
 
-def test_memory_is_asked_for_what_is_trained(study, monkeypatch):
+def test_memory_is_that_of_a_step_of_what_is_trained(study, monkeypatch):
     frame = Frame(1, (8, 8), 4, 2)
     (found,), _ = grid_of((4,), 2, ("repvgg",), (1,), (1,))
-    matched = solve(frame, found, "none", None)
-    asked = replace(study.study(), workers=1, recipe={"batch_size": 64})
-    deployed, trained = matched.cost, network_cost(matched.network, frame.size)
-    least, most = (4 * (3 * cost.params + 64 * cost.activations) for cost in (deployed, trained))
+    matched, recipe = solve(frame, found, "none", None), Recipe(batch_size=64)
+    with_recipe = replace(study.study(), workers=1, recipe=to_builtins(recipe))
+    networks = matched.network.deployed(), matched.network
+    least, most = (
+        step_memory(network.build(), (1, 8, 8), batch=64, optimizer="momentum").peak_bytes
+        for network in networks
+    )
+    assert least < most
     monkeypatch.setattr(measured, "available_bytes", lambda: most)
-    measured._require_memory(asked, frame, [matched])
+    measured._require_memory(with_recipe, [matched])
     monkeypatch.setattr(measured, "available_bytes", lambda: (least + most) // 2)
     with pytest.raises(RunError, match=r"repvgg-d4 with .* takes over .* to train"):
-        measured._require_memory(asked, frame, [matched])
+        measured._require_memory(with_recipe, [matched])
 
 
 def test_a_family_asked_for_in_its_deployed_form_is_what_it_is():
