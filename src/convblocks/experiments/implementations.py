@@ -8,7 +8,7 @@ from math import lcm, log2
 
 from msgspec.structs import replace
 
-from convblocks.blocks.block_spec import BlockSpec, block_class, meta_block
+from convblocks.blocks.block_spec import BlockSpec, block_class
 from convblocks.errors import OptionError, SpecError
 from convblocks.experiments.family_grid import FamilyGrid, family_grids
 from convblocks.layers.init import INITIALISATIONS
@@ -17,6 +17,7 @@ from convblocks.networks.heads import GridHead, Head, MeanHead
 from convblocks.networks.network_spec import Network, Stage, Stem
 from convblocks.networks.per_axis import Axes
 from convblocks.networks.segmentation import DilatedHead
+from convblocks.networks.widths import width_unit
 from convblocks.records import Question
 from convblocks.records.question import MOST_STACK_LAYERS
 from convblocks.text import listed, plural
@@ -45,10 +46,7 @@ class Implementation:
     @property
     def unit(self) -> int:
         """Returns what widths are multiples of, so that family and groups divide what they split; 1 if any fits."""
-        of_family: int = getattr(block_class(self.block.family), "channels_multiple_of", 1)
-        if self.groups == 1 or _builds(self.block, of_family * (self.groups + 1)):
-            return of_family
-        return of_family * self.groups * (self.block.option("expansion") or 1)
+        return width_unit(self.block)
 
     @property
     def name(self) -> str:
@@ -268,14 +266,6 @@ def _blocks(
         except SpecError as refusal:
             refusals.append(refusal)
     return fitting, refusals
-
-
-def _builds(spec: BlockSpec, channels: int) -> bool:
-    try:
-        meta_block(spec, channels, channels, 1, 2)
-    except SpecError:
-        return False
-    return True
 
 
 def _short(axes: tuple[int, ...]) -> Axes:

@@ -1,15 +1,13 @@
 """Solve each implementation's width so that all cost the same."""
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable
 from dataclasses import dataclass
-from functools import partial
-from itertools import product
 
 from convblocks.analysis.cost import Cost
 from convblocks.experiments.implementations import Frame, Implementation
-from convblocks.networks.budget import WIDEST, least_that_spends
 from convblocks.networks.network_cost import network_cost
 from convblocks.networks.network_spec import Network
+from convblocks.networks.widths import WIDEST, Widths, fit_widths, rounded
 from convblocks.records import TOLERANCE
 
 REFERENCE_WIDTH = 32  # of the first stage, where nothing is matched
@@ -41,20 +39,23 @@ def least_budgets(frame: Frame, found: Iterable[Implementation], match: str) -> 
 
 
 def solve(frame: Frame, implementation: Implementation, match: str, budget: int | None) -> Matched:
-    """The widths, doubling from stage to stage, that come nearest to the budget.
-
-    First one real number by bisection, then each stage rounded on its own, which makes steps small enough.
-    """
+    """Returns the implementation at the widths, doubling from stage to stage, that come nearest to the budget."""
     if match == "none" or budget is None:
         return _at(frame, implementation, _widths(implementation, REFERENCE_WIDTH))
 
-    def spent(width: float) -> int:
-        return _spent(_at(frame, implementation, _widths(implementation, width)), match)
-
-    width = least_that_spends(budget, spent, most=float(WIDEST), step=0.25 * implementation.unit, least=1)
-    candidates = (_at(frame, implementation, widths) for widths in _neighbours(implementation, width))
-    best = min(candidates, key=partial(_miss, match=match, budget=budget))
-    miss = _miss(best, match, budget)
+    units = [implementation.unit] * implementation.stages
+    widths = fit_widths(
+        budget,
+        lambda widths: _spent(_at(frame, implementation, widths), match),
+        lambda width: _doubling(width, implementation.stages),
+        units,
+        most=WIDEST,
+        step=0.25 * implementation.unit,
+        least=1,
+        reach=[2] * implementation.stages,
+    )
+    best = _at(frame, implementation, widths)
+    miss = abs(_spent(best, match) - budget) / budget
     if miss <= TOLERANCE:
         return best
     spends, unit = _spent(best, match), "MACs" if match == "macs" else match
@@ -71,21 +72,15 @@ def _at(frame: Frame, implementation: Implementation, widths: tuple[int, ...]) -
     return Matched(implementation, widths, network, network_cost(network.deployed(), frame.size))
 
 
-def _widths(implementation: Implementation, width: float) -> tuple[int, ...]:
-    unit = implementation.unit
-    return tuple(max(1, round(width * 2**i / unit)) * unit for i in range(implementation.stages))
+def _widths(implementation: Implementation, width: float) -> Widths:
+    return rounded(_doubling(width, implementation.stages), [implementation.unit] * implementation.stages)
 
 
-def _neighbours(implementation: Implementation, width: float) -> Iterator[tuple[int, ...]]:
-    unit = implementation.unit
-    around = ([w + step * unit for step in (-2, -1, 0, 1, 2)] for w in _widths(implementation, width))
-    return product(*([w for w in stage if w >= unit] for stage in around))
+def _doubling(width: float, stages: int) -> list[float]:
+    """Returns the widths of the stages, where the first has `width`."""
+    return [width * 2**i for i in range(stages)]
 
 
 def _spent(matched: Matched, match: str) -> int:
     spent: int = getattr(matched.cost, match)
     return spent
-
-
-def _miss(matched: Matched, match: str, budget: int) -> float:
-    return abs(_spent(matched, match) - budget) / budget
