@@ -17,7 +17,7 @@ import msgspec
 from convblocks import Recipe, load_dataset
 from convblocks.data import Dataset
 from convblocks.engine.contracts import RunEnded, Trial
-from convblocks.engine.describe import describe
+from convblocks.engine.design_record import describe
 from convblocks.engine.local_processes import LocalProcesses
 from convblocks.engine.trial import Trainer
 from convblocks.experiments.implementations import Frame, implementations

@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from convblocks.engine.watcher import Watcher
     from convblocks.errors import ConvblocksError
     from convblocks.experiments.compare import compare
+    from convblocks.experiments.search import search
     from convblocks.networks import (
         Network,
         NetworkSpace,
@@ -66,6 +67,7 @@ _HOMES = {
     "load_target": "targets",
     "network_cost": "networks",
     "register_op": "analysis",
+    "search": "experiments.search",
     "space_costs": "networks",
     "step_memory": "analysis",
     "trace": "analysis",
@@ -103,6 +105,7 @@ __all__ = [
     "load_target",
     "network_cost",
     "register_op",
+    "search",
     "space_costs",
     "step_memory",
     "trace",

@@ -696,10 +696,10 @@ def test_what_is_hashed_stays():
     """Folders are named by it. Figures of version 1; words that are shown have no part in it."""
     study = make_study()
     study = replace(study, families=("simple", "a.b:C"), sources={"a.b:C": "0123456789abcdef" * 4})
-    assert study.digest == "45ae843adba7ed13fa61abbdb169307a6b903ed032b33f5e04f8d7a72089b243"
+    assert study.first_digest == "45ae843adba7ed13fa61abbdb169307a6b903ed032b33f5e04f8d7a72089b243"
     pixels = dict.fromkeys(("train", "validation", "test"), (3, 5))
     study = replace(study, data=replace(study.data, task="segment", pixels=pixels), head="dilated")
-    assert study.digest == "a5dc8b9597ba8f81b2a2904eac08b0f1ae26fe294832cd5337348eef478d09a1"
+    assert study.first_digest == "a5dc8b9597ba8f81b2a2904eac08b0f1ae26fe294832cd5337348eef478d09a1"
 
 
 def test_resume_keeps_the_study_s_digest_with_more_seeds(made):

@@ -62,11 +62,20 @@ def test_each_build_of_torch_has_a_default_folder_of_its_own(study, tmp_path):
     assert len(set(folders)) == len(BUILDS)
 
 
+def test_a_default_folder_that_is_named_for_the_processor_too_is_gone_on_with(study, tmp_path):
+    study = with_torch(study, "2.13.0+cpu")
+    before = RunFolder(tmp_path / f"{study.data.name}-{study.first_digest[:8]}")
+    before.save_study(study)
+    assert default_folder(study, tmp_path).path == before.path
+    elsewhere = replace(study, host=replace(study.host, cpu="another processor"))
+    assert default_folder(elsewhere, tmp_path).path.name == f"{study.data.name}-{study.digest[:8]}"
+
+
 @pytest.mark.parametrize("recorded", BUILDS[:3])
 def test_a_default_folder_whose_study_has_no_build_of_torch_is_gone_on_with(study, tmp_path, recorded):
     """Of an earlier version; under the same name a study with a build is another one's."""
     released = with_torch(study, "2.13.0")
-    before = RunFolder(tmp_path / f"{study.data.name}-{released.digest[:8]}")
+    before = RunFolder(tmp_path / f"{study.data.name}-{released.first_digest[:8]}")
     before.save_study(with_torch(study, recorded))
     for build in BUILDS[1:3]:
         folder = default_folder(with_torch(study, build), tmp_path)
@@ -77,7 +86,7 @@ def test_a_default_folder_whose_study_has_no_build_of_torch_is_gone_on_with(stud
 
 def test_a_default_folder_that_cannot_be_read_is_told(study, tmp_path):
     released = with_torch(study, "2.13.0")
-    path = tmp_path / f"{study.data.name}-{released.digest[:8]}"
+    path = tmp_path / f"{study.data.name}-{released.first_digest[:8]}"
     RunFolder(path).save_study(released)
     (path / "study.json").write_text("{")
     with pytest.raises(RunError, match=r"study.json is no record that can be used: .*restore the file"):

@@ -7,7 +7,8 @@ from convblocks.engine.contracts import EpochEnded, Executor, Notice, Proposer, 
 from convblocks.engine.design_latency import time_designs
 from convblocks.engine.local_processes import train_locally
 from convblocks.engine.watcher import Watcher
-from convblocks.records import Run
+from convblocks.errors import RunError
+from convblocks.records import Design, Run
 from convblocks.runs.store import RunFolder
 from convblocks.statistics.answer import write_report
 from convblocks.training import Placement
@@ -72,31 +73,45 @@ def run_trials(
                         pool.cancel(trial)
                 case RunEnded(trial, run):
                     watcher.on_run(trial.design, run)
-                    proposer.on_run(trial, run)
+                    trials.done(trial, run)
                     while pool.free and (following := trials.next()) is not None:
                         pool.submit(following)
 
 
 class _NewTrials:
-    """What is proposed and not yet recorded; recorded trials are answered from the folder."""
+    """Trials that are proposed and not yet recorded; those that are recorded are answered from the folder."""
 
     def __init__(self, proposer: Proposer, folder: RunFolder):
         self.proposer, self.folder = proposer, folder
-        self.designs = {design.name for design in folder.designs()}
-        self.runs = {(run.design, run.seed): run for run in folder.runs()}
+        self.networks = {design.name: design.network for design in folder.designs()}
+        self.runs: dict[tuple[str, int], Run | None] = {(run.design, run.seed): run for run in folder.runs()}
 
     def next(self) -> Trial | None:
         """Returns the next one, its design in the folder; None if the proposer has none."""
         while (trial := self.proposer.propose()) is not None:
-            name = trial.design.name
-            run = self.runs.get((name, trial.seed))
-            if run is None:
-                if name not in self.designs:
-                    self.folder.add_design(trial.design)
-                    self.designs.add(name)
+            key = trial.design.name, trial.seed
+            if key not in self.runs:
+                self._add(trial.design)
+                self.runs[key] = None
                 return trial
-            self.proposer.on_run(trial, run)
+            if run := self.runs[key]:
+                self.proposer.on_run(trial, run)
         return None
+
+    def done(self, trial: Trial, run: Run) -> None:
+        """Tells the proposer of a result."""
+        self.runs[trial.design.name, trial.seed] = run
+        self.proposer.on_run(trial, run)
+
+    def _add(self, design: Design) -> None:
+        """Adds a design to the folder, unless it has it."""
+        if design.name not in self.networks:
+            self.folder.add_design(design)
+            self.networks[design.name] = design.network
+        elif self.networks[design.name] != design.network:
+            raise RunError(
+                f"{self.folder.path} has another network called {design.name}; give each network a name of its own"
+            )
 
 
 def _drop_damaged(folder: RunFolder, watcher: Watcher) -> list[Run]:

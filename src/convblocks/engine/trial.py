@@ -16,6 +16,7 @@ from convblocks.engine.contracts import Trial
 from convblocks.errors import OptionError, RunError
 from convblocks.files import write
 from convblocks.layers import initialise_
+from convblocks.measure import describe_host
 from convblocks.networks import ConvNet, Network
 from convblocks.records import Design, Epoch, Run, RunTiming
 from convblocks.runs.shared_examples import SharedDataset
@@ -107,6 +108,7 @@ class Trainer:
                 images_per_s=len(progress.epochs) * passed / sum(progress.epoch_s),
             ),
             failure=progress.failure,
+            host=describe_host(self.placement.device),
             stopped=0 if ended else len(progress.epochs),
         )
 

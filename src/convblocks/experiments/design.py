@@ -6,7 +6,7 @@ from msgspec.structs import replace
 
 from convblocks.data import Dataset
 from convblocks.data.memory import available_bytes
-from convblocks.engine.describe import describe
+from convblocks.engine.design_record import describe
 from convblocks.engine.training_memory import training_bytes
 from convblocks.errors import OptionError, RunError, Setting
 from convblocks.experiments.implementations import Frame, Implementation

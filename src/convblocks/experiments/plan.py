@@ -60,7 +60,7 @@ def plan(dataset: Dataset, question: Question, machine: Machine, command: str) -
         raise OptionError("families", families, f"no implementation is possible: {'; '.join(notes)}")
     if question.budget is None and question.match != "none":
         question = replace(question, budget=default_budget(frame, grid[0], question.match))
-    workers, threads = _shares(machine, placement)
+    workers, threads = shares(machine, placement)
     study = Study(
         name="",  # that of its folder, which going_on gives
         command=escaped(command),  # a record is UTF-8, a path may be any bytes
@@ -106,7 +106,7 @@ def _source(family: str) -> str:
     return sha256(source).hexdigest()
 
 
-def _shares(machine: Machine, placement: Placement) -> tuple[int, int]:
+def shares(machine: Machine, placement: Placement) -> tuple[int, int]:
     """Returns the workers and the threads of each.
 
     One thread each unless the machine says otherwise, which trains more (benchmarks/workers.json).

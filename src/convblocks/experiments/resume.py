@@ -20,22 +20,28 @@ TERMS = {"torch": "torch version", "convblocks": "convblocks version"}
 def default_folder(study: Study, parent: Path = Path("runs")) -> RunFolder:
     """Returns the folder that data and question name.
 
-    Earlier versions recorded torch's release without its build (+cu130): a folder of theirs is gone on with.
+    A folder of an earlier version is gone on with. Its name is of the processor too, and perhaps of torch's release
+    without its build (+cu130).
 
     Raises:
         RunError: where that cannot be read.
     """
     versions = study.host.versions
     released = {**versions, "torch": versions["torch"].partition("+")[0]}
-    earlier = RunFolder(parent / _name(replace(study, host=replace(study.host, versions=released))))
-    before = earlier.study()
-    if before is not None and before.host.versions.get("torch") == released["torch"]:
-        return earlier
-    return RunFolder(parent / _name(study))
+    without_build = replace(study, host=replace(study.host, versions=released))
+    for recorded, digest in (
+        (released, without_build.first_digest),
+        (versions, study.first_digest),
+    ):
+        earlier = RunFolder(parent / _name(study, digest))
+        before = earlier.study()
+        if before is not None and before.host.versions.get("torch") == recorded["torch"]:
+            return earlier
+    return RunFolder(parent / _name(study, study.digest))
 
 
-def _name(study: Study) -> str:
-    return f"{Path(study.data.name).stem}-{study.digest[:8]}"
+def _name(study: Study, digest: str) -> str:
+    return f"{Path(study.data.name).stem}-{digest[:8]}"
 
 
 def going_on(folder: RunFolder, planned: Study) -> Study:

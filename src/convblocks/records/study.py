@@ -74,6 +74,7 @@ class Study(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     recipe: dict[str, str | int | float]
     # what the question has and no field here, where it is not the default
     options: dict[str, object] = {}
+    proposer: str = ""  # of a search, the class that proposes its designs; "" for a compare
     threads: int  # per worker
     workers: int
     host: Host
@@ -103,9 +104,9 @@ class Study(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
             **{f"sources.{family}": sha for family, sha in self.sources.items()},
             **{f"recipe.{name}": value for name, value in recipe.items()},
             **later,
+            **({"proposer": self.proposer} if self.proposer else {}),
             "data": self.data.sha256,
             "device": self.host.device,
-            "processor": self.host.cpu,
             "torch": self.host.versions.get("torch", ""),
             "convblocks": self.host.versions.get("convblocks", ""),
         }
@@ -114,12 +115,21 @@ class Study(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     def digest(self) -> str:
         """Returns SHA-256 of the question; each record of the study carries it. More seeds leave it as it is.
 
-        This is version 1 of what is hashed. Names of folders come from it, so its keys and texts never change.
+        This is version 2 of what is hashed. Names of folders come from it, so its keys and texts never change.
         """
+        return sha256(msgspec.json.encode(self._hashed(), order="sorted")).hexdigest()
+
+    @property
+    def first_digest(self) -> str:
+        """Returns version 1 of the digest, which was of the processor too; folders of that version have its name."""
+        hashed = {**self._hashed(), "processor": self.host.cpu}
+        return sha256(msgspec.json.encode(hashed, order="sorted")).hexdigest()
+
+    def _hashed(self) -> dict[str, object]:
         hashed = {key: value for key, value in self.question.items() if not key.startswith("sources.")}
         for family, sha in self.sources.items():
             hashed[f"source file of {family}"] = f"SHA-256 {sha[:12]}…"
-        return sha256(msgspec.json.encode(hashed, order="sorted")).hexdigest()
+        return hashed
 
 
 def digest_of(network: dict[str, object]) -> str:
@@ -205,6 +215,7 @@ class Run(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     weights_sha256: str
     timing: RunTiming
     failure: str = ""  # e.g. the loss became NaN at epoch 3
+    host: Host | None = None  # where it was trained; None in folders of earlier versions
     stopped: int = 0  # epochs after which it was ended early, as its proposer wanted; 0 if it was not
 
 

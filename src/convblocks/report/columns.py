@@ -16,6 +16,7 @@ from convblocks.text import plural
 
 VERDICTS = get_args(Verdict)
 NOT_TRAINED = "not trained"
+ENDED_EARLY = "ended early"
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,7 +83,7 @@ def _design(entry: Entry) -> Cell:
 
 def _stack_depth(entry: Entry) -> Cell:
     depth = entry.design.stack_depth
-    return Cell(str(depth), value=depth)
+    return Cell(str(depth), value=depth) if depth else Cell(fmt.MISSING)
 
 
 def _blocks(entry: Entry) -> Cell:
@@ -90,6 +91,8 @@ def _blocks(entry: Entry) -> Cell:
     groups = [plural(design.groups, "group")] if design.groups > 1 else []
     options = design.family.partition("(")[2].removesuffix(")")
     detail = ", ".join([*groups, *([options] if options else [])])
+    if not design.block_depth:
+        return Cell(str(design.blocks), value=design.blocks)
     return Cell(f"{design.block_depth} × {design.blocks}", detail, design.block_depth)
 
 
@@ -127,7 +130,16 @@ def _gradient(entry: Entry) -> Cell:
 
 def _validation(entry: Entry) -> Cell:
     row = entry.row
-    return Cell(fmt.accuracy(row.validation), value=row.validation.estimate) if row else Cell(NOT_TRAINED)
+    return (
+        Cell(fmt.accuracy(row.validation), value=row.validation.estimate)
+        if row
+        else Cell(_without_row(entry, NOT_TRAINED))
+    )
+
+
+def _without_row(entry: Entry, text: str) -> str:
+    """Returns what stands for the figures of a design that is not compared."""
+    return ENDED_EARLY if any(run.stopped for run in entry.runs) else text
 
 
 def _difference(entry: Entry) -> Cell:
@@ -144,7 +156,7 @@ def _test(entry: Entry) -> Cell:
     row = entry.row
     if not row:
         return Cell(fmt.MISSING)
-    parts = [fmt.percent(run.test_score, unit=False) for run in entry.runs]
+    parts = [fmt.percent(run.test_score, unit=False) for run in entry.runs if not run.stopped]
     seeds = "seeds " + " · ".join(parts) if 1 < len(parts) <= 10 else ""
     return Cell(fmt.accuracy(row.test), seeds, row.test.estimate)
 
@@ -156,9 +168,10 @@ def _test_difference(entry: Entry) -> Cell:
 
 def _verdict(entry: Entry) -> Cell:
     verdict = entry.row.verdict if entry.row else "unfinished"
+    text = verdict if entry.row else _without_row(entry, verdict)
     p_values = (entry.row.p_value, entry.row.p_holm) if entry.row else ()
     texts = [text for p in p_values if (text := fmt.p_value(p))]
-    return Cell(verdict, "; Holm\N{NO-BREAK SPACE}".join(texts), VERDICTS.index(verdict))
+    return Cell(text, "; Holm\N{NO-BREAK SPACE}".join(texts), VERDICTS.index(verdict))
 
 
 def _target(entry: Entry) -> Cell:

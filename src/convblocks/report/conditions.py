@@ -54,6 +54,8 @@ LOSSES: dict[Task, str] = {"classify": "cross entropy", "segment": "cross entrop
 
 def question(study: Study) -> str:
     """Returns the question of the study as a sentence."""
+    if study.proposer:
+        return f"Which of the networks that {study.proposer} proposes suits these data?"
     depths = listed([str(depth) for depth in study.depths], "or")
     noun = "layer" if study.depths == (1,) else "layers"
     return f"How should a stack of {depths} convolution {noun} be implemented?"
@@ -158,7 +160,8 @@ def _comparison(study: Study, designs: Sequence[Design], summary: Summary) -> tu
     facts = [
         Fact("run", study.name),
         Fact("started", study.started),
-        *(_option(study, field) for field in OPTIONS.values()),
+        *(_option(study, field) for field in OPTIONS.values() if not study.proposer or field.name == "seeds"),
+        Fact("proposer", study.proposer),
         *(Fact(_spaced(name), _text(value)) for name, value in study.options.items() if name not in OPTIONS),
         Fact("as deployed", as_deployed(designs)),
         Fact("“cheapest” means", cheapest(summary)),
@@ -205,6 +208,15 @@ def left_out(study: Study, designs: Sequence[Design], runs: Sequence[Run]) -> li
     failed = [
         Fact(f"{run.design}, seed {run.seed}", f"stopped early: {run.failure}") for run in runs if run.failure
     ]
+    ended = [
+        Fact(
+            f"{run.design}, seed {run.seed}",
+            f"ended by the search after {plural(run.stopped, 'epoch')}, at {fmt.percent(run.validation_score)} "
+            f"validation {study.data.metric}",
+        )
+        for run in runs
+        if run.stopped
+    ]
     unknown = [
         Fact(
             design.name,
@@ -222,6 +234,7 @@ def left_out(study: Study, designs: Sequence[Design], runs: Sequence[Run]) -> li
         *unmatched,
         *(Fact("not possible", note) for note in study.notes),
         *failed,
+        *ended,
         *unknown,
         *no_gradients,
     ]

@@ -44,10 +44,10 @@ class Figure:
 
 
 def figures(study: Study, summary: Summary, entries: Sequence[Entry]) -> list[Figure]:
-    """Returns all five figures, in the order of the page; one that cannot be drawn says why."""
+    """Returns the figures in the order of the page; one that cannot be drawn says why. A search has no stack depths."""
     return [
         _cost(study, summary, entries),
-        _depth(study, entries),
+        *([] if study.proposer else [_depth(study, entries)]),
         _training(study, entries),
         _gradients(entries),
         _fields(entries),

@@ -35,9 +35,10 @@ def check_study(study: Study) -> None:
     _check_card(study.data)
     counts = (*study.depths, *study.block_depths, *study.groups)
     _require(
-        bool(study.depths) and min(*counts, study.stages, study.threads, study.workers) >= 1,
-        "depths, block_depths, groups, stages, threads and workers: expected at least 1 of each",
+        bool(study.proposer) or (bool(study.depths) and min(*counts, study.stages) >= 1),
+        "depths, block_depths, groups and stages: expected at least 1 of each",
     )
+    _require(min(study.threads, study.workers) >= 1, "threads and workers: expected at least 1 of each")
     _require(
         bool(study.seeds) and len(set(study.seeds)) == len(study.seeds) and min(study.seeds) >= 0,
         "seeds: expected different whole numbers of at least 0",

@@ -178,7 +178,7 @@ def _failures(comparisons: Sequence[Comparison]) -> str:
 
 def _missing(study: Study, comparisons: Sequence[Comparison]) -> str:
     behind = [c.name for c in comparisons if c.seeds < len(study.seeds)]
-    if not behind:
+    if not behind or study.proposer:  # a search chooses the seeds of each design
         return ""
     return f"Not all {len(study.seeds)} seeds are finished for {', '.join(behind)}: run the same command to go on."
 

@@ -16,6 +16,7 @@ from convblocks.statistics.estimates import (
 )
 from convblocks.statistics.evidence import missing_evidence
 from convblocks.statistics.recommendation import headline, paragraphs
+from convblocks.statistics.run_origins import origins
 from convblocks.statistics.scores import scores
 
 TARGET = 0.98
@@ -25,8 +26,12 @@ TARGET = 0.98
 def summarise(
     study: Study, designs: Sequence[Design], runs: Sequence[Run], latencies: Sequence[Latency]
 ) -> Summary:
-    """Judge by validation data; test figures are stated, never used to choose."""
-    trained = {run.design for run in runs}
+    """Returns the comparison of the designs on validation data; test figures are stated, never used to choose.
+
+    Runs that a search ended early are listed and compared with none.
+    """
+    whole = [run for run in runs if not run.stopped]
+    trained = {run.design for run in whole}
     times = {latency.design: latency for latency in latencies}
     by_latency = trained <= times.keys()
     comparisons = [
@@ -39,7 +44,7 @@ def summarise(
             by_latency=by_latency,
         )
         for design in designs
-        if (own := sorted((r for r in runs if r.design == design.name), key=lambda r: r.seed))
+        if (own := sorted((r for r in whole if r.design == design.name), key=lambda r: r.seed))
     ]
     if not comparisons:
         none = "No run has finished yet: run the same command again to go on."
@@ -47,7 +52,7 @@ def summarise(
             recommended=None,
             conclusive=False,
             headline=none,
-            paragraphs=(),
+            paragraphs=origins(study, runs),
             rows=(),
             target_score=None,
             cost="latency",
@@ -69,7 +74,7 @@ def summarise(
             designs=sum(not d.problem for d in designs),
             metric=study.data.metric,
         ),
-        paragraphs=paragraphs(study, comparisons, best, chosen),
+        paragraphs=(*paragraphs(study, comparisons, best, chosen), *origins(study, runs)),
         rows=tuple(_row(c, best, target, comparisons) for c in comparisons),
         target_score=target,
         cost="latency" if by_latency else "macs",

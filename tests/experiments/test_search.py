@@ -1,0 +1,83 @@
+"""The search of docs/search.md: a proposer in the folder, the workers and the report of a compare."""
+
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+import convblocks
+from convblocks.runs.store import RunFolder
+
+PAGE = Path(__file__).parents[2] / "docs" / "search.md"
+(SCRIPT,) = re.findall(r"```python\n(.*?)```", PAGE.read_text(), re.DOTALL)
+DRAWN = 8
+
+
+@pytest.fixture(scope="module")
+def searched(tmp_path_factory):
+    """The folder of the script as the page has it, but with one worker, which fixes the order of results."""
+    place = tmp_path_factory.mktemp("search")
+    script = SCRIPT.replace(', out="searched")', ', out="searched", machine=Machine(workers=1))')
+    (place / "script.py").write_text(script.replace("import BlockSpec,", "import BlockSpec, Machine,"))
+    search(place)
+    return place
+
+
+def search(place):
+    subprocess.run([sys.executable, "script.py"], cwd=place, check=True, capture_output=True, timeout=900)
+
+
+def test_the_proposer_is_short():
+    assert len(SCRIPT.splitlines()) <= 40
+
+
+def test_mixed_networks_are_trained_and_bad_runs_end_early(searched):
+    folder = RunFolder(searched / "searched")
+    designs, runs = folder.designs(), folder.runs()
+    assert len(runs) == len(designs) >= DRAWN - 2  # a network may be drawn twice
+    families = [{stage["block"]["family"] for stage in design.network["stages"]} for design in designs]
+    assert max(map(len, families)) == 2
+    assert {design.name for design in designs} == {f"net-{design.digest[:8]}" for design in designs}
+    stopped = [run for run in runs if run.stopped]
+    assert 0 < len(stopped) < len(runs) - 1
+    assert all(len(run.epochs) == run.stopped < 4 for run in stopped)
+    assert all(len(run.epochs) == 4 for run in runs if not run.stopped)
+
+
+def test_the_report_compares_whole_runs_and_lists_the_others(searched, capsys):
+    folder = RunFolder(searched / "searched")
+    convblocks.write_report(folder)
+    stopped = {run.design for run in folder.runs() if run.stopped}
+    summary = folder.summary()
+    assert {row.design for row in summary.rows} == {d.name for d in folder.designs()} - stopped
+    early = next(paragraph.text for paragraph in summary.paragraphs if paragraph.lead == "Ended early")
+    assert all(name in early for name in stopped)
+    html = (folder.path / "report.html").read_text()
+    assert all(f"{name}, seed 0" in html for name in stopped)
+    assert "RandomSearch" in html
+    assert "RandomSearch" in (folder.path / "report.md").read_text()
+
+
+def test_a_network_of_a_search_is_loaded(searched):
+    folder = RunFolder(searched / "searched")
+    run = next(run for run in folder.runs() if not run.stopped)
+    assert convblocks.load(folder.path, run.design).classifier is not None
+
+
+def test_the_same_search_again_answers_from_the_folder_and_trains_what_is_missing(searched):
+    folder = RunFolder(searched / "searched")
+    before = folder.runs()
+    lines = (folder.path / "runs.jsonl").read_text().splitlines(keepends=True)
+    (folder.path / "runs.jsonl").write_text("".join(lines[:-1]))  # as if the search had been killed
+    search(searched)
+    runs = [convblocks.RunFolder(folder.path).runs()][0]
+    again = {(run.design, run.seed): run for run in runs}
+    for run in before:
+        same = again[run.design, run.seed]
+        assert (same.epochs, same.stopped, same.weights_sha256) == (
+            run.epochs,
+            run.stopped,
+            run.weights_sha256,
+        )
