@@ -693,12 +693,14 @@ def test_a_folder_that_is_given_another_study_has_its_digest(made):
 
 
 def test_what_is_hashed_stays():
-    """Folders are named by it. Figures of version 1; words that are shown have no part in it."""
+    """Folders are named by it. Figures of versions 2 and 1; words that are shown have no part in it."""
     study = make_study()
     study = replace(study, families=("simple", "a.b:C"), sources={"a.b:C": "0123456789abcdef" * 4})
+    assert study.digest == "66828873ad3c618739b636bc993644e8bf006b63cca935ed5ba42ee296ed7f7d"
     assert study.first_digest == "45ae843adba7ed13fa61abbdb169307a6b903ed032b33f5e04f8d7a72089b243"
     pixels = dict.fromkeys(("train", "validation", "test"), (3, 5))
     study = replace(study, data=replace(study.data, task="segment", pixels=pixels), head="dilated")
+    assert study.digest == "b421d8b1fbf637ebe48e24f08ea1bef7de20ca220640c15eac9092427ff0963b"
     assert study.first_digest == "a5dc8b9597ba8f81b2a2904eac08b0f1ae26fe294832cd5337348eef478d09a1"
 
 
