@@ -9,6 +9,7 @@ from convblocks.engine.contracts import EpochEnded, RunEnded, StopCheck, Trial
 from convblocks.engine.grid import Grid
 from convblocks.engine.run import run_trials
 from convblocks.engine.watcher import Watcher
+from convblocks.errors import RunError
 from convblocks.runs.store import RunFolder
 from tests.made_records import make_design, make_run, make_study
 
@@ -135,3 +136,11 @@ def test_a_search_that_was_killed_takes_the_same_way(folder):
     submitted, _ = run(again, folder)
     assert submitted == [("c-d8", 2)]
     assert again.heard == [("a-d8", 0, 0), ("b-d8", 1, 1), ("c-d8", 2, 0)]
+
+
+def test_two_networks_of_one_name_are_refused(folder):
+    design = replace(make_design("a"), network={"stages": (1, 2)})  # a tuple, which is a list once it is read
+    run(Grid([design], (0,)), folder)
+    run(Grid([design], (1,)), folder)
+    with pytest.raises(RunError, match="another network called a-d8"):
+        run(Grid([replace(design, network={"stages": (1, 3)})], (2,)), folder)

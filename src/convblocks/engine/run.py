@@ -83,7 +83,7 @@ class _NewTrials:
 
     def __init__(self, proposer: Proposer, folder: RunFolder):
         self.proposer, self.folder = proposer, folder
-        self.networks = {design.name: design.network for design in folder.designs()}
+        self.digests = {design.name: design.digest for design in folder.designs()}
         self.runs: dict[tuple[str, int], Run | None] = {(run.design, run.seed): run for run in folder.runs()}
 
     def next(self) -> Trial | None:
@@ -105,10 +105,10 @@ class _NewTrials:
 
     def _add(self, design: Design) -> None:
         """Adds a design to the folder, unless it has it."""
-        if design.name not in self.networks:
+        if design.name not in self.digests:
             self.folder.add_design(design)
-            self.networks[design.name] = design.network
-        elif self.networks[design.name] != design.network:
+            self.digests[design.name] = design.digest
+        elif self.digests[design.name] != design.digest:
             raise RunError(
                 f"{self.folder.path} has another network called {design.name}; give each network a name of its own"
             )
