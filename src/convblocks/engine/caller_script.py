@@ -21,7 +21,7 @@ UNGUARDED_STATUS = 79
 
 
 def leave_if_imported() -> None:
-    """End a worker that comes here while it imports the caller's script: it would start workers without end."""
+    """Ends a worker that comes here while it imports the caller's script: it would start workers without end."""
     importing = getattr(
         multiprocessing.current_process(), "_inheriting", False
     )  # multiprocessing's own check
@@ -32,7 +32,7 @@ def leave_if_imported() -> None:
 
 
 def require_script() -> None:
-    """Raise RunError where workers could not import the caller's script: it came through standard input or a pipe.
+    """Raises RunError where workers could not import the caller's script: it came through standard input or a pipe.
 
     An interactive session and ``python -c`` have no script, and workers need none.
     """

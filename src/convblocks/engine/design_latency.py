@@ -15,7 +15,7 @@ from convblocks.training import Placement
 def time_designs(
     designs: Sequence[Design], dataset: Dataset, threads: int, placement: Placement
 ) -> list[Latency]:
-    """Latency of each as deployed, for a batch of one example. Weights do not matter to it, so fresh ones serve."""
+    """Returns the latency of each as deployed, for a batch of one example. Fresh weights serve: values have no part."""
     example = placement.place_examples(torch.from_numpy(dataset.train.x[:1]))
     networks = {d.name: Network.from_dict(d.deployed or d.network) for d in designs}
     modules = {name: placement.place(network.build(), example.ndim) for name, network in networks.items()}

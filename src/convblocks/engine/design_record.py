@@ -1,4 +1,4 @@
-"""From a network to the record of a design: its cost, receptive field, and gradient norms as training begins."""
+"""Makes the record of a design from its network: cost, receptive field, and gradient norms as training begins."""
 
 from typing import Literal
 
@@ -81,7 +81,7 @@ def _block(network: Network, size: tuple[int, ...]) -> Outline:
 
 
 def _in_whole_pixels(field: AxisField) -> tuple[int, int, int] | Literal["all"] | None:
-    """A record's axis; one that up-samples has no whole step, which a record does not hold."""
+    """Returns a record's axis; None for one that up-samples, which has no whole step."""
     if field is None or field == "all":
         return field
     step, lo, hi = (int(part) for part in field)
@@ -89,7 +89,10 @@ def _in_whole_pixels(field: AxisField) -> tuple[int, int, int] | Literal["all"] 
 
 
 def _with_gradients(design: Design, dataset: Dataset, device: str, init: str) -> Design:
-    """Gradient norms of the body on the first BATCH shuffled training examples, as seed 0 starts; or why not."""
+    """Returns the design with its body's gradient norms, or with why it has none.
+
+    They are of the first BATCH shuffled training examples, as seed 0 starts.
+    """
     module = start(design, 0, dataset.train, init).to(device).train()
     chosen = np.random.default_rng(0).permutation(len(dataset.train.y))[:BATCH]
     x = torch.from_numpy(dataset.train.x[chosen]).to(device)

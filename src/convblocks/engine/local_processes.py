@@ -185,7 +185,7 @@ def _environment(threads: int) -> Iterator[None]:
 
 @contextmanager
 def _interrupts_held() -> Iterator[None]:
-    """Put off Ctrl-C and SIGTERM, which would leave a worker half started: neither told what to do nor killed.
+    """Puts off Ctrl-C and SIGTERM, which would leave a worker half started: neither with a trial nor killed.
 
     A process started meanwhile inherits the mask: no Ctrl-C reaches it, not even before it could ignore it.
     """

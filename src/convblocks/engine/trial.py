@@ -114,7 +114,7 @@ class Trainer:
 
 
 def start(design: Design, seed: int, data: Split, init: str = "he_normal") -> ConvNet:
-    """The design's module as training begins: weights by `init`, inputs standardised by the training part.
+    """Returns the design's module as training begins: weights by `init`, inputs standardised by the training part.
 
     Raises OptionError for a design that `init` is not made for.
     """

@@ -1,4 +1,4 @@
-"""Notifications to a caller while designs train."""
+"""Watcher: hears of each step while designs train."""
 
 import warnings
 from collections.abc import Sequence
@@ -7,20 +7,20 @@ from convblocks.records import Design, Epoch, Run, Study
 
 
 class Watcher:
-    """Methods that compare calls while it runs; override those that you need."""
+    """Hears of what happens while a compare or a search runs. Override the methods that you need."""
 
     def on_reading(self, name: str) -> None:
-        """The data are read next, and the designs are then matched, before training begins."""
+        """Is called before the data are read and the designs matched."""
 
     def on_start(self, study: Study, designs: Sequence[Design], done: Sequence[Run]) -> None:
-        """Everything is listed and matched; training begins."""
+        """Is called when everything is listed and matched, and training begins."""
 
     def on_epoch(self, design: Design, seed: int, epoch: Epoch) -> None:
-        """A run has finished one more epoch."""
+        """Is called after each epoch of a run."""
 
     def on_run(self, design: Design, run: Run) -> None:
-        """A run is done and on disk."""
+        """Is called when a run is done and on disk."""
 
     def on_notice(self, text: str) -> None:
-        """Something on disk could not be used and is made again; by default a warning."""
+        """Is called where something on disk cannot be used and is made again; warns by default."""
         warnings.warn(text, RuntimeWarning, stacklevel=2)

@@ -1,4 +1,4 @@
-"""What runs in a worker process: trials, one after the other, until the parent ends."""
+"""The work of a worker process: trials, one after the other, until the parent ends."""
 
 import multiprocessing
 import os
@@ -68,7 +68,7 @@ def work_on_trials(work: Work, connection: Connection, threads: int) -> None:
 
 
 def _leave_with_parent() -> None:
-    """A killed parent cannot tell its workers; they watch it instead."""
+    """Ends the worker with its parent, which cannot tell its workers when it is killed."""
     parent = multiprocessing.parent_process()
     assert parent is not None
     parent.join()

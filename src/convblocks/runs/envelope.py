@@ -16,13 +16,13 @@ WHOLE = re.compile(rb'"sha256":"[0-9a-f]{64}"\}')
 
 
 def seal(record: Struct, study: str) -> bytes:
-    """One line of JSON; `study` is the digest."""
+    """Returns a record as a line of JSON; `study` is the digest of its study."""
     table = {**msgspec.to_builtins(record), "study": study}
     return msgspec.json.encode({**table, "sha256": _checksum(table)})
 
 
 def unseal(content: bytes) -> tuple[dict[str, Any], str | None]:
-    """The fields, and the study's digest; None where there is neither digest nor checksum, as in earlier versions.
+    """Returns the fields, and the study's digest; None where a version without checksums wrote the record.
 
     Raises ValueError for text that is damaged or no JSON.
     """
@@ -42,12 +42,12 @@ def unseal(content: bytes) -> tuple[dict[str, Any], str | None]:
 
 
 def _require_single(fields: list[tuple[str, Any]]) -> None:
-    """Raise ValueError for an object that has a field twice, so that readers may differ about its value."""
+    """Raises ValueError for an object that has a field twice, so that readers may differ about its value."""
     if len(dict(fields)) < len(fields):
         ((name, _),) = Counter(name for name, _ in fields).most_common(1)
         raise ValueError(f"the field {name[:80]!r} comes twice")
 
 
 def _checksum(table: dict[str, Any]) -> str:
-    """SHA-256 of the content, however it is laid out as text."""
+    """Returns SHA-256 of the content, however it is laid out as text."""
     return sha256(msgspec.json.encode(table, order="sorted")).hexdigest()

@@ -12,11 +12,17 @@ from convblocks.runs.store import RunFolder
 
 
 def load(run: str | Path, design: str, seed: int | None = None, *, trust_code: bool = False) -> ConvNet:
-    """The trained module of a design in a run folder, in eval mode; takes examples (N, C, *spatial) as they come.
+    """Returns the trained module of a design, in eval mode; it takes examples (N, C, *spatial) as they come.
 
-    seed: by default the one with the best validation score. trust_code: import the classes that the folder
-    names as package.module:Class, which runs their code; without it loading runs nothing but convblocks.
-    Raises RunError for what the folder lacks, and for a class that is not trusted.
+    Args:
+        run: the run folder.
+        design: the design's name.
+        seed: the one with the best validation score where not given.
+        trust_code: import the classes that the folder names as package.module:Class, which runs their code; without it
+            loading runs nothing but convblocks.
+
+    Raises:
+        RunError: for what the folder lacks, and for a class that is not trusted.
     """
     store = RunFolder(run)
     designs = {d.name: d for d in store.designs()}

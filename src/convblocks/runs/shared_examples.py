@@ -1,4 +1,4 @@
-"""One copy of the examples for all workers: files whose pages they map, not memory of their own."""
+"""Shares one copy of the examples with all workers, in files whose pages they map."""
 
 import shutil
 from collections.abc import Iterator
@@ -15,13 +15,13 @@ from convblocks.records import DataCard
 
 @dataclass(frozen=True)
 class SharedDataset:
-    """Where a data set's arrays lie; small enough to send to every worker."""
+    """The place of a data set's arrays, small enough to send to every worker."""
 
     card: DataCard
     folder: Path
 
     def open(self) -> Dataset:
-        """The data set, bit for bit; nothing is read before it is used, and writing changes no file."""
+        """Returns the data set, bit for bit. Nothing is read before it is used, and writing changes no file."""
         train, validation, test = (Split(self._array(part, "x"), self._array(part, "y")) for part in PARTS)
         return Dataset(self.card, train, validation, test)
 
@@ -31,7 +31,7 @@ class SharedDataset:
 
 @contextmanager
 def shared(dataset: Dataset, folder: Path) -> Iterator[SharedDataset]:
-    """Keep the data set's arrays in `folder`, which is ours alone, until the workers are done."""
+    """Keeps the data set's arrays in `folder`, which is ours alone, until the workers are done."""
     shutil.rmtree(folder, ignore_errors=True)  # a killed compare leaves it behind
     folder.mkdir(parents=True)
     try:

@@ -9,9 +9,10 @@ from convblocks.statistics.summary import summarise
 
 
 def write_report(folder: RunFolder) -> Path:
-    """Judge what the folder holds and write its summary, report.md and report.html; returns the latter's path.
+    """Compares the designs of the folder, and writes its summary, report.md and report.html, whose path it returns.
 
-    Raises RunError if it holds no study.
+    Raises:
+        RunError: if it holds no study.
     """
     study = folder.require_study()
     designs, runs = folder.designs(), folder.runs()

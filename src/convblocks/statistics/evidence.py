@@ -1,4 +1,4 @@
-"""When the data do not tell which design to use, and what would.
+"""Finds whether the data are evidence enough for a recommendation, and what would be.
 
 "Not significantly worse" is worth little where the intervals are so wide that everything is: two seeds, few examples.
 So there is a recommendation only if the best design beats guessing, and the chosen one's loss is bounded:
@@ -22,7 +22,7 @@ answer the question."""
 def missing_evidence(
     comparisons: Sequence[Comparison], best: Comparison, chosen: Comparison, card: DataCard
 ) -> str:
-    """Why these data do not tell whether `chosen` will do, and what to do; "" if they tell."""
+    """Returns why these data are no evidence that `chosen` will do, and what to do; "" if they are."""
     if _could_be_guessed(best, card, len(comparisons)):
         return (
             f"even the best, {best.name}, has only {percent(best.score)} validation {card.metric}, as guessing "
