@@ -168,10 +168,10 @@ def _test_difference(entry: Entry) -> Cell:
 
 def _verdict(entry: Entry) -> Cell:
     verdict = entry.row.verdict if entry.row else "unfinished"
-    text = verdict if entry.row else _without_row(entry, verdict)
+    shown = verdict if entry.row else _without_row(entry, verdict)
     p_values = (entry.row.p_value, entry.row.p_holm) if entry.row else ()
     texts = [text for p in p_values if (text := fmt.p_value(p))]
-    return Cell(text, "; Holm\N{NO-BREAK SPACE}".join(texts), VERDICTS.index(verdict))
+    return Cell(shown, "; Holm\N{NO-BREAK SPACE}".join(texts), VERDICTS.index(verdict))
 
 
 def _target(entry: Entry) -> Cell:
