@@ -63,7 +63,7 @@ def test_the_report_compares_whole_runs_and_lists_the_others(searched, capsys):
 def test_a_network_of_a_search_is_loaded(searched):
     folder = RunFolder(searched / "searched")
     run = next(run for run in folder.runs() if not run.stopped)
-    assert convblocks.load(folder.path, run.design).classifier is not None
+    assert not convblocks.load(folder.path, run.design).training
 
 
 def test_the_same_search_again_answers_from_the_folder_and_trains_what_is_missing(searched):
@@ -72,8 +72,7 @@ def test_the_same_search_again_answers_from_the_folder_and_trains_what_is_missin
     lines = (folder.path / "runs.jsonl").read_text().splitlines(keepends=True)
     (folder.path / "runs.jsonl").write_text("".join(lines[:-1]))  # as if the search had been killed
     search(searched)
-    runs = [convblocks.RunFolder(folder.path).runs()][0]
-    again = {(run.design, run.seed): run for run in runs}
+    again = {(run.design, run.seed): run for run in folder.runs()}
     for run in before:
         same = again[run.design, run.seed]
         assert (same.epochs, same.stopped, same.weights_sha256) == (
