@@ -74,7 +74,7 @@ def _without_rules(*names: str, **facts: Any) -> None:
 
 _random(VALUE_DROPOUT, saved=_noise, shape={F.dropout: _dropout_shape}, idle=True)
 _random(*CHANNEL_DROPOUTS, saved=_noise, idle=True)
-_random(*ALPHA_DROPOUTS, idle=True)
+_random(*sorted(ALPHA_DROPOUTS), idle=True)
 _random("rrelu", arguments="input, lower=0.125, upper=0.3333333333333333, training=False")
 _random("bernoulli", arguments="input, p=None", in_place=False)
 _random("bernoulli_", arguments="input, p=0.5", in_place=False, stops_gradient=True)

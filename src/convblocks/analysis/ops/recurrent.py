@@ -67,7 +67,7 @@ def _field(call: OpCall, axis: Axis, value: Value, _out: Value) -> State:
 
 
 add(Op(
-    names=tuple(RECURRENT),
+    names=tuple(sorted(RECURRENT)),
     arguments="input, hx, params, has_biases, num_layers, dropout, train, bidirectional, batch_first=False",
     shape=dict.fromkeys((torch.lstm, torch.gru, torch.rnn_tanh, torch.rnn_relu), _shape),
     macs=_macs,
