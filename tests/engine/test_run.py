@@ -142,5 +142,42 @@ def test_two_networks_of_one_name_are_refused(folder):
     design = replace(make_design("a"), network={"stages": (1, 2)})  # a tuple, which is a list once it is read
     run(Grid([design], (0,)), folder)
     run(Grid([design], (1,)), folder)
-    with pytest.raises(RunError, match="another network called a-d8"):
-        run(Grid([replace(design, network={"stages": (1, 3)})], (2,)), folder)
+    for seed in (0, 2):  # recorded, and new
+        with pytest.raises(RunError, match="another network called a-d8"):
+            run(Grid([replace(design, network={"stages": (1, 3)})], (seed,)), folder)
+
+
+class Repeats:
+    """Proposes the same trial whenever it is asked, until it has its result; or for ever."""
+
+    def __init__(self, trial, endless=False):
+        self.trial, self.endless, self.results = trial, endless, []
+
+    def propose(self):
+        return None if self.results and not self.endless else self.trial
+
+    def should_stop(self, trial, epochs):
+        return False
+
+    def on_run(self, trial, run):
+        self.results.append(run)
+
+
+def test_a_trial_that_is_under_way_is_not_started_again(folder):
+    proposer = Repeats(Trial(DESIGNS[0], 0))
+    submitted, _ = run(proposer, folder)
+    assert submitted == [("a-d8", 0)]
+    assert len(proposer.results) == 1
+
+
+def test_a_proposer_that_never_ends_is_refused(folder):
+    with pytest.raises(RunError, match="a-d8 with seed 0"):
+        run(Repeats(Trial(DESIGNS[0], 0), endless=True), folder)
+
+
+@pytest.mark.parametrize("seed", [5, -1, True])
+def test_a_seed_that_the_study_lacks_is_refused_before_it_is_trained(folder, seed):
+    with pytest.raises(RunError, match=f"seed {seed}"):
+        run(Repeats(Trial(DESIGNS[0], seed)), folder)
+    assert folder.runs() == []
+    assert folder.designs() == []

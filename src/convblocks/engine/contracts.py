@@ -32,7 +32,8 @@ class Proposer(Protocol):
     def propose(self) -> Trial | None:
         """Returns the next trial.
 
-        None means that there is none before another result; it ends the search where no trial is under way.
+        None means that there is none before another result; it ends the search where no trial is under way. A trial
+        that is under way already counts as None. Its seed must be one of the study's.
         """
 
     def should_stop(self, trial: Trial, epochs: Sequence[Epoch]) -> bool:

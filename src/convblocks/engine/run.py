@@ -1,5 +1,6 @@
 """Joins a proposer, an executor and a run folder: trains what is proposed, times the designs, writes the report."""
 
+from collections import Counter
 from contextlib import AbstractContextManager
 
 from convblocks.data import Dataset
@@ -7,10 +8,11 @@ from convblocks.engine.contracts import EpochEnded, Executor, Notice, Proposer, 
 from convblocks.engine.design_latency import time_designs
 from convblocks.engine.local_processes import train_locally
 from convblocks.engine.watcher import Watcher
-from convblocks.errors import RunError
+from convblocks.errors import RunError, Setting
 from convblocks.records import Design, Run
 from convblocks.runs.store import RunFolder
 from convblocks.statistics.answer import write_report
+from convblocks.text import listed
 from convblocks.training import Placement
 from convblocks.training.loop import CHECKPOINT_EVERY_S
 
@@ -78,24 +80,43 @@ def run_trials(
                         pool.submit(following)
 
 
+MOST_ANSWERS = 1000
+"""Answers from the folder for one trial, before a proposer counts as one that proposes it for ever."""
+
+
 class _NewTrials:
     """Trials that are proposed and not yet recorded; those that are recorded are answered from the folder."""
 
     def __init__(self, proposer: Proposer, folder: RunFolder):
         self.proposer, self.folder = proposer, folder
+        self.seeds = folder.require_study().seeds
         self.digests = {design.name: design.digest for design in folder.designs()}
         self.runs: dict[tuple[str, int], Run | None] = {(run.design, run.seed): run for run in folder.runs()}
 
     def next(self) -> Trial | None:
-        """Returns the next one, its design in the folder; None if the proposer has none."""
+        """Returns the next one, its design in the folder; None if the proposer has none, or one that is under way.
+
+        Raises:
+            RunError: for a trial that the folder cannot take, and for one that is proposed for ever.
+        """
+        answers: Counter[tuple[str, int]] = Counter()
         while (trial := self.proposer.propose()) is not None:
+            self._check(trial)
             key = trial.design.name, trial.seed
             if key not in self.runs:
                 self._add(trial.design)
                 self.runs[key] = None
                 return trial
-            if run := self.runs[key]:
-                self.proposer.on_run(trial, run)
+            run = self.runs[key]
+            if run is None:
+                return None
+            answers[key] += 1
+            if answers[key] > MOST_ANSWERS:
+                raise RunError(
+                    f"the proposer gave {key[0]} with seed {key[1]} {MOST_ANSWERS} times after its result, and nothing "
+                    "new; return None from propose() to end the search"
+                )
+            self.proposer.on_run(trial, run)
         return None
 
     def done(self, trial: Trial, run: Run) -> None:
@@ -103,15 +124,25 @@ class _NewTrials:
         self.runs[trial.design.name, trial.seed] = run
         self.proposer.on_run(trial, run)
 
+    def _check(self, trial: Trial) -> None:
+        """Raises RunError for a seed that the study lacks, and for another network than the folder's of that name."""
+        name, digest = trial.design.name, trial.design.digest
+        if type(trial.seed) is not int or trial.seed not in self.seeds:  # True is no seed in a record
+            raise RunError(
+                f"{name} is proposed with seed {trial.seed}, and the study's are {listed(self.seeds)}; propose one of "
+                "them, or raise ",
+                Setting("seeds"),
+            )
+        if self.digests.get(name, digest) != digest:
+            raise RunError(
+                f"{self.folder.path} has another network called {name}; give each network a name of its own"
+            )
+
     def _add(self, design: Design) -> None:
         """Adds a design to the folder, unless it has it."""
         if design.name not in self.digests:
             self.folder.add_design(design)
             self.digests[design.name] = design.digest
-        elif self.digests[design.name] != design.digest:
-            raise RunError(
-                f"{self.folder.path} has another network called {design.name}; give each network a name of its own"
-            )
 
 
 def _drop_damaged(folder: RunFolder, watcher: Watcher) -> list[Run]:
