@@ -6,7 +6,6 @@ import pytest
 import torch
 from torch import nn
 
-import convblocks.signal as package
 from convblocks.errors import OptionError, TraceError
 from convblocks.signal import check_fixes, signal, with_fix
 from convblocks.signal.shortcuts import Shortcut
@@ -75,10 +74,6 @@ def test_a_check_compares_the_figure_of_each_symptom_with_and_without_each_fix()
             assert check.verdict == "cured", check.fix
 
 
-def test_a_fix_that_is_not_there_is_refused_and_old_names_work_with_a_warning():
+def test_a_fix_that_is_not_there_is_refused():
     with pytest.raises(OptionError, match="expected one of he, lsuv, norm, shortcut"):
         with_fix(plain(2), "dropout", X)
-    with pytest.warns(DeprecationWarning, match="check_fixes"):
-        assert package.check_mends is check_fixes
-    with pytest.warns(DeprecationWarning, match="with_fix"):
-        assert package.mended is with_fix

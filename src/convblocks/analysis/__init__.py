@@ -6,6 +6,10 @@ ops/ has an entry for each op, with the rule for every figure; the rest are shor
 advice, signal and drawing read it too.
 """
 
+import warnings
+from importlib import import_module
+from typing import Any
+
 from convblocks.analysis.analyze import analyze
 from convblocks.analysis.cost import Cost, count
 from convblocks.analysis.fields.receptive_field import receptive_field
@@ -28,3 +32,26 @@ __all__ = [
     "step_memory",
     "trace",
 ]
+
+# Names that earlier versions had here: their new package and name. They are imported when used, since those packages
+# read the analysis.
+_MOVED = {
+    "advise": ("advice", "advise"),
+    "check_mends": ("signal", "check_fixes"),
+    "effective_field": ("signal", "effective_field"),
+    "gradient_norms": ("signal", "gradient_norms"),
+    "mended": ("signal", "with_fix"),
+    "probe": ("signal", "probe"),
+    "shattered_gradients": ("signal", "shattered_gradients"),
+    "signal": ("signal", "signal"),
+    "signal_along": ("signal", "signal_along"),
+}
+
+
+def __getattr__(name: str) -> Any:
+    if name not in _MOVED:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    package, new_name = _MOVED[name]
+    text = f"convblocks.analysis.{name} is now convblocks.{package}.{new_name}"
+    warnings.warn(text, DeprecationWarning, stacklevel=2)
+    return getattr(import_module(f"convblocks.{package}"), new_name)

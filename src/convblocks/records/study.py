@@ -10,6 +10,7 @@ Everything measured with a clock lives in fields named ``timing`` or in `Latency
 repeats bit for bit on the same machine with the same thread count. JSON has no NaN: what is not finite is None.
 """
 
+import warnings
 from hashlib import sha256
 from typing import Literal, NamedTuple
 
@@ -278,3 +279,9 @@ class Summary(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     rows: tuple[Row, ...]
     target_score: float | None  # the fixed score of seconds_to_target
     cost: str  # what "cheapest" means here, e.g. "latency"
+
+    @property
+    def told(self) -> bool:
+        """The value of `conclusive`, by the name of earlier versions."""
+        warnings.warn("Summary.told is now Summary.conclusive", DeprecationWarning, stacklevel=2)
+        return self.conclusive
