@@ -4,9 +4,10 @@ import pytest
 import torch
 from torch import nn
 
+from convblocks.analysis.trace.duplicate import copy_of
 from convblocks.errors import TraceError
 from convblocks.signal import signal
-from convblocks.signal.observe import copy_of, main_path_calls, run, settled
+from convblocks.signal.observe import main_path_calls, run, settled
 
 
 class Gated(nn.Module):

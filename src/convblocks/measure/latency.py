@@ -8,6 +8,9 @@ import numpy as np
 import torch
 from torch import nn
 
+from convblocks.analysis.trace.duplicate import copy_of
+from convblocks.analysis.trace.restore import restored
+
 WARMUP = 5
 
 
@@ -19,10 +22,6 @@ def latencies(
     In eval mode, without gradients, one pass of each module in turn, after WARMUP rounds. The modules stay what they
     are: copies of them run.
     """
-    # here, since the analysis measures too
-    from convblocks.analysis.trace.restore import restored
-    from convblocks.signal.observe import copy_of
-
     spent: dict[str, list[int]] = {name: [] for name in modules}
     copies = {name: copy_of(module).eval() for name, module in modules.items()}
     parts = [part for module in modules.values() for part in module.modules()]

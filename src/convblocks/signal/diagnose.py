@@ -12,12 +12,12 @@ import torch.nn.functional as F
 from torch import nn
 from torch.nn.modules.conv import _ConvNd
 
+from convblocks.analysis.trace.duplicate import copy_of
 from convblocks.errors import OptionError, TraceError
 from convblocks.records import LayerSignal, Signal, SignalAlong, SignalStep
 from convblocks.signal.observe import (
     Call,
     backward_of,
-    copy_of,
     inputs_for,
     main_path_calls,
     positions,

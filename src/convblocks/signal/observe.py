@@ -6,16 +6,15 @@ Everything here works on a copy, so the user's module keeps its weights, statist
 import re
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from copy import deepcopy
 from dataclasses import dataclass
 from math import prod
-from typing import Any
 
 import torch
 from torch import nn
 from torch.nn.modules.batchnorm import _BatchNorm
 from torch.nn.modules.conv import _ConvNd
 
+from convblocks.analysis.trace.duplicate import copy_of
 from convblocks.analysis.trace.restore import restored
 from convblocks.analysis.trace.trace import refusal_of_batch
 from convblocks.analysis.trace.walk import tensors
@@ -34,44 +33,6 @@ class Call:
     layer: nn.Module
     given: torch.Tensor
     output: torch.Tensor
-
-
-def copy_of(module: nn.Module) -> nn.Module:
-    """Returns a deep copy in which every floating-point parameter takes a gradient. Raises TraceError.
-
-    Tensors that were computed, as an old-style weight norm's weight, are copied without their history; what cannot be
-    copied, as a lock or an open file, is shared.
-    """
-    computed = {id(t): t for m in module.modules() for t in tensors(vars(m)) if not t.is_leaf}
-    memo: dict[int, Any] = {key: t.detach().clone() for key, t in computed.items()}
-    try:
-        try:
-            copy = deepcopy(module, dict(memo))
-        except Exception:  # a module may hold anything
-            copy = deepcopy(module, memo | _shared(module, memo))
-    except Exception as error:
-        reason = " ".join(str(error).split())
-        raise TraceError(
-            f"{type(module).__name__} cannot be copied, and is not measured in place: {reason}"
-        ) from error
-    for parameter in copy.parameters():
-        parameter.requires_grad_(parameter.is_floating_point() or parameter.is_complex())
-    copy.zero_grad(set_to_none=True)
-    return copy
-
-
-def _shared(module: nn.Module, memo: dict[int, Any]) -> dict[int, Any]:
-    """Returns the attributes that cannot be copied, by their ids."""
-    shared = {}
-    for part in module.modules():
-        for name, value in vars(part).items():
-            if name == "_modules":
-                continue
-            try:
-                deepcopy(value, dict(memo))
-            except Exception:
-                shared[id(value)] = value
-    return shared
 
 
 def inputs_for(module: nn.Module, x: torch.Tensor) -> torch.Tensor:

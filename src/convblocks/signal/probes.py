@@ -19,10 +19,11 @@ from torch import nn
 
 from convblocks.analysis.fields.receptive_field import AxisField, receptive_fields, spatial_size
 from convblocks.analysis.trace import trace
+from convblocks.analysis.trace.duplicate import copy_of
 from convblocks.analysis.trace.restore import restored
 from convblocks.errors import OptionError, TraceError
 from convblocks.records import Interval, LayerProbe, Probes
-from convblocks.signal.observe import Call, copy_of, inputs_for, main_path_calls
+from convblocks.signal.observe import Call, inputs_for, main_path_calls
 from convblocks.text import plural
 
 Pair = tuple[torch.Tensor, torch.Tensor]

@@ -13,12 +13,12 @@ from math import inf, log
 import torch
 from torch import nn
 
+from convblocks.analysis.trace.duplicate import copy_of
 from convblocks.errors import OptionError, TraceError
 from convblocks.records import FixCheck, Rate, Signal
 from convblocks.signal.diagnose import Loss, signal
 from convblocks.signal.observe import (
     Call,
-    copy_of,
     hooked,
     inputs_for,
     main_path_calls,

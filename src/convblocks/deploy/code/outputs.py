@@ -7,8 +7,8 @@ from typing import Any
 import torch
 from torch import nn
 
+from convblocks.analysis.trace.duplicate import copy_of
 from convblocks.errors import CodeError, Setting
-from convblocks.signal.observe import copy_of
 from convblocks.text import times
 
 

@@ -6,9 +6,9 @@ from typing import Any
 import torch
 from torch import nn
 
+from convblocks.analysis.trace.duplicate import copy_of
 from convblocks.deploy.code.outputs import equal
 from convblocks.errors import CodeError
-from convblocks.signal.observe import copy_of
 
 
 def verify(text: str, module: nn.Module, input_size: Sequence[int]) -> None:
