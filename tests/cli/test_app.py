@@ -20,7 +20,8 @@ PYTHON_ONLY = {
     "blocks classes in_channels out_indices shape size": "of a network's description",
     "macs, params n choices multiplier network of name recipe": "of functions that no command calls",
     "group_width hidden initial layers pooled_norm rates slope widening width most": "of networks and heads",
-    "precision ranks": "of placements, of which commands give the device alone",
+    "op arguments": "of ops that users register",
+    "layout": "of placements, of which commands give the device alone",
     "target": "a module or its trace",
 }
 

@@ -27,7 +27,7 @@ class Stop:
 
     @property
     def word(self) -> str:
-        """How the command ended, in one word."""
+        """The way in which the command ended, in one word."""
         return "terminated" if self.number == signal.SIGTERM else "interrupted"
 
     @property

@@ -1,1 +1,4 @@
-"""Ways out of convblocks: standalone code."""
+"""Ways out of convblocks.
+
+code/  a module as a file of PyTorch code that stands alone
+"""

@@ -110,7 +110,7 @@ def _dataset(data: object, loading: Loading) -> Dataset:
 
 
 def _require_place(folder: RunFolder, data: object) -> None:
-    """Raise RunError for a place where no run folder can be: in use by another process, or in a folder of data."""
+    """Raises RunError for a place where no run folder can be: in use by another process, or in a folder of data."""
     if isinstance(data, Dataset):
         data = data.card.loading.source if data.card.loading else None
     # isdir takes any text, too long or empty ones too, which are for load_dataset to refuse
@@ -120,6 +120,6 @@ def _require_place(folder: RunFolder, data: object) -> None:
 
 
 def _require_outside(folder: RunFolder, source: Path) -> None:
-    """Raise RunError for a run folder inside a folder of data, where it would be taken for a class."""
+    """Raises RunError for a run folder inside a folder of data, where it would be taken for a class."""
     if folder.path.resolve().is_relative_to(source.resolve()):
         raise RunError(f"{folder.path} cannot be a run folder: it lies in the data, {source}", *ANOTHER)

@@ -95,7 +95,7 @@ class FamilyGrid:
         return short(self.name, options) + of_block + (f"-g{groups}" if groups > 1 else "")
 
     def _check(self) -> None:
-        """Raise SpecError for an option that compare sets, and for one that the family has not or cannot have."""
+        """Raises SpecError for an option that compare sets, and for one that the family has not or cannot have."""
         options, of_init = self.family.options, self._of_init
         for name, needed in of_init.items():
             if options.get(name, needed) != needed:

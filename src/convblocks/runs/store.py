@@ -41,7 +41,7 @@ from convblocks.runs.validation import require_design_name
 __all__ = ["ANOTHER", "RunFolder"]
 
 BEFORE_STUDY = re.compile(rf"\.lock|\.examples|\.study\.json\..+|{re.escape(TEMPORARY)}.+")
-"""What a compare that was killed before it had a study.json may leave."""
+"""Names that a compare leaves where it was killed before it had a study.json."""
 
 
 class RunFolder:
@@ -52,7 +52,7 @@ class RunFolder:
         self.files = RecordFiles(self.path)
 
     def check(self) -> None:
-        """Raise RunError if the folder cannot be made or written, or holds other things, before any work for it."""
+        """Raises RunError if the folder cannot be made or written, or holds other things, before any work for it."""
         refused = f"{self.path} cannot be a run folder: "
         if self.path.is_symlink():
             raise RunError(
@@ -77,7 +77,7 @@ class RunFolder:
 
     @contextmanager
     def locked(self) -> Iterator[None]:
-        """Hold the folder against a second compare; the system lets go when the process ends, however it ends."""
+        """Holds the folder against a second compare; the system lets go when the process ends, however it ends."""
         try:
             make_folder(self.path)
             file = self.files.open(".lock", flags=TO_ADD)
@@ -91,13 +91,13 @@ class RunFolder:
             yield
 
     def study(self) -> Study | None:
-        """None if the folder has none yet."""
+        """Returns the study; None if the folder has none yet."""
         return self.files.study()[0]
 
     def save_study(self, study: Study) -> None:
-        """Write study.json; records without a checksum, which earlier versions wrote, get one first.
+        """Writes study.json; records without a checksum, which earlier versions wrote, get one first.
 
-        A folder that asks the same keeps its digest, which its records carry.
+        A folder of the same question keeps its digest, which its records carry.
         """
         before, digest = self.files.study()
         if before is not None and digest is None:
@@ -110,7 +110,7 @@ class RunFolder:
         self.files.replace(STUDY, study, digest if digest and same else study.digest)
 
     def require_study(self) -> Study:
-        """The study. Raises RunError if the folder has none."""
+        """Returns the study. Raises RunError if the folder has none."""
         return self.files.owner()[0]
 
     def summary(self) -> Summary | None:
@@ -190,7 +190,7 @@ class RunFolder:
             self.files.inside("checkpoints").rmdir()
 
     def save_page(self, name: str, text: str) -> Path:
-        """A page for people, e.g. report.html."""
+        """Writes a page for people, e.g. report.html, and returns its path."""
         write(self.files.inside(name), text.encode())
         return self.path / name
 

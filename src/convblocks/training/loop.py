@@ -49,7 +49,7 @@ def train(
         validation: the examples that score each epoch.
         recipe: optimizer, learning rate and the like.
         seed: the number that all randomness follows from.
-        placement: device, layout and precision.
+        placement: device and layout.
         checkpoint: the file from which training goes on and to which its state is saved; None for none.
         checkpoint_key: text that describes what else a training follows from, such as its data. A checkpoint serves
             only the key, seed and recipe that it was saved with; otherwise, or where it is damaged, training starts

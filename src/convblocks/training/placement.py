@@ -1,4 +1,4 @@
-"""Placement: device, layout and precision of a module, as one frozen value."""
+"""Placement: device and layout of a module, as one frozen value."""
 
 import re
 from dataclasses import dataclass, replace
@@ -6,11 +6,10 @@ from dataclasses import dataclass, replace
 import torch
 from torch import nn
 
-from convblocks.checks import one_of, whole
+from convblocks.checks import one_of
 from convblocks.errors import OptionError
 
 LAYOUTS = ("channels_last", "contiguous")
-PRECISIONS = ("float32",)
 
 
 @dataclass(frozen=True)
@@ -21,8 +20,6 @@ class Placement:
         device: cpu, cuda or cuda:N, where N counts the CUDA devices from 0.
         layout: channels_last, which CPUs and GPUs convolve faster, or contiguous. It is of images: signals and volumes
             are always contiguous.
-        precision: float32.
-        ranks: processes that share one training: 1.
 
     Raises:
         OptionError: for a device that this machine lacks, or another value that does not work.
@@ -30,14 +27,10 @@ class Placement:
 
     device: str = "cpu"
     layout: str = "channels_last"
-    precision: str = "float32"
-    ranks: int = 1
 
     def __post_init__(self) -> None:
         _check_device(self.device)
         one_of("layout", self.layout, LAYOUTS)
-        one_of("precision", self.precision, PRECISIONS)
-        whole("ranks", self.ranks, at_least=1, at_most=1)
 
     def for_training(self, module: nn.Module) -> "Placement":
         """Returns the placement to train a module with: contiguous where a layer's backward pass crashes otherwise."""
