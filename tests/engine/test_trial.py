@@ -1,5 +1,7 @@
 """One trial against sums written out here: how it starts, which part it reads for what, what it counts."""
 
+from hashlib import sha256
+
 import msgspec
 import numpy as np
 import pytest
@@ -11,6 +13,8 @@ from convblocks import BlockSpec, Network, Recipe, Stage, Stem
 from convblocks.data import Dataset, Split
 from convblocks.engine.contracts import Trial
 from convblocks.engine.trial import Trainer, start
+from convblocks.errors import RunError
+from convblocks.measure import describe_host
 from convblocks.records import DataCard
 from convblocks.runs.shared_examples import shared
 from convblocks.runs.store import RunFolder
@@ -69,11 +73,12 @@ class StopsAfter:
         return len(epochs) >= self.epochs
 
 
-def trained(dataset, folder, recipe, listener=None):
+def trained(dataset, folder, recipe, listener=None, **options):
     plan = msgspec.to_builtins(recipe)
     RunFolder(folder).save_study(replace(make_study(), data=dataset.card, recipe=plan, seeds=(0,)))
     with shared(dataset, folder / "examples") as examples:
-        return Trainer(examples, recipe, folder, Placement())(Trial(DESIGN, 0), listener or StopsAfter(100))
+        trainer = Trainer(examples, recipe, folder, Placement(), **options)
+        return trainer(Trial(DESIGN, 0), listener or StopsAfter(100))
 
 
 @pytest.fixture(scope="module")
@@ -114,6 +119,14 @@ def test_a_run_is_on_disk_before_anyone_hears_of_it(dataset, tmp_path):
     run = trained(dataset, tmp_path, Recipe(epochs=1, batch_size=64))
     assert RunFolder(tmp_path).runs() == [run]
     assert RunFolder(tmp_path).read_weights(run) is not None
+
+
+def test_the_folder_writes_the_weights(dataset, tmp_path, monkeypatch):
+    written = []
+    monkeypatch.setattr(RunFolder, "save_weights", lambda _, *run: written.append(run))
+    run = trained(dataset, tmp_path, Recipe(epochs=1, batch_size=64))
+    ((*key, content),) = written
+    assert (key, sha256(content).hexdigest()) == ([DESIGN.name, 0], run.weights_sha256)
 
 
 def test_inputs_are_standardised_by_the_training_part(trial, dataset):
@@ -161,3 +174,44 @@ def test_a_trial_that_is_stopped_early_is_recorded_as_such(dataset, tmp_path, ep
     assert (len(run.epochs), run.stopped) == (epochs, stopped)
     assert tuple(listener.heard) == run.epochs
     assert RunFolder(tmp_path).runs() == [run]
+
+
+class DiesAfter:
+    """A listener that ends the process, as it were, after so many epochs, and keeps the notices."""
+
+    def __init__(self, epochs):
+        self.left, self.notices = epochs, []
+
+    def on_epoch(self, epoch):
+        self.left -= 1
+        if not self.left:
+            raise KeyboardInterrupt
+
+    def on_notice(self, text):
+        self.notices.append(text)
+
+    def should_stop(self, epochs):
+        return False
+
+
+@pytest.mark.parametrize(
+    ("change", "afresh"),
+    [
+        ({}, False),
+        ({"cpu": "Another (AVX512)"}, True),
+        ({"versions": {"torch": "1.0"}}, True),
+        ({"cores": 99}, False),
+    ],
+)
+def test_a_checkpoint_serves_only_the_processor_and_torch_that_wrote_it(
+    dataset, tmp_path, monkeypatch, change, afresh
+):
+    recipe = Recipe(epochs=3, batch_size=64)
+    with pytest.raises(RunError):
+        trained(dataset, tmp_path, recipe, DiesAfter(2), checkpoint_every_s=0)
+    host = describe_host("cpu")
+    monkeypatch.setattr("convblocks.engine.trial.describe_host", lambda device: replace(host, **change))
+    again = DiesAfter(4)
+    assert len(trained(dataset, tmp_path, recipe, again).epochs) == 3
+    assert [("afresh" in text) for text in again.notices] == [True] * afresh
+    assert again.left == (1 if afresh else 2)

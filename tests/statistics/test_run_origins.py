@@ -4,7 +4,7 @@ from msgspec.structs import replace
 
 from convblocks.statistics.run_origins import origins
 from convblocks.statistics.summary import summarise
-from tests.made_records import make_design, make_run, make_study
+from tests.made_records import make_design, make_latency, make_run, make_study
 
 DESIGNS = [make_design("a"), make_design("b")]
 RUNS = [make_run(design, seed, 0.9) for design in DESIGNS for seed in (0, 1, 2)]
@@ -52,3 +52,15 @@ def test_runs_of_several_kinds_of_machine_are_told():
 def test_another_number_of_cores_is_the_same_kind_of_machine():
     study = make_study()
     assert origins(study, [replace(RUNS[0], host=replace(study.host, cores=99)), *RUNS[1:]]) == ()
+
+
+def test_latencies_of_another_machine_are_told():
+    study = make_study()
+    elsewhere = replace(study.host, cpu="Another (AVX512)")
+    timed = [replace(make_latency(design, 1.0), host=elsewhere) for design in DESIGNS]
+    (machines,) = [p for p in summarise(study, DESIGNS, RUNS, timed).paragraphs if p.lead == "Machines"]
+    assert "Another (AVX512)" in machines.text
+    assert origins(study, RUNS, [replace(latency, host=study.host) for latency in timed]) == ()
+    assert (
+        origins(study, RUNS, [replace(latency, host=None) for latency in timed]) == ()
+    )  # an earlier version's

@@ -6,7 +6,7 @@ import numpy as np
 import torch
 
 from convblocks.data import Dataset
-from convblocks.measure import latencies
+from convblocks.measure import describe_host, latencies
 from convblocks.networks import Network
 from convblocks.records import Design, Latency
 from convblocks.training import Placement
@@ -20,6 +20,7 @@ def time_designs(
     networks = {d.name: Network.from_dict(d.deployed or d.network) for d in designs}
     modules = {name: placement.place(network.build(), example.ndim) for name, network in networks.items()}
     measured = latencies(modules, example, threads=threads)
+    host = describe_host(placement.device)
     quartiles = {name: np.quantile(ms, (0.25, 0.5, 0.75)).tolist() for name, ms in measured.items()}
     return [
         Latency(
@@ -30,6 +31,7 @@ def time_designs(
             lower_ms=lower,
             median_ms=median,
             upper_ms=upper,
+            host=host,
         )
         for name, (lower, median, upper) in quartiles.items()
     ]

@@ -14,11 +14,10 @@ from safetensors.torch import save
 from convblocks.data import Split
 from convblocks.engine.contracts import Trial
 from convblocks.errors import OptionError, RunError
-from convblocks.files import write
 from convblocks.layers import initialise_
 from convblocks.measure import describe_host
 from convblocks.networks import ConvNet, Network
-from convblocks.records import Design, Epoch, Run, RunTiming
+from convblocks.records import Design, Epoch, Host, Run, RunTiming
 from convblocks.runs.shared_examples import SharedDataset
 from convblocks.runs.store import RunFolder
 from convblocks.training import ArrayBatches, Placement, Recipe, evaluate, train
@@ -65,9 +64,10 @@ class Trainer:
     def _train(self, design: Design, seed: int, listener: Listener) -> Run:
         store, data = RunFolder(self.folder), self.examples.open()
         # before any work: what is in the way is said at once
-        weights_path, checkpoint = store.weights(design.name, seed), store.checkpoint(design.name, seed)
+        store.weights(design.name, seed)
+        checkpoint = store.checkpoint(design.name, seed)
         module = start(design, seed, data.train, self.recipe.init)
-        key = sha256(msgspec.json.encode([store.digest(), design.network], order="sorted")).hexdigest()
+        host = describe_host(self.placement.device)
         batches = ArrayBatches(data.train, self.recipe.batch_size, self.recipe.augment)
         progress = train(
             module,
@@ -77,7 +77,7 @@ class Trainer:
             seed=seed,
             placement=self.placement,
             checkpoint=checkpoint,
-            checkpoint_key=key,
+            checkpoint_key=_checkpoint_key(store.digest(), design, host),
             checkpoint_every_s=self.checkpoint_every_s,
             on_epoch=listener.on_epoch,
             on_notice=listener.on_notice,
@@ -89,7 +89,7 @@ class Trainer:
             {name: t.cpu().contiguous() for name, t in module.state_dict().items()},
             {"network": msgspec.json.encode(design.network).decode()},
         )
-        write(weights_path, weights)
+        store.save_weights(design.name, seed, weights)
         ended = bool(progress.failure) or len(progress.epochs) == self.recipe.epochs
         passed = min(len(data.train), len(batches) * batches.batch_size)  # examples in an epoch
         return Run(
@@ -108,9 +108,21 @@ class Trainer:
                 images_per_s=len(progress.epochs) * passed / sum(progress.epoch_s),
             ),
             failure=progress.failure,
-            host=describe_host(self.placement.device),
+            host=host,
             stopped=0 if ended else len(progress.epochs),
         )
+
+
+def _checkpoint_key(study: str, design: Design, host: Host) -> str:
+    """Returns what a training follows from beside its seed and recipe; another processor or torch gives other bits.
+
+    Args:
+        study: the digest of the study, which is of the data.
+        design: what is trained.
+        host: where it is trained.
+    """
+    parts = [study, design.network, host.cpu, host.device, host.versions.get("torch", "")]
+    return sha256(msgspec.json.encode(parts, order="sorted")).hexdigest()
 
 
 def start(design: Design, seed: int, data: Split, init: str = "he_normal") -> ConvNet:

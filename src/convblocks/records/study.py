@@ -230,6 +230,7 @@ class Latency(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     median_ms: float
     lower_ms: float  # first quartile
     upper_ms: float  # third quartile
+    host: Host | None = None  # where it was timed; None in folders of earlier versions
 
 
 class Interval(Struct, frozen=True, forbid_unknown_fields=True):

@@ -168,6 +168,10 @@ class RunFolder:
         """Returns the path of a run's weights."""
         return self._trained("weights", design, seed)
 
+    def save_weights(self, design: str, seed: int, content: bytes) -> None:
+        """Writes a run's weights and waits until they are on disk."""
+        write(self.weights(design, seed), content)
+
     def read_weights(self, run: Run) -> bytes | None:
         """Returns the weights of a run; None where the file is missing or is not the one that the record names."""
         content = self.files.read(*self._parts("weights", run.design, run.seed)) or b""
