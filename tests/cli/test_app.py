@@ -21,7 +21,6 @@ PYTHON_ONLY = {
     "macs, params n choices multiplier network of name recipe": "of functions that no command calls",
     "group_width hidden initial layers pooled_norm rates slope widening width most": "of networks and heads",
     "op arguments": "of ops that users register",
-    "layout": "of placements, of which commands give the device alone",
     "target": "a module or its trace",
 }
 

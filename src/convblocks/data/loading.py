@@ -1,4 +1,4 @@
-"""load_dataset: one entry for all that users have, told apart by what the source is; and load_again."""
+"""load_dataset: one entry for all that users have, by what the source is; and load_again."""
 
 import dataclasses
 import os

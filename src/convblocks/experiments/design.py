@@ -18,13 +18,17 @@ from convblocks.training import Placement, Recipe
 
 
 def matched_designs(
-    study: Study, frame: Frame, found: Sequence[Implementation], dataset: Dataset, placement: Placement
+    study: Study,
+    frame: Frame,
+    implementations: Sequence[Implementation],
+    dataset: Dataset,
+    placement: Placement,
 ) -> list[Design]:
     """Returns the record of each implementation, at the widths that meet the study's budget.
 
     Raises OptionError for a budget that none meets, RunError for one whose training takes more memory than there is.
     """
-    matched = [solve(frame, implementation, study.match, study.budget) for implementation in found]
+    matched = [solve(frame, implementation, study.match, study.budget) for implementation in implementations]
     if all(m.problem for m in matched):
         raise OptionError("budget", study.budget, _out_of_reach(study, frame, matched))
     _require_memory(study, [m for m in matched if not m.problem])

@@ -32,9 +32,9 @@ def default_budget(frame: Frame, implementation: Implementation, match: str) -> 
     return _spent(_at(frame, implementation, _widths(implementation, REFERENCE_WIDTH)), match)
 
 
-def least_budgets(frame: Frame, found: Iterable[Implementation], match: str) -> dict[str, int]:
+def least_budgets(frame: Frame, implementations: Iterable[Implementation], match: str) -> dict[str, int]:
     """Returns the cost of each implementation at its narrowest, the cheapest first."""
-    least = {i.name: _spent(_at(frame, i, _widths(i, 0)), match) for i in found}
+    least = {i.name: _spent(_at(frame, i, _widths(i, 0)), match) for i in implementations}
     return dict(sorted(least.items(), key=lambda item: item[1]))
 
 

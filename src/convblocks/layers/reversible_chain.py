@@ -68,7 +68,7 @@ class _Chain(torch.autograd.Function):
         a, b, *parameters = ctx.saved_tensors
         with torch.no_grad():
             grads = _gradients(ctx, a.clone(), b.clone(), grad_a, grad_b, parameters)
-        # a gradient of these will be asked for, by any of what they depend on
+        # a gradient of these will be computed, by any of what they depend on
         if torch.is_grad_enabled():
             grads = _Once.apply(len(grads), a, b, grad_a, grad_b, *parameters, *grads)  # type: ignore[no-untyped-call]
         return None, *grads

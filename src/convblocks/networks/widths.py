@@ -53,7 +53,7 @@ def fit_widths(
         units: what each width is a multiple of.
         most: the largest scale.
         step: how closely the scale is found.
-        least: scales below it are not told apart.
+        least: scales below it count as equal.
         reach: how many units each width is tried around the scale's.
     """
 

@@ -273,7 +273,7 @@ class Summary(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """The answer: what to use, why, and how sure that is."""
 
     recommended: str | None  # a design's name
-    # False: the data do not tell, and `recommended` is merely the cheapest of those not told apart
+    # False: the data do not suffice, and `recommended` is the cheapest of those not measurably worse
     conclusive: bool = True
     headline: str
     paragraphs: tuple[Paragraph, ...]

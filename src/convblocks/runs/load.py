@@ -35,11 +35,11 @@ def load(run: str | Path, design: str, seed: int | None = None, *, trust_code: b
     runs = [r for r in store.runs() if r.design == design]
     if seed is None and runs:
         seed = max(runs, key=lambda r: (r.validation_score, -r.seed)).seed
-    found = [r for r in runs if r.seed == seed]
-    if not found:
+    chosen = next((r for r in runs if r.seed == seed), None)
+    if chosen is None:
         seeds = ", ".join(str(r.seed) for r in runs) or "none"
         raise RunError(f"{run} has no finished run of {design} with seed {seed}; finished seeds: {seeds}")
-    path, content = store.weights(design, found[0].seed), store.read_weights(found[0])
+    path, content = store.weights(design, chosen.seed), store.read_weights(chosen)
     if content is None:
         raise RunError(
             f"{path} is missing or not the file that the record names; the same compare trains that run again"

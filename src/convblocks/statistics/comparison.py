@@ -45,7 +45,7 @@ class Comparison:
 
     @property
     def reach(self) -> float:
-        """The highest cost that is not told apart from this one: of the clock, or of what matching tolerates."""
+        """The highest cost that is not measurably above this one: of the clock, or of what matching tolerates."""
         if self.latency and self.by_latency:
             return self.latency.upper_ms
         return self.cost * (1 + 2 * TOLERANCE)

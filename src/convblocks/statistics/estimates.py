@@ -34,7 +34,7 @@ SIGNIFICANT = 1 - LEVEL
 POWER = 0.8
 MOST_SEEDS = 1000
 MOST_EXAMPLES = 10**9
-LEAST_P = 1e-12  # p values below this are not told apart
+LEAST_P = 1e-12  # p values below this are taken as equal
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,12 +87,12 @@ class Estimate:
         if self.seeds < 2 or self.standard_error == 0:
             return self.p_value()
         by_seed, by_example = self.seed_variance / self.seeds, self.example_variance / self.examples
-        found = abs(self.mean) / self.standard_error
+        ratio = abs(self.mean) / self.standard_error
 
         def excess(log_p: float) -> float:
             quantiles = stats.t.isf(exp(log_p) / 2, [self.seeds - 1, max(1, self.examples - 1)])
             critical = (by_seed * quantiles[0] + by_example * quantiles[1]) / (by_seed + by_example)
-            return float(critical - found)
+            return float(critical - ratio)
 
         if excess(log(LEAST_P)) <= 0:
             return LEAST_P
@@ -128,10 +128,10 @@ def holm(p_values: Sequence[float]) -> list[float]:
 
 def score_interval(scores: np.ndarray) -> Interval:
     """A score's interval, kept within 0 and 1."""
-    found = estimate(scores).interval()
-    if found.low is None or found.high is None:
-        return found
-    return Interval(found.estimate, max(0.0, found.low), min(1.0, found.high))
+    interval = estimate(scores).interval()
+    if interval.low is None or interval.high is None:
+        return interval
+    return Interval(interval.estimate, max(0.0, interval.low), min(1.0, interval.high))
 
 
 def could_be_guessed(accuracy: float, examples: int, chance: float, tries: int) -> bool:
@@ -150,17 +150,17 @@ def could_be_blind(scores: np.ndarray, chance: float, tries: int) -> bool:
 
     As above, examples alone make the spread, and Bonferroni's correction stands for the number of tries.
     """
-    found = estimate(scores)
-    error = sqrt(found.example_variance / found.examples)
+    score = estimate(scores)
+    error = sqrt(score.example_variance / score.examples)
     if error == 0:
-        return found.mean <= chance
-    return tries * float(stats.t.sf((found.mean - chance) / error, max(1, found.examples - 1))) >= SIGNIFICANT
+        return score.mean <= chance
+    return tries * float(stats.t.sf((score.mean - chance) / error, max(1, score.examples - 1))) >= SIGNIFICANT
 
 
 def seeds_needed(difference: Estimate) -> int | None:
     """Seeds with which a true difference of this size would be found with 80 % power; None beyond MOST_SEEDS."""
-    found = bisect_left(range(MOST_SEEDS), POWER, 2, key=lambda seeds: _power(difference, seeds))
-    return found if found < MOST_SEEDS else None
+    seeds = bisect_left(range(MOST_SEEDS), POWER, 2, key=lambda seeds: _power(difference, seeds))
+    return seeds if seeds < MOST_SEEDS else None
 
 
 def seeds_to_bound(difference: Estimate, loss: float) -> int | None:
@@ -184,8 +184,8 @@ def examples_needed(difference: Estimate) -> int | None:
     def power(examples: int) -> float:
         return _power(replace(alone, examples=examples), alone.seeds)
 
-    found = bisect_left(range(MOST_EXAMPLES), POWER, 2, key=power)
-    return found if found < MOST_EXAMPLES else None
+    least = bisect_left(range(MOST_EXAMPLES), POWER, 2, key=power)
+    return least if least < MOST_EXAMPLES else None
 
 
 def _power(difference: Estimate, seeds: int) -> float:

@@ -2,7 +2,7 @@
 
 "Not significantly worse" is worth little where the intervals are so wide that everything is: two seeds, few examples.
 So there is a recommendation only if the best design beats guessing, and the chosen one's loss is bounded:
-against the best of the others not told apart, its 95 % interval must exclude `LOSS`.
+against the best of the others not measurably worse, its 95 % interval must exclude `LOSS`.
 """
 
 from collections.abc import Sequence

@@ -44,8 +44,8 @@ def _linearised(overlaps: Sequence[Overlap], examples: int, pixels: Sequence[int
     both, either = both[:, held], either[:, held]
     whole = either.sum(0)
     ratio = both.sum(0) / whole
-    found: np.ndarray = ratio.mean() + examples * ((both - ratio * either) / whole).mean(1)
-    return found
+    contributions: np.ndarray = ratio.mean() + examples * ((both - ratio * either) / whole).mean(1)
+    return contributions
 
 
 def blind_score(card: DataCard) -> float:

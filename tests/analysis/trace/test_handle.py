@@ -142,6 +142,12 @@ def test_analyze_traces_once(runs, target):
     assert runs == {ONE: 1}
 
 
+def test_the_page_of_an_analysis_traces_once(runs, target):
+    """Its one forward besides that trace is CB501's, of several examples."""
+    main(["analyze", *target, "--html", "page.html"])
+    assert runs == {ONE: 1, SEVERAL: 1}
+
+
 def test_the_page_of_an_analysis_and_its_step_trace_each_batch_once(runs, target):
     """Besides the trace of one example: CB501's forward of several, and one of each batch of a step."""
     main(["analyze", *target, "--html", "page.html", "--batch", "16"])

@@ -58,8 +58,8 @@ def reading(sight: Sight, advance: int, offsets: Sequence[Sequence[int]]) -> Sig
 
 
 def _ends(sight: Sight, start: int, read: Sequence[int]) -> tuple[float, float]:
-    seen = [sight.at(start + o) for o in read]
-    return min((lo for lo, _ in seen), default=inf), max((hi for _, hi in seen), default=-inf)
+    ranges = [sight.at(start + o) for o in read]
+    return min((lo for lo, _ in ranges), default=inf), max((hi for _, hi in ranges), default=-inf)
 
 
 def union(a: Sight, b: Sight) -> Sight | None:

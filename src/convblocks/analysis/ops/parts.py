@@ -15,7 +15,7 @@ JOINS = CONCATENATIONS | {STACK}
 
 
 def _joined(call: OpCall, axis: Axis, _value: Value, out: Value) -> State:
-    """Joins branches along another axis; along its own, positions are no longer told apart."""
+    """Joins branches along another axis; along its own, positions can no longer be distinguished."""
     place = call["dim"] % len(out.shape)
     return lost(axis, out.shape, place) if axis.runs_along(place) else axis
 

@@ -6,7 +6,7 @@ from torch import nn
 
 
 def dropout_in_training(module: nn.Module, given: float) -> float | None:
-    """The `dropout_p` that `module` gives in training, where it gives `given` in eval; None if that cannot be told.
+    """The `dropout_p` that `module` gives in training, where it gives `given` in eval; None if that is unknown.
 
     A module that never asks whether it trains gives the same. Of another, the numbers and dropout layers decide that it
     holds under a name with “drop” in it, and of these those of attention where some are named so; they must agree on

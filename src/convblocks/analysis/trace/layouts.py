@@ -24,7 +24,7 @@ def layout(func: Callable[..., Any], args: Any, shape: Sequence[int]) -> torch.m
 def channels_last(shape: Sequence[int], stride: Sequence[int]) -> bool:
     """Returns whether PyTorch takes a tensor for maps with the channels last (is_channels_last_strides_2d in c10).
 
-    An axis of one element, which lies in any order, is judged by its stride too.
+    An axis of one element, which lies in any order, counts by its stride too.
     """
     if len(shape) in MAPS and stride[-1] < stride[1] * shape[1]:
         return False  # channels first, as nearly all maps

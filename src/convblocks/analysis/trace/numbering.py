@@ -16,7 +16,7 @@ class Numbering:
         self.alive: list[torch.Tensor] = []  # so that no id is used twice
 
     def write(self, tensor: torch.Tensor, storage: int = -1) -> Value:
-        """A new Value for a tensor just made, or changed in place; its storage is new unless told."""
+        """A new Value for a tensor just made, or changed in place; of a new storage, unless `storage` is given."""
         number = len(self.alive)
         self.alive.append(tensor)
         home = number if storage < 0 else storage
@@ -33,8 +33,8 @@ class Numbering:
         homes = {t.untyped_storage()._cdata: self.read(t).storage for t in tensors(given)}
         return tuple([self.write(t, homes.get(t.untyped_storage()._cdata, -1)) for t in tensors(result)])
 
-    def shown(self, given: Any, seen: list[Value]) -> Any:
-        """An argument with its tensors replaced by Values, which are added to `seen`."""
+    def shown(self, given: Any, inputs: list[Value]) -> Any:
+        """An argument with its tensors replaced by Values, which are added to `inputs`."""
         if type(given) in PLAIN:
             return given
         value = self.values.get(id(given))
@@ -44,8 +44,8 @@ class Numbering:
             elif isinstance(given, SEQUENCES):
                 if PLAIN.issuperset(map(type, given)):  # as a stride is
                     return tuple(given)
-                return tuple([self.shown(part, seen) for part in given])
+                return tuple([self.shown(part, inputs) for part in given])
             else:
                 return given
-        seen.append(value)
+        inputs.append(value)
         return value

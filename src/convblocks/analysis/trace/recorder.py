@@ -108,62 +108,62 @@ class Recorder(TorchFunctionMode, Numbering):
             self.owners = {id(p): name.rpartition(".")[0] for name, p in names}
         own_name = func.overloadpacket.__name__
         name, call = translated(own_name, args)
-        seen: list[Value] = []
-        shown = tuple([self.shown(a, seen) for a in call])
-        shown_by_name = {k: self.shown(v, seen) for k, v in kwargs.items()}
+        inputs: list[Value] = []
+        shown = tuple([self.shown(a, inputs) for a in call])
+        shown_by_name = {k: self.shown(v, inputs) for k, v in kwargs.items()}
         self.owner = next((self.owners[id(t)] for t in tensors(args) if id(t) in self.owners), None)
         self.running = name, (call, kwargs)
         result, given = self._run(func, own_name, args, kwargs)
         if find(name).idle:  # in eval mode its input, in training a new tensor
             result = torch.empty_like(result)
-        if seen and (written := self.written(result, given)):
-            self.note(name, find(name), shown, shown_by_name, seen, written)
+        if inputs and (written := self.written(result, given)):
+            self.note(name, find(name), shown, shown_by_name, inputs, written)
         self.running = self.owner = None
         return result
 
     def _op(self, func: Callable[..., Any], name: str, args: Any, kwargs: Any) -> Any:
-        seen: list[Value] = []
-        shown = tuple([self.shown(a, seen) for a in args])
-        shown_by_name = {k: self.shown(v, seen) for k, v in kwargs.items()} if kwargs else kwargs
+        inputs: list[Value] = []
+        shown = tuple([self.shown(a, inputs) for a in args])
+        shown_by_name = {k: self.shown(v, inputs) for k, v in kwargs.items()} if kwargs else kwargs
         op = find(name)
         if op.checks_operands:
-            check_operands(*seen[:2], transposed="output_padding" in op.parameters)
-        if name in FACTORIES and not seen:
+            check_operands(*inputs[:2], transposed="output_padding" in op.parameters)
+        if name in FACTORIES and not inputs:
             return self._create(func, args, kwargs)
         result = self._shaped(func, op, name, args, kwargs)
         written: tuple[Value, ...]
         if isinstance(result, tuple):
             written = tuple([self.write(each) for each in result])
         elif result is not None:
-            written = (self.write(result, seen[0].storage if result is args[0] else -1),)
+            written = (self.write(result, inputs[0].storage if result is args[0] else -1),)
         else:
             result, given = self._run(func, name, args, kwargs)
             assigns = result is None and op.in_place(name, kwargs)  # x[…] = y
             written = self.written(given[0][0] if assigns else result, given)
             result = self._in_its_place(args, result, given[0], written)
         if written:
-            self.note(name, op, shown, shown_by_name, seen, written)
+            self.note(name, op, shown, shown_by_name, inputs, written)
         self.running = None
         return result
 
     def _property(self, func: Callable[..., Any], name: str, args: Any) -> Any:
-        if name == "shape" and not self.private:  # asked for often
+        if name == "shape" and not self.private:  # read often
             return func(*args)
         known = device_property(name, self.device) if args[0].is_meta else None
         return func(*self._present(args)) if known is None else known
 
     def _present(self, given: Any) -> Any:
-        """Arguments of a question: a tensor that was written on is asked as it is now."""
+        """Arguments of a question: a tensor that was written on answers as it is now."""
         return self.private.of(given, reading=True) if self.private else given
 
     def _in_training(self, func: Callable[..., Any], kwargs: Any) -> Any:
-        """Attention's dropout is written down as in training; as None where that cannot be told."""
+        """Attention's dropout is written down as in training; as None where that is unknown."""
         if func is F.scaled_dot_product_attention and "dropout_p" in kwargs:
             return {**kwargs, "dropout_p": dropout_in_training(self.inside[-1], kwargs["dropout_p"])}
         return kwargs
 
     def note(
-        self, name: str, op: Op, args: Any, kwargs: Any, seen: list[Value], written: tuple[Value, ...]
+        self, name: str, op: Op, args: Any, kwargs: Any, inputs: list[Value], written: tuple[Value, ...]
     ) -> None:
         """Writes down a call of an op."""
         self.ops.append(
@@ -173,7 +173,7 @@ class Recorder(TorchFunctionMode, Numbering):
                 self.call,
                 args,
                 kwargs,
-                tuple(seen),
+                tuple(inputs),
                 written,
                 op,
                 self.segment,

@@ -79,7 +79,7 @@ def attempt(
     inputs = meta_inputs(input_sizes, dtypes, batch, layout)
     try:
         return _observed(module, inputs, axes, by_rule=True)
-    except Failed:  # a formula gives contiguous tensors; a view may need the layout that the module asked for
+    except Failed:  # a formula gives contiguous tensors; a view may need the layout that the module requires
         pass
     try:
         return _observed(module, inputs, axes, by_rule=False)

@@ -84,7 +84,7 @@ def _in_percent_format(frame: FrameType | None) -> bool:
 
 
 def answer(name: str, args: tuple[Any, ...]) -> Any:
-    """The answer to what is asked of a meta tensor by the method `name`; NotImplemented where it is an ordinary op."""
+    """The answer of a meta tensor to the method `name`; NotImplemented where it is an ordinary op."""
     tensor = args[0]
     if name == "numpy":
         return ArrayWithoutValues(tensor)

@@ -13,13 +13,13 @@ SEQUENCES = tuple, list
 
 def modules(module: nn.Module) -> Iterator[tuple[str, nn.Module]]:
     """As ``module.named_modules()``, in its order and four times as fast."""
-    seen: set[int] = set()
+    visited: set[int] = set()
     waiting = [("", module)]
     while waiting:
         path, part = waiting.pop()
-        if id(part) in seen:
+        if id(part) in visited:
             continue
-        seen.add(id(part))
+        visited.add(id(part))
         yield path, part
         if children := part._modules:
             before = f"{path}." if path else ""

@@ -18,7 +18,7 @@ from convblocks.analysis.trace.script import scripts_recorded
 
 @contextmanager
 def observing(recorder: Recorder) -> Iterator[None]:
-    """Eval mode, no gradients, and `recorder` told of ops, module calls and checkpointed segments.
+    """Eval mode, no gradients, while `recorder` gets ops, module calls and checkpointed segments.
 
     Compiled modules run as they were written, and all are afterwards as they were.
     """
