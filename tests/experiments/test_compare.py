@@ -200,7 +200,7 @@ def test_a_training_that_diverges_is_a_result_and_one_seed_a_warning(few_digits,
     assert all(run.epochs[-1].train_loss is None for run in runs)
     summary = folder.summary()
     assert "one seed is no evidence" in summary.headline
-    assert "Stopped early" in summary.paragraphs[-1]
+    assert "Diverged" in summary.paragraphs[-1]
     assert "n/a: one seed" in (tmp_path / "report.html").read_text()
 
 

@@ -81,7 +81,7 @@ def test_what_was_left_out_is_told_with_its_reason(make):
     assert len(page.rows()) == 1
     text = " ".join(text_of(page).split())
     assert "simple-d8 not trained: needs 0.4 channels" in text
-    assert "residual-2-d8, seed 2 stopped early: the loss became nan in epoch 3" in text
+    assert "residual-2-d8, seed 2 diverged: the loss became nan in epoch 3" in text
 
 
 def test_one_seed_has_no_interval(make, records):

@@ -61,6 +61,12 @@ def question(study: Study) -> str:
     return f"How should a stack of {depths} convolution {noun} be implemented?"
 
 
+def seeds(study: Study) -> str:
+    """Returns how many seeds each design has; a search chooses that for each."""
+    number = plural(len(study.seeds), "seed")
+    return f"up to {number}" if study.proposer and len(study.seeds) > 1 else number
+
+
 def load_call(study: Study, designs: Sequence[Design], summary: Summary) -> str:
     """Returns the line of Python that loads the recommended design, as deployed; empty without one."""
     if summary.recommended is None:
@@ -203,10 +209,10 @@ def _spaced(key: str) -> str:
 
 
 def left_out(study: Study, designs: Sequence[Design], runs: Sequence[Run]) -> list[Fact]:
-    """Returns the designs that are not in the table and the runs that stopped early, each with the reason."""
+    """Returns the designs that are not in the table and the runs that did not end as planned, each with the reason."""
     unmatched = [Fact(design.name, f"not trained: {design.problem}") for design in designs if design.problem]
     failed = [
-        Fact(f"{run.design}, seed {run.seed}", f"stopped early: {run.failure}") for run in runs if run.failure
+        Fact(f"{run.design}, seed {run.seed}", f"diverged: {run.failure}") for run in runs if run.failure
     ]
     ended = [
         Fact(

@@ -71,7 +71,7 @@ def collect(study: Study, designs: Sequence[Design], runs: Sequence[Run], summar
             design=design,
             row=rows.get(design.name),
             runs=tuple(sorted((r for r in runs if r.design == design.name), key=lambda r: r.seed)),
-            seeds=len(study.seeds),
+            seeds=_planned_seeds(study, design, runs),
             image=study.data.shape[1:],
             recommended=design.name == summary.recommended,
             conclusive=summary.conclusive,
@@ -80,6 +80,13 @@ def collect(study: Study, designs: Sequence[Design], runs: Sequence[Run], summar
         if not design.problem
     ]
     return sorted(entries, key=_rank)
+
+
+def _planned_seeds(study: Study, design: Design, runs: Sequence[Run]) -> int:
+    """Returns the seeds to be compared; a search has those that it ran to the end."""
+    if not study.proposer:
+        return len(study.seeds)
+    return sum(run.design == design.name and not run.stopped for run in runs)
 
 
 def _rank(entry: Entry) -> tuple[bool, float]:

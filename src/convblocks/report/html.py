@@ -13,7 +13,6 @@ from convblocks.report.figures import figures
 from convblocks.report.outline_svg import outline_svg
 from convblocks.report.page import filled
 from convblocks.report.scales import series_styles
-from convblocks.text import plural
 
 
 def render_html(study: Study, designs: Sequence[Design], runs: Sequence[Run], summary: Summary) -> str:
@@ -28,7 +27,7 @@ def render_html(study: Study, designs: Sequence[Design], runs: Sequence[Run], su
         summary=summary,
         question=conditions.question(study),
         budget=conditions.budget(study),
-        seeds=plural(len(study.seeds), "seed"),
+        seeds=conditions.seeds(study),
         call=conditions.load_call(study, designs, summary),
         highlights=_highlights(study, summary, entries),
         columns=_titled(study, summary),

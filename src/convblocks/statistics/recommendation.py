@@ -1,6 +1,6 @@
 """The recommendation in words; says only what the figures show."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 
 from convblocks.formatting import difference as points_with_ends
@@ -12,16 +12,28 @@ from convblocks.statistics.estimates import MOST_SEEDS, examples_needed, score_i
 from convblocks.text import plural
 
 
+def headline_without_rows(planned: Mapping[str, int]) -> str:
+    """Returns why no design is compared; `planned` is the number of runs of each."""
+    if planned and not any(planned.values()):
+        return "The search ended every run early, so there is nothing to compare."
+    return "No run has finished yet: run the same command again to go on."
+
+
 def headline(
+    study: Study,
     comparisons: Sequence[Comparison],
     best: Comparison,
     chosen: Comparison | None,
     problem: str,
     *,
     designs: int,
-    metric: str,
 ) -> str:
     """Returns the design to use, or why that is not known. `designs` counts those to train, finished or not."""
+    if designs == 1 and study.proposer:
+        return (
+            f"{best.name} is the only design that was trained to the end, so there is nothing to compare it with: "
+            "propose more designs."
+        )
     if designs == 1:
         return (
             f"{best.name} is the only design, so there is nothing to compare it with: "
@@ -33,10 +45,12 @@ def headline(
             "run the same command again to go on."
         )
     if chosen is None:
-        return f"{best.name} came out best, but one seed is no evidence: run again with 3 seeds or more."
+        more = "propose designs" if study.proposer else "run again"
+        return f"{best.name} came out best, but one seed is no evidence: {more} with 3 seeds or more."
     if problem:
         return f"These data do not tell which design to use: {problem}"
     if chosen is best:
+        metric = study.data.metric
         return (
             f"Use {chosen.name}: it has the best {metric}, and none within its noise is measurably cheaper."
         )
@@ -46,7 +60,11 @@ def headline(
 
 
 def paragraphs(
-    study: Study, comparisons: Sequence[Comparison], best: Comparison, chosen: Comparison | None
+    study: Study,
+    comparisons: Sequence[Comparison],
+    best: Comparison,
+    chosen: Comparison | None,
+    planned: Mapping[str, int],
 ) -> tuple[Paragraph, ...]:
     """Why, what is within the noise, what it would take to tell more, and what depth does."""
     written = [
@@ -55,8 +73,8 @@ def paragraphs(
         Paragraph("To tell more", _to_tell_apart(comparisons, best)),
         Paragraph(_worse_lead(comparisons), _worse(comparisons)),
         *what_depth_changes(comparisons, study.data),
-        Paragraph("Stopped early", _failures(comparisons)),
-        Paragraph("Unfinished", _missing(study, comparisons)),
+        Paragraph("Diverged", _failures(comparisons)),
+        Paragraph("Unfinished", _missing(study, comparisons, planned)),
     ]
     return tuple(paragraph for paragraph in written if paragraph.text)
 
@@ -176,9 +194,13 @@ def _failures(comparisons: Sequence[Comparison]) -> str:
     return f"Scored as they were: {'; '.join(failed)}." if failed else ""
 
 
-def _missing(study: Study, comparisons: Sequence[Comparison]) -> str:
-    behind = [c.name for c in comparisons if c.seeds < len(study.seeds)]
-    if not behind or study.proposer:  # a search chooses the seeds of each design
+def _missing(study: Study, comparisons: Sequence[Comparison], planned: Mapping[str, int]) -> str:
+    if study.proposer:
+        finished = {c.name for c in comparisons}
+        under_way = [name for name, number in planned.items() if number and name not in finished]
+        return f"No run is finished of {', '.join(under_way)}: the same call goes on." if under_way else ""
+    behind = [c.name for c in comparisons if c.seeds < planned[c.name]]
+    if not behind:
         return ""
     return f"Not all {len(study.seeds)} seeds are finished for {', '.join(behind)}: run the same command to go on."
 

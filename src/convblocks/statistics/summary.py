@@ -1,6 +1,6 @@
 """From records to the answer: one row a design, a recommendation, and the words for it."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 
 import numpy as np
@@ -15,7 +15,8 @@ from convblocks.statistics.estimates import (
     significant,
 )
 from convblocks.statistics.evidence import missing_evidence
-from convblocks.statistics.recommendation import headline, paragraphs
+from convblocks.statistics.planned import planned_runs
+from convblocks.statistics.recommendation import headline, headline_without_rows, paragraphs
 from convblocks.statistics.run_origins import origins
 from convblocks.statistics.scores import scores
 
@@ -46,19 +47,19 @@ def summarise(
         for design in designs
         if (own := sorted((r for r in whole if r.design == design.name), key=lambda r: r.seed))
     ]
+    planned = planned_runs(study, designs, runs)
     if not comparisons:
-        none = "No run has finished yet: run the same command again to go on."
         return Summary(
             recommended=None,
             conclusive=False,
-            headline=none,
+            headline=headline_without_rows(planned),
             paragraphs=origins(study, runs, latencies),
             rows=(),
             target_score=None,
             cost="latency",
         )
     best = replace(min(comparisons, key=lambda c: (-round(c.score, 12), c.cost)), verdict="best")
-    comparisons = _compared(comparisons, best, len(study.seeds))
+    comparisons = _compared(comparisons, best, planned)
     can_tell = len(comparisons) > 1 and best.seeds > 1
     chosen = _cheapest([c for c in comparisons if c.is_among_best]) if can_tell else None
     problem = missing_evidence(comparisons, best, chosen, study.data) if chosen else ""
@@ -67,22 +68,19 @@ def summarise(
         recommended=chosen.name if chosen else None,
         conclusive=chosen is not None and not problem,
         headline=headline(
-            comparisons,
-            best,
-            chosen,
-            problem,
-            designs=sum(not d.problem for d in designs),
-            metric=study.data.metric,
+            study, comparisons, best, chosen, problem, designs=sum(map(bool, planned.values()))
         ),
-        paragraphs=(*paragraphs(study, comparisons, best, chosen), *origins(study, runs, latencies)),
+        paragraphs=(*paragraphs(study, comparisons, best, chosen, planned), *origins(study, runs, latencies)),
         rows=tuple(_row(c, best, target, comparisons) for c in comparisons),
         target_score=target,
         cost="latency" if by_latency else "macs",
     )
 
 
-def _compared(comparisons: list[Comparison], best: Comparison, planned: int) -> list[Comparison]:
-    """Each with its difference to the best, and the verdict on that; `planned` is the study's number of seeds."""
+def _compared(
+    comparisons: list[Comparison], best: Comparison, planned: Mapping[str, int]
+) -> list[Comparison]:
+    """Each with its difference to the best, and the verdict on that; `planned` is the number of runs of each."""
     differences = {c.name: paired(c, best, "validation") for c in comparisons if c.name != best.name}
     tested = {name: d for name, d in differences.items() if d and d.seeds > 1}
     # a single comparison needs no correction
@@ -95,15 +93,19 @@ def _compared(comparisons: list[Comparison], best: Comparison, planned: int) -> 
             c,
             difference=differences[c.name],
             p_holm=adjusted.get(c.name),
-            verdict=_verdict(differences[c.name], adjusted.get(c.name), planned),
+            verdict=_verdict(
+                differences[c.name],
+                adjusted.get(c.name),
+                finished=all(each.seeds >= planned[each.name] for each in (c, best)),
+            ),
         )
         for c in comparisons
     ]
 
 
-def _verdict(difference: Estimate | None, p_holm: float | None, planned: int) -> Verdict:
+def _verdict(difference: Estimate | None, p_holm: float | None, *, finished: bool) -> Verdict:
     if difference is None or p_holm is None:
-        return "one seed" if planned == 1 else "unfinished"
+        return "one seed" if finished else "unfinished"
     if not significant(difference):
         return "within noise"
     return "worse" if p_holm < SIGNIFICANT else "perhaps worse"
