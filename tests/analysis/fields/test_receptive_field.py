@@ -290,3 +290,24 @@ def test_every_position_of_a_cut_axis_sees_what_nan_shows(name):
         reached = row.nonzero().flatten().tolist()
         assert reached[0] == lo if lo >= 0 else reached[0] <= gap
         assert reached[-1] == hi if hi < n else reached[-1] >= n - 1 - gap
+
+
+MIXED = {
+    "var_mean": lambda x: torch.var_mean(x, 1, keepdim=True)[1],
+    "softmin": lambda x: torch.nn.functional.softmin(x, 1),
+    "softmin of a row": lambda x: torch.nn.functional.softmin(x, 3),
+    "triangles": lambda x: x.tril() + x.triu(),
+}
+
+
+@pytest.mark.parametrize("name", MIXED)
+def test_statistics_and_triangles_see_what_nan_reaches(name):
+    class After(nn.Module):
+        def __init__(self):
+            super().__init__()
+            self.conv = nn.Conv2d(2, 4, 3, padding=1)
+
+        def forward(self, x):
+            return MIXED[name](self.conv(x))
+
+    check(After, 2, 9, 2)

@@ -102,7 +102,7 @@ def _pointwise(
     *names: str,
     operators: tuple[str, ...] = (),
     sides: tuple[str, ...] = ("", "r", "i"),
-    saved: SavedRule | Unknown = UNKNOWN,
+    saved: SavedRule | Unknown,
     arguments: str = "input, other",
     sign: str = "",
     **facts: Any,
@@ -164,7 +164,7 @@ _pointwise(
 )
 _operators("div", "truediv", fix=fix_sum, sides=("r",), saved=keeps_result, sign="÷")
 _pointwise("divide", "true_divide", saved=_quotient, workspace=_STRETCHED, gate=True)
-_pointwise("floor_divide", operators=("floordiv",), fix=fix_sum)
+_pointwise("floor_divide", saved=UNKNOWN, operators=("floordiv",), fix=fix_sum)
 _pointwise("remainder", operators=("mod",), saved=_remainder)
 _pointwise("fmod", saved=_remainder)
 _pointwise("pow", operators=("pow",), sides=("", "i"), saved=_power, arguments="input, exponent")
@@ -179,13 +179,13 @@ _pointwise(
     arguments="input, tensor1, tensor2, *, value=1",
     gate=True,
 )
-_pointwise("addcdiv", arguments="input, tensor1, tensor2, *, value=1")
+_pointwise("addcdiv", saved=UNKNOWN, arguments="input, tensor1, tensor2, *, value=1")
 _pointwise("clamp", "clip", saved=_clamp, arguments="input, min=None, max=None")
 _pointwise("clamp_min", saved=_clamp, arguments="input, min")
 _pointwise("clamp_max", saved=_clamp, arguments="input, max")
 for _name in ("eq", "ne", "lt", "le", "gt", "ge"):
-    _pointwise(_name, operators=(_name,), sides=("", "r"))
+    _pointwise(_name, operators=(_name,), sides=("", "r"), saved=keeps_nothing)
 for _name in ("and", "or", "xor"):
-    _pointwise(f"logical_{_name}")
-    _pointwise(f"bitwise_{_name}", operators=(_name,))
+    _pointwise(f"logical_{_name}", saved=keeps_nothing)
+    _pointwise(f"bitwise_{_name}", operators=(_name,), saved=keeps_nothing)
 ADDITIONS, SUBTRACTIONS = frozenset(ADDITION.names), frozenset(SUBTRACTION.names)

@@ -26,11 +26,11 @@ _same_values("type", arguments="input, dtype=None", converts=True)
 _same_values("type_as", arguments="input, other", like=True, keeps_values=True)
 _same_values("float", keeps_values=True, drawn=False)
 _same_values("double", "half", "bfloat16", keeps_values=True)
-_same_values("int", "long", "bool", saved=UNKNOWN)
+_same_values("int", "long", "bool")
 _same_values("cpu", "cuda", "xpu", "pin_memory", converts=True)
 _same_values("contiguous", "clone", keeps_values=True, drawn=False, hands_on_gradient=True)
 _same_values("detach", "detach_", keeps_values=True, drawn=False, stops_gradient=True)
-_same_values("data", saved=UNKNOWN, stops_gradient=True)
+_same_values("data", stops_gradient=True)
 _same_values("expand", "broadcast_to", arguments="input, size")
 _same_values("expand_as", arguments="input, other", like=True)
 
@@ -42,7 +42,7 @@ def _fresh(*names: str, **facts: Any) -> None:
         shape=None,
         macs=None,
         field=None,
-        saved=UNKNOWN,
+        saved=keeps_nothing,
         workspace=None,
         label=plain_name,
         fresh=True,

@@ -57,7 +57,7 @@ def _hardtanh_label(call: OpCall) -> str:
 
 def _function(
     *names: str,
-    saved: SavedRule | Unknown = UNKNOWN,
+    saved: SavedRule | Unknown,
     arguments: str = "input",
     operators: tuple[str, ...] = (),
     label: LabelRule | None = None,
@@ -107,7 +107,7 @@ _function("elu", "celu", saved=_input_or_result, arguments="input, alpha=1.0, in
 _function("selu", saved=_input_or_result, arguments=_IN_PLACE)
 _function("prelu", fix=fix_prelu, saved=keeps_inputs, arguments="input, weight")
 _function("softsign", "log_sigmoid", saved=_twice)
-_function("tanhshrink")
+_function("tanhshrink", saved=UNKNOWN)
 
 # Elementary functions
 _function(
@@ -116,12 +116,13 @@ _function(
 )  # fmt: skip
 _function("logit", saved=keeps_input, arguments="input, eps=None")
 _function("abs", saved=keeps_input, operators=("abs",))
+_function("absolute", saved=keeps_input)
 _function("nan_to_num", saved=keeps_input, arguments="input, nan=0.0, posinf=None, neginf=None")
 _function("exp", "exp2", "expm1", "sqrt", "rsqrt", "tan", "reciprocal", saved=keeps_result)
 _function("neg", saved=keeps_nothing, operators=("neg",))
 _function("round", "floor", "ceil", "sign", "frac", "trunc", "positive", saved=keeps_nothing)
-_function("absolute", "isnan", "isinf", "isfinite", "logical_not")
-_function("bitwise_not", operators=("invert",))
+_function("isnan", "isinf", "isfinite", "logical_not", saved=keeps_nothing)
+_function("bitwise_not", saved=keeps_nothing, operators=("invert",))
 
 # Masks and quantization
 _function("masked_fill", saved=keeps_indices, arguments="input, mask, value")

@@ -134,8 +134,8 @@ def _renormalizes(args: Any, kwargs: Any) -> bool:
 
 def _op(
     *names: str,
-    field: FieldRule | Unknown = UNKNOWN,
-    saved: SavedRule | Unknown = UNKNOWN,
+    field: FieldRule | Unknown,
+    saved: SavedRule | Unknown,
     arguments: str,
     **facts: Any,
 ) -> None:
@@ -172,13 +172,13 @@ _op(SELECT, field=each_input(_selected), saved=keeps_nothing, arguments="input, 
 _op("index_select", field=each_input(_gathered), saved=keeps_indices, arguments="input, dim=0, index=None")
 _op("gather", field=each_input(_gathered), saved=keeps_inputs, arguments="input, dim=0, index=None")
 _op("take_along_dim", field=each_input(_gathered), saved=keeps_inputs, arguments="input, indices, dim=0")
-_op("masked_select", saved=keeps_indices, arguments="input, mask")
-_op("index_put_", saved=keeps_indices, arguments="input, indices, values, accumulate=False")
+_op("masked_select", field=UNKNOWN, saved=keeps_indices, arguments="input, mask")
+_op("index_put_", field=UNKNOWN, saved=keeps_indices, arguments="input, indices, values, accumulate=False")
 _op(EMBEDDING, field=unmoved, saved=keeps_indices, arguments="input, weight", writes=_renormalizes)
-_op("one_hot", field=unmoved, arguments="input, num_classes=-1", stops_gradient=True)
+_op("one_hot", field=unmoved, saved=keeps_nothing, arguments="input, num_classes=-1", stops_gradient=True)
 _op("copy_", field=same_position, saved=keeps_nothing, arguments="input, src")
-_op("nonzero", arguments="input")
-_op("bucketize", arguments="input, boundaries")
+_op("nonzero", field=UNKNOWN, saved=keeps_nothing, arguments="input")
+_op("bucketize", field=UNKNOWN, saved=keeps_nothing, arguments="input, boundaries")
 
 
 def _slice_of(

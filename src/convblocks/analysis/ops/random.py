@@ -35,7 +35,7 @@ def _noise(call: OpCall, _needs: Set[int]) -> tuple[Kept, ...]:
 
 def _random(
     *names: str,
-    saved: SavedRule | Unknown = UNKNOWN,
+    saved: SavedRule | Unknown,
     arguments: str = _ARGUMENTS,
     in_place: bool = True,
     **facts: Any,
@@ -74,10 +74,10 @@ def _without_rules(*names: str, **facts: Any) -> None:
 
 _random(VALUE_DROPOUT, saved=_noise, shape={F.dropout: _dropout_shape}, idle=True)
 _random(*CHANNEL_DROPOUTS, saved=_noise, idle=True)
-_random(*sorted(ALPHA_DROPOUTS), idle=True)
-_random("rrelu", arguments="input, lower=0.125, upper=0.3333333333333333, training=False")
-_random("bernoulli", arguments="input, p=None", in_place=False)
-_random("bernoulli_", arguments="input, p=0.5", in_place=False, stops_gradient=True)
+_random(*sorted(ALPHA_DROPOUTS), saved=UNKNOWN, idle=True)
+_random("rrelu", saved=UNKNOWN, arguments="input, lower=0.125, upper=0.3333333333333333, training=False")
+_random("bernoulli", saved=UNKNOWN, arguments="input, p=None", in_place=False)
+_random("bernoulli_", saved=UNKNOWN, arguments="input, p=0.5", in_place=False, stops_gradient=True)
 _without_rules(FEATURE_DROPOUT, idle=True)
 _without_rules("binomial", "multinomial", "normal", "poisson", "gumbel_softmax")
 AS_FUNCTION[FEATURE_DROPOUT] = lambda x, p, _training: (CHANNEL_DROPOUTS[1], (x, p))

@@ -66,7 +66,7 @@ def _chosen(call: OpCall, needs: Set[int]) -> tuple[Kept, ...]:
 
 def _reduction(
     *names: str,
-    saved: SavedRule | Unknown = UNKNOWN,
+    saved: SavedRule | Unknown,
     arguments: str = "input, dim=None, keepdim=False",
     field: Any = _reduced,
     **facts: Any,
@@ -86,17 +86,16 @@ def _reduction(
 _reduction("mean", saved=keeps_nothing, shape={torch.Tensor.mean: _mean_shape, torch.mean: _mean_shape})
 _reduction("sum", saved=keeps_nothing)
 _reduction("amax", "amin", "logsumexp", "prod", "std", saved=keeps_input_and_result)
-_reduction("var", saved=keeps_input)
+_reduction("var", "var_mean", saved=keeps_input)
 _reduction("max", "min", saved=_chosen)
 _reduction("norm", saved=keeps_input_and_result, arguments="input, p='fro', dim=None, keepdim=False")
 _reduction("linalg_vector_norm", saved=keeps_input_and_result, arguments="x, ord=2, dim=None, keepdim=False")
-_reduction("all", "any", "nanmean", "median", "argmax", "argmin")
-_reduction("item", stops_gradient=True, reply=number)
-_reduction("tolist", stops_gradient=True, reply=nested_numbers)
-_reduction("var_mean", saved=keeps_input, field=UNKNOWN, macs=UNKNOWN)
+_reduction("all", "any", "argmax", "argmin", saved=keeps_nothing)
+_reduction("nanmean", "median", saved=UNKNOWN)
+_reduction("item", saved=keeps_nothing, stops_gradient=True, reply=number)
+_reduction("tolist", saved=keeps_nothing, stops_gradient=True, reply=nested_numbers)
 
-_reduction("softmax", "log_softmax", saved=keeps_result, arguments="input, dim=-1", field=_mixed)
-_reduction("softmin", saved=keeps_result, arguments="input, dim=-1", field=UNKNOWN, macs=UNKNOWN)
+_reduction("softmax", "log_softmax", "softmin", saved=keeps_result, arguments="input, dim=-1", field=_mixed)
 _reduction("cumsum", saved=keeps_nothing, arguments="input, dim=-1", field=_mixed)
 _reduction("sort", saved=_chosen, arguments="input, dim=-1, descending=False", field=_mixed)
 _reduction("topk", saved=_chosen, arguments="input, k, dim=-1", field=_mixed)

@@ -4,7 +4,7 @@ from typing import Any
 
 from convblocks.analysis.fields.axes import Axis, State, placed, reshaped, stretched
 from convblocks.analysis.ops.op import UNKNOWN, FieldRule, Op, SavedRule, Unknown, add, plain_name
-from convblocks.analysis.ops.shared_rules import as_list, each_input, keeps_nothing
+from convblocks.analysis.ops.shared_rules import as_list, each_input, keeps_nothing, same_position
 from convblocks.analysis.trace.fixes import fix_view
 from convblocks.analysis.trace.graph import OpCall, Value
 
@@ -53,7 +53,7 @@ def _tiled(_call: OpCall, axis: Axis, value: Value, out: Value) -> State:
 
 def _view(
     *names: str,
-    field: FieldRule | Unknown = UNKNOWN,
+    field: FieldRule | Unknown,
     arguments: str = "input",
     saved: SavedRule | Unknown = keeps_nothing,
     **facts: Any,
@@ -85,9 +85,9 @@ _view("t", "T", field=each_input(_swapped), arguments="input, dim0=0, dim1=1")
 _view("mT", field=each_input(_swapped), arguments="input, dim0=-2, dim1=-1")
 _view("movedim", "moveaxis", field=each_input(_moved), arguments="input, source, destination")
 _view("repeat", "tile", field=each_input(_tiled), arguments="input, dims")
-_view("meshgrid", "as_strided")
-_view("tril", "triu", arguments="input, diagonal=0")
-_view("fill_", arguments="input, value")
-_view("zero_")
-_view("set_", arguments="input, source", saved=UNKNOWN)
-_view("H", "real", "diagonal", "view_as_real", macs=UNKNOWN, drawn=True)
+_view("meshgrid", "as_strided", field=UNKNOWN)
+_view("tril", "triu", field=same_position, arguments="input, diagonal=0")
+_view("fill_", field=UNKNOWN, arguments="input, value")
+_view("zero_", field=UNKNOWN)
+_view("set_", field=UNKNOWN, arguments="input, source", saved=UNKNOWN)
+_view("H", "real", "diagonal", "view_as_real", field=UNKNOWN, macs=UNKNOWN, drawn=True)
