@@ -95,6 +95,19 @@ def test_messages_have_no_private_words():
     assert broken(found) == []
 
 
+def test_guides_have_no_private_words():
+    """Old names stand in code marks."""
+    root = SOURCE.parents[1]
+    words = re.compile(rf"\b({'|'.join(BANNED)})\b")
+    texts = {
+        path: path.read_text()
+        for path in (*root.glob("docs/*.md"), root / "README.md", root / "CONTRIBUTING.md")
+    }
+    assert len(texts) > 2
+    lines = [f"{p.name}: {line}" for p, t in texts.items() for line in re.sub(r"`[^`]*`", "", t).splitlines()]
+    assert [line for line in lines if words.search(line)] == []
+
+
 def test_docstrings_begin_with_a_verb_or_a_noun():
     def found(_path, tree):
         return [

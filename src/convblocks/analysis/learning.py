@@ -20,7 +20,7 @@ def needs_gradient(trace: Trace) -> frozenset[int]:
 
 @once_per_trace
 def gets_gradient(trace: Trace) -> frozenset[int]:
-    """Those of them that backward comes to from the outputs: not what is detached on the way, or left unused."""
+    """Numbers of those values that backward comes to from the outputs: neither detached on the way nor unused."""
     needs = needs_gradient(trace)
     reached: set[int] = set()
     storages: set[int] = set()

@@ -26,7 +26,7 @@ class Node:
 
     @property
     def unproductive(self) -> tuple[int, int]:
-        """How many of its layers with MACs are so, of how many that could be."""
+        """Numbers of its layers with MACs: the unproductive ones, and all whose productivity is known."""
         marks = [layer.productive for layer in self.layers if layer.macs and layer.productive is not None]
         return marks.count(False), len(marks)
 

@@ -1,4 +1,4 @@
-"""Where boxes stand: rows by the longest way, the main path by MACs, lanes beside it for the branches."""
+"""The places of boxes: rows by the longest way, the main path by MACs, lanes beside it for the branches."""
 
 from collections.abc import Hashable
 from dataclasses import dataclass, field

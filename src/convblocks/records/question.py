@@ -32,7 +32,7 @@ def _several(*values: object) -> Any:
 
 
 class Question(Struct, frozen=True, kw_only=True):
-    """Which implementations of a stack are compared, at which budget, and how they are trained.
+    """A comparison: the implementations of a stack, their budget, and how they are trained.
 
     A field of several values takes one too: ``Question(depths=8, families="residual")``.
 
@@ -139,7 +139,7 @@ class Question(Struct, frozen=True, kw_only=True):
                 raise OptionError("budget", self.budget, "with match none there is no budget; leave it out")
 
     def _several(self, name: str, read: Callable[[Any], tuple[Any, ...]]) -> None:
-        """Make a field a tuple of at least one value, none of them twice."""
+        """Makes a field a tuple of at least one value, none of them twice."""
         given = getattr(self, name)
         values = read(given)
         if not values:
@@ -157,7 +157,7 @@ def _numbers(option: str, given: object, at_most: int = 2**31 - 1) -> tuple[int,
 
 
 class Machine(Struct, frozen=True, kw_only=True):
-    """Where a compare runs.
+    """The place where a compare runs.
 
     Args:
         workers: trainings at a time; None for one per core, or one on a GPU.

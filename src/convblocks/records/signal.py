@@ -122,7 +122,7 @@ class AxisFit(Struct, frozen=True, kw_only=True):
 
 
 class EffectiveField(Struct, frozen=True, kw_only=True):
-    """How much each input position counts for the central output of one layer (Luo et al. 2016, arXiv:1701.04128)."""
+    """The weight of each input position for the central output of one layer (Luo et al. 2016, arXiv:1701.04128)."""
 
     layer: str
     input_size: tuple[int, ...]  # spatial

@@ -36,7 +36,7 @@ Overlap = tuple[int, int, int, int]
 
 
 class Host(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """Where figures were measured."""
+    """The machine that measured figures."""
 
     cpu: str
     cores: int

@@ -12,7 +12,7 @@ from msgspec import Struct
 # of fields, before there was mean IoU
 OLD_NAMES = re.compile(rb'"(validation|test|train|target)_accuracy" *:')
 WHOLE = re.compile(rb'"sha256":"[0-9a-f]{64}"\}')
-"""Where a line that `seal` wrote ends; one without was cut short."""
+"""The end of a line that `seal` wrote; one without was cut short."""
 
 
 def seal(record: Struct, study: str) -> bytes:

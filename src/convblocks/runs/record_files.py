@@ -34,7 +34,7 @@ FIXES: dict[str, tuple[Part, ...]] = {
     LATENCIES: ("; delete the file, and the same compare times the designs again",),
     SUMMARY: ("; convblocks report writes the file again",),
 }
-"""How to fix each file."""
+"""The fix for each file, in words."""
 RENAMED: dict[tuple[type[Struct], str], str] = {(Summary, "told"): "conclusive"}
 """Fields that earlier versions wrote under another name."""
 NO_FILE = {errno.ELOOP, errno.EISDIR, errno.EINVAL, errno.ENXIO}

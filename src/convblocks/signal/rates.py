@@ -1,4 +1,4 @@
-"""How fast a norm changes with depth: a log-linear fit, and where it would cross a bound."""
+"""The rate at which a norm changes with depth: a log-linear fit, and where it would cross a bound."""
 
 from collections.abc import Sequence
 from math import exp, inf, isfinite, log, sqrt

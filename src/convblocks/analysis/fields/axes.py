@@ -1,4 +1,4 @@
-"""Where in a tensor one spatial axis of the input runs, and how views move it about.
+"""The course of one spatial axis of the input in a tensor, and how views move it about.
 
 Views fold and cut an axis: a window partition writes position i as (i // 7, i % 7) along two tensor axes, and
 flattening puts (H, W) along one. So a position is written in Digits, as a number is: each runs along one tensor axis

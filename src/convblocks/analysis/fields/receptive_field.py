@@ -79,7 +79,7 @@ def spatial_axes(trace: Trace) -> tuple[int, ...]:
 
 
 class InputLayout(Struct, frozen=True):
-    """Which axis of the first input is which, and whether that is assumed: no op of the forward shows it."""
+    """The meaning of each axis of the first input, and whether it is assumed: no op of the forward shows it."""
 
     layout: Layout
     assumed: str  # why, or empty
@@ -147,7 +147,7 @@ def _layers_of(trace: Trace, names: frozenset[str]) -> Iterator[tuple[int, OpCal
 
 
 def _read_by(trace: Trace, number: int, axes: tuple[int, ...]) -> tuple[tuple[int, ...], str]:
-    """Which of these axes a convolution, pool or recurrent layer takes as spatial; or the usual, and why."""
+    """Returns those axes that a convolution, pool or recurrent layer takes as spatial; or the usual, and why."""
     op, usual = trace.ops[number], tuple(range(2, len(trace.input.shape)))
     read = op.inputs[0]
     states = followed(trace, axes, True, ops=number).get(read.number, ())

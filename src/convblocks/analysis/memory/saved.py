@@ -75,7 +75,7 @@ def saved_for_backward(trace: Trace, *, checkpoints: bool = True) -> Ledger:
 
 
 def _first(kept: Iterable[Kept], sizes: dict[int, int], counted: set[int]) -> Iterable[Saved]:
-    """Those that are not counted yet."""
+    """Gives those that are not counted yet."""
     for each in kept:
         if not isinstance(each, Value):
             if each:

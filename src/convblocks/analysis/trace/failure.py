@@ -1,4 +1,4 @@
-"""Why a forward pass could not be observed, in one line: what was given, where it broke, the fix."""
+"""The reason why a forward pass could not be observed, in one line: what was given, where it broke, the fix."""
 
 import inspect
 import re

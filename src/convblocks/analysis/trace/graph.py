@@ -115,7 +115,7 @@ class Trace(Struct, frozen=True, eq=False, dict=True):
 
     @cached_property
     def layout(self) -> Layout | None:
-        """Which axis of the first input is which, where its user named them."""
+        """The meaning of each axis of the first input, where its user named them."""
         return None if self.axes is None else parse_axes(self.axes)
 
     @property

@@ -1,4 +1,4 @@
-"""Where the elements of a batch of maps lie: channel by channel, or all channels of a pixel side by side."""
+"""The order in which elements of a batch of maps lie: channel by channel, or all channels of a pixel side by side."""
 
 from collections.abc import Callable, Sequence
 from typing import Any

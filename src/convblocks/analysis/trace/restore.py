@@ -183,7 +183,7 @@ def _has_memory(tensor: torch.Tensor) -> bool:
 
 
 class _Memory:
-    """Which memory each tensor has, how it lies there, and what else a swap takes away."""
+    """The memory that each tensor has, how it lies there, and what else a swap takes away."""
 
     def __init__(self, tensors: list[torch.Tensor]) -> None:
         self._tensors = tensors

@@ -1,4 +1,4 @@
-"""Where a forward of several examples is not that of one: traces of both, side by side."""
+"""Finds where a forward of several examples is not that of one: traces of both, side by side."""
 
 from convblocks.analysis.trace.graph import OpCall, Trace
 
