@@ -20,7 +20,12 @@ BANNED = {"asked", "judged", "doubt", "told", "mend", "mends"}
 BANNED_NAMES = BANNED | {"seen", "found"}
 OLD_NAMES = {"mend", "mends", "told"}
 """Keys of earlier versions' records and options that still work; they may stand alone in a literal."""
-OLD_OPTIONS = {("cli/signal.py", "mend"), ("records/advice.py", "mend"), ("records/study.py", "told")}
+OLD_OPTIONS = {
+    ("cli/signal.py", "mend"),
+    ("records/advice.py", "mend"),
+    ("records/signal.py", "mend"),
+    ("records/study.py", "told"),
+}
 """Options and properties of those names."""
 OLD_NAME_NOTICE = re.compile(r"the old name still works|^\w+\.\w+ is now \w+\.\w+$")
 VAGUE_STARTS = ("Of", "What", "Whether")

@@ -33,8 +33,8 @@ if TYPE_CHECKING:
         zoo,
     )
     from convblocks.records import Machine, Question, Recipe
-    from convblocks.runs.load import load
     from convblocks.runs.store import RunFolder
+    from convblocks.runs.trained import load
     from convblocks.statistics.answer import write_report
     from convblocks.targets import Target, load_target
 
@@ -61,7 +61,7 @@ _HOMES = {
     "analyze": "analysis",
     "compare": "experiments.compare",
     "largest_batch": "analysis",
-    "load": "runs.load",
+    "load": "runs.trained",
     "load_dataset": "data",
     "load_foreign": "networks",
     "load_target": "targets",

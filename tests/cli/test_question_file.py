@@ -104,7 +104,7 @@ def test_a_file_that_cannot_be_used(text, said, tmp_path):
 
 
 def test_a_file_that_is_not_there(tmp_path):
-    assert "none.toml cannot be read" in refused("compare", "none.toml", cwd=tmp_path)
+    assert "none.toml: there is no such file" in refused("compare", "none.toml", cwd=tmp_path)
 
 
 def test_a_folder_called_so_is_data(given, tmp_path):

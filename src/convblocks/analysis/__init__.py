@@ -7,6 +7,7 @@ advice, signal and drawing read it too.
 """
 
 import warnings
+from functools import wraps
 from importlib import import_module
 from typing import Any
 
@@ -46,6 +47,8 @@ _MOVED = {
     "signal": ("signal", "signal"),
     "signal_along": ("signal", "signal_along"),
 }
+# Arguments that had other names there.
+_RENAMED_ARGUMENTS = {"check_mends": {"found": "before"}, "mended": {"mend": "fix"}}
 
 
 def __getattr__(name: str) -> Any:
@@ -54,4 +57,13 @@ def __getattr__(name: str) -> Any:
     package, new_name = _MOVED[name]
     text = f"convblocks.analysis.{name} is now convblocks.{package}.{new_name}"
     warnings.warn(text, DeprecationWarning, stacklevel=2)
-    return getattr(import_module(f"convblocks.{package}"), new_name)
+    moved = getattr(import_module(f"convblocks.{package}"), new_name)
+    renamed = _RENAMED_ARGUMENTS.get(name)
+    if renamed is None:
+        return moved
+
+    @wraps(moved)
+    def with_earlier_arguments(*args: Any, **kwargs: Any) -> Any:
+        return moved(*args, **{renamed.get(key, key): value for key, value in kwargs.items()})
+
+    return with_earlier_arguments

@@ -19,6 +19,8 @@ def read_question(path: Path, fields: Mapping[str, Field]) -> dict[str, Any]:
         SpecError: for what is no TOML, and for a name that is no field, or comes twice.
         OSError: for a file that cannot be read.
     """
+    if not path.is_file():
+        raise SpecError(str(path), "there is no such file")
     try:
         given = tomllib.loads(path.read_text(encoding="utf-8"))
     except ValueError as error:

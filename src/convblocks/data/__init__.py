@@ -10,6 +10,6 @@ NumPy arrays only: nothing here imports torch.
 """
 
 from convblocks.data.dataset import Dataset, Split
-from convblocks.data.loading import load_again, load_dataset
+from convblocks.data.load import load_again, load_dataset
 
 __all__ = ["Dataset", "Split", "load_again", "load_dataset"]

@@ -9,6 +9,7 @@
 A figure that is not finite is None.
 """
 
+import warnings
 from typing import Literal
 
 from msgspec import Struct, field
@@ -107,6 +108,12 @@ class FixCheck(Struct, frozen=True, kw_only=True):
     # kinds of symptoms that the module has with the fix only
     new_symptoms: tuple[str, ...] = field(default=(), name="others")
     problem: str = ""  # why it could not be applied
+
+    @property
+    def mend(self) -> str:
+        """The fix, by the name of earlier versions."""
+        warnings.warn("FixCheck.mend is now FixCheck.fix", DeprecationWarning, stacklevel=2)
+        return self.fix
 
 
 class AxisFit(Struct, frozen=True, kw_only=True):

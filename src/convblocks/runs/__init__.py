@@ -6,5 +6,5 @@ envelope.py         a record as text, with its study's digest and its checksum
 validation.py       rules for records beyond their types
 lock.py             locks on files, against a second compare
 shared_examples.py  one copy of the examples for all workers
-load.py             load: a trained design back as a module
+trained.py          load: a trained design back as a module
 """

@@ -10,8 +10,8 @@ from convblocks.errors import SpecError, TargetError
 from convblocks.files import read_text
 from convblocks.networks import Network
 from convblocks.networks.zoo import PIXELS, ZOO
-from convblocks.runs.load import load
 from convblocks.runs.store import RunFolder
+from convblocks.runs.trained import load
 from convblocks.targets.target import Target, built, hint
 from convblocks.targets.user_code import from_file, from_import
 from convblocks.targets.zoos import from_timm, from_torchvision

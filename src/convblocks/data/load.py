@@ -64,6 +64,8 @@ def load_dataset(
     size = _size(image_size)
     if not (_is_whole(split_seed) and split_seed >= 0):
         raise OptionError("split_seed", split_seed, "expected a whole number of at least 0")
+    if not isinstance(skip_broken, bool):
+        raise OptionError("skip_broken", skip_broken, "expected true or false")
     if layout not in tuple(LAYOUTS):
         raise OptionError("layout", layout, "expected channels-first, channels-last or none")
     if task not in (None, *METRICS):
@@ -160,6 +162,10 @@ def _load(
         return load_embedded(name, source=text, size=size, split_seed=split_seed)
     path = Path(text)
     if _is_folder(path, text):
+        if (path / "study.json").is_file():
+            raise DataError(
+                f"{shown(text)} is a run folder, which holds results; give the data that it was made of, or report it"
+            )
         _needs_arrays(layout, f"folder {shown(text)}")
         if task == "classify":
             refuse_to_classify(path)

@@ -164,3 +164,17 @@ def test_layouts_are_for_arrays(npz, photos):
             match=rf"^layout='none': goes with a \.npz file; {named} needs none, so leave it out$",
         ):
             load_dataset(source, layout="none")
+
+
+@pytest.mark.parametrize("value", ["yes", 1, None])
+def test_skipping_is_true_or_false(value):
+    with pytest.raises(OptionError, match="expected true or false"):
+        load_dataset("digits", skip_broken=value)
+
+
+def test_a_run_folder_is_no_data_and_nobody_is_told_to_delete_it(tmp_path):
+    (tmp_path / "weights").mkdir()
+    (tmp_path / "study.json").write_text("{}")
+    with pytest.raises(DataError, match="is a run folder, which holds results") as refusal:
+        load_dataset(tmp_path)
+    assert "delete" not in str(refusal.value)
