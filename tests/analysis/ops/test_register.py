@@ -156,3 +156,9 @@ def test_what_cannot_be_an_entry_is_refused(op, options, name):
         register_op(op, **options)
     assert refusal.value.option == name
     assert "cummax" not in OPS
+
+
+@pytest.mark.parametrize("op", [3, None, (), "", [1], nn.ReLU])
+def test_what_is_no_op_is_refused(op):
+    with pytest.raises(OptionError, match="expected a name, several names"):
+        register_op(op)

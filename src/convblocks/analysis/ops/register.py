@@ -62,7 +62,7 @@ def register_op(
         OptionError: For a name that has an entry of its own, and for arguments or a field that cannot be read.
     """
     function = op if isinstance(op, type) and issubclass(op, Function) else None
-    names = (function.__name__,) if function else (op,) if isinstance(op, str) else tuple(map(str, op))  # type: ignore[arg-type]
+    names = _names(op)
     if taken := sorted(BUILT_IN.intersection(names)):
         raise OptionError("op", taken[0], "has an entry already; give your op another name")
     entry = Op(
@@ -81,6 +81,15 @@ def register_op(
     )
     OPS.update(dict.fromkeys(names, entry))
     return entry
+
+
+def _names(op: object) -> tuple[str, ...]:
+    if isinstance(op, type) and issubclass(op, Function):
+        return (op.__name__,)
+    names = (op,) if isinstance(op, str) else tuple(op) if isinstance(op, Iterable) else ()
+    if not names or not all(isinstance(name, str) and name for name in names):
+        raise OptionError("op", op, "expected a name, several names, or a torch.autograd.Function")
+    return names
 
 
 def _function_of(function: type[Function] | None) -> type[Function]:
