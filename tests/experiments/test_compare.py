@@ -173,7 +173,7 @@ def test_load_says_what_there_is(undisturbed, tmp_path):
         load(out, "simple")
     with pytest.raises(RunError, match="no finished run of simple-d4 with seed 7; finished seeds: 0, 1"):
         load(out, "simple-d4", seed=7)
-    with pytest.raises(RunError, match="expected the folder of a convblocks compare"):
+    with pytest.raises(RunError, match="expected the folder of a compare or a search"):
         load(tmp_path, "simple-d4")
 
 

@@ -221,7 +221,9 @@ def test_a_script_without_a_guard_is_told_so_once(tmp_path):
     assert found.returncode == 1
     assert found.stderr.count("Traceback") == 1  # the script's own
     assert found.stderr.count('put the call under: if __name__ == "__main__":') == 1
-    assert found.stderr.splitlines()[-1].startswith("convblocks.errors.RunError: compare was called without")
+    assert found.stderr.splitlines()[-1].startswith(
+        "convblocks.errors.RunError: convblocks was called without"
+    )
     assert not (tmp_path / "run" / "runs.jsonl").exists()
 
 
@@ -239,6 +241,6 @@ def test_a_script_that_is_no_file_is_told_so(how, tmp_path):
     )
     assert found.returncode == 1
     last = found.stderr.splitlines()[-1]
-    assert "compare was called from a script that is no file" in last
+    assert "convblocks was called from a script that is no file" in last
     assert "save it as a .py file" in last
     assert not (tmp_path / "run").exists()

@@ -304,9 +304,7 @@ class TestRecords:
         made.add_run(make_run(make_design("b"), 0, 0.8))
         forge(made.path / "runs.jsonl", change, line=1)
         said = refused_report(made, capsys)
-        assert re.search(
-            "runs.jsonl, line 2 .*; delete that line, and the same compare repeats that run", said
-        )
+        assert re.search("runs.jsonl, line 2 .*; delete that line, and the same call repeats that run", said)
 
     @pytest.mark.parametrize(
         ("name", "change"),

@@ -31,7 +31,7 @@ def test_a_line_that_a_kill_cut_short_is_dropped(tmp_path):
 
 def test_a_folder_serves_one_compare_at_a_time(tmp_path):
     folder = RunFolder(tmp_path)
-    with folder.locked(), pytest.raises(RunError, match="in use by another compare"), folder.locked():
+    with folder.locked(), pytest.raises(RunError, match="in use by another process"), folder.locked():
         pass
     with folder.locked():
         pass

@@ -1,4 +1,4 @@
-"""The script that calls compare, which each worker process imports as it starts."""
+"""The script that calls compare or search, which each worker process imports as it starts."""
 
 import multiprocessing
 import os
@@ -9,12 +9,12 @@ from convblocks.errors import RunError
 from convblocks.text import shown
 
 UNGUARDED = (
-    "compare was called without a guard, so that each worker process, which imports the script, would compare as well; "
+    "convblocks was called without a guard, so that each worker process, which imports the script, would call it too; "
     'put the call under: if __name__ == "__main__":'
 )
 NO_FILE = (
-    "compare was called from a script that is no file, {}, and its worker processes have to import the script: save it "
-    "as a .py file and run that"
+    "convblocks was called from a script that is no file, {}, and its worker processes have to import the script: save "
+    "it as a .py file and run that"
 )
 UNGUARDED_STATUS = 79
 """A worker's exit status, unlike any of Python's own."""

@@ -29,9 +29,9 @@ STUDY, DESIGNS, RUNS, LATENCIES, SUMMARY = (
 )
 FIXES: dict[str, tuple[Part, ...]] = {
     STUDY: ("; restore the file, or choose another ", Setting("out")),
-    DESIGNS: ("; delete the file, and the same compare writes it again",),
-    RUNS: ("; delete that line, and the same compare repeats that run",),
-    LATENCIES: ("; delete the file, and the same compare times the designs again",),
+    DESIGNS: ("; delete the file, and the same call writes it again",),
+    RUNS: ("; delete that line, and the same call repeats that run",),
+    LATENCIES: ("; delete the file, and the same call times the designs again",),
     SUMMARY: ("; convblocks report writes the file again",),
 }
 """The fix for each file, in words."""
@@ -117,7 +117,7 @@ class RecordFiles:
         study, digest = self.study()
         if study is None:
             raise RunError(
-                f"{self.path} holds no study; expected the folder of a convblocks compare, with {STUDY}"
+                f"{self.path} holds no study; expected the folder of a compare or a search, with {STUDY}"
             )
         return study, digest
 

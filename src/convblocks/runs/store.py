@@ -77,7 +77,7 @@ class RunFolder:
 
     @contextmanager
     def locked(self) -> Iterator[None]:
-        """Holds the folder against a second compare; the system lets go when the process ends, however it ends."""
+        """Holds the folder against a second process; the system lets go when the process ends, however it ends."""
         try:
             make_folder(self.path)
             file = self.files.open(".lock", flags=TO_ADD)
@@ -87,7 +87,7 @@ class RunFolder:
             try:
                 lock(file, wait=False)
             except OSError as error:
-                raise RunError(f"{self.path} is in use by another compare; wait for it", *ANOTHER) from error
+                raise RunError(f"{self.path} is in use by another process; wait for it", *ANOTHER) from error
             yield
 
     def study(self) -> Study | None:

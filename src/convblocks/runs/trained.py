@@ -27,7 +27,7 @@ def load(run: str | Path, design: str, seed: int | None = None, *, trust_code: b
     store = RunFolder(run)
     designs = {d.name: d for d in store.designs()}
     if not designs:
-        raise RunError(f"{run} holds no designs; expected the folder of a convblocks compare")
+        raise RunError(f"{run} holds no designs; expected the folder of a compare or a search")
     if design not in designs:
         raise RunError(f"{run} has no design {design!r}; it has {', '.join(designs)}")
     if not trust_code and (classes := foreign_classes(designs[design].network)):
@@ -42,7 +42,7 @@ def load(run: str | Path, design: str, seed: int | None = None, *, trust_code: b
     path, content = store.weights(design, chosen.seed), store.read_weights(chosen)
     if content is None:
         raise RunError(
-            f"{path} is missing or not the file that the record names; the same compare trains that run again"
+            f"{path} is missing or not the file that the record names; the same call trains that run again"
         )
     try:
         module = Network.from_dict(designs[design].network).build()
