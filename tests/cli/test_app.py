@@ -78,13 +78,13 @@ def test_a_flag_of_another_command_is_named_with_it(folder):
 
 @pytest.mark.parametrize("match", ["macs", "params"])
 def test_too_little_memory_names_the_budget(match, monkeypatch, tmp_path):
-    monkeypatch.setattr("convblocks.experiments.design.available_bytes", lambda: 10_000)
+    monkeypatch.setattr("convblocks.engine.training_memory.available_bytes", lambda: 10_000)
     line = refused("compare", "digits", "--depth", "4", "--match", match, cwd=tmp_path)
     assert "give a smaller --budget, a smaller --batch-size, or fewer --workers" in line
 
 
 def test_without_a_match_there_is_no_budget_to_lower(monkeypatch, tmp_path):
-    monkeypatch.setattr("convblocks.experiments.design.available_bytes", lambda: 10_000)
+    monkeypatch.setattr("convblocks.engine.training_memory.available_bytes", lambda: 10_000)
     line = refused("compare", "digits", "--depth", "4", "--match", "none", cwd=tmp_path)
     assert "give a smaller --batch-size, or fewer --workers" in line
     assert "budget" not in line

@@ -16,8 +16,8 @@ from convblocks.analysis import count
 from convblocks.blocks import reparameterize
 from convblocks.blocks.repvgg import Branches
 from convblocks.engine import design_latency
+from convblocks.engine import training_memory as measured
 from convblocks.errors import OptionError, RunError
-from convblocks.experiments import design as measured
 from convblocks.experiments.implementations import Frame
 from convblocks.experiments.matching import solve
 from convblocks.report.conditions import load_call
@@ -134,10 +134,10 @@ def test_memory_is_that_of_a_step_of_what_is_trained(study, monkeypatch):
     )
     assert least < most
     monkeypatch.setattr(measured, "available_bytes", lambda: most)
-    measured._require_memory(with_recipe, [matched])
+    measured.require_training_memory(matched.network, found.name, with_recipe)
     monkeypatch.setattr(measured, "available_bytes", lambda: (least + most) // 2)
     with pytest.raises(RunError, match=r"repvgg-d4 with .* takes over .* to train"):
-        measured._require_memory(with_recipe, [matched])
+        measured.require_training_memory(matched.network, found.name, with_recipe)
 
 
 def test_a_family_asked_for_in_its_deployed_form_is_what_it_is():

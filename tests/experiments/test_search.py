@@ -3,12 +3,19 @@
 import re
 import subprocess
 import sys
+from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
 
 import convblocks
+from convblocks import BlockSpec, Network, Stage, Stem
+from convblocks.engine import RunEnded, Trial, describe, training_memory
+from convblocks.engine.trial import Trainer
+from convblocks.errors import RunError
+from convblocks.runs.shared_examples import shared
 from convblocks.runs.store import RunFolder
+from convblocks.training import Placement
 
 PAGE = Path(__file__).parents[2] / "docs" / "search.md"
 (SCRIPT,) = re.findall(r"```python\n(.*?)```", PAGE.read_text(), re.DOTALL)
@@ -80,3 +87,89 @@ def test_the_same_search_again_answers_from_the_folder_and_trains_what_is_missin
             run.stopped,
             run.weights_sha256,
         )
+
+
+class OneNetwork:
+    """Proposes one network with one seed."""
+
+    def __init__(self, dataset):
+        network = Network(
+            in_channels=1,
+            classes=10,
+            stem=Stem(out_channels=4),
+            stages=(Stage(block=BlockSpec("simple", depth=1), blocks=1, out_channels=4),),
+        )
+        self.trials, self.runs = [Trial(describe(network, dataset), 0)], []
+
+    def propose(self):
+        return self.trials.pop() if self.trials else None
+
+    def should_stop(self, trial, epochs):
+        return False
+
+    def on_run(self, trial, run):
+        self.runs.append(run)
+
+
+class InThisProcess:
+    """An executor of the user's own: one trial after the other."""
+
+    def __init__(self, trainer):
+        self.trainer, self.waiting, self.trained = trainer, [], []
+
+    @property
+    def free(self):
+        return 1 - len(self.waiting)
+
+    def submit(self, trial):
+        self.waiting.append(trial)
+
+    def events(self):
+        while self.waiting:
+            run = self.trainer(self.waiting[0], Listens())
+            self.trained.append(self.waiting.pop())
+            yield RunEnded(self.trained[-1], run)
+
+    def cancel(self, trial):
+        raise AssertionError(trial)
+
+
+class Listens:
+    def on_epoch(self, epoch):
+        pass
+
+    def on_notice(self, text):
+        raise AssertionError(text)
+
+    def should_stop(self, epochs):
+        return False
+
+
+@pytest.fixture(scope="module")
+def digits():
+    return convblocks.load_dataset("digits")
+
+
+def test_an_executor_of_the_users_own_trains(digits, tmp_path, monkeypatch):
+    """What it can take is its own affair: this machine's memory does not count."""
+    monkeypatch.setattr(training_memory, "available_bytes", lambda: 10)
+    recipe, out, used = convblocks.Recipe(epochs=1), tmp_path / "run", []
+
+    @contextmanager
+    def executor():
+        with shared(digits, RunFolder(out).examples) as examples:
+            used.append(InThisProcess(Trainer(examples, recipe, out, Placement())))
+            yield used[0]
+
+    proposer = OneNetwork(digits)
+    folder = convblocks.search(digits, proposer, recipe=recipe, out=out, executor=executor())
+    assert len(used[0].trained) == 1
+    assert folder.runs() == proposer.runs
+    assert folder.latencies()[0].host == proposer.runs[0].host
+
+
+def test_a_network_that_takes_too_much_memory_is_refused_before_it_is_trained(digits, tmp_path, monkeypatch):
+    monkeypatch.setattr(training_memory, "available_bytes", lambda: 10)
+    with pytest.raises(RunError, match="give a smaller batch_size"):
+        convblocks.search(digits, OneNetwork(digits), out=tmp_path / "run")
+    assert RunFolder(tmp_path / "run").designs() == []

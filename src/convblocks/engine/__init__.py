@@ -7,7 +7,28 @@ local_processes.py  the executor: worker processes of this machine
 trial.py            one training, as a worker does it
 """
 
-from convblocks.engine.contracts import Executor, Proposer, Trial
+from convblocks.engine.contracts import (
+    EpochEnded,
+    Event,
+    Executor,
+    Notice,
+    Proposer,
+    RunEnded,
+    StopCheck,
+    Trial,
+)
 from convblocks.engine.design_record import describe
+from convblocks.engine.run import run_trials
 
-__all__ = ["Executor", "Proposer", "Trial", "describe"]
+__all__ = [
+    "EpochEnded",
+    "Event",
+    "Executor",
+    "Notice",
+    "Proposer",
+    "RunEnded",
+    "StopCheck",
+    "Trial",
+    "describe",
+    "run_trials",
+]

@@ -1,15 +1,19 @@
 """Joins a proposer, an executor and a run folder: trains what is proposed, times the designs, writes the report."""
 
 from collections import Counter
+from collections.abc import Callable
 from contextlib import AbstractContextManager
+from functools import partial
 
 from convblocks.data import Dataset
 from convblocks.engine.contracts import EpochEnded, Executor, Notice, Proposer, RunEnded, StopCheck, Trial
 from convblocks.engine.design_latency import time_designs
 from convblocks.engine.local_processes import train_locally
+from convblocks.engine.training_memory import require_training_memory
 from convblocks.engine.watcher import Watcher
 from convblocks.errors import RunError, Setting
-from convblocks.records import Design, Run
+from convblocks.networks import Network
+from convblocks.records import Design, Run, Study
 from convblocks.runs.store import RunFolder
 from convblocks.statistics.answer import write_report
 from convblocks.text import listed
@@ -24,9 +28,10 @@ def run_study(
     *,
     placement: Placement,
     watcher: Watcher,
+    executor: AbstractContextManager[Executor] | None = None,
     checkpoint_every_s: float = CHECKPOINT_EVERY_S,
 ) -> None:
-    """Trains what the proposer proposes for the folder's study, in worker processes of this machine.
+    """Trains what the proposer proposes for the folder's study, in worker processes of this machine or by `executor`.
 
     Runs that the folder has are kept; those whose weights are missing or damaged are trained again. The report is
     written whatever happens. The folder must be locked.
@@ -34,9 +39,12 @@ def run_study(
     study = folder.require_study()
     runs = _drop_damaged(folder, watcher)
     watcher.on_start(study, folder.designs(), runs)
-    executor = train_locally(folder, dataset, placement, checkpoint_every_s)
+    check_design = None
+    if executor is None:
+        executor = train_locally(folder, dataset, placement, checkpoint_every_s)
+        check_design = partial(_require_memory, study)
     try:
-        run_trials(proposer, executor, folder, watcher)
+        run_trials(proposer, executor, folder, watcher, check_design)
         folder.drop_checkpoints()
         finished = {run.design for run in folder.runs() if not run.stopped}
         trained = [design for design in folder.designs() if design.name in finished]
@@ -51,12 +59,21 @@ def run_trials(
     executor: AbstractContextManager[Executor],
     folder: RunFolder,
     watcher: Watcher,
+    check_design: Callable[[Design], None] | None = None,
 ) -> None:
     """Trains what is proposed and the folder lacks, until nothing is proposed and no trial is under way.
 
-    The executor is entered only where there is something to train.
+    Args:
+        proposer: chooses the trials.
+        executor: trains them; it is entered only where there is something to train.
+        folder: takes the designs; the executor adds the runs. It has a study.
+        watcher: hears of each epoch and run.
+        check_design: takes each design that the folder lacks, and raises an error for one that cannot be trained.
+
+    Raises:
+        RunError: for a trial that the folder cannot take, and for what the executor raises.
     """
-    trials = _NewTrials(proposer, folder)
+    trials = _NewTrials(proposer, folder, check_design)
     trial = trials.next()
     if trial is None:
         return
@@ -87,8 +104,10 @@ MOST_ANSWERS = 1000
 class _NewTrials:
     """Trials that are proposed and not yet recorded; those that are recorded are answered from the folder."""
 
-    def __init__(self, proposer: Proposer, folder: RunFolder):
-        self.proposer, self.folder = proposer, folder
+    def __init__(
+        self, proposer: Proposer, folder: RunFolder, check_design: Callable[[Design], None] | None = None
+    ):
+        self.proposer, self.folder, self.check_design = proposer, folder, check_design
         self.seeds = folder.require_study().seeds
         self.digests = {design.name: design.digest for design in folder.designs()}
         self.runs: dict[tuple[str, int], Run | None] = {(run.design, run.seed): run for run in folder.runs()}
@@ -141,8 +160,14 @@ class _NewTrials:
     def _add(self, design: Design) -> None:
         """Adds a design to the folder, unless it has it."""
         if design.name not in self.digests:
+            if self.check_design:
+                self.check_design(design)
             self.folder.add_design(design)
             self.digests[design.name] = design.digest
+
+
+def _require_memory(study: Study, design: Design) -> None:
+    require_training_memory(Network.from_dict(design.network), design.name, study)
 
 
 def _drop_damaged(folder: RunFolder, watcher: Watcher) -> list[Run]:

@@ -5,8 +5,12 @@ from collections.abc import Sequence
 import torch
 
 from convblocks.analysis import step_memory
-from convblocks.errors import TraceError
+from convblocks.data.memory import available_bytes
+from convblocks.errors import RunError, Setting, TraceError
+from convblocks.formatting import size
 from convblocks.networks import Network
+from convblocks.records import Study
+from convblocks.text import plural
 from convblocks.training import Recipe
 
 
@@ -28,3 +32,28 @@ def training_bytes(network: Network, shape: Sequence[int], recipe: Recipe) -> in
         return step_memory(module.train(), shape, batch=recipe.batch_size, optimizer=optimizer).peak_bytes
     except TraceError:
         return 0
+
+
+def require_training_memory(network: Network, name: str, study: Study) -> None:
+    """Raises RunError where a training step on a CPU takes more memory than each worker can have.
+
+    Args:
+        network: what is trained.
+        name: its design's.
+        study: gives the recipe, the size of an example and the number of workers.
+    """
+    available = available_bytes() if study.host.device == "cpu" else None
+    if available is None:
+        return
+    recipe = Recipe(**study.recipe)  # type: ignore[arg-type]  # which it checks itself
+    needed = training_bytes(network, study.data.shape, recipe) * study.workers
+    if needed > available:
+        budget = () if study.budget is None else (Setting("budget"), ", a smaller ")
+        raise RunError(
+            f"{name} with {'/'.join(map(str, network.channels))} channels takes over {size(needed)} to train in "
+            f"{plural(study.workers, 'worker')}, and {size(available)} are available: give a smaller ",
+            *budget,
+            Setting("batch_size"),
+            ", or fewer ",
+            Setting("workers"),
+        )

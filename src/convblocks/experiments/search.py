@@ -1,5 +1,6 @@
 """search: trains the networks that a proposer chooses, in the folder, the workers and the report of a compare."""
 
+from contextlib import AbstractContextManager
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -8,7 +9,7 @@ import msgspec
 from convblocks.checks import whole
 from convblocks.data import Dataset
 from convblocks.engine.caller_script import leave_if_imported, require_script
-from convblocks.engine.contracts import Proposer
+from convblocks.engine.contracts import Executor, Proposer
 from convblocks.engine.run import run_study
 from convblocks.engine.watcher import Watcher
 from convblocks.experiments.plan import shares
@@ -30,6 +31,7 @@ def search(
     recipe: Recipe | None = None,
     seeds: int = 1,
     machine: Machine | None = None,
+    executor: AbstractContextManager[Executor] | None = None,
     watcher: Watcher | None = None,
     checkpoint_every_s: float = CHECKPOINT_EVERY_S,
 ) -> RunFolder:
@@ -45,6 +47,8 @@ def search(
         recipe: how each design is trained.
         seeds: the seeds that the proposer may give are those below this number.
         machine: where it runs.
+        executor: trains what is proposed and writes its runs into `out`; it is entered once something is to be trained.
+            By default worker processes of this machine train.
         watcher: is told of each epoch and run.
         checkpoint_every_s: seconds between checkpoints of a training.
 
@@ -86,6 +90,7 @@ def search(
             dataset,
             placement=placement,
             watcher=watcher or Watcher(),
+            executor=executor,
             checkpoint_every_s=checkpoint_every_s,
         )
     return folder
