@@ -113,3 +113,15 @@ def make_study():
         workers=2,
         host=host,
     )
+
+
+def runs_of(design, *accuracies, **options):
+    """Returns a run for each accuracy, with seeds from 0."""
+    return [make_run(design, seed, accuracy, **options) for seed, accuracy in enumerate(accuracies)]
+
+
+def text_of(summary):
+    """Returns the headline and paragraphs of a summary as one line."""
+    return " ".join(
+        (summary.headline, *(f"{lead}: {paragraph}" for lead, paragraph in summary.paragraphs))
+    ).replace("\N{NO-BREAK SPACE}", " ")

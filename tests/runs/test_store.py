@@ -1,13 +1,11 @@
 """The run folder under kills, and records of other versions."""
 
 import fcntl
-import json
 
 import pytest
 
 from convblocks.errors import RunError
 from convblocks.runs.store import RunFolder
-from tests.compared import without_checksum
 from tests.made_records import make_design, make_run, make_study
 
 
@@ -88,21 +86,3 @@ def test_no_run_is_added_between_reading_and_dropping_runs(tmp_path, monkeypatch
     monkeypatch.undo()
     assert held == [True]
     assert folder.runs() == runs[1:]
-
-
-def test_runs_of_before_there_was_mean_iou_can_be_read(tmp_path):
-    run = make_run(make_design("a"), 0, 0.9)
-    folder = RunFolder(tmp_path)
-    folder.save_study(make_study())
-    folder.add_run(run)
-    without_checksum(tmp_path / "study.json")
-    path = without_checksum(tmp_path / "runs.jsonl")
-    table = json.loads(path.read_text())
-    for part in ("validation", "test"):
-        table[f"{part}_accuracy"] = table.pop(f"{part}_score")
-        del table[f"{part}_overlaps"]
-    for epoch in table["epochs"]:
-        for part in ("validation", "train"):
-            epoch[f"{part}_accuracy"] = epoch.pop(f"{part}_score")
-    path.write_text(json.dumps(table) + "\n")
-    assert folder.runs() == [run]

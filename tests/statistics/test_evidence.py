@@ -8,8 +8,7 @@ from scipy import stats
 from convblocks.statistics.estimates import Estimate, could_be_guessed, estimate, seeds_to_bound
 from convblocks.statistics.evidence import LOSS
 from convblocks.statistics.summary import summarise
-from tests.made_records import make_design, make_latency, make_run
-from tests.statistics.test_summary import runs_of
+from tests.made_records import make_design, make_latency, make_run, runs_of
 
 
 def headline(summary):

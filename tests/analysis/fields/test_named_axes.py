@@ -10,7 +10,7 @@ from convblocks.analysis import largest_batch, step_memory
 from convblocks.analysis.fields.receptive_field import input_layout
 from convblocks.analysis.trace import trace
 from convblocks.drawing import outline
-from convblocks.errors import OptionError, TraceError
+from convblocks.errors import OptionError
 from convblocks.layout import axis_names, parse_axes
 from convblocks.signal import effective_field, signal
 
@@ -222,11 +222,6 @@ def test_memory_counts_the_batch_where_it_is():
     assert largest_batch(first, (40, 12), memory_bytes=10**6) == largest_batch(
         second, (40, 12), memory_bytes=10**6, axes="time,batch,channels"
     )
-
-
-def test_a_failure_names_the_size_without_the_batch():
-    with pytest.raises(TraceError, match=r"cannot take an input of 40×11"):
-        trace(nn.GRU(12, 8), (40, 11), axes="time,batch,channels")
 
 
 def test_the_effective_field_runs_along_time():

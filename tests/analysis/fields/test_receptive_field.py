@@ -8,9 +8,9 @@ from torch import nn
 
 from convblocks import BLOCKS, BlockSpec
 from convblocks.analysis import receptive_field, trace
-from convblocks.analysis.fields.receptive_field import states
 from convblocks.blocks.block_spec import block_options
 from convblocks.errors import SpecError
+from tests.analysis.one_op import Do, after_convolution
 
 
 def sees(module, channels, n, dims, axis):
@@ -98,71 +98,33 @@ def test_vgg_16_sees_212_pixels_at_its_last_pool():
     assert (step, hi - lo + 1) == (32, 212)
 
 
-class _OddBranches(nn.Module):
-    def __init__(self):
-        super().__init__()
-        self.a, self.b = nn.Conv1d(1, 1, 1, 2), nn.Conv1d(1, 1, 1, 1)
-
-    def forward(self, x):
-        return self.a(x) + self.b(x)[..., :4]
-
-
-class _Warped(nn.Module):
-    def forward(self, x):
-        return torch.nn.functional.grid_sample(x, x.new_zeros(1, 3, 3, 2))
-
-
-def test_what_no_rule_covers_is_unknown_rather_than_guessed():
-    assert computed(_OddBranches, 1, 8, 1) == (None,)
-    assert computed(_Warped, 1, 8, 2) == (None, None)
-
-
-def test_moved_axes_are_followed():
-    class Moved(nn.Module):
-        def __init__(self):
-            super().__init__()
-            self.conv = nn.Conv2d(1, 1, (1, 5), padding=(0, 2))
-
-        def forward(self, x):
-            return self.conv(x).transpose(2, 3).permute(0, 1, 3, 2)
-
-    assert computed(Moved, 1, 9, 2) == ((1, 0, 0), (1, -2, 2))
-
-
-def _with(module, *more):
-    return nn.Sequential(nn.Conv1d(2, 4, 3, padding=1), module, *more)
-
-
-class _Do(nn.Module):
-    def __init__(self, work):
-        super().__init__()
-        self.work = work
-
-    def forward(self, x):
-        return self.work(x)
-
-
 MOVES = {
-    "transposed": lambda: _with(nn.ConvTranspose1d(4, 4, 4, 2, 1)),
-    "transposed dilated": lambda: _with(
+    "transposed": lambda: after_convolution(nn.ConvTranspose1d(4, 4, 4, 2, 1)),
+    "transposed dilated": lambda: after_convolution(
         nn.ConvTranspose1d(4, 4, 3, 3, 2, dilation=2), nn.Conv1d(4, 4, 3, padding=1)
     ),
-    "nearest": lambda: _with(nn.Upsample(scale_factor=2), nn.Conv1d(4, 4, 3, padding=1)),
-    "linear": lambda: _with(nn.Upsample(scale_factor=2, mode="linear"), nn.Conv1d(4, 4, 3, 2, 1)),
-    "adaptive": lambda: _with(nn.AdaptiveAvgPool1d(12), nn.Conv1d(4, 4, 3, padding=1)),
-    "asymmetric padding": lambda: _with(nn.ConstantPad1d((3, 0), 0.0), nn.Conv1d(4, 4, 4)),
-    "channel shuffle": lambda: _with(
-        _Do(lambda x: x.view(-1, 2, 2, x.shape[-1]).transpose(1, 2).flatten(1, 2))
+    "nearest": lambda: after_convolution(nn.Upsample(scale_factor=2), nn.Conv1d(4, 4, 3, padding=1)),
+    "linear": lambda: after_convolution(nn.Upsample(scale_factor=2, mode="linear"), nn.Conv1d(4, 4, 3, 2, 1)),
+    "adaptive": lambda: after_convolution(nn.AdaptiveAvgPool1d(12), nn.Conv1d(4, 4, 3, padding=1)),
+    "asymmetric padding": lambda: after_convolution(nn.ConstantPad1d((3, 0), 0.0), nn.Conv1d(4, 4, 4)),
+    "channel shuffle": lambda: after_convolution(
+        Do(lambda x: x.view(-1, 2, 2, x.shape[-1]).transpose(1, 2).flatten(1, 2))
     ),
-    "chunk and cat": lambda: _with(_Do(lambda x: torch.cat([x.chunk(2, 1)[0], x.chunk(2, 1)[1].relu()], 1))),
-    "sliced": lambda: _with(_Do(lambda x: x[:, :, 2::2] + x[..., 1:-1:2])),
-    "split along": lambda: _with(_Do(lambda x: x.split(12, dim=2)[1])),
-    "squeeze and excite": lambda: _with(_Do(lambda x: x * x.mean(-1, keepdim=True).sigmoid())),
-    "tokens and back": lambda: _with(
-        _Do(lambda x: x.transpose(1, 2).flatten(0, 1).view(-1, 24, 4).transpose(1, 2))
+    "chunk and cat": lambda: after_convolution(
+        Do(lambda x: torch.cat([x.chunk(2, 1)[0], x.chunk(2, 1)[1].relu()], 1))
     ),
-    "batch and channels merged": lambda: _with(_Do(lambda x: x.reshape(-1, 1, x.shape[-1]).view_as(x))),
-    "attention": lambda: _with(_Do(lambda x: torch.softmax(x.transpose(1, 2) @ x, -1) @ x.transpose(1, 2))),
+    "sliced": lambda: after_convolution(Do(lambda x: x[:, :, 2::2] + x[..., 1:-1:2])),
+    "split along": lambda: after_convolution(Do(lambda x: x.split(12, dim=2)[1])),
+    "squeeze and excite": lambda: after_convolution(Do(lambda x: x * x.mean(-1, keepdim=True).sigmoid())),
+    "tokens and back": lambda: after_convolution(
+        Do(lambda x: x.transpose(1, 2).flatten(0, 1).view(-1, 24, 4).transpose(1, 2))
+    ),
+    "batch and channels merged": lambda: after_convolution(
+        Do(lambda x: x.reshape(-1, 1, x.shape[-1]).view_as(x))
+    ),
+    "attention": lambda: after_convolution(
+        Do(lambda x: torch.softmax(x.transpose(1, 2) @ x, -1) @ x.transpose(1, 2))
+    ),
 }
 
 
@@ -191,105 +153,6 @@ def test_what_moves_an_axis_is_followed_as_nan_shows(make):
         reached = row.nonzero().flatten().tolist()
         expected = [j for j in range(n) if step * i + lo <= j <= step * i + hi]
         assert (reached[0], reached[-1]) == (expected[0], expected[-1])
-
-
-class _Attention(nn.Module):
-    """Every position attends to all; `pool` neighbours share a query."""
-
-    def __init__(self, pool=1):
-        super().__init__()
-        self.pool = pool
-
-    def forward(self, x):
-        query = nn.functional.avg_pool1d(x, self.pool) if self.pool > 1 else x
-        tokens = x.transpose(-1, -2)
-        return nn.functional.scaled_dot_product_attention(query.transpose(-1, -2), tokens, tokens).transpose(
-            -1, -2
-        )
-
-
-def _windows(inner, size=6, grid=False):
-    """`inner` on windows of `size` neighbours, or on the positions `size` apart; windows go into the batch."""
-
-    def work(module, x):
-        a, b = (size, -1) if grid else (-1, size)
-        cut = x.unflatten(2, (a, b))
-        cut = cut.permute(0, 3, 1, 2) if grid else cut.permute(0, 2, 1, 3)
-        done = module(cut.flatten(0, 1)).unflatten(0, (1, -1))
-        done = done.permute(0, 2, 3, 1) if grid else done.permute(0, 2, 1, 3)
-        return done.flatten(2)
-
-    class Windows(nn.Module):
-        def __init__(self):
-            super().__init__()
-            self.inner = inner()
-
-        def forward(self, x):
-            return work(self.inner, x)
-
-    return Windows()
-
-
-def _joined(x):
-    """A token of its own joins the others for the attention."""
-    tokens = torch.cat([x.new_zeros(1, x.shape[1], 1), x], 2)
-    return _Attention()(tokens)[..., 1:]
-
-
-CUT = {
-    "convolution in windows": lambda: _with(_windows(lambda: nn.Conv1d(4, 4, 3, padding=1))),
-    "even convolution in windows": lambda: _with(_windows(lambda: nn.Conv1d(4, 4, 4, padding=2))),
-    "stride in windows": lambda: _with(
-        _windows(lambda: nn.Conv1d(4, 4, 3, 2, 1)), nn.Conv1d(4, 4, 3, padding=1)
-    ),
-    "pool in windows": lambda: _with(_windows(lambda: nn.MaxPool1d(2))),
-    "convolution in a grid": lambda: _with(_windows(lambda: nn.Conv1d(4, 4, 3, padding=1), grid=True)),
-    "stride in a grid": lambda: _with(_windows(lambda: nn.Conv1d(4, 4, 3, 2, 1), grid=True)),
-    "windows in windows": lambda: _with(
-        _windows(lambda: _windows(lambda: nn.Conv1d(4, 4, 3, padding=1), 3), 12)
-    ),
-    "strided windows in windows": lambda: _with(_windows(lambda: _windows(lambda: nn.MaxPool1d(2), 4), 8)),
-    "middle of three": lambda: _with(
-        _Do(lambda x: nn.functional.max_pool2d(x.reshape(1, 4, 2, 4, 3).flatten(1, 2), (2, 1)).flatten(2)),
-        _Do(lambda x: x.reshape(1, 4, 12)),
-    ),
-    "attention in windows": lambda: _with(_windows(_Attention)),
-    "fewer queries in windows": lambda: _with(_windows(lambda: _Attention(2))),
-    "token of its own": lambda: _with(_Do(_joined)),
-    "space to depth": lambda: _with(
-        _Do(lambda x: x.unflatten(2, (12, 2)).transpose(2, 3).flatten(1, 2)), nn.Conv1d(8, 4, 3, padding=1)
-    ),
-    "every second": lambda: _with(_Do(lambda x: x.unflatten(2, (12, 2))[..., 1])),
-    "parts side by side": lambda: _with(_Do(lambda x: torch.stack(x.unflatten(2, (12, 2)).unbind(3)).sum(0))),
-    "slices on two axes": lambda: _with(_Do(lambda x: x.unflatten(2, (6, 4))[:, :, 1:5, ::2].flatten(2))),
-    "flipped in windows": lambda: _with(_Do(lambda x: x.unflatten(2, (6, 4)).flip(3).flatten(2))),
-    "of another's type": lambda: _with(_Do(lambda x: torch.ones(2).sum().type_as(x) * x)),
-    "of another's shape": lambda: _with(
-        _Do(lambda x: x[..., ::2].reshape(1, 2, 24).view_as(x.flip(1)[:, :2]).reshape(1, 4, 12))
-    ),
-    "channels by a list": lambda: _with(_Do(lambda x: x[:, [2, 0, 1, 3]])),
-    "examples by a list": lambda: _with(_Do(lambda x: x[[0]])),
-}
-
-
-@pytest.mark.parametrize("name", CUT)
-def test_every_position_of_a_cut_axis_sees_what_nan_shows(name):
-    n, gap = 24, 4 if "grid" in name else 0  # inputs that are passed over between two that are seen
-    torch.manual_seed(0)
-    module = CUT[name]().eval()
-    seen = trace(module, (2, n))
-    (state,) = states(seen)[seen.output.number]
-    spoiled = []
-    for i in range(n):
-        x = torch.randn(1, 2, n)
-        x[..., i] = float("nan")
-        with torch.no_grad():
-            spoiled.append(module(x).isnan().any(1)[0])
-    for i, row in enumerate(torch.stack(spoiled, 1)):
-        lo, hi = (0, n - 1) if state == "all" else state.sight.at(i)
-        reached = row.nonzero().flatten().tolist()
-        assert reached[0] == lo if lo >= 0 else reached[0] <= gap
-        assert reached[-1] == hi if hi < n else reached[-1] >= n - 1 - gap
 
 
 MIXED = {

@@ -10,7 +10,7 @@ import gc
 import pytest
 import torch
 
-from convblocks import step_memory
+from convblocks import BlockSpec, Network, Stage, Stem, step_memory
 from convblocks.analysis.memory.kernels import LANES
 from convblocks.analysis.memory.processor import instruction_set
 
@@ -63,3 +63,12 @@ def check(net, *sizes, batch=8, optimizer="momentum", error=0.01):
         assert predicted == pytest.approx(real, rel=error)
     else:
         assert predicted <= real * (1 + error)
+
+
+def stack(family, **options):
+    """Returns a network of two stages of four blocks."""
+    stages = [
+        Stage(block=BlockSpec(family, **options), blocks=4, out_channels=width, stride=s)
+        for width, s in ((16, 1), (32, 2))
+    ]
+    return Network(in_channels=3, classes=10, stem=Stem(out_channels=16), stages=tuple(stages)).build()

@@ -23,6 +23,8 @@ from convblocks.blocks.block_spec import block_options
 from tests.analysis.memory.hooks import Through, check, kept_bytes, predicted
 
 NORMS = ("batch", "group", "layer", "instance", "none")
+
+
 ACTIVATIONS = ("relu", "relu6", "leaky_relu", "elu", "silu", "mish", "hardswish", "gelu", "tanh", "none")
 
 
@@ -47,30 +49,6 @@ def test_reversible_blocks_keep_their_output_and_a_first_function_that_changes_s
     for dims in (1, 2, 3):
         block = ReversibleBlock(8, outputs, stride=outputs // 6, depth=depth, norm=norm, dims=dims)
         check(nn.Sequential(nn.Identity(), block), (8, *(7,) * dims))
-
-
-class Doubled(torch.autograd.Function):
-    """A custom function in the other of PyTorch's two styles, that keeps what is no result of it."""
-
-    @staticmethod
-    def forward(x):
-        return (x * x) * 2.0, x.exp()
-
-    @staticmethod
-    def setup_context(ctx, inputs, output):
-        ctx.save_for_backward(output[1])
-
-    @staticmethod
-    def backward(ctx, a, b):
-        return a + b
-
-
-def test_a_custom_function_keeps_what_it_says():
-    net = Through(lambda x: Doubled.apply(x)[0])
-    check(net, (3, 8, 8))
-    apply = torch.autograd.Function.apply
-    analyze(net, (3, 8, 8))
-    assert torch.autograd.Function.apply.__func__ is apply.__func__
 
 
 @pytest.mark.parametrize("dims", [1, 2, 3])

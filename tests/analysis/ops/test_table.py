@@ -6,17 +6,17 @@ from collections import defaultdict
 from pathlib import Path
 
 import pytest
-import torch
-import torch.nn.functional as F
-from torch import nn
 
 import convblocks.analysis
-from convblocks.analysis import trace
 from convblocks.analysis.ops import OPS
 from convblocks.analysis.ops.op import UNKNOWN, add, find, signature
 
 ROOT = Path(convblocks.analysis.__file__).parent
+
+
 FILES = sorted(ROOT.rglob("*.py"))
+
+
 ENTRIES = list(dict.fromkeys(OPS.values()))
 
 
@@ -71,6 +71,8 @@ def literals(path):
 
 
 DEVICES = {"cpu", "cuda", "xpu"}
+
+
 OTHER_MEANINGS = {  # of a text that is an op's name too
     "fields/axes.py": {"all"},  # an axis that sees all of the input
     "fields/receptive_field.py": {"all"},
@@ -124,26 +126,6 @@ def test_the_figures_without_a_rule_are_those_that_are_listed():
 def test_figures_that_nobody_knows_are_unknown_together(op):
     """An op whose MACs are unknown has no field either; what it keeps may be known all the same."""
     assert op.macs != UNKNOWN or op.field == UNKNOWN
-
-
-def test_an_argument_is_read_by_name_wherever_it_is_given():
-    class Net(nn.Module):
-        def forward(self, x):
-            weight = torch.ones(4, 3, 3, 3)
-            x = F.conv2d(x, weight, None, 2, padding=1)
-            return F.max_pool2d(x, kernel_size=3).transpose(2, dim1=3).flatten(1)
-
-    conv, pool, swap, flat = trace(Net(), (3, 12, 12)).ops
-    assert [conv[name] for name in ("stride", "padding", "dilation", "groups", "bias")] == [2, 1, 1, 1, None]
-    assert (pool["kernel_size"], pool["stride"], pool.get("dilation"), pool.get("groups", 7)) == (
-        3,
-        None,
-        1,
-        7,
-    )
-    assert (swap["dim0"], swap["dim1"], flat["start_dim"]) == (2, 3, 1)
-    with pytest.raises(KeyError):
-        conv["kernel_size"]
 
 
 def test_an_in_place_form_without_an_entry_keeps_what_its_ordinary_form_keeps():

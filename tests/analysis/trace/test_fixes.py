@@ -2,7 +2,6 @@
 
 import pytest
 import torch
-import torch.nn.functional as F
 from torch import nn
 
 from convblocks import analyze
@@ -39,6 +38,7 @@ def add(x, first, main, shortcut=None):
 
 
 IMAGE, PIXELS = (3, 9, 9), 9 * 9
+
 
 # The module that fails, the size, what the error says, the module as it says.
 BROKEN = {
@@ -151,39 +151,3 @@ def test_the_smallest_input_is_named_where_one_is_too_small(layer):
     net(torch.rand(1, 3, least, least))
     with pytest.raises(RuntimeError):
         net(torch.rand(1, 3, least - 1, least - 1))
-
-
-class UNet(nn.Module):
-    """Down by `step` `depth` times and up again, each level joined to the one across."""
-
-    def __init__(self, depth, step=2, *, adds=False):
-        super().__init__()
-        self.step, self.adds = step, adds
-        self.first = Conv(3, 4, 1)
-        self.down = nn.ModuleList([Conv(4, 4, 3, padding=1) for _ in range(depth)])
-        self.up = nn.ModuleList([Conv(4 if adds else 8, 4, 3, padding=1) for _ in range(depth)])
-
-    def forward(self, x):
-        x, across = self.first(x), []
-        for layer in self.down:
-            across.append(layer(x))
-            x = F.max_pool2d(across[-1], self.step)
-        for layer in self.up:
-            x = F.interpolate(x, scale_factor=float(self.step))
-            x = layer(x + across.pop() if self.adds else torch.cat([x, across.pop()], 1))
-        return x
-
-
-@pytest.mark.parametrize("adds", [False, True])
-@pytest.mark.parametrize(
-    ("depth", "step", "size", "multiple"),
-    [(4, 2, (100, 90), 16), (3, 2, (33, 33), 8), (1, 2, (7, 8), 2), (2, 3, (28, 28), 9)],
-)
-def test_the_multiple_that_sizes_must_be(depth, step, size, multiple, adds):
-    net = UNet(depth, step, adds=adds)
-    fits = "×".join(str(-(-n // multiple) * multiple) for n in size)
-    with pytest.raises(TraceError, match=f"; give sizes that are multiples of {multiple}, e.g. 3×{fits}$"):
-        analyze(net, (3, *size))
-    with pytest.raises(RuntimeError):
-        net(torch.rand(1, 3, *size))
-    net(torch.rand(1, 3, *map(int, fits.split("×"))))

@@ -6,7 +6,6 @@ import torch.nn.functional as F
 from torch import nn
 from torch._prims_common import suggest_memory_format
 
-from convblocks.analysis.ops import Window, window
 from convblocks.analysis.trace import trace
 from convblocks.analysis.trace.layouts import channels_last, dense_channels_last
 
@@ -69,10 +68,3 @@ def test_a_tensor_has_the_channels_last_where_pytorch_takes_it_so(shape):
     ):
         assert dense_channels_last(x.shape, x.stride()) == x.is_contiguous(memory_format=last)
         assert channels_last(x.shape, x.stride()) == (suggest_memory_format(x) == last)
-
-
-def test_an_output_padding_is_no_dilation():
-    op = trace(nn.ConvTranspose2d(3, 4, 5, 3, 1, output_padding=2), (3, 8, 8)).ops[0]
-    assert window(op, 0) == Window(size=5, stride=3, padding=1, dilation=1)
-    op = trace(nn.ConvTranspose2d(3, 4, 5, 3, 1, dilation=(2, 3)), (3, 8, 8)).ops[0]
-    assert [window(op, axis).dilation for axis in range(2)] == [2, 3]

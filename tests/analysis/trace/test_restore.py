@@ -47,18 +47,3 @@ def test_caches_counters_and_buffers_are_not_left_behind(look):
     assert net.seen == 1
     assert net.positions.device.type == "cpu"
     assert list(net.by_size) == [6]
-
-
-@pytest.mark.filterwarnings("ignore")  # of torch.compile, on import
-def test_compiled_modules_are_read_as_they_were_written():
-    net = nn.Sequential(nn.Conv2d(3, 4, 3), nn.Sequential(nn.BatchNorm2d(4), nn.ReLU()))
-    plain = analyze(net, (3, 8, 8))
-    net[1] = torch.compile(net[1])
-    for compiled in (net, torch.compile(net)):
-        found = analyze(compiled, (3, 8, 8))
-        assert (found.params, found.macs, found.receptive_field, found.saved_bytes) == (
-            plain.params,
-            plain.macs,
-            plain.receptive_field,
-            plain.saved_bytes,
-        )

@@ -248,6 +248,8 @@ def _raises(net, x):
 
 
 ACTS = [_through_data, _without_grad, _on_buffers, _through_memory, _observers, _hooks, _gradients, _flags]
+
+
 ACTS += [
     _containers,
     _parts,
@@ -257,6 +259,8 @@ ACTS += [
     _in_ways_of_torch_s_own,
     _learns,
 ]
+
+
 ACTS += [_other_memory, _converted_by_swaps, _slots, _raises]
 
 
@@ -345,50 +349,6 @@ def test_what_is_printed_as_code_stays_too(computed):
 @pytest.mark.parametrize("act", ACTS[:-1], ids=lambda act: act.__name__[1:])
 def test_and_is_analysed_to_the_end(act):
     assert analyze(Net(act), (3, 8, 8)).layers[-1].type == "BatchNorm2d"
-
-
-def test_what_a_forward_writes_it_also_reads():
-    """A counter that decides, and a mask that is made once, work while the module is analysed."""
-
-    class Counts(nn.Module):
-        def __init__(self):
-            super().__init__()
-            self.register_buffer("calls", torch.zeros((), dtype=torch.int64))
-            self.conv = nn.Conv2d(3, 4, 1)
-
-        def forward(self, x):
-            for _ in range(3):
-                self.calls += 1
-            assert self.calls.item() == 3
-            self.calls.data = torch.tensor([5, 6])
-            assert self.calls.tolist() == [5, 6]
-            assert self.calls.shape == (2,)
-            return self.conv(x)
-
-    net = Counts()
-    assert analyze(net, (3, 4, 4)).macs == 16 * 12
-    assert net.calls == 0
-
-
-def test_a_write_is_read_through_each_tensor_of_that_memory():
-    class Shares(nn.Module):
-        def __init__(self):
-            super().__init__()
-            self.register_buffer("state", torch.zeros(2, 3))
-            self.row, self.turned = self.state[1], self.state.t()
-            self.conv = nn.Conv2d(3, 4, 1)
-
-        def forward(self, x):
-            self.row.fill_(5)
-            assert self.state[1].tolist() == [5, 5, 5]
-            self.turned[0] += 2
-            assert self.state.tolist() == [[2, 0, 0], [7, 5, 5]]
-            assert self.row.sum().item() == 17
-            return self.conv(x)
-
-    net = Shares()
-    assert analyze(net, (3, 4, 4)).macs == 16 * 12
-    assert not net.state.any()
 
 
 def test_a_head_made_by_the_first_forward_counts():

@@ -1,10 +1,11 @@
-"""What einsum keeps for backward, whatever its equation, against PyTorch's own hooks."""
+"""Einsum, whatever its equation: what it keeps against PyTorch's own hooks, and what its gradients cost."""
 
 import pytest
 import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from torch import nn
+from torch.utils.flop_counter import FlopCounterMode
 
 from convblocks import analyze
 from tests.analysis.memory.hooks import check
@@ -67,6 +68,8 @@ def test_any_equation(drawn):
 
 
 A, B, C = (3, 4), (4, 5), (5, 3)
+
+
 CALLS = {
     "matrix product": (lambda a, b: torch.einsum("ij,jk->ik", a, b), [A, B]),
     "a list of operands": (lambda a, b: torch.einsum("ij,jk->ik", [a, b]), [A, B]),
@@ -101,3 +104,32 @@ def test_one_side_that_needs_no_gradient_is_all_that_is_kept():
     """The derivative of a product by one factor is the other one, here 3 · 4 numbers of 4 bytes, and the input."""
     net = Einsum(lambda a, b: torch.einsum("ij,jk->ik", a, b), [((3, 4), "constant"), ((4, 500), "computed")])
     assert analyze(net, (1,)).saved_bytes == 3 * 4 * 4
+
+
+class EinsumLayer(nn.Module):
+    def __init__(self, equation, on_map, *shapes):
+        super().__init__()
+        self.equation, self.below = equation, nn.Linear(6, 6) if on_map else nn.Identity()
+        self.weights = nn.ParameterList([torch.rand(shape) for shape in shapes])
+
+    def forward(self, x):
+        return torch.einsum(self.equation, self.below(x), *self.weights)
+
+
+@pytest.mark.parametrize("on_map", [True, False])
+@pytest.mark.parametrize(
+    ("equation", "shapes"),
+    [
+        ("bnc,cd->bnd", [(6, 4)]),
+        ("bnc,cr,rd->bnd", [(6, 2), (2, 4)]),
+        ("bnc,cr,rs,sd->bnd", [(6, 2), (2, 3), (3, 4)]),
+    ],
+)
+def test_each_product_of_an_einsum_goes_back_to_both_its_sides(equation, shapes, on_map):
+    net = EinsumLayer(equation, on_map, *shapes)
+    found = analyze(net, (5, 6))
+    with FlopCounterMode(display=False) as counter, torch.backends.opt_einsum.flags(enabled=False):
+        net(torch.rand(1, 5, 6)).sum().backward()
+    assert (
+        found.macs + found.macs_weight_gradient + found.macs_input_gradient == counter.get_total_flops() // 2
+    )

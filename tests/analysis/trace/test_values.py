@@ -137,7 +137,7 @@ DECIDING = {
 def test_a_value_that_decides_is_the_cause_that_is_named(act):
     with pytest.raises(TraceError, match="asks for a tensor's values") as caught:
         analyze(Net(DECIDING[act]), (3, 16, 16))
-    assert "test_device_code.py, line" in str(caught.value)
+    assert "test_values.py, line" in str(caught.value)
     assert "\n" not in str(caught.value)
 
 
