@@ -1,7 +1,6 @@
 """TorchScript and norms of weights: a script is analysed as the module that it was made of."""
 
 import io
-import threading
 
 import pytest
 import torch
@@ -61,7 +60,11 @@ WAYS = {
     "load": _loaded,
     "a scripted part": _partly,
 }
+
+
 SAME = ("params", "trainable_params", "macs", "macs_weight_gradient", "macs_input_gradient", "activations")
+
+
 SAME += ("saved_bytes", "receptive_field", "unknown_ops", "unsaved_ops")
 
 
@@ -146,18 +149,3 @@ def test_norms_of_weights_are_known_and_can_be_measured(norm):
     assert (found.unknown_ops, found.receptive_field) == ((), expected.receptive_field)
     assert sum(layer.params for layer in found.layers) == found.params
     assert len(signal(net, torch.randn(4, 3, 16)).layers) == 2
-
-
-def test_what_cannot_be_copied_is_shared():
-    class Locked(nn.Module):
-        def __init__(self):
-            super().__init__()
-            self.conv, self.lock, self.library = nn.Conv2d(3, 4, 3), threading.Lock(), torch
-
-        def forward(self, x):
-            with self.lock:
-                return self.conv(x)
-
-    net = Locked()
-    assert len(signal(net, torch.randn(4, 3, 8, 8)).layers) == 1
-    assert not net.lock.locked()
