@@ -33,8 +33,6 @@ def test_a_permutation_puts_the_channels_last(name):
 
 
 WIDE = Permuted(PERMUTED["wide depthwise"](), 64)
-
-
 WIDE_MEASURED = {"AVX2": 1_877_000, "AVX512": 4_285_448}  # as MEASURED
 
 

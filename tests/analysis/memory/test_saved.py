@@ -23,8 +23,6 @@ from convblocks.blocks.block_spec import block_options
 from tests.analysis.memory.hooks import Through, check, kept_bytes, predicted
 
 NORMS = ("batch", "group", "layer", "instance", "none")
-
-
 ACTIVATIONS = ("relu", "relu6", "leaky_relu", "elu", "silu", "mish", "hardswish", "gelu", "tanh", "none")
 
 

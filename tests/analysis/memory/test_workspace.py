@@ -7,8 +7,6 @@ from convblocks import largest_batch, step_memory
 from tests.analysis.memory.allocator import check
 
 SMALL_MAPS = nn.Sequential(nn.Conv2d(3, 64, 3), nn.Conv2d(64, 64, 3, padding=1))
-
-
 ALWAYS = 4 * (64 * 27 + 64 + 64 * 576 + 64) + 4 * 8 * 3 * 16  # parameters and inputs, in bytes
 
 

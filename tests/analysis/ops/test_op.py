@@ -55,8 +55,6 @@ OTHERS = {  # arguments after the first, of a map (2, 3, 7, 6)
 
 
 RECURRENT = torch.lstm, torch.gru, torch.rnn_tanh, torch.rnn_relu
-
-
 SIMPLE = [f for f in FORMULAS if f not in OTHERS and f not in RECURRENT and "conv" not in f.__name__]
 
 

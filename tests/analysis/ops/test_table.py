@@ -12,14 +12,8 @@ from convblocks.analysis.ops import OPS
 from convblocks.analysis.ops.op import UNKNOWN, add, find, signature
 
 ROOT = Path(convblocks.analysis.__file__).parent
-
-
 FILES = sorted(ROOT.rglob("*.py"))
-
-
 ENTRIES = list(dict.fromkeys(OPS.values()))
-
-
 ALL = ("macs", "field", "saved")
 WITHOUT_RULE = {
     # what depends on values, or on where they lie in memory
@@ -71,8 +65,6 @@ def literals(path):
 
 
 DEVICES = {"cpu", "cuda", "xpu"}
-
-
 OTHER_MEANINGS = {  # of a text that is an op's name too
     "fields/axes.py": {"all"},  # an axis that sees all of the input
     "fields/receptive_field.py": {"all"},

@@ -63,8 +63,6 @@ WAYS = {
 
 
 SAME = ("params", "trainable_params", "macs", "macs_weight_gradient", "macs_input_gradient", "activations")
-
-
 SAME += ("saved_bytes", "receptive_field", "unknown_ops", "unsaved_ops")
 
 

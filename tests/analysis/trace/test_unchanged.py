@@ -248,8 +248,6 @@ def _raises(net, x):
 
 
 ACTS = [_through_data, _without_grad, _on_buffers, _through_memory, _observers, _hooks, _gradients, _flags]
-
-
 ACTS += [
     _containers,
     _parts,
