@@ -6,7 +6,7 @@ import torch.nn.functional as F
 from torch import nn
 
 from convblocks import advise
-from tests.analysis.trace.test_fixes import UNet
+from tests.analysis.trace.test_fitting import UNet
 
 
 class Block(nn.Module):
