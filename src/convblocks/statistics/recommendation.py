@@ -178,7 +178,7 @@ def _about(seeds: int | None) -> str:
 
 
 def _by_gap(comparisons: Sequence[Comparison]) -> list[Comparison]:
-    """Those compared with the best, the farthest behind first."""
+    """Returns the designs that were compared with the best, the farthest behind first."""
     return sorted(
         (c for c in comparisons if c.difference), key=lambda c: c.difference.mean if c.difference else 0.0
     )

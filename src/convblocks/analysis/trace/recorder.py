@@ -289,7 +289,7 @@ class Recorder(TorchFunctionMode, Numbering):
         return given
 
     def enter(self, module: nn.Module, path: str) -> int:
-        """A module call begins; what was running before is returned for `leave`."""
+        """Begins a module call; returns the number of the call that was running, for `leave`."""
         before = self.call
         if before >= 0:
             self.calls[before].leaf = False
@@ -300,7 +300,7 @@ class Recorder(TorchFunctionMode, Numbering):
         return before
 
     def leave(self, before: int) -> None:
-        """It ends."""
+        """Ends the module call that is running; `before` is what `enter` returned."""
         self.calls[self.call].stop = len(self.ops)
         self.call = before
         self.inside.pop()
