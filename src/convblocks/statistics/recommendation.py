@@ -130,7 +130,7 @@ def _comparisons(comparisons: Sequence[Comparison]) -> int:
 
 
 def _corrected(comparisons: Sequence[Comparison], worse: Sequence[Comparison]) -> str:
-    """Which of the worse ones are so whatever the number of comparisons."""
+    """Returns the sentence on the designs that stay worse after Holm's correction; empty for a single comparison."""
     number = _comparisons(comparisons)
     if number < 2:
         return ""
